@@ -128,6 +128,8 @@ def conform(frame: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
         polars.exceptions.InvalidOperationError: A value does not fit its column.
     """
     have = set(frame.columns)
+    if frame.is_empty() or not have:
+        return pl.DataFrame(schema=polars_schema(columns))
     return frame.select(
         pl.col(c.name).cast(c.type) if c.name in have else pl.lit(None, dtype=c.type).alias(c.name) for c in columns
     )

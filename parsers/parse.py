@@ -1,0 +1,130 @@
+"""A block of any formats → rows: offer each line to the formats in order, and let each parse what it claimed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from parsers.format import Context, Format
+from parsers.records import Block, Lines, Mask, Positions, split
+from parsers.schema import CALLS, EVENTS, REJECTS, Column, conform, polars_schema
+
+MAX_RECORD = 16 << 20
+"""An unfinished record that spans more bytes than this is closed as it is, so that a source never stalls."""
+
+Contexts = Mapping[str, Context]
+"""The context of each format of a source, by the format's name."""
+
+_OPEN_BRACE = ord("{")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a block held: rows of the three tables, and the offset up to which the source is done.
+
+    `end` is the end of the last closed record: bytes after it must be offered again with what follows them. Columns
+    that only a reader of files knows (source_id, source_path, ingested_at, prices) are NULL.
+    """
+
+    calls: pl.DataFrame
+    events: pl.DataFrame
+    rejects: pl.DataFrame
+    end: int
+    contexts: Contexts
+
+
+def parse(block: Block, formats: Sequence[Format], contexts: Contexts | None = None) -> Rows:
+    """Parse *block*; *contexts* is what the blocks before it left."""
+    lines = split(block)
+    end = block.offset + len(block.data)
+    after = dict(contexts or {})
+    calls, events, rejects = [], [], [lines.rejects.with_columns(format=pl.lit(None, dtype=pl.String))]
+    claimed = []
+    for format_, records in _claimed(lines, formats):
+        records, open_at = _closed(records, lines, format_, end)
+        end = min(end, open_at)
+        claimed.append((format_, records))
+    for format_, records in claimed:
+        records = records.filter(pl.col("source_offset") < end)
+        if records.is_empty():
+            continue
+        parsed = format_.parse(records, after.get(format_.name, {}))
+        if parsed.context:
+            after[format_.name] = parsed.context
+        calls.append(conform(parsed.calls, CALLS))
+        events.append(conform(parsed.events, EVENTS))
+        rejects.append(parsed.rejects.with_columns(format=pl.lit(format_.name)))
+    refused = pl.concat(rejects).filter(pl.col("source_offset") < end)
+    return Rows(
+        _ordered(calls, CALLS), _ordered(events, EVENTS), conform(refused.sort("source_offset"), REJECTS), end, after
+    )
+
+
+def recover(block: Block, formats: Sequence[Format], contexts: Contexts | None = None) -> Contexts:
+    """Return the contexts after *block* without making rows: what a reader that resumes later needs to know."""
+    after = dict(contexts or {})
+    lines = split(block)
+    for format_ in formats:
+        if format_.sets_context is None:
+            continue
+        records = lines.frame(_of_kind(lines, format_)).filter(format_.sets_context)
+        if not records.is_empty():
+            after[format_.name] = format_.parse(records, after.get(format_.name, {})).context
+    return after
+
+
+def _claimed(lines: Lines, formats: Sequence[Format]) -> list[tuple[Format, pl.DataFrame]]:
+    """Return the records that each format claims, those that none claims left out."""
+    result = []
+    for kind in (False, True):
+        of_kind = [f for f in formats if f.json is kind]
+        if not of_kind:
+            continue
+        rest = lines.frame(_of_kind(lines, of_kind[0]))
+        for format_ in of_kind:
+            if rest.is_empty():
+                break
+            mine = rest.select(format_.claims.fill_null(value=False)).to_series()
+            if mine.any():
+                result.append((format_, rest.filter(mine)))
+                rest = rest.filter(~mine)
+    return result
+
+
+def _of_kind(lines: Lines, format_: Format) -> Mask:
+    braces = lines.byte_at(0) == _OPEN_BRACE
+    return braces if format_.json else ~braces
+
+
+def _closed(records: pl.DataFrame, lines: Lines, format_: Format, end: int) -> tuple[pl.DataFrame, int]:
+    """Extend records over the lines that continue them; return also where a record begins that isn't closed yet."""
+    if format_.closed is None or format_.starts is None:
+        return records, end
+    spanning = records.select(~format_.closed).to_series()
+    if not spanning.any():
+        return records, end
+    begins: Positions = np.flatnonzero(format_.starts(lines))
+    line_of = np.searchsorted(lines.offsets, records["source_offset"].filter(spanning).to_numpy())
+    following = np.searchsorted(begins, line_of, side="right")
+    texts, ends = [], []
+    for line, position in zip(line_of.tolist(), following.tolist(), strict=True):
+        unfinished = position == len(begins)
+        if unfinished and not lines.sealed and end - int(lines.offsets[line]) < MAX_RECORD:
+            end = int(lines.offsets[line])
+            break
+        last = len(lines) - 1 if unfinished else int(begins[position]) - 1
+        texts.append(lines.text(line, last))
+        ends.append(int(lines.source_ends[last]))
+    at = spanning.arg_true().head(len(texts))
+    extended = records.with_columns(
+        line=records["line"].scatter(at, texts), source_end=records["source_end"].scatter(at, ends)
+    )
+    return extended, end
+
+
+def _ordered(frames: list[pl.DataFrame], columns: Sequence[Column]) -> pl.DataFrame:
+    if not frames:
+        return pl.DataFrame(schema=polars_schema(columns))
+    return frames[0] if len(frames) == 1 else pl.concat(frames).sort("source_offset", maintain_order=True)
+

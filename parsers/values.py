@@ -1,0 +1,65 @@
+"""Logged text and numbers → typed columns. What can't be read is NULL; formats decide whether that rejects a record."""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from parsers.schema import USD, UTC
+
+_EPOCH_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+
+
+def known(text: pl.Expr) -> pl.Expr:
+    """Return *text* without surrounding blanks; NULL where nothing is left, which is how logs write "unknown"."""
+    stripped = text.str.strip_chars()
+    return pl.when(stripped != "").then(stripped)
+
+
+def whole(text: pl.Expr) -> pl.Expr:
+    """Return *text* such as `4,531` as an integer."""
+    return text.str.replace_all(",", "", literal=True).cast(pl.Int64, strict=False)
+
+
+def usd(value: pl.Expr) -> pl.Expr:
+    """Return a number or text as money, rounded to ten decimals; NULL for what is not finite or does not fit."""
+    return value.cast(USD, strict=False)
+
+
+def utc(text: pl.Expr) -> pl.Expr:
+    """Return ISO 8601 *text* as a UTC time, cut to microseconds.
+
+    Takes 0 to 9 fraction digits, `T` or a space, and `Z`, `+hh`, `+hhmm` or `+hh:mm` (a space may stand before it).
+    Text without an offset is UTC.
+    """
+    iso = text.str.strip_chars().str.replace(r"^(\d{4}-\d\d-\d\d) ", "${1}T")
+    iso = iso.str.replace(r" ([+-]\d\d:?\d*)$", "$1")
+    zoned = pl.when(iso.str.contains(r"(?:[zZ]|[+-]\d\d(?::?\d\d)?)$")).then(iso).otherwise(iso + "Z")
+    return zoned.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%#z", strict=False, time_unit="us", time_zone="UTC")
+
+
+def epoch(value: pl.Expr, unit: str) -> pl.Expr:
+    """Return a number of *unit* (`s`, `ms`, `us`, `ns`) since 1970 as a UTC time, cut to microseconds."""
+    per_second = _EPOCH_PER_SECOND[unit]
+    if per_second <= 1_000_000:
+        micros = (value.cast(pl.Float64, strict=False) * (1_000_000 // per_second)).round()
+    else:
+        micros = value.cast(pl.Int64, strict=False) // (per_second // 1_000_000)
+    return micros.cast(pl.Int64, strict=False).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+
+
+def started(created_at: pl.Expr, latency_ms: pl.Expr) -> pl.Expr:
+    """Return when a call began that finished at *created_at* after *latency_ms*; NULL when either is unknown."""
+    return (created_at - pl.duration(microseconds=(latency_ms * 1_000).round().cast(pl.Int64))).cast(UTC)
+
+
+def metadata(fields: Mapping[str, pl.Expr]) -> pl.Expr:
+    """Return *fields* as one JSON object a row, without those that are NULL; NULL where all are."""
+    if not fields:
+        return pl.lit(None, dtype=pl.String)
+    some = pl.any_horizontal(value.is_not_null() for value in fields.values())
+    parts = [
+        pl.when(value.is_not_null()).then(pl.lit(f'"{name}":') + pl.struct(value.alias("v")).struct.json_encode().str.slice(5).str.strip_suffix("}"))
+        for name, value in fields.items()
+    ]
+    joined = pl.concat_str(parts, separator=",", ignore_nulls=True)
+    return pl.when(some).then(pl.lit("{") + joined + pl.lit("}"))
