@@ -1,0 +1,1 @@
+"""File → table: find the logs, read them exactly once, and commit rows and offsets together."""

@@ -1,0 +1,67 @@
+"""The command line: every command parses its arguments, calls one function and prints what it returns."""
+
+import importlib
+import logging
+
+import click
+
+from ingest.errors import IngestError
+
+COMMANDS = {
+    "follow": "Follow logs into the warehouse, exactly once, until stopped.",
+    "backfill": "Read history into the warehouse: rotated, compressed, thousands of files.",
+    "status": "Show what has been read from each source, and what is behind.",
+    "report": "Run a saved report, or list them all.",
+    "sql": "Run read-only SQL on the same tables and views that the reports use.",
+    "export": "Hand calls or a report to other tools: Parquet, CSV, DuckDB.",
+    "explain": "Show how a line is read: format, fields, columns, or why it is rejected.",
+    "prices": "Show model prices, and which models would be unpriced.",
+}
+"""Each command is `ingest.cli.<name>.<name>`, imported only when it is run, so that `--help` stays quick."""
+
+
+class _Root(click.Group):
+    """Imports a command when it is used; shows our own errors as one line. Anything else is a bug and keeps its trace."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(f"ingest.cli.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except IngestError as error:
+            raise click.ClickException(str(error)) from error
+        except Exception as error:
+            # QueryError is known by name: importing queries would cost every command the import of DuckDB.
+            if type(error).__module__.startswith("queries.") and type(error).__name__.endswith("Error"):
+                raise click.ClickException(str(error)) from error
+            raise
+
+
+@click.group(cls=_Root, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="llm-ingest", prog_name="ingest")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but warnings and errors.")
+def cli(*, quiet: bool) -> None:
+    """Turn the logs of LLM applications into one table, exactly once, and answer questions about it.
+
+    \b
+      ingest follow maestro.log       tail a log into ./warehouse until stopped
+      ingest backfill logs/           the same for history
+      ingest report tpm               how near the rate limit, per model
+      ingest export calls.parquet     hand the data to a notebook
+
+    Data goes to stdout, everything else to stderr. Exit codes: 0 ok, 1 failure, 2 usage, 3 a limit was crossed,
+    4 rejects under --strict.
+    """
+    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.WARNING if quiet else logging.INFO)

@@ -1,0 +1,13 @@
+"""The errors that a user can do something about. The command line shows each as one line."""
+
+
+class IngestError(Exception):
+    """Something the user can mend; the message says what happened, to what, and what to do next."""
+
+
+class WarehouseError(IngestError):
+    """The warehouse can't be read or written. Nothing is lost: the offsets say where to go on."""
+
+
+class SourceError(IngestError):
+    """A source can't be found, opened or read."""
