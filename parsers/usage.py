@@ -134,13 +134,11 @@ def _families(get: _Get) -> list[Tokens]:
 
 
 def _chat(get: _Get) -> Tokens:
-    """OpenAI chat. Also where LiteLLM and DeepSeek name the cache in their own ways: the prompt includes it all the same."""
+    """OpenAI chat, and LiteLLM and DeepSeek, which name the cache in ways of their own but include it all the same."""
     alone = get("input_tokens").is_null()  # else the cache counts beside them are Anthropic's
-    read, write = (
-        pl.when(alone).then(get(name)) for name in ("cache_read_input_tokens", "cache_creation_input_tokens")
-    )
-    read = pl.coalesce(get("prompt_tokens_details", "cached_tokens"), read, get("prompt_cache_hit_tokens"))
-    write = pl.coalesce(get("prompt_tokens_details", "cache_write_tokens"), write)
+    named = [pl.when(alone).then(get(name)) for name in ("cache_read_input_tokens", "cache_creation_input_tokens")]
+    read = pl.coalesce(get("prompt_tokens_details", "cached_tokens"), named[0], get("prompt_cache_hit_tokens"))
+    write = pl.coalesce(get("prompt_tokens_details", "cache_write_tokens"), named[1])
     here = get("prompt_tokens").is_not_null() | get("completion_tokens").is_not_null()
     return {
         "request_tokens": get("prompt_tokens"),
