@@ -1,0 +1,95 @@
+"""What a JSON line holds beyond the fields that its format knows, for the column `metadata`.
+
+A newer version of an application may log more than its format expects: nothing of it is lost, but texts that may be a
+prompt or a response are never kept.
+"""
+
+import json
+import math
+import re
+from typing import Any
+
+import polars as pl
+
+from parsers.json_lines import loads, text_of
+
+_LONGEST = 512
+"""Longer text is taken for a prompt or a response, whatever its key."""
+
+_CONTENT = re.compile(
+    r"(answer|args|arguments|body|candidate|chunk|choice|code|completion|content|data|delta|document|generation|inputjson|"
+    r"input|instruction|llmrequest|message|outputjson|output|params|part|payload|prompt|query|question|reasoning|request|"
+    r"response|result|stdout|summary|system|thinking|thought|toolcall|tool|transcript|text)+s?"
+)
+"""Keys, in lower case, letters only, whose texts may be a prompt or a response. Numbers below them are kept."""
+
+
+def leftovers(records: pl.DataFrame) -> pl.Series:
+    """Return for each of *records*, as `json_lines.decode` leaves them, its unknown fields as a JSON object, else NULL.
+
+    Lines are counted first: only where a line has more keys than its `record` does anybody look at it in Python.
+    """
+    dtype = records.schema["record"]
+    line = pl.col("line")
+    keys = line.str.count_matches(r'"\s*:') - line.str.count_matches(r'"\s*:\s*null')
+    more = records.select(keys.cast(pl.Int64) > _present(pl.col("record"), dtype)).to_series().arg_true()
+    found = pl.Series("leftovers", [None], dtype=pl.String).new_from_index(0, len(records))
+    if more.is_empty():
+        return found
+    return found.scatter(more, [_unknown(text, dtype) for text in records["line"].gather(more).to_list()])
+
+
+def joined(metadata: pl.Expr, leftover: pl.Expr) -> pl.Expr:
+    """Return two JSON objects as one; either may be NULL."""
+    both = metadata.str.strip_suffix("}") + pl.lit(",") + leftover.str.strip_prefix("{")
+    return pl.coalesce(both, metadata, leftover)
+
+
+def _present(record: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """Return how many fields of *record*, at any depth, are not NULL."""
+    if not isinstance(dtype, pl.Struct):
+        return record.is_not_null().cast(pl.Int64)
+    counts = []
+    for field in dtype.fields:
+        value = record.struct.field(field.name)
+        counts.append(value.is_not_null().cast(pl.Int64))
+        if isinstance(field.dtype, pl.Struct):
+            counts.append(_present(value, field.dtype))
+    return pl.sum_horizontal(counts)
+
+
+def _unknown(line: str, dtype: pl.DataType) -> str | None:
+    try:
+        kept = _beyond(loads(line), dtype)
+        return text_of(json.loads(json.dumps(kept))) if kept else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _beyond(value: Any, dtype: pl.DataType) -> dict[str, Any]:
+    """Return the fields of an object that *dtype* lacks; those of a known object under `its.field`."""
+    known = {field.name: field.dtype for field in dtype.fields} if isinstance(dtype, pl.Struct) else {}
+    kept: dict[str, Any] = {}
+    for key, item in value.items() if isinstance(value, dict) else ():
+        if key not in known:
+            kept[key] = _without_content(item, key)
+        elif isinstance(inner := known[key], pl.Struct):
+            kept.update({f"{key}.{name}": found for name, found in _beyond(item, inner).items()})
+    return {key: item for key, item in kept.items() if item not in (None, {}, [])}
+
+
+def _without_content(value: Any, key: str) -> Any:
+    if isinstance(value, dict):
+        kept = {name: _without_content(item, name if not _is_content(key) else key) for name, item in value.items()}
+        return {name: item for name, item in kept.items() if item not in (None, {}, [])}
+    if isinstance(value, list):
+        return [kept for item in value if (kept := _without_content(item, key)) not in (None, {}, [])]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, str) and (len(value) > _LONGEST or _is_content(key)):
+        return None
+    return value
+
+
+def _is_content(key: str) -> bool:
+    return _CONTENT.fullmatch(re.sub(r"[^a-z]|user|assistant", "", key.lower())) is not None
