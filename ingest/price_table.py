@@ -1,0 +1,198 @@
+"""Dated, tiered prices as plain integers: what one entry of a price table charges per token, and when."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from genai_prices.types import ModelInfo, ModelPrice, TieredPrices
+
+    from ingest.price_match import Match
+
+MILLION_EXPONENT = 18
+"""Rates are integers of 10⁻²⁴ USD a token, which is 10⁻¹⁸ USD a million: every price of genai-prices is exact in it."""
+
+_KEYS = {
+    "input": "input_mtok",
+    "cache_read": "cache_read_mtok",
+    "cache_write": "cache_write_mtok",
+    "cache_write_1h": "cache_write_1h_mtok",
+    "output": "output_mtok",
+    "reasoning": "output_reasoning_mtok",
+}
+
+
+class Rates(NamedTuple):
+    """What each kind of token costs, in 10⁻²⁴ USD a token; `request` is what a call costs besides, in 10⁻²⁴ USD."""
+
+    input: int
+    cache_read: int
+    cache_write: int
+    cache_write_1h: int
+    output: int
+    reasoning: int
+    request: int = 0
+
+
+class Tier(NamedTuple):
+    """Rates of all tokens of a call whose whole prompt is longer than *above* tokens."""
+
+    above: int
+    rates: Rates
+
+
+class Period(NamedTuple):
+    """When some rates apply: from a UTC day on, in a daily UTC window, or both open. Tiers ascend, the first from 0."""
+
+    start: date | None
+    window: tuple[time, time] | None
+    tiers: tuple[Tier, ...]
+
+    def active(self, when: datetime) -> bool:
+        """Return whether the period holds at *when*, by the rules of genai-prices: windows may cross midnight."""
+        moment = when.astimezone(UTC)
+        if self.start is not None and moment.date() < self.start:
+            return False
+        if self.window is None:
+            return True
+        start, end = self.window
+        if end < start:
+            return moment.time() >= start or moment.time() < end
+        return start <= moment.time() < end
+
+
+class Entry(NamedTuple):
+    """The prices of one model at one provider, and where they come from. The last active period counts."""
+
+    provider: str
+    model: str
+    origin: str
+    periods: tuple[Period, ...]
+
+    def period_at(self, when: datetime) -> Period | None:
+        """Return the period that counts at *when*; None before the first."""
+        return next((period for period in reversed(self.periods) if period.active(when)), None)
+
+    def rates_at(self, when: datetime, prompt: int) -> Rates | None:
+        """Return the rates of a call at *when* with *prompt* tokens in; None before the first period.
+
+        A tier applies to every token of a call whose prompt is longer than its start: the cliff of
+        `genai_prices.types.TieredPrices`, where longer means that exactly at the start the lower tier still holds.
+        """
+        period = self.period_at(when)
+        if period is None:
+            return None
+        return next(tier.rates for tier in reversed(period.tiers) if tier.above == 0 or prompt > tier.above)
+
+
+def per_million(usd: Decimal) -> int:
+    """Return a price of *usd* a million tokens as a rate.
+
+    Raises:
+        ValueError: The price has more than 18 decimals.
+    """
+    rate = usd.scaleb(MILLION_EXPONENT)
+    if rate != rate.to_integral_value():
+        raise ValueError(f"{usd} has more than {MILLION_EXPONENT} decimals")
+    return int(rate)
+
+
+def rates(usd: Mapping[str, Decimal], request: int = 0) -> Rates:
+    """Return rates from prices in *usd* a million tokens, by the names of `Rates`; `input` and `output` must be there.
+
+    What has no price of its own is charged as what it is a part of: cached tokens are input, 1-hour writes are writes,
+    reasoning is output. This is the decomposition of genai-prices (`decompose.py`).
+
+    Raises:
+        ValueError: A price has more than 18 decimals.
+    """
+    own = {kind: per_million(price) for kind, price in usd.items()}
+    writes = own.get("cache_write", own["input"])
+    return Rates(
+        input=own["input"],
+        cache_read=own.get("cache_read", own["input"]),
+        cache_write=writes,
+        cache_write_1h=own.get("cache_write_1h", writes),
+        output=own["output"],
+        reasoning=own.get("reasoning", own["output"]),
+        request=request,
+    )
+
+
+def unanimous(matches: Iterable["Match"]) -> Entry | None:
+    """Return the prices that all *matches* agree on; None when there are none, or they differ."""
+    entries = [entry for match in matches if (entry := entry_of(match)) is not None]
+    if not entries or any(entry.periods != entries[0].periods for entry in entries):
+        return None
+    return entries[0]
+
+
+def entry_of(match: "Match") -> Entry | None:
+    """Return the prices of a match in genai-prices; None when it has none for tokens.
+
+    It lists models that are priced by the hour or the page, and models without any price: free ones, but also ones
+    that a subscription includes or whose price nobody knows. Of these, only what calls itself `:free` costs zero.
+    """
+    from genai_prices.types import ModelPrice
+
+    listed = match.model.prices
+    if isinstance(listed, ModelPrice):
+        periods: tuple[Period, ...] = (Period(None, None, _tiers(listed)),)
+    else:
+        periods = tuple(_period(price.constraint, price.prices, first=not i) for i, price in enumerate(listed))
+    if not match.model.id.endswith(":free") and not any(_prices_tokens(price) for price in _listed(match.model)):
+        return None
+    return Entry(match.provider.id, match.model.id, "genai-prices", periods)
+
+
+def _listed(model: "ModelInfo") -> "list[ModelPrice]":
+    from genai_prices.types import ModelPrice
+
+    return [model.prices] if isinstance(model.prices, ModelPrice) else [price.prices for price in model.prices]
+
+
+def _prices_tokens(price: "ModelPrice") -> bool:
+    return price.input_mtok is not None or price.output_mtok is not None
+
+
+def _period(constraint: object, price: "ModelPrice", *, first: bool) -> Period:
+    from genai_prices.types import StartDateConstraint, TimeOfDateConstraint
+
+    # genai-prices falls back on the first price when no constraint holds.
+    if first or constraint is None:
+        return Period(None, None, _tiers(price))
+    if isinstance(constraint, StartDateConstraint):
+        return Period(constraint.start_date, None, _tiers(price))
+    if isinstance(constraint, TimeOfDateConstraint):
+        return Period(None, (_utc(constraint.start_time), _utc(constraint.end_time)), _tiers(price))
+    raise TypeError(f"genai-prices has a constraint that this version does not know: {constraint!r}")
+
+
+def _utc(value: time) -> time:
+    if value.tzinfo is None:
+        return value
+    return datetime.combine(date(1970, 1, 1), value).astimezone(UTC).time()
+
+
+def _tiers(price: "ModelPrice") -> tuple[Tier, ...]:
+    from genai_prices.types import TieredPrices
+
+    tiered = [value for value in price.__dict__.values() if isinstance(value, TieredPrices)]
+    starts = sorted({0, *(tier.start for value in tiered for tier in value.tiers)})
+    return tuple(Tier(start, _rates(price, start)) for start in starts)
+
+
+def _rates(price: "ModelPrice", above: int) -> Rates:
+    """Return the rates of *price* for prompts just longer than *above*."""
+    from genai_prices import types
+
+    def at(price: "Decimal | TieredPrices") -> Decimal:
+        if isinstance(price, types.TieredPrices):
+            reached = [tier.price for tier in price.tiers if above and tier.start <= above]
+            return reached[-1] if reached else price.base
+        return price
+
+    usd = {kind: at(value) for kind, key in _KEYS.items() if (value := getattr(price, key)) is not None}
+    fee = Decimal(0) if price.requests_kcount is None else at(price.requests_kcount)
+    return rates({"input": Decimal(0), "output": Decimal(0)} | usd, per_million(fee) * 1_000)

@@ -1,0 +1,175 @@
+"""Tokens → cost, by dated prices: one frame of calls at a time, exactly, and nothing guessed.
+
+Costs are exact: every price is an integer of 10⁻²⁴ USD a token, products and sums are 128-bit integers, and one
+rounding (half to even, to ten decimals) gives what `genai_prices.calc_price` gives.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from importlib.metadata import version
+from pathlib import Path
+
+import polars as pl
+
+from ingest import price_match, price_overrides
+from ingest.price_overrides import Override
+from ingest.price_slots import rates_of, slot, steps_of
+from ingest.price_table import Entry, unanimous
+from parsers.schema import USD
+
+MOST_TOKENS = 10**12
+"""A call with more tokens than this is a broken record, and its cost would not fit its column."""
+
+_TOKENS = ("request_tokens", "cache_read_tokens", "cache_write_tokens", "response_tokens", "reasoning_tokens")
+_HOUR = r'"cache_write_1h_tokens":\s*"?(\d+)'
+_HIT = r'"cache_hit":\s*(?i:"?true)'
+_UNIT = 10**14  # 10⁻²⁴ USD in the tenth decimal of a USD
+
+
+@dataclass(frozen=True)
+class Prices:
+    """A price table: genai-prices as installed, under the user's own prices. `version` names both."""
+
+    version: str
+    overrides: tuple[Override, ...] = ()
+    _known: dict[tuple[str | None, str], Entry | None] = field(default_factory=dict, compare=False, repr=False)
+
+    def entry(self, provider: str | None, model: str) -> Entry | None:
+        """Return the prices of *model* at *provider*; None when no table has them, or several disagree."""
+        key = (provider, model)
+        if key not in self._known:
+            self._known[key] = _resolve(provider, model.strip().lower(), self.overrides)
+        return self._known[key]
+
+
+def load_prices(overrides: Path | None = None) -> Prices:
+    """Return the installed price table, under the own prices in the file *overrides*; see `price_overrides`.
+
+    Raises:
+        IngestError: The file can't be read, or says something that isn't a price.
+    """
+    table = f"genai-prices/{version('genai-prices')}"
+    if overrides is None:
+        return Prices(table)
+    own = price_overrides.load(overrides)
+    return Prices(f"{table}+{hashlib.sha256(overrides.read_bytes()).hexdigest()[:8]}", own)
+
+
+def price(calls: pl.DataFrame, prices: Prices) -> pl.DataFrame:
+    """Return *calls* (columns of `parsers.schema.CALLS`) with their cost columns filled; everything else as it was.
+
+    - `cost_computed_usd`: by the prices at `created_at`. NULL when the model has none then, when `request_tokens` is
+      unknown, or when the counts contradict each other (cached parts beyond the prompt). An unknown `response_tokens`
+      counts as none: embeddings, and calls that failed before an answer. A `cache_hit` in the metadata reached no
+      provider: 0. Cache writes are 5-minute ones unless the metadata's `cache_write_1h_tokens` says how many aren't.
+    - `cost_usd`: reported, else computed; `cost_source` says which. `unpriced`: tokens are known, a cost is not. NULL:
+      there are no tokens to price, as when a call failed.
+    - `known_model`: whether there are prices for the model; NULL without a model. `pricing_version`: the table that
+      was asked.
+    """
+    models = calls.select("provider", "model").unique()
+    entries = [None if model is None else prices.entry(provider, model) for provider, model in models.rows()]
+    keyed = models.with_columns(
+        key=pl.Series(range(models.height), dtype=pl.Int64),
+        known=pl.Series([entry is not None for entry in entries], dtype=pl.Boolean),
+    )
+    needed = calls.select("provider", "model", "created_at", *_TOKENS, "metadata", "cost_reported_usd")
+    rows = needed.join(keyed, on=["provider", "model"], how="left", nulls_equal=True, maintain_order="left")
+    steps = steps_of(entry for entry in entries if entry is not None)
+    rows = rows.with_columns(slot=slot(steps))
+    slots = rows.select("slot").unique().drop_nulls()
+    rated = slots.hstack(rates_of(slots["slot"], entries, steps))
+    rows = rows.join(rated, on="slot", how="left", maintain_order="left").with_columns(_counts())
+    costs = rows.with_columns(cost_computed_usd=_computed())
+    return calls.with_columns(costs.select(_cost_columns(prices.version)))
+
+
+def changes(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
+    """Return what pricing *before* again as *after* changed: a row per provider and model whose costs differ.
+
+    Both hold the same calls in the same order; reported costs play no part. The dearest difference comes first.
+    """
+    old, new = pl.col("cost_computed_usd"), pl.col("after")
+    return (
+        before.select("provider", "model", "cost_computed_usd")
+        .with_columns(after["cost_computed_usd"].alias("after"))
+        .filter(old.ne_missing(new))
+        .group_by("provider", "model")
+        .agg(pl.len().alias("calls"), old.sum().alias("before_usd"), new.sum().alias("after_usd"))
+        .with_columns(difference_usd=pl.col("after_usd") - pl.col("before_usd"))
+        .sort(pl.col("difference_usd").abs(), "provider", "model", descending=[True, False, False])
+    )
+
+
+def _resolve(provider: str | None, model: str, overrides: Iterable[Override]) -> Entry | None:
+    own = _own(provider, [o for o in overrides if o.model == model])
+    always = any(o.period.start is None for o in own)
+    listed = None if always else unanimous(price_match.find(provider, model))
+    if not own:
+        return listed
+    own.sort(key=lambda o: o.period.start or date.min)
+    before = listed.periods if listed else ()
+    name = provider or own[-1].provider or (listed.provider if listed else "")
+    return Entry(name, model, "; ".join(dict.fromkeys(o.origin for o in own)), (*before, *(o.period for o in own)))
+
+
+def _own(provider: str | None, named: list[Override]) -> list[Override]:
+    """Return the own prices that apply: those for the provider, else those for any; without a provider, if just one."""
+    if provider is None:
+        makers = {o.provider for o in named}
+        return named if len(makers) == 1 else [o for o in named if o.provider is None]
+    mine = [o for o in named if o.provider is not None and _same(o.provider, provider)]
+    return mine or [o for o in named if o.provider is None]
+
+
+def _same(one: str, other: str) -> bool:
+    if one == other.strip().lower():
+        return True
+    known = price_match.provider_id(one)
+    return known is not None and known == price_match.provider_id(other)
+
+
+def _counts() -> list[pl.Expr]:
+    """Return the counts of tokens that each rate applies to, as 128-bit integers; what is unknown counts as none."""
+    prompt, read, written, response, reasoning = (pl.col(name).fill_null(0).cast(pl.Int128) for name in _TOKENS)
+    hour = pl.col("metadata").str.extract(_HOUR, 1).cast(pl.Int64, strict=False).fill_null(0).cast(pl.Int128)
+    thought = pl.min_horizontal(reasoning, response)
+    return [
+        (prompt - read - written).alias("input"),
+        read.alias("cache_read"),
+        (written - hour).alias("cache_write"),
+        hour.alias("cache_write_1h"),
+        (response - thought).alias("output"),
+        thought.alias("reasoning"),
+    ]
+
+
+def _computed() -> pl.Expr:
+    """Return the cost by the joined rates, in USD; NULL where it can't be told."""
+    kinds = ("input", "cache_read", "cache_write", "cache_write_1h", "output", "reasoning")
+    total = pl.sum_horizontal(pl.col(kind) * pl.col(f"rate_{kind}") for kind in kinds) + pl.col("rate_request")
+    sound = pl.all_horizontal(pl.col(kind).is_between(0, MOST_TOKENS) for kind in kinds)
+    whole = total // _UNIT
+    rest = 2 * (total - whole * _UNIT)
+    up = (rest > _UNIT) | ((rest == _UNIT) & (whole % 2 == 1))
+    usd = (whole + up.cast(pl.Int128)).cast(pl.Decimal(38, 0)) * pl.lit(Decimal("1e-10"))
+    hit = pl.col("metadata").str.contains(_HIT)
+    cost = pl.when(pl.col("request_tokens").is_not_null() & sound).then(usd.cast(USD, strict=False))
+    return pl.when(hit).then(pl.lit(Decimal(0), dtype=USD)).otherwise(cost)
+
+
+def _cost_columns(table: str) -> list[pl.Expr]:
+    """Return the cost columns of the table from the reported and the computed cost."""
+    reported, computed = pl.col("cost_reported_usd"), pl.col("cost_computed_usd")
+    tokens = pl.any_horizontal(pl.col("request_tokens", "response_tokens").is_not_null())
+    source = pl.when(reported.is_not_null()).then(pl.lit("reported")).when(computed.is_not_null())
+    return [
+        computed,
+        pl.coalesce(reported, computed).alias("cost_usd"),
+        source.then(pl.lit("computed")).when(tokens).then(pl.lit("unpriced")).alias("cost_source"),
+        pl.when(pl.col("model").is_not_null()).then(pl.lit(table)).alias("pricing_version"),
+        pl.when(pl.col("model").is_not_null()).then("known").alias("known_model"),
+    ]
