@@ -1,0 +1,139 @@
+"""JSON records → flat columns of text, one for each path that is asked for.
+
+Every scalar is read as text, whatever its JSON type: sources write counts as strings and identifiers as numbers, and
+what a value means is decided later, by its column. A record that has something else where an object is expected
+(`"error": "timeout"` beside `"error": {"message": …}`) is still read: only a line that is no JSON object is a reject.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import polars as pl
+
+from parsers.json_lines import decode, loads, text_of
+from parsers.records import reject
+
+Path = tuple[str, ...]
+"""The keys from the top of a record to a value."""
+
+_KEY = re.compile(r'(?:"([^"]+)"|([^."]+))(?:\.(?=.)|$)')
+
+
+def path(text: str) -> Path:
+    """Return the path that *text* writes: keys joined by dots; a key that holds dots stands in double quotes.
+
+    Raises:
+        ValueError: *text* is no such path.
+    """
+    keys: list[str] = []
+    at = 0
+    while at < len(text) or not keys:
+        match = _KEY.match(text, at)
+        if match is None:
+            raise ValueError(f"{text!r} is not a path such as `usage.input_tokens`")
+        keys.append(match[1] or match[2])
+        at = match.end()
+    return tuple(keys)
+
+
+def extract(records: pl.DataFrame, paths: Mapping[str, Path]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return *records* with a column of text for each of *paths*, in source order, and the rejects."""
+    tree = _tree(paths.values())
+    parts, rejects = [], []
+    for cut, part in _by_shape(records, _forks(tree)):
+        decoded, failed = decode(part, _dtype(tree, cut))
+        parts.append(
+            decoded.select(
+                *records.columns, *(_at(where, decoded.schema["record"]).alias(name) for name, where in paths.items())
+            )
+        )
+        if not failed.is_empty():
+            misfits = part.join(failed.select("source_offset"), on="source_offset", how="semi", maintain_order="left")
+            read, refused = _one_by_one(misfits, paths)
+            parts.append(read)
+            rejects.append(refused)
+    fields = pl.concat(parts)
+    return (fields if len(parts) == 1 else fields.sort("source_offset")), pl.concat(
+        [reject(records.clear(), ""), *rejects]
+    )
+
+
+def _by_shape(records: pl.DataFrame, forks: list[Path]) -> list[tuple[frozenset[Path], pl.DataFrame]]:
+    """Split *records* by whether they seem to hold an object at each fork, so that each part decodes at once.
+
+    A guess by a regex: where it is wrong (the same key elsewhere in the line) the record takes the slow way.
+    """
+    parts: list[tuple[frozenset[Path], pl.DataFrame]] = [(frozenset(), records)]
+    for fork in forks:
+        is_object = pl.col("line").str.contains(rf'"{re.escape(fork[-1])}"\s*:\s*\{{')
+        parts = [
+            (cut | {fork} if not flag else cut, chosen)
+            for cut, part in parts
+            for flag, chosen in ((True, part.filter(is_object)), (False, part.filter(~is_object)))
+            if not chosen.is_empty()
+        ]
+    return parts or [(frozenset(), records)]
+
+
+def _one_by_one(records: pl.DataFrame, paths: Mapping[str, Path]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    rows: list[list[str | None]] = []
+    reasons: list[str | None] = []
+    for line in records["line"].to_list():
+        record, reason = None, None
+        try:
+            record = loads(line)
+        except ValueError as error:
+            reason = f"not valid JSON: {error}"
+        if not reason and not isinstance(record, dict):
+            reason = "not a JSON object"
+        rows.append([_text(record, where) for where in paths.values()])
+        reasons.append(reason)
+    read = pl.concat(
+        [records, pl.DataFrame(rows, schema=dict.fromkeys(paths, pl.String), orient="row")], how="horizontal"
+    ).with_columns(pl.Series("reason", reasons, dtype=pl.String))
+    bad = pl.col("reason").is_not_null()
+    return read.filter(~bad).drop("reason"), reject(read.filter(bad), pl.col("reason"))
+
+
+def _text(record: Any, where: Path) -> str | None:  # Any: JSON
+    for key in where:
+        record = record.get(key) if isinstance(record, dict) else None
+    return None if record is None or isinstance(record, dict | list) else text_of(record)
+
+
+def _at(where: Path, dtype: pl.DataType) -> pl.Expr:
+    value = pl.col("record")
+    for key in where:
+        if not isinstance(dtype, pl.Struct):
+            return pl.lit(None, dtype=pl.String)
+        dtype = next(field.dtype for field in dtype.fields if field.name == key)  # type: ignore[assignment]
+        value = value.struct.field(key)
+    return pl.lit(None, dtype=pl.String) if isinstance(dtype, pl.Struct) else value
+
+
+_Tree = dict[str, Any]
+"""Keys and what is below them; the key "" stands where a path ends."""
+
+
+def _tree(paths: Iterable[Path]) -> _Tree:
+    tree: _Tree = {}
+    for where in paths:
+        node = tree
+        for key in where:
+            node = node.setdefault(key, {})
+        node[""] = {}
+    return tree
+
+
+def _forks(tree: _Tree, above: Path = ()) -> list[Path]:
+    """Return where one path ends and another goes on."""
+    here = [above] if "" in tree and len(tree) > 1 else []
+    return here + [fork for key, below in tree.items() if key for fork in _forks(below, (*above, key))]
+
+
+def _dtype(tree: _Tree, cut: frozenset[Path], above: Path = ()) -> Any:  # Any: a Struct, or text at the leaves
+    keys = [key for key in tree if key]
+    if not keys or above in cut:
+        return pl.String
+    return pl.Struct({key: _dtype(tree[key], cut, (*above, key)) for key in keys})

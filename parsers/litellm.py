@@ -1,0 +1,93 @@
+"""LiteLLM: the proxy's standard logging payload (`litellm/payload`) and rows of its SpendLogs table (`litellm/spend`).
+
+    {"id": "chatcmpl-…", "call_type": "acompletion", "custom_llm_provider": "openai", "model": "gpt-4o",
+     "startTime": 1750000000.1, "endTime": 1750000002.3, "prompt_tokens": 900, "completion_tokens": 40,
+     "response_cost": 0.0029, "status": "success", "metadata": {"usage_object": {…}}, …}
+    {"request_id": "chatcmpl-…", "spend": 0.0029, "startTime": "2026-01-01T00:00:00Z", "api_key": "88dc…", …}
+
+LiteLLM adds the cache to `prompt_tokens` for all providers, and reasoning is part of `completion_tokens`. `endTime` is
+when the call finished. A response from the proxy's own cache is no call: it is an event, `cache_hit`. A cost of zero is
+what an unknown model gets: NULL. The id is that of the attempt, so a call that was retried has several rows.
+"""
+
+from dataclasses import replace
+
+import polars as pl
+
+from parsers.calls import Meaning
+from parsers.format import Context, Format, Parsed
+from parsers.readings import time
+from parsers.schema import EVENTS, conform
+from parsers.shape import HINTS, Shape, made, read
+
+_USAGE = "metadata.usage_object."
+_MORE = "metadata.additional_usage_values."
+
+_SHAPE = Shape(
+    paths={
+        "created_at": ("endTime", "end_time"),
+        "started_at": ("startTime", "start_time"),
+        "model": ("model", "model_group"),
+        "provider": ("custom_llm_provider",),
+        "request_tokens": ("prompt_tokens",),
+        "response_tokens": ("completion_tokens",),
+        "total_tokens": ("total_tokens",),
+        "cache_read_tokens": (
+            f"{_USAGE}prompt_tokens_details.cached_tokens",
+            f"{_USAGE}cache_read_input_tokens",
+            f"{_MORE}cache_read_input_tokens",
+            f"{_MORE}prompt_tokens_details.cached_tokens",
+        ),
+        "cache_write_tokens": (f"{_USAGE}cache_creation_input_tokens", f"{_MORE}cache_creation_input_tokens"),
+        "reasoning_tokens": (
+            f"{_USAGE}completion_tokens_details.reasoning_tokens",
+            f"{_MORE}completion_tokens_details.reasoning_tokens",
+        ),
+        "cost": ("response_cost", "spend"),
+        "latency": ("request_duration_ms",),
+        "session_id": ("session_id", "trace_id"),
+        "request_id": ("request_id", "id", "litellm_call_id"),
+        "task": ("call_type",),
+        "agent_id": ("agent_id",),
+        "user_id": ("end_user", "user", "metadata.user_api_key_user_id"),
+        "account_id": ("team_id", "metadata.user_api_key_team_id"),
+        "status": ("status",),
+        "error": ("error_str", "error_information.error_message", "metadata.error_information.error_message"),
+        "error_type": ("error_information.error_class", "metadata.error_information.error_class"),
+        "cache_hit": ("cache_hit",),
+        "retries": ("metadata.attempted_retries",),
+        "model_group": ("model_group",),
+    },
+    meaning=Meaning(name="litellm", dedupe="litellm"),
+)
+
+
+def _parse(records: pl.DataFrame, context: Context) -> Parsed:
+    del context
+    fields, rejects = read(records, _SHAPE)
+    is_spend = pl.col("line").str.contains(r'"spend"\s*:')
+    fields = fields.with_columns(variant=pl.when(is_spend).then(pl.lit("spend")).otherwise(pl.lit("payload")))
+    from_cache = pl.col("cache_hit").str.to_lowercase() == "true"
+    parsed = made(fields.filter(~from_cache.fill_null(value=False)).drop("cache_hit"), _SHAPE, rejects)
+    hits = fields.filter(from_cache).select(
+        "source_offset",
+        "session_id",
+        "agent_id",
+        "model",
+        created_at=time(pl.col("created_at")),
+        kind=pl.lit("cache_hit"),
+        format=pl.lit("litellm/") + pl.col("variant"),
+    )
+    return replace(parsed, events=hits if not hits.is_empty() else conform(hits, EVENTS))
+
+
+LITELLM = Format(
+    name="litellm",
+    title="LiteLLM standard logging payloads and spend logs",
+    json=True,
+    claims=pl.col("line").str.contains(r'"(?:custom_llm_provider|model_group)"\s*:')
+    & pl.col("line").str.contains(r'"start_?[tT]ime"\s*:')
+    & pl.col("line").str.contains(r'"prompt_tokens"\s*:'),
+    parse=_parse,
+    hints=HINTS,
+)

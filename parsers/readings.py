@@ -1,0 +1,90 @@
+"""Text of unknown writing → typed values: times, durations and counts, each with a check that it can be one.
+
+Sources write the same thing in many ways: epoch seconds, milliseconds or nanoseconds, numbers as strings, `1.5s`. What
+doesn't pass the check is NULL.
+"""
+
+import polars as pl
+
+from parsers.values import epoch, utc
+
+TIME_UNITS = ("s", "ms", "us", "ns")
+DURATION_UNITS = {"s": 1e3, "ms": 1.0, "us": 1e-3, "ns": 1e-6}
+"""Units of a duration, in milliseconds."""
+
+_MOST = 10**12  # tokens; more is an identifier or a time
+_NUMBER = r"^[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?$"
+_GO_DURATION = r"^(?:(\d+)h)?(?:(\d+)m)?(?:([\d.]+)s)?(?:([\d.]+)ms)?(?:([\d.]+)[uµμ]s)?(?:([\d.]+)ns)?$"
+_GO_PARTS = (3.6e6, 6e4, 1e3, 1.0, 1e-3, 1e-6)
+_DAY_MS = 86_400_000.0
+_I64 = 9e18  # just below the largest
+
+
+def time(text: pl.Expr, written: str = "auto", zone: str = "UTC") -> pl.Expr:
+    """Return *text* as a UTC time.
+
+    *written* is a unit since 1970 (`s`, `ms`, `us`, `ns`), a `strptime` format, or `auto`: ISO 8601, or a number whose
+    size gives the unit away. A time without an offset is in *zone*.
+    """
+    text = text.str.strip_chars()
+    if written == "auto":
+        number = text.cast(pl.Float64, strict=False)
+        unit_of = ((1e11, "s"), (1e14, "ms"), (1e17, "us"))
+        numeric = _epoch(text, "ns")
+        for limit, unit in reversed(unit_of):
+            numeric = pl.when(number < limit).then(_epoch(text, unit)).otherwise(numeric)
+        return _plausible(pl.when(text.str.contains(_NUMBER)).then(numeric).otherwise(_iso(text, zone)))
+    if written in TIME_UNITS:
+        return _plausible(_epoch(text, written))
+    if "%z" in written or "%#z" in written:
+        return _plausible(text.str.to_datetime(written, strict=False, time_unit="us", time_zone="UTC"))
+    return _plausible(_localised(text.str.to_datetime(written, strict=False, time_unit="us"), zone))
+
+
+def duration_ms(text: pl.Expr, unit: str = "ms") -> pl.Expr:
+    """Return *text*, a number of *unit* or a duration such as `1.5s` or `1m2.3s`, in milliseconds."""
+    text = text.str.strip_chars()
+    groups = text.str.extract_groups(_GO_DURATION)
+    parts = [
+        groups.struct.field(str(i)).cast(pl.Float64, strict=False) * milliseconds
+        for i, milliseconds in enumerate(_GO_PARTS, start=1)
+    ]
+    spelled = pl.when(pl.any_horizontal(part.is_not_null() for part in parts)).then(pl.sum_horizontal(parts))
+    value = pl.coalesce(text.cast(pl.Float64, strict=False) * DURATION_UNITS[unit], spelled)
+    return pl.when((value >= 0) & (value < 366 * _DAY_MS)).then(value)
+
+
+def count(text: pl.Expr) -> pl.Expr:
+    """Return *text* as a count: `4531`, `4,531`, `4531.0`."""
+    plain = text.str.strip_chars().str.replace_all(",", "", literal=True)
+    real = plain.cast(pl.Float64, strict=False)
+    value = pl.coalesce(
+        plain.cast(pl.Int64, strict=False), pl.when(real == real.round()).then(real.cast(pl.Int64, strict=False))
+    )
+    return pl.when((value >= 0) & (value < _MOST)).then(value)
+
+
+def _iso(text: pl.Expr, zone: str) -> pl.Expr:
+    dotted = text.str.replace(r"(\d\d:\d\d:\d\d),(\d)", "$1.$2")  # as Python's logging writes it
+    if zone == "UTC":
+        return utc(dotted)
+    naive = dotted.str.contains(r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?$")
+    return pl.when(naive).then(_localised(utc(dotted).dt.replace_time_zone(None), zone)).otherwise(utc(dotted))
+
+
+def _localised(naive: pl.Expr, zone: str) -> pl.Expr:
+    """Read *naive* as a wall clock in *zone*: of an hour that came twice the first, one that never came is NULL."""
+    return naive.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC")
+
+
+def _epoch(text: pl.Expr, unit: str) -> pl.Expr:
+    number = text.cast(pl.Float64, strict=False)
+    fits = number.abs() < _I64  # else the cast below would be out of range
+    if unit == "ns":  # a Float64 holds nanoseconds since 1970 to a quarter of a microsecond only
+        exact = epoch(text.str.extract(r"^(\d+)", 1), "ns")
+        return pl.when(fits).then(pl.coalesce(exact, epoch(number.cast(pl.Int64, strict=False), "ns")))
+    return pl.when(fits).then(epoch(text, unit))
+
+
+def _plausible(value: pl.Expr) -> pl.Expr:
+    return pl.when(value.dt.year().is_between(2000, 2100)).then(value)

@@ -1,0 +1,68 @@
+"""A shape: where JSON records keep what, and what it means. Most formats of JSON lines are no more than one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+import polars as pl
+
+from parsers.calls import FIELDS, Meaning, calls
+from parsers.fields import extract, path
+from parsers.format import Context, Format, Parsed
+from parsers.values import known
+
+HINTS = ("oken",)
+"""In every record that counts tokens, whatever it calls them: `input_tokens`, `promptTokenCount`, `Tokens`."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Where a format keeps its fields.
+
+    `paths` names for each field of `calls.FIELDS` the places to look, best first, written as `fields.path` reads them;
+    a name that is no such field goes to `metadata`.
+    """
+
+    paths: Mapping[str, tuple[str, ...]]
+    meaning: Meaning
+
+
+def json_format(title: str, shape: Shape, *, claims: pl.Expr, counts: pl.Expr | None = None) -> Format:
+    """Return the format of JSON lines of one *shape*. *counts*: which records, by their fields, are calls; else all."""
+    return Format(
+        name=shape.meaning.name,
+        title=title,
+        json=True,
+        claims=claims,
+        parse=partial(_parse, shape, counts),
+        hints=HINTS,
+    )
+
+
+def _parse(shape: Shape, counts: pl.Expr | None, records: pl.DataFrame, context: Context) -> Parsed:
+    del context
+    fields, rejects = read(records, shape)
+    if counts is not None:
+        fields = fields.filter(counts.fill_null(value=True))
+    return made(fields, shape, rejects)
+
+
+def read(records: pl.DataFrame, shape: Shape) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return *records* with the fields of *shape* as columns of text, and the rejects."""
+    places = {f"{name} {i}": path(text) for name, texts in shape.paths.items() for i, text in enumerate(texts)}
+    wide, rejects = extract(records, places)
+    fields = wide.select(
+        *records.columns,
+        *(
+            pl.coalesce(known(pl.col(f"{name} {i}")) for i in range(len(texts))).alias(name)
+            for name, texts in shape.paths.items()
+        ),
+    )
+    return fields, rejects
+
+
+def made(fields: pl.DataFrame, shape: Shape, rejects: pl.DataFrame) -> Parsed:
+    """Return the calls in *fields*; their rejects follow *rejects*."""
+    extra = tuple(name for name in shape.paths if name not in FIELDS and name not in shape.meaning.metadata)
+    parsed = calls(fields, replace(shape.meaning, metadata=shape.meaning.metadata + extra))
+    return replace(parsed, rejects=pl.concat([rejects, parsed.rejects]))
