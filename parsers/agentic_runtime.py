@@ -1,0 +1,114 @@
+"""agentic-runtime's log on standard output and its `debug_events.jsonl`: JSON lines without any time.
+
+    {"event": "LLM_SUCCESS", "provider": "openai", "model": "gpt-4o-mini", "run_id": "0b0f", "step_id": "draft",
+     "usage": {"prompt_tokens": 812, "completion_tokens": 96, "total_tokens": 908}}
+    {"event": "STEP_RETRY", "payload": {"run_id": "0b0f", "step_id": "draft", "attempt": 1, "next_attempt": 2, …}}
+
+`LLM_SUCCESS` and `LLM_ERROR` are calls, `LLM_START` is an event `call_started`. `usage` is the provider's own object,
+or null. `created_at` and `ts_source` are NULL: who reads the file knows better than the log. The text around these
+lines, totals of a run among it, is nobody's. Of the debug events `STEP_RETRY` (`attempt` is the one that failed) and
+`STEP_DEGRADED` are read.
+"""
+
+import polars as pl
+
+from parsers.format import Context, Format, Parsed
+from parsers.json_lines import decode
+from parsers.leftovers import joined, leftovers
+from parsers.tables import parsed
+from parsers.usage import USAGE_DTYPE, details, tokens
+from parsers.values import known, metadata
+
+_PAYLOAD = pl.Struct(
+    {
+        "run_id": pl.String,
+        "step_id": pl.String,
+        "step_type": pl.String,
+        "execution_index": pl.Int64,
+        "attempt": pl.Int64,
+        "next_attempt": pl.Int64,
+        "max_attempts": pl.Int64,
+        "error": pl.String,
+        "backoff": pl.String,
+        "delay_ms": pl.Float64,
+    }
+)
+_RECORD = pl.Struct(
+    {
+        "event": pl.String,
+        "provider": pl.String,
+        "model": pl.String,
+        "run_id": pl.String,
+        "step_id": pl.String,
+        "usage": USAGE_DTYPE,
+        "error": pl.String,
+        "payload": _PAYLOAD,
+    }
+)
+_CALLS = ("LLM_SUCCESS", "LLM_ERROR")
+_USAGE = pl.col("usage")
+
+
+def _parse(records: pl.DataFrame, _context: Context) -> Parsed:
+    decoded, rejects = decode(records, _RECORD)
+    rows = decoded.with_columns(leftovers(decoded).alias("rest")).unnest("record")
+    is_call = pl.col("event").is_in(_CALLS)
+    return parsed(_calls(rows.filter(is_call)), [rejects], events=_events(rows.filter(~is_call)))
+
+
+def _calls(rows: pl.DataFrame) -> pl.DataFrame:
+    counts = tokens(_USAGE)
+    success = pl.col("event") == "LLM_SUCCESS"
+    error = known(pl.col("error"))
+    return rows.select(
+        "source_offset",
+        **counts,
+        run_id=known(pl.col("run_id")),
+        step_id=known(pl.col("step_id")),
+        provider=known(pl.col("provider")),
+        model=known(pl.col("model")),
+        token_source=pl.when(counts["total_tokens"].is_not_null()).then(pl.lit("provider")),
+        success=success,
+        error=pl.when(~success).then(error),
+        error_type=pl.when(~success).then(error.str.extract(r"^([A-Za-z_][\w.]*): ", 1)),
+        metadata=joined(metadata(details(_USAGE)), pl.col("rest")),
+        format=pl.lit("agentic-runtime/stdout"),
+    )
+
+
+def _events(rows: pl.DataFrame) -> pl.DataFrame:
+    payload = pl.col("payload").struct
+    started = pl.col("event") == "LLM_START"
+    fields = {
+        "provider": known(pl.col("provider")),
+        **{name: payload.field(name) for name in ("step_type", "execution_index", "next_attempt", "backoff")},
+    }
+    return rows.select(
+        "source_offset",
+        kind=pl.when(started).then(pl.lit("call_started")).otherwise(pl.col("event").str.to_lowercase()),
+        run_id=known(pl.coalesce("run_id", payload.field("run_id"))),
+        step_id=known(pl.coalesce("step_id", payload.field("step_id"))),
+        model=known(pl.col("model")),
+        attempt=_small(payload.field("attempt")),
+        max_attempts=_small(payload.field("max_attempts")),
+        wait_ms=payload.field("delay_ms"),
+        reason=known(payload.field("error")),
+        metadata=joined(metadata(fields), pl.col("rest")),
+        format=pl.when(started).then(pl.lit("agentic-runtime/stdout")).otherwise(pl.lit("agentic-runtime/debug")),
+    )
+
+
+def _small(number: pl.Expr) -> pl.Expr:
+    return number.cast(pl.Int32, strict=False)
+
+
+FORMAT = Format(
+    name="agentic-runtime",
+    title="agentic-runtime's log on standard output, and its debug_events.jsonl",
+    json=True,
+    claims=pl.col("line").str.contains(
+        r'^\{"event"\s*:\s*"(?:LLM_(?:START|SUCCESS|ERROR)"\s*,\s*"provider"|STEP_(?:RETRY|DEGRADED)"\s*,\s*"payload")'
+    ),
+    parse=_parse,
+    hints=('"LLM_', '"STEP_'),
+)

@@ -1,0 +1,94 @@
+"""agentic-runtime's table `steps` (SQLite `runtime.db`): one row a step, which may be many calls.
+
+Columns came over time: first there was no usage, then `token_usage_json`, later `model_name` and `cost_usd`. The usage
+is a sum over the turns of the step by each provider's own keys, so a step that used two providers adds both.
+`model_name` is the model of the last turn. Only steps that called a model and have ended are rows: those of agents
+(once called `model`), and whatever has usage. A failed step has lost its usage: NULL. `latency_ms` covers the whole
+step, its tools included, and `attempt` is how many it took. `grain` in `metadata` is `step`.
+"""
+
+import polars as pl
+
+from parsers.format import Parsed
+from parsers.json_lines import decode
+from parsers.schema import USD, UTC
+from parsers.tables import Columns, kept, parsed, typed
+from parsers.usage import USAGE_DTYPE, details, summed_tokens
+
+COLUMNS: Columns = {
+    "id": pl.String,
+    "run_id": pl.String,
+    "step_id": pl.String,
+    "type": pl.String,
+    "status": pl.String,
+    "error": pl.String,
+    "last_error": pl.String,
+    "execution_index": pl.Int64,
+    "started_at": UTC,
+    "finished_at": UTC,
+    "duration_ms": pl.Float64,
+    "handler_duration_ms": pl.Float64,
+    "tool_duration_ms": pl.Float64,
+    "attempts": pl.Int64,
+    "token_usage_json": pl.String,
+    "model_name": pl.String,
+    "cost_usd": USD,
+}
+_OPEN = ("PENDING", "RUNNING")
+
+
+def calls_from_rows(rows: pl.DataFrame) -> Parsed:
+    """Return the steps among *rows* that called a model, as calls."""
+    rows, rejects = typed(rows, COLUMNS)
+    used = pl.any_horizontal(pl.col(name).is_not_null() for name in ("token_usage_json", "model_name", "cost_usd"))
+    ours = used | pl.col("type").is_in(["agent", "model"])
+    ended = ~pl.col("status").is_in(_OPEN).fill_null(value=False)
+    rows = rows.filter((ours & ended).fill_null(value=False))
+    text = pl.coalesce("token_usage_json", pl.lit("{}"))
+    usage, unread = decode(rows.with_columns(line=text, row="line"), USAGE_DTYPE)
+    rejects = pl.concat([rejects, _with_row(unread, rows)])
+    return parsed(_calls(usage.rename({"record": "usage"})), [rejects])
+
+
+def _calls(rows: pl.DataFrame) -> pl.DataFrame:
+    counts = summed_tokens(pl.col("usage"))
+    status = pl.col("status")
+    failed = status == "FAILED"
+    error = pl.coalesce("error", "last_error")
+    return rows.select(
+        *("source_offset", "started_at", "run_id", "step_id"),
+        **counts,
+        created_at="finished_at",
+        ts_source=pl.when(pl.col("finished_at").is_not_null()).then(pl.lit("log")),
+        model="model_name",
+        token_source=pl.when(counts["total_tokens"].is_not_null()).then(pl.lit("provider")),
+        cost_reported_usd="cost_usd",
+        latency_ms="duration_ms",
+        success=pl.when(failed).then(pl.lit(value=False)).when(status == "SUCCEEDED").then(pl.lit(value=True)),
+        error=pl.when(failed).then(error),
+        error_type=pl.when(failed).then(error.str.extract(r"^([A-Za-z_][\w.]*): ", 1)),
+        attempt=pl.col("attempts").cast(pl.Int32, strict=False),
+        request_id="id",
+        metadata=kept(_metadata()),
+        format=pl.lit("agentic-runtime/steps"),
+    )
+
+
+def _metadata() -> dict[str, pl.Expr]:
+    succeeded = pl.col("status") != "FAILED"
+    return {
+        "grain": pl.lit("step"),
+        "step_type": pl.col("type"),
+        "execution_index": pl.col("execution_index"),
+        "last_error": pl.when(succeeded).then("last_error"),
+        "handler_duration_ms": pl.col("handler_duration_ms"),
+        "tool_duration_ms": pl.col("tool_duration_ms"),
+        **details(pl.col("usage")),
+    }
+
+
+def _with_row(unread: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """Return rejects of the usage column with the whole row as their record."""
+    whole = rows.select("source_offset", whole="line")
+    columns = unread.columns
+    return unread.join(whole, on="source_offset", how="left").with_columns(line="whole").select(columns)

@@ -1,0 +1,147 @@
+"""compozy's sessions on main: the `done` event of a turn as a JSON line, and the table `token_usage` of `events.db`.
+
+    {"schema":"compozy.session.event.v1","type":"done","turn_id":"turn_01J","usage":{"InputTokens":128400,
+     "OutputTokens":24900,"TotalTokens":153300,"CostAmount":0.42,"CostCurrency":"USD","Timestamp":"2026-08-20T10:00:00Z"}}
+
+A turn of a session may be many calls to the model; `grain` in `metadata` is `turn`. `usage` events are cumulative
+within their turn, so only `done` counts; `error` is an event `session_error`. A turn names no model: the table's rows
+take it from the session, the lines have none. Both are one call where they meet (`dedupe_key`). A cost in another
+currency than USD is only in `metadata`.
+
+The table `token_usage` of v0.2's `run.db` holds the last delta of each session until the session is done, and the row
+`run-total`, which is left out; `grain` is `session`.
+"""
+
+import polars as pl
+
+from parsers.compozy_usage import USAGE_DTYPE, reader, tokens
+from parsers.format import Context, Format, Parsed
+from parsers.json_lines import decode
+from parsers.records import reject
+from parsers.schema import UTC
+from parsers.tables import Columns, kept, parsed, typed
+from parsers.values import known, usd, utc
+
+_RECORD = pl.Struct(
+    {"schema": pl.String, "type": pl.String, "turn_id": pl.String, "usage": USAGE_DTYPE, "error": pl.String}
+)
+_RUN_COLUMNS: Columns = {
+    "turn_id": pl.String,
+    "run_id": pl.String,
+    "input_tokens": pl.Int64,
+    "output_tokens": pl.Int64,
+    "total_tokens": pl.Int64,
+    "cost_amount": pl.Float64,
+    "timestamp": UTC,
+}
+_TURN_COLUMNS: Columns = {
+    **_RUN_COLUMNS,
+    "session_id": pl.String,
+    "thought_tokens": pl.Int64,
+    "cache_read_tokens": pl.Int64,
+    "cache_write_tokens": pl.Int64,
+    "context_used": pl.Int64,
+    "context_size": pl.Int64,
+    "cost_currency": pl.String,
+}
+_SESSION_COLUMNS: Columns = {
+    "id": pl.String,
+    "agent_name": pl.String,
+    "provider": pl.String,
+    "model": pl.String,
+    "parent_session_id": pl.String,
+}
+_NAMES = {"input": "input_tokens", "output": "output_tokens", "total": "total_tokens", "thought": "thought_tokens"} | {
+    name: f"{name}_tokens" for name in ("cache_read", "cache_write")
+}
+
+
+def calls_from_turns(rows: pl.DataFrame, sessions: pl.DataFrame) -> Parsed:
+    """Return the turns in *rows* of `token_usage` as calls of the *sessions* (rows of `sessions`) that they belong to.
+
+    `token_usage` doesn't name its session, the folder does: give it as a column `session_id`. Without it, a single
+    session is taken to be the one.
+    """
+    rows, rejects = typed(rows, _TURN_COLUMNS)
+    known_sessions, _ = typed(sessions.select(pl.col(c) for c in _SESSION_COLUMNS if c in sessions), _SESSION_COLUMNS)
+    known_sessions = known_sessions.select(_SESSION_COLUMNS.keys()).rename({"id": "session_id"}).unique("session_id")
+    if len(known_sessions) == 1:
+        rows = rows.with_columns(pl.col("session_id").fill_null(known_sessions["session_id"][0]))
+    rows = rows.join(known_sessions, on="session_id", how="left", maintain_order="left")
+    return parsed(_calls(rows, "turn"), [rejects])
+
+
+def calls_from_run(rows: pl.DataFrame) -> Parsed:
+    """Return the sessions in *rows* of `token_usage` of a `run.db` as calls. Give the run as a column `run_id`."""
+    rows, rejects = typed(rows, _RUN_COLUMNS)
+    rows = rows.filter(pl.col("turn_id").ne_missing("run-total"))
+    return parsed(_calls(rows, "session"), [rejects])
+
+
+def _calls(rows: pl.DataFrame, grain: str) -> pl.DataFrame:
+    missing = {**_TURN_COLUMNS, **_SESSION_COLUMNS}
+    rows = rows.with_columns(pl.lit(None, dtype=kind).alias(name) for name, kind in missing.items() if name not in rows)
+    counts = tokens(lambda field: pl.col(_NAMES[field]))
+    dollars = pl.col("cost_currency").fill_null("USD").str.to_uppercase() == "USD"
+    turn = pl.lit(grain == "turn") & pl.col("turn_id").is_not_null()
+    fields = {
+        "grain": pl.lit(grain),
+        "parent_session_id": pl.col("parent_session_id"),
+        "context_used": pl.col("context_used"),
+        "context_size": pl.col("context_size"),
+        "cost_amount": pl.when(~dollars).then("cost_amount"),
+        "cost_currency": pl.when(~dollars).then("cost_currency"),
+    }
+    return rows.select(
+        *("source_offset", "session_id", "run_id", "provider", "model"),
+        **counts,
+        created_at="timestamp",
+        ts_source=pl.when(pl.col("timestamp").is_not_null()).then(pl.lit("log")),
+        step_id="turn_id",
+        agent_id="agent_name",
+        token_source=pl.when(counts["total_tokens"].is_not_null()).then(pl.lit("provider")),
+        cost_reported_usd=pl.when(dollars).then(usd(pl.col("cost_amount"))),
+        metadata=kept(fields),
+        dedupe_key=pl.when(turn).then(pl.format("compozy/{}", "turn_id")),
+        format=pl.lit("compozy-sessions/token-usage" if grain == "turn" else "compozy/run-db"),
+    )
+
+
+def _parse(records: pl.DataFrame, _context: Context) -> Parsed:
+    decoded, unread = decode(records, _RECORD)
+    rows = decoded.unnest("record")
+    done = rows.filter((pl.col("type") == "done") & pl.col("usage").is_not_null())
+    errors = rows.filter(pl.col("type") == "error")
+    usage = reader(pl.col("usage"))
+    written = known(usage("timestamp"))
+    turns = done.with_columns(
+        **{name: usage(field) for field, name in _NAMES.items()},
+        **{name: usage(name) for name in ("cost_amount", "cost_currency", "context_used", "context_size")},
+        turn_id=known(pl.coalesce("turn_id", usage("turn_id"))),
+        timestamp=utc(written),
+        leftovers=pl.lit(None, dtype=pl.String),
+    )
+    bad = turns.select(written.is_not_null() & pl.col("timestamp").is_null()).to_series()
+    calls = _calls(turns.filter(~bad), "turn").with_columns(format=pl.lit("compozy-sessions/event"))
+    events = errors.select(
+        "source_offset",
+        kind=pl.lit("session_error"),
+        step_id=known(pl.col("turn_id")),
+        reason=known(pl.col("error")),
+        format=pl.lit("compozy-sessions/event"),
+    )
+    return parsed(calls, [unread, reject(turns.filter(bad), "the time can't be read")], events=events)
+
+
+_LINE = pl.col("line")
+_IS_DONE = _LINE.str.contains(r'"type"\s*:\s*"done"') & _LINE.str.contains(r'"usage"\s*:\s*\{')
+
+FORMAT = Format(
+    name="compozy-sessions",
+    title="session events of compozy's daemon, as JSON lines",
+    json=True,
+    claims=_LINE.str.contains(r'^\{"schema"\s*:\s*"compozy\.session\.event\.v1"')
+    & (_IS_DONE | _LINE.str.contains(r'"type"\s*:\s*"error"')),
+    parse=_parse,
+    hints=('"compozy.session.event.v1"',),
+)

@@ -1,0 +1,81 @@
+"""The table `llm_calls` of a trading system: from its database, as JSON lines, or as CSV.
+
+    {"id":1041,"pipeline_step_id":88213,"account_id":7,"provider":"anthropic","model":"claude-opus-4-7",
+     "role":"execution","input_tokens":10432,"output_tokens":611,"total_tokens":11043,"cost_usd":0.202305,
+     "duration_ms":8120,"created_at":"2026-05-01T12:00:00.123456Z"}
+
+Input, output and cost are taken as logged. A `duration_ms` of 0 is the column's default: not measured. The table has
+no column for success: a call with output has succeeded, of the others nobody knows. `created_at` is the time after the
+call.
+"""
+
+import polars as pl
+
+from parsers.format import Context, Format, Parsed
+from parsers.schema import USD, UTC
+from parsers.tables import Columns, json_rows, kept, parsed, typed
+from parsers.values import started
+
+COLUMNS: Columns = {
+    "id": pl.String,
+    "pipeline_step_id": pl.String,
+    "account_id": pl.String,
+    "provider": pl.String,
+    "model": pl.String,
+    "role": pl.String,
+    "input_tokens": pl.Int64,
+    "output_tokens": pl.Int64,
+    "total_tokens": pl.Int64,
+    "cost_usd": USD,
+    "duration_ms": pl.Float64,
+    "created_at": UTC,
+}
+
+
+def calls_from_rows(rows: pl.DataFrame) -> Parsed:
+    """Return the calls of *rows* of the table."""
+    rows, rejects = typed(rows, COLUMNS)
+    calls = rows.select(
+        "source_offset",
+        "created_at",
+        "provider",
+        "model",
+        "role",
+        "account_id",
+        started_at=started(pl.col("created_at"), _latency_ms()),
+        ts_source=pl.when(pl.col("created_at").is_not_null()).then(pl.lit("log")),
+        step_id="pipeline_step_id",
+        request_tokens="input_tokens",
+        response_tokens="output_tokens",
+        total_tokens=pl.coalesce(pl.col("input_tokens") + pl.col("output_tokens"), "total_tokens"),
+        cost_reported_usd="cost_usd",
+        latency_ms=_latency_ms(),
+        success=pl.when(pl.col("output_tokens").is_not_null()).then(pl.lit(value=True)),
+        request_id="id",
+        metadata=kept({}),
+        format=pl.lit("trading/llm-calls"),
+    )
+    return parsed(calls, [rejects])
+
+
+def _latency_ms() -> pl.Expr:
+    return pl.when(pl.col("duration_ms") > 0).then("duration_ms")
+
+
+def _parse(records: pl.DataFrame, _context: Context) -> Parsed:
+    rows, unread = json_rows(records, COLUMNS)
+    result = calls_from_rows(rows)
+    return parsed(result.calls, [unread, result.rejects])
+
+
+FORMAT = Format(
+    name="trading",
+    title="rows of a trading system's table llm_calls, as JSON lines",
+    json=True,
+    claims=pl.all_horizontal(
+        pl.col("line").str.contains(key, literal=True)
+        for key in ('"pipeline_step_id"', '"duration_ms"', '"created_at"', '"input_tokens"')
+    ),
+    parse=_parse,
+    hints=('"pipeline_step_id"',),
+)
