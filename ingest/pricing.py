@@ -17,14 +17,15 @@ import polars as pl
 from ingest import price_match, price_overrides
 from ingest.price_overrides import Override
 from ingest.price_slots import rates_of, slot, steps_of
-from ingest.price_table import Entry, unanimous
+from ingest.price_table import Entry, Rates, unanimous
 from parsers.schema import USD
 
 MOST_TOKENS = 10**12
 """A call with more tokens than this is a broken record, and its cost would not fit its column."""
 
 _TOKENS = ("request_tokens", "cache_read_tokens", "cache_write_tokens", "response_tokens", "reasoning_tokens")
-_HOUR = r'"cache_write_1h_tokens":\s*"?(\d+)'
+_KINDS = Rates._fields[:-1]
+_HOUR = '"cache_write_1h_tokens":'
 _HIT = r'"cache_hit":\s*(?i:"?true)'
 _UNIT = 10**14  # 10⁻²⁴ USD in the tenth decimal of a USD
 
@@ -83,8 +84,9 @@ def price(calls: pl.DataFrame, prices: Prices) -> pl.DataFrame:
     slots = rows.select("slot").unique().drop_nulls()
     rated = slots.hstack(rates_of(slots["slot"], entries, steps))
     rows = rows.join(rated, on="slot", how="left", maintain_order="left").with_columns(_counts())
-    costs = rows.with_columns(cost_computed_usd=_computed())
-    return calls.with_columns(costs.select(_cost_columns(prices.version)))
+    rows = rows.with_columns(total=_total()).with_columns(whole=pl.col("total") // _UNIT)
+    rows = rows.with_columns(cost_computed_usd=_computed())
+    return calls.with_columns(rows.select(_cost_columns(prices.version)))
 
 
 def changes(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
@@ -135,7 +137,7 @@ def _same(one: str, other: str) -> bool:
 def _counts() -> list[pl.Expr]:
     """Return the counts of tokens that each rate applies to, as 128-bit integers; what is unknown counts as none."""
     prompt, read, written, response, reasoning = (pl.col(name).fill_null(0).cast(pl.Int128) for name in _TOKENS)
-    hour = pl.col("metadata").str.extract(_HOUR, 1).cast(pl.Int64, strict=False).fill_null(0).cast(pl.Int128)
+    hour = _one_hour_writes().fill_null(0).cast(pl.Int128)
     thought = pl.min_horizontal(reasoning, response)
     return [
         (prompt - read - written).alias("input"),
@@ -147,18 +149,29 @@ def _counts() -> list[pl.Expr]:
     ]
 
 
+def _one_hour_writes() -> pl.Expr:
+    """Return `cache_write_1h_tokens` of the metadata where the cache was written to."""
+    metadata = pl.when(pl.col("cache_write_tokens") > 0).then("metadata")
+    # A capturing regex over the whole text takes twice as long as the whole rest of the pricing.
+    start = metadata.str.find(_HOUR, literal=True) + len(_HOUR)
+    after = metadata.cast(pl.Binary).bin.slice(start).cast(pl.String)
+    return after.str.extract(r'^\s*"?(\d+)', 1).cast(pl.Int64, strict=False)
+
+
+def _total() -> pl.Expr:
+    """Return the cost by the joined rates, in 10⁻²⁴ USD; NULL where it can't be told."""
+    sound = [pl.col("request_tokens").is_not_null(), *(pl.col(kind).is_between(0, MOST_TOKENS) for kind in _KINDS)]
+    charges = [pl.col(kind) * pl.col(f"rate_{kind}") for kind in _KINDS]
+    return pl.when(pl.all_horizontal(sound)).then(sum(charges, start=pl.col("rate_request")))
+
+
 def _computed() -> pl.Expr:
-    """Return the cost by the joined rates, in USD; NULL where it can't be told."""
-    kinds = ("input", "cache_read", "cache_write", "cache_write_1h", "output", "reasoning")
-    total = pl.sum_horizontal(pl.col(kind) * pl.col(f"rate_{kind}") for kind in kinds) + pl.col("rate_request")
-    sound = pl.all_horizontal(pl.col(kind).is_between(0, MOST_TOKENS) for kind in kinds)
-    whole = total // _UNIT
-    rest = 2 * (total - whole * _UNIT)
-    up = (rest > _UNIT) | ((rest == _UNIT) & (whole % 2 == 1))
-    usd = (whole + up.cast(pl.Int128)).cast(pl.Decimal(38, 0)) * pl.lit(Decimal("1e-10"))
+    """Return the total, cut to its tenth decimal and the rest rounded half to even, in USD; zero for a cache hit."""
+    rest = 2 * (pl.col("total") - pl.col("whole") * _UNIT)
+    up = (rest > _UNIT) | ((rest == _UNIT) & (pl.col("whole") % 2 == 1))
+    usd = (pl.col("whole") + up.cast(pl.Int128)).cast(pl.Decimal(38, 0)) * pl.lit(Decimal("1e-10"))
     hit = pl.col("metadata").str.contains(_HIT)
-    cost = pl.when(pl.col("request_tokens").is_not_null() & sound).then(usd.cast(USD, strict=False))
-    return pl.when(hit).then(pl.lit(Decimal(0), dtype=USD)).otherwise(cost)
+    return pl.when(hit).then(pl.lit(Decimal(0), dtype=USD)).otherwise(usd.cast(USD, strict=False))
 
 
 def _cost_columns(table: str) -> list[pl.Expr]:
