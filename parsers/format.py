@@ -42,6 +42,8 @@ class Format:
         hints: literals, one of which is in every line that the format claims. When all formats of a kind have some,
             the lines that hold none are dropped by one regex (4 GB/s) before anyone is asked; few and short ones are
             best, and ones that others use too.
+        heads: true on the first `line` of a source that is in this format as a whole, such as the header of a CSV
+        file. All its lines are then claimed, and offered to nobody else, as long as the format's context isn't empty.
     """
 
     name: str
@@ -53,3 +55,4 @@ class Format:
     starts: Callable[[Lines], Mask] | None = None
     closed: pl.Expr | None = None
     hints: tuple[str, ...] = ()
+    heads: pl.Expr | None = None

@@ -80,16 +80,17 @@ def _beyond(value: Any, dtype: pl.DataType) -> dict[str, Any]:
 
 def _without_content(value: Any, key: str) -> Any:
     if isinstance(value, dict):
-        kept = {name: _without_content(item, name if not _is_content(key) else key) for name, item in value.items()}
+        kept = {name: _without_content(item, name if not is_content(key) else key) for name, item in value.items()}
         return {name: item for name, item in kept.items() if item not in (None, {}, [])}
     if isinstance(value, list):
         return [kept for item in value if (kept := _without_content(item, key)) not in (None, {}, [])]
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    if isinstance(value, str) and (len(value) > _LONGEST or _is_content(key)):
+    if isinstance(value, str) and (len(value) > _LONGEST or is_content(key)):
         return None
     return value
 
 
-def _is_content(key: str) -> bool:
+def is_content(key: str) -> bool:
+    """Return whether texts under *key* may be a prompt or a response."""
     return _CONTENT.fullmatch(re.sub(r"[^a-z]|user|assistant", "", key.lower())) is not None

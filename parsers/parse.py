@@ -41,7 +41,8 @@ def parse(block: Block, formats: Sequence[Format], contexts: Contexts | None = N
     after = dict(contexts or {})
     calls, events, rejects = [], [], [lines.rejects.with_columns(format=pl.lit(None, dtype=pl.String))]
     claimed = []
-    for format_, records in _claimed(lines, formats):
+    owner = _owner(block, lines, formats, after)
+    for format_, records in _claimed(lines, formats) if owner is None else [(owner, lines.frame())]:
         records, open_at = _closed(records, lines, format_, end)
         end = min(end, open_at)
         claimed.append((format_, records))
@@ -65,6 +66,9 @@ def recover(block: Block, formats: Sequence[Format], contexts: Contexts | None =
     """Return the contexts after *block* without making rows: what a reader that resumes later needs to know."""
     after = dict(contexts or {})
     lines = split(block)
+    if owner := _owner(block, lines, formats, after):
+        after[owner.name] = after.get(owner.name) or owner.parse(lines.frame().head(1), {}).context
+        return after
     for format_ in formats:
         if format_.sets_context is None:
             continue
@@ -74,11 +78,24 @@ def recover(block: Block, formats: Sequence[Format], contexts: Contexts | None =
     return after
 
 
+def _owner(block: Block, lines: Lines, formats: Sequence[Format], contexts: Contexts) -> Format | None:
+    """Return the format that a source's first line says the whole source is in, if it says so."""
+    candidates = [f for f in formats if f.heads is not None]
+    for format_ in candidates:
+        if contexts.get(format_.name):
+            return format_
+    if block.offset or not candidates or not len(lines) or not lines.whole[0]:
+        return None
+    first = lines.frame(np.arange(len(lines)) == 0)
+    told = first.select(pl.coalesce(f.heads, pl.lit(value=False)).alias(f.name) for f in candidates).row(0)
+    return next((f for f, yes in zip(candidates, told, strict=True) if yes), None)
+
+
 def _claimed(lines: Lines, formats: Sequence[Format]) -> list[tuple[Format, pl.DataFrame]]:
     """Return the records that each format claims, those that none claims left out."""
     result = []
     for kind in (False, True):
-        of_kind = [f for f in formats if f.json is kind]
+        of_kind = [f for f in formats if f.json is kind and f.heads is None]
         if not of_kind:
             continue
         rest = lines.frame(_of_kind(lines, of_kind[0]))
@@ -134,4 +151,3 @@ def _ordered(frames: list[pl.DataFrame], columns: Sequence[Column]) -> pl.DataFr
     if not frames:
         return pl.DataFrame(schema=polars_schema(columns))
     return frames[0] if len(frames) == 1 else pl.concat(frames).sort("source_offset", maintain_order=True)
-

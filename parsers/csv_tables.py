@@ -1,0 +1,103 @@
+"""CSV exports of the tables that formats of their own read from databases and JSON lines.
+
+The first line names the columns, in any order, and tells the table; the whole file is then in this format. Separators
+are `,`, `;` or tab. Fields may be quoted but not hold line ends: such lines are rejected, as are those with too few or
+too many fields. Exports that were appended to each other repeat the header. Empty fields are NULL.
+"""
+
+import csv
+from collections.abc import Callable
+
+import polars as pl
+
+from parsers import agentic_steps, compozy_llm_usage, learnpro, trading
+from parsers.format import Context, Format, Parsed
+from parsers.leftovers import is_content
+from parsers.records import REJECTED, reject
+from parsers.tables import LEFTOVERS, Columns, parsed
+from parsers.values import known, metadata
+
+_SEPARATORS = (",", ";", "\t")
+_LONGEST = 512
+_LINE = pl.col("line")
+_FIELDS = pl.List(pl.String)
+
+
+def _format(
+    name: str, title: str, marks: tuple[str, ...], columns: Columns, calls: Callable[[pl.DataFrame], Parsed]
+) -> Format:
+    """Return the format of CSV files whose header has the columns *marks*."""
+
+    def parse(records: pl.DataFrame, context: Context) -> Parsed:
+        header = context.get("header") or records["line"][0]
+        rows, bad = _rows(records.filter(_LINE.ne_missing(header) & (_LINE.str.strip_chars() != "")), header, columns)
+        if rows.is_empty():
+            return parsed(None, [bad], context={"header": header})
+        result = calls(rows)
+        return parsed(result.calls, [bad, result.rejects], context={"header": header})
+
+    heads = pl.all_horizontal(_LINE.str.contains(rf'(?:^|[,;\t])\s*"?{mark}"?\s*(?:[,;\t]|$)') for mark in marks)
+    return Format(name, title, json=False, claims=_LINE.is_not_null(), parse=parse, heads=heads)
+
+
+def _rows(records: pl.DataFrame, header: str, columns: Columns) -> tuple[pl.DataFrame, pl.DataFrame]:
+    separator = max(_SEPARATORS, key=header.count)
+    names = [name.strip() for name in _cells(header, separator) or []]
+    quoted = records.select(_LINE.str.contains('"', literal=True)).to_series()
+    plain, others = records.filter(~quoted), records.filter(quoted)
+    cells = pl.Series("fields", [_cells(line, separator) for line in others["line"].to_list()], dtype=_FIELDS)
+    split = pl.concat([plain.with_columns(fields=_LINE.str.split(separator)), others.with_columns(cells)])
+    split = split.sort("source_offset")
+    good = (split["fields"].list.len() == len(names)).fill_null(value=False)
+    bad = reject(split.filter(~good), f"not {len(names)} fields, as the header has") if not good.all() else _NONE
+    at = {name: pl.col("fields").list.get(i, null_on_oob=True) for i, name in reversed(list(enumerate(names)))}
+    more = {name: _short(cell) for name, cell in at.items() if name not in columns and not is_content(name)}
+    mine = {name: cell for name, cell in at.items() if name in columns}
+    kept = split.filter(good).select("line", "source_offset", "source_end", **mine, **{LEFTOVERS: metadata(more)})
+    return kept, bad
+
+
+def _cells(line: str, separator: str) -> list[str] | None:
+    """Return the fields of one line; None when its quotes don't close."""
+    try:
+        return next(csv.reader([line], delimiter=separator, strict=True), [])
+    except csv.Error:
+        return None
+
+
+def _short(cell: pl.Expr) -> pl.Expr:
+    return pl.when(cell.str.len_bytes() <= _LONGEST).then(known(cell))
+
+
+_NONE = pl.DataFrame(schema=REJECTED)
+
+FORMATS = (
+    _format(
+        "trading-csv",
+        "CSV export of a trading system's table llm_calls",
+        ("pipeline_step_id", "input_tokens", "duration_ms", "created_at"),
+        trading.COLUMNS,
+        trading.calls_from_rows,
+    ),
+    _format(
+        "learnpro-csv",
+        "CSV export of LearnPro's table agent_calls",
+        ("pricing_version", "latency_ms", "called_at"),
+        learnpro.COLUMNS,
+        learnpro.calls_from_rows,
+    ),
+    _format(
+        "compozy-llm-usage-csv",
+        "CSV export of compozy's planned table llm_usage",
+        ("execution_id", "prompt_tokens", "completion_tokens"),
+        compozy_llm_usage.COLUMNS,
+        compozy_llm_usage.calls_from_rows,
+    ),
+    _format(
+        "agentic-runtime-csv",
+        "CSV export of agentic-runtime's table steps",
+        ("run_id", "step_id", "execution_index", "attempts"),
+        agentic_steps.COLUMNS,
+        agentic_steps.calls_from_rows,
+    ),
+)
