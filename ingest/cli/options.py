@@ -1,9 +1,18 @@
 """Options that several commands share."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import click
+
+from ingest.errors import IngestError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ingest.pricing import Prices
+    from parsers import Format
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
@@ -19,3 +28,42 @@ def warehouse_option(command: _Command) -> _Command:
         metavar="DIR",
         help="Folder of the tables.",
     )(command)
+
+
+def reading_options(command: _Command) -> _Command:
+    """Add the options of the commands that read logs: `format_name`, `mapping`, `prices`."""
+    for option in (
+        click.option("--prices", type=click.Path(exists=True, dir_okay=False), help="TOML file with your own prices."),
+        click.option("--mapping", type=click.Path(exists=True, dir_okay=False), help="TOML file that describes a log."),
+        click.option("--format", "format_name", metavar="NAME", help="Read only this format, instead of any known one."),
+    ):
+        command = option(command)
+    return command
+
+
+def formats_of(format_name: str | None, mapping: str | None) -> "Sequence[Format]":
+    """Return the formats to read: the one named, the one that a mapping describes, or all.
+
+    Raises:
+        IngestError: There is no such format, or the mapping is wrong.
+    """
+    from parsers import FORMATS
+
+    if mapping:
+        from ingest.mappings import load_mapping
+
+        return [load_mapping(Path(mapping))]
+    if not format_name:
+        return FORMATS
+    chosen = [f for f in FORMATS if f.name == format_name]
+    if not chosen:
+        raise IngestError(f"no format {format_name!r}; known are {', '.join(sorted(f.name for f in FORMATS))}")
+    return chosen
+
+
+def prices_of(path: str | None, warehouse: str) -> "Prices":
+    """Return the price table: the user's own prices from *path*, else from the warehouse, over the built-in ones."""
+    from ingest.pricing import load_prices
+
+    own = Path(warehouse, "prices.toml")
+    return load_prices(Path(path) if path else own if own.exists() else None)

@@ -1,0 +1,91 @@
+"""`ingest backfill`: history into the warehouse."""
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from ingest.cli.options import formats_of, prices_of, reading_options, warehouse_option
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ingest.backfill import Outcome
+    from ingest.intake import Intake
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@warehouse_option
+@reading_options
+@click.option("--dry-run", is_flag=True, help="Count what would be added; write nothing.")
+@click.option("--strict", is_flag=True, help="Exit with 4 when a record was rejected.")
+def backfill(  # noqa: PLR0913 # one parameter an option
+    *,
+    paths: tuple[str, ...],
+    warehouse: str,
+    format_name: str | None,
+    mapping: str | None,
+    prices: str | None,
+    dry_run: bool,
+    strict: bool,
+) -> None:
+    """Read files, folders and globs to their ends, plain or .gz, .zst, .bz2, .xz; `-` is standard input.
+
+    Rotated generations are read in their order. Running it again adds nothing that is there already, also when files
+    were renamed, copied or compressed meanwhile.
+
+    \b
+      ingest backfill maestro.log          the log and its rotated generations
+      ingest backfill logs/ 'old/*.gz'     everything that looks like a log
+      zcat old.gz | ingest backfill -      standard input
+    """
+    from ingest.backfill import backfill as read_all
+    from ingest.backfill import find
+    from ingest.intake import Intake
+    from ingest.rehearsal import Rehearsal
+    from ingest.warehouse import Warehouse
+
+    files = find(paths)
+    ledger = Rehearsal(warehouse) if dry_run else Warehouse(warehouse, make=True)
+    with Intake(ledger, prices_of(prices, warehouse), formats_of(format_name, mapping)) as intake:
+        outcome = _with_progress(files, lambda progress: read_all(files, intake, progress=progress))
+    _say(outcome, intake, dry_run=dry_run)
+    if outcome.failed:
+        sys.exit(1)
+    if strict and intake.totals.rejects:
+        sys.exit(4)
+
+
+def _with_progress(files: "list[Path]", run: "Callable[[Callable[[int, Path], None]], Outcome]") -> "Outcome":
+    """Run with a bar of bytes and rows on a terminal, without a word elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    console = Console(stderr=True)
+    size = sum(f.stat().st_size for f in files if f.is_file())
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("reading", total=size or None)
+        return run(lambda taken, path: bar.update(task, advance=taken, description=path.name))
+
+
+def _say(outcome: "Outcome", intake: "Intake", *, dry_run: bool) -> None:
+    from parsers import FORMATS
+
+    totals, verb = intake.totals, "would add" if dry_run else "added"
+    for path in outcome.unknown:
+        names = ", ".join(sorted(f.name for f in FORMATS))
+        click.echo(f"{path}: no record that ingest knows; it reads {names}, and any other log by --mapping", err=True)
+    for path in outcome.open_ended:
+        click.echo(f"{path}: the last record isn't complete yet; it is taken once the file has been quiet for 30 s", err=True)
+    for failure in outcome.failed:
+        click.echo(f"Error: {failure}", err=True)
+    if totals.rejects:
+        click.echo(f"Warning: {totals.rejects:,} records rejected; see `ingest report rejects`", err=True)
+    click.echo(
+        f"{verb} {totals.calls:,} calls and {totals.events:,} events from {outcome.files:,} files "
+        f"({outcome.bytes / 1e6:,.1f} MB new)",
+        err=True,
+    )

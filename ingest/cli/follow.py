@@ -1,0 +1,131 @@
+"""`ingest follow`: live logs into the warehouse."""
+
+import logging
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from ingest.cli.options import formats_of, prices_of, reading_options, warehouse_option
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from ingest.follow import Follower
+    from ingest.watch import Wakeups
+
+log = logging.getLogger(__name__)
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@warehouse_option
+@reading_options
+@click.option("--once", is_flag=True, help="Catch up, commit and exit.")
+@click.option(
+    "--interval",
+    type=click.FloatRange(min=0.01),
+    default=1.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Longest time from a line being written to its commit.",
+)
+@click.option("--watch", type=click.Choice(["auto", "poll"]), default="auto", help="Use file events, or only look.")
+@click.option("--strict", is_flag=True, help="Exit with 4 when a record was rejected.")
+def follow(  # noqa: PLR0913 # one parameter an option
+    *,
+    paths: tuple[str, ...],
+    warehouse: str,
+    format_name: str | None,
+    mapping: str | None,
+    prices: str | None,
+    once: bool,
+    interval: float,
+    watch: str,
+    strict: bool,
+) -> None:
+    """Follow files, folders and globs as they grow and are rotated; stop with Ctrl-C.
+
+    What is there already is read first, rotated generations included. A file that doesn't exist yet is waited for.
+    Restarted, it goes on where it stopped. Quote globs, so that files of tomorrow count too.
+
+    \b
+      ingest follow .maestro/logs/maestro.log
+      ingest follow 'logs/*.jsonl' --interval 0.2
+    """
+    from pathlib import Path
+
+    from ingest.follow import Follower
+    from ingest.follow import follow as run
+    from ingest.intake import Intake
+    from ingest.sources import folders
+    from ingest.warehouse import Warehouse
+    from ingest.watch import Wakeups
+
+    with (
+        Wakeups(events=watch == "auto" and not once, ignore=[Path(warehouse)]) as wakeups,
+        Intake(Warehouse(warehouse, make=True), prices_of(prices, warehouse), formats_of(format_name, mapping)) as intake,
+    ):
+        _stop_on_signals(wakeups)
+        follower = Follower(paths, intake, interval)
+        status = _Status(follower)
+
+        def wait(seconds: float) -> bool:
+            wakeups.watch(folders(paths))
+            status.show()
+            return wakeups.wait(seconds)
+
+        try:
+            run(follower, wait, once=once)
+        finally:
+            follower.close()
+            status.finish()
+    if strict and intake.totals.rejects:
+        sys.exit(4)
+
+
+def _stop_on_signals(wakeups: "Wakeups") -> None:
+    def stop(_signal: int, _frame: "FrameType | None") -> None:
+        wakeups.stop()
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+
+
+class _Status:
+    """One live line on a terminal; one log line a minute elsewhere."""
+
+    def __init__(self, follower: "Follower") -> None:
+        self._follower = follower
+        self._terminal = sys.stderr.isatty()
+        self._started = self._said = time.monotonic()
+        self._rows, self._rows_at, self._rate = 0, self._started, 0.0
+
+    def show(self) -> None:
+        now = time.monotonic()
+        if self._terminal:
+            click.echo(f"\r\x1b[K{self._line(now)}", nl=False, err=True)
+        elif now - self._said >= 60:
+            self._said = now
+            log.info("%s", self._line(now))
+
+    def finish(self) -> None:
+        if self._terminal:
+            click.echo("\r\x1b[K", nl=False, err=True)
+        log.info("%s", self._line(time.monotonic()))
+        if rejects := self._follower.intake.totals.rejects:
+            log.warning("%s records rejected; see `ingest report rejects`", f"{rejects:,}")
+
+    def _line(self, now: float) -> str:
+        totals, follower = self._follower.intake.totals, self._follower
+        rows = totals.calls + totals.events
+        if now - self._rows_at >= 1:
+            self._rate = (rows - self._rows) / (now - self._rows_at)
+            self._rows, self._rows_at = rows, now
+        age = f"{now - follower.committed_at:.0f} s ago" if totals.commits else "none yet"
+        return (
+            f"{len(follower.tracked):,} files · {totals.calls:,} calls, {totals.events:,} events ({self._rate:,.0f} rows/s) · "
+            f"{follower.behind / 1e6:,.1f} MB behind · commit {age} · {totals.tokens:,} tokens · ${totals.cost_usd:,.2f}"
+        )

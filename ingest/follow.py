@@ -1,0 +1,275 @@
+"""Follow files as they grow, are rotated, renamed, truncated and replaced, and commit what they gain.
+
+The file that a descriptor holds is followed, whatever its name becomes; a rotated generation is read to its end, and
+closed when it is sealed. Nothing depends on file events or on the clock: every look compares names, sizes and content.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ingest.cursor import Cursor, unchanged
+from ingest.errors import SourceError, WarehouseError
+from ingest.intake import Intake
+from ingest.sealing import is_sealed
+from ingest.sources import expand, member
+from ingest.streams import PlainStream, suffix_of
+
+log = logging.getLogger(__name__)
+
+COMMIT_ROWS = 100_000
+"""Rows that are held in memory before they are committed, interval or not."""
+
+COMMIT_BYTES = 256 << 20
+"""Bytes that are read before their offsets are committed, however few rows they hold."""
+
+REMEMBER_SECONDS = 30.0
+"""How often the offset of a source is committed that grows without yielding rows."""
+
+MAX_OPEN = 512
+"""How many idle files are kept open; a file that was rotated or unlinked stays open until it is sealed."""
+
+Key = tuple[int, int]
+
+
+@dataclass
+class Tracked:
+    """One file, by device and inode, under whatever name it has now."""
+
+    path: Path
+    present: bool = True
+    cursor: Cursor | None = None
+    seen: tuple[int, int] = (-1, -1)
+    changed_at: float = 0.0
+    more: bool = False
+    done: bool = False
+    complaint: str = ""
+
+
+@dataclass
+class Follower:
+    """The state of following *paths*; `tick` looks once."""
+
+    paths: Sequence[str]
+    intake: Intake
+    interval: float = 1.0
+    tracked: dict[Key, Tracked] = field(default_factory=dict)
+    committed_at: float = field(default_factory=time.monotonic)
+    remembered_at: float = field(default_factory=time.monotonic)
+    behind: int = 0
+    _missing: set[str] = field(default_factory=set)
+
+    def tick(self, *, final: bool = False) -> float | None:
+        """Look at all files once, read what is new, commit what is due; return when to look again, in seconds.
+
+        None says that there is more to read right away. *final* commits everything that is complete.
+
+        Raises:
+            WarehouseError: It can't be written now; nothing is lost, and a later tick tries again.
+        """
+        self._discover()
+        for file in list(self.tracked.values()):
+            self._read(file)
+            if self._is_full():
+                self._commit()
+        self.behind = sum(_behind(f) for f in self.tracked.values())
+        more = any(f.more for f in self.tracked.values())
+        due = self.committed_at + self.interval - time.monotonic()
+        if final or due <= 0:
+            self._commit(everything=final)
+            due = self.interval
+        self._close_idle()
+        more = more or any(f.cursor and f.cursor.lost and f.seen[0] > 0 for f in self.tracked.values())
+        return None if more else due if self._pending() else self.interval
+
+    def close(self) -> None:
+        """Close all files."""
+        for file in self.tracked.values():
+            _close(file)
+
+    def _discover(self) -> None:
+        """Find the files that the paths name now; what was found before stays tracked under its new name."""
+        for file in self.tracked.values():
+            file.present = False
+        for path in expand(self.paths, families=True):
+            try:
+                status = path.stat()
+            except OSError:
+                continue
+            key = (status.st_dev, status.st_ino)
+            file = self.tracked.setdefault(key, Tracked(path))
+            if not file.present:
+                file.path, file.present = path, True
+            if file.cursor is not None:
+                file.cursor.path = path
+        for path in self.paths:
+            if path not in self._missing and not expand([path], families=True):
+                self._missing.add(path)
+                log.info("%s isn't there yet; waiting for it", path)
+
+    def _read(self, file: Tracked) -> None:
+        """Read what is new in one file; say so once when that isn't possible."""
+        file.more = False
+        try:
+            if suffix_of(file.path):
+                self._read_packed(file)
+            elif self._is_readable(file):
+                self._read_plain(file)
+        except (OSError, SourceError) as error:
+            complaint = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            if complaint != file.complaint:
+                log.warning("%s: %s; trying again", file.path, complaint)
+            file.complaint = complaint
+            _close(file)
+        else:
+            if file.complaint:
+                log.info("%s can be read again", file.path)
+            file.complaint = ""
+
+    def _is_readable(self, file: Tracked) -> bool:
+        """Open and place the file where needed; False when there is nothing new in it."""
+        if file.cursor is None:
+            if not file.present:
+                return False
+            status = file.path.stat()
+            if (status.st_size, status.st_mtime_ns) == file.seen or not status.st_size:
+                return False
+            file.cursor = self.intake.bind(file.path)
+            file.seen = (status.st_size, status.st_mtime_ns)
+            file.changed_at = time.monotonic()
+            return file.cursor is not None
+        stream = file.cursor.stream
+        assert isinstance(stream, PlainStream)
+        status = stream.stat()
+        now = (status.st_size, status.st_mtime_ns)
+        if now == file.seen and not file.cursor.lost and file.cursor.position >= status.st_size:
+            return False
+        if now != file.seen:
+            file.seen, file.changed_at = now, time.monotonic()
+        if not status.st_size:
+            file.cursor.lost = file.cursor.lost or file.cursor.position > 0
+            return False
+        if file.cursor.lost or status.st_size < file.cursor.position or not unchanged(file.cursor):
+            return self._replace(file, file.cursor)
+        return True
+
+    def _replace(self, file: Tracked, cursor: Cursor) -> bool:
+        """Find out what the file holds now that its content isn't what was read."""
+        if not cursor.lost:
+            log.info("%s was truncated or rewritten", file.path)
+            self.intake.flush([cursor])
+        return self.intake.place(cursor)
+
+    def _read_plain(self, file: Tracked) -> None:
+        cursor = file.cursor
+        assert cursor is not None
+        if not self.intake.may_read(cursor):
+            file.more = True
+            return
+        if cursor.lost and not self.intake.place(cursor):
+            return
+        if self.intake.read(cursor):
+            file.more = True
+        elif cursor.stream.read(cursor.position, 1) and self._is_sealed(file, cursor):
+            self.intake.read(cursor, sealed=True)
+
+    def _read_packed(self, file: Tracked) -> None:
+        """Read a packed file to its end; it is looked at again only when it changes."""
+        if not file.present:
+            return
+        status = file.path.stat()
+        if file.cursor is None:
+            if file.seen == (status.st_size, status.st_mtime_ns):
+                return
+            file.cursor = self.intake.bind(file.path)
+            if file.cursor is None:
+                file.seen = (status.st_size, status.st_mtime_ns)
+                return
+        if not self.intake.may_read(file.cursor):
+            file.more = True
+        elif file.cursor.lost:
+            file.cursor, file.more = None, True
+        elif self.intake.read(file.cursor, sealed=True):
+            file.more = True
+        elif not file.cursor.pending_bytes:
+            file.seen = (status.st_size, status.st_mtime_ns)
+            _close(file)
+
+    def _is_sealed(self, file: Tracked, cursor: Cursor) -> bool:
+        """A rotated or unlinked generation that has not grown for long, and that nobody can write to."""
+        retired = not file.present or (not member(file.path).live and member(file.path).base.exists())
+        return retired and is_sealed(cursor.stream, quiet_seconds=time.monotonic() - file.changed_at)
+
+    def _pending(self) -> list[Cursor]:
+        return [f.cursor for f in self.tracked.values() if f.cursor and not f.cursor.lost and f.cursor.pending_rows]
+
+    def _is_full(self) -> bool:
+        cursors = [f.cursor for f in self.tracked.values() if f.cursor]
+        return (
+            sum(c.pending_rows for c in cursors) >= COMMIT_ROWS or sum(c.pending_bytes for c in cursors) >= COMMIT_BYTES
+        )
+
+    def _commit(self, *, everything: bool = False) -> None:
+        """Commit pending rows, and now and then offsets without rows."""
+        now = time.monotonic()
+        cursors = self._pending()
+        if everything or self._is_full() or now - self.remembered_at >= REMEMBER_SECONDS:
+            cursors = [f.cursor for f in self.tracked.values() if f.cursor and f.cursor.pending_bytes]
+            self.remembered_at = now
+        self.intake.flush(cursors)
+        self.committed_at = time.monotonic()
+
+    def _close_idle(self) -> None:
+        """Forget files that are gone and sealed; keep the number of open ones bounded."""
+        for key, file in list(self.tracked.items()):
+            if not file.present and (file.cursor is None or self._is_drained(file, file.cursor)):
+                _close(file)
+                del self.tracked[key]
+        idle = [f for f in self.tracked.values() if f.cursor and f.present and not f.more and not f.cursor.pending_bytes]
+        for file in sorted(idle, key=lambda f: f.changed_at)[: max(0, len(idle) - MAX_OPEN)]:
+            _close(file)
+
+    def _is_drained(self, file: Tracked, cursor: Cursor) -> bool:
+        at_end = not cursor.pending_bytes and not cursor.stream.read(cursor.position, 1)
+        return at_end and self._is_sealed(file, cursor)
+
+
+def follow(follower: Follower, wait: Callable[[float], bool], *, once: bool = False) -> None:
+    """Tick until *wait*, called with the longest time to wait, returns False, or *once* nothing more is to be read.
+
+    What is complete is committed before returning.
+
+    Raises:
+        WarehouseError: The warehouse can't be written, and *once* was asked for.
+    """
+    pause = 0.5
+    while True:
+        try:
+            delay = follower.tick(final=once)
+            pause = 0.5
+        except WarehouseError as error:
+            if once:
+                raise
+            log.warning("%s (trying again in %.0f s)", error, pause)
+            delay, pause = pause, min(pause * 2, 30.0)
+        if once and delay is not None:
+            break
+        if not wait(delay or 0.0):
+            break
+    if not once:
+        follower.tick(final=True)
+
+
+def _behind(file: Tracked) -> int:
+    """Return how many bytes of a plain file have not been read."""
+    if file.cursor is None or not isinstance(file.cursor.stream, PlainStream):
+        return 0
+    return max(0, file.seen[0] - file.cursor.position)
+
+
+def _close(file: Tracked) -> None:
+    if file.cursor is not None:
+        file.cursor.stream.close()
+        file.cursor = None

@@ -1,0 +1,92 @@
+"""Which file is which: a path is a label, an inode is a hint, content decides.
+
+A source is named by a digest of its first complete lines, up to 512 bytes, as they were at its first commit. A file is
+that source when its bytes before the committed offset are the ones that were read. Another file with the same head is
+another source: the same digest with a number behind it.
+"""
+
+from collections.abc import Iterator
+from itertools import count
+from typing import Protocol
+
+import xxhash
+
+from ingest.streams import TAIL, Stream, tail_hash
+from ingest.warehouse import Position
+
+HEAD = 512
+"""How many bytes of the first lines name a source."""
+
+
+class Positions(Protocol):
+    """Who knows where sources resume: the warehouse."""
+
+    def position(self, source_id: str) -> Position | None:
+        """Return where *source_id* resumes; None when it isn't known."""
+
+    def boundaries(self, source_id: str) -> list[Position]:
+        """Return where its batches ended, the furthest first."""
+
+
+def name_of(head: bytes, known: Positions) -> str:
+    """Return a free name for a new source whose first bytes, up to what was read of it, are *head*."""
+    base = _digest(head, _runs(head)[0])
+    return next(name for name in _generations(base) if known.position(name) is None)
+
+
+def known_names(head: bytes, known: Positions) -> Iterator[tuple[str, Position]]:
+    """Yield the known sources that a file beginning with *head* may be: the longest common head first."""
+    for length in _runs(head):
+        base = _digest(head, length)
+        for name in _generations(base):
+            position = known.position(name)
+            if position is None:
+                break
+            yield name, position
+
+
+def continues(stream: Stream, position: Position) -> bool:
+    """Tell whether *stream* holds, before *position*, the bytes that were read there."""
+    before = stream.before(position.offset)
+    return len(before) == min(position.offset, TAIL) and tail_hash(before) == position.tail
+
+
+def is_copy(stream: Stream, known: Positions) -> bool:
+    """Tell whether *stream* is a shorter copy of a known source: all of it that can be compared was read already.
+
+    The ends of earlier batches are what can be compared. A file that a known source has outgrown, and whose bytes
+    before the last such end are the ones that were read there, holds nothing new.
+    """
+    head = stream.read(0, HEAD)
+    for name, position in known_names(head, known):
+        if not stream.read(position.offset - 1, 1):
+            for boundary in known.boundaries(name):
+                if stream.read(boundary.offset - 1, 1):
+                    if continues(stream, boundary):
+                        return True
+                    break
+    return False
+
+
+def _runs(head: bytes) -> list[int]:
+    """Return the lengths of the runs of first lines within `HEAD` bytes, the longest first.
+
+    A first line beyond `HEAD` counts with its first `HEAD` bytes; a short last line counts, as it was complete if its
+    file was sealed.
+    """
+    within = head[:HEAD]
+    ends = [i + 1 for i, byte in enumerate(within) if byte == ord("\n")]
+    if within and (not ends or (len(head) < HEAD and ends[-1] != len(head))):
+        ends.append(len(within))
+    return ends[::-1]
+
+
+def _digest(head: bytes, length: int) -> str:
+    # Without the last newline: a line that was taken without it, when its file was sealed, is the same line with it.
+    return xxhash.xxh3_128_hexdigest(head[:length].removesuffix(b"\n"))
+
+
+def _generations(base: str) -> Iterator[str]:
+    yield base
+    for number in count(1):
+        yield f"{base}.{number}"

@@ -1,0 +1,201 @@
+"""Files in, commits out: which source each file is, whose turn it is to read, and many sources in one commit.
+
+Equal bytes under two names must count once, so two files that may be the same source never read side by side: the
+second waits until the first is committed, and then its content decides.
+"""
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol, Self
+
+from ingest.cursor import Cursor, Draft, advance, cut, finish, locate, resume
+from ingest.identity import HEAD, is_copy, known_names
+from ingest.pricing import Prices
+from ingest.streams import PackedStream, open_stream
+from ingest.warehouse import Batch, Conflict, Position
+from parsers import Format
+
+
+class Ledger(Protocol):
+    """Where sources resume and rows go: a warehouse, or a rehearsal of one."""
+
+    def position(self, source_id: str) -> Position | None:
+        """Return where *source_id* resumes; None when it isn't known."""
+
+    def boundaries(self, source_id: str) -> list[Position]:
+        """Return where its batches ended, the furthest first."""
+
+    def refresh(self) -> None:
+        """See what other writers have committed."""
+
+    def commit(self, batches: Sequence[Batch]) -> None:
+        """Add *batches*, of different sources, in one commit."""
+
+
+@dataclass
+class Totals:
+    """What has been committed so far."""
+
+    calls: int = 0
+    events: int = 0
+    rejects: int = 0
+    tokens: int = 0
+    cost_usd: float = 0.0
+    commits: int = 0
+
+    def add(self, calls: int, events: int, rejects: int, tokens: int, cost_usd: float) -> None:
+        """Add what one source brought in one commit."""
+        self.calls += calls
+        self.events += events
+        self.rejects += rejects
+        self.tokens += tokens
+        self.cost_usd += cost_usd
+
+
+@dataclass
+class Intake:
+    """Reads sources and commits what they hold. One thread uses it; commits may run beside it."""
+
+    warehouse: Ledger
+    prices: Prices
+    formats: Sequence[Format]
+    totals: Totals = field(default_factory=Totals)
+    _claims: dict[str, Cursor] = field(default_factory=dict)
+    _heads: dict[bytes, list[tuple[bytes, Cursor]]] = field(default_factory=dict)
+    _worker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "commit"))
+    _flying: tuple["Future[None]", list[tuple[Cursor, Draft]]] | None = None
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Wait for a commit that is under way; whatever isn't committed is read again next time."""
+        self._worker.shutdown(wait=True)
+
+    def bind(self, path: Path) -> Cursor | None:
+        """Open *path* and place a cursor where its source goes on; None for a shorter copy of what is known.
+
+        Raises:
+            OSError: It can't be opened.
+            SourceError: A packed file is damaged.
+        """
+        cursor = Cursor(path, open_stream(path), self.formats)
+        try:
+            placed = self.place(cursor)
+        except BaseException:
+            cursor.stream.close()
+            raise
+        if not placed:
+            cursor.stream.close()
+        return cursor if placed else None
+
+    def place(self, cursor: Cursor) -> bool:
+        """Find out which source *cursor* reads, and go on where that stands; False for a copy of what is known."""
+        found = locate(cursor.stream, self.warehouse)
+        _rewind(cursor)
+        if found is None and next(known_names(cursor.stream.read(0, HEAD), self.warehouse), None):
+            self.settle()
+            if is_copy(cursor.stream, self.warehouse):
+                return False
+            _rewind(cursor)
+        resume(cursor, found)
+        return True
+
+    def may_read(self, cursor: Cursor) -> bool:
+        """Tell whether *cursor* may read on now; False while a file that may be the same source isn't committed."""
+        if cursor.source_id is not None:
+            return self._claims.get(cursor.source_id, cursor) is cursor
+        if cursor.pending_rows:
+            return True
+        head = cursor.stream.read(0, HEAD) if not cursor.position else cursor.head
+        others = self._heads.get(_first_line(head), ())
+        return not any(o is not cursor and (h.startswith(head) or head.startswith(h)) for h, o in others)
+
+    def read(self, cursor: Cursor, *, sealed: bool = False) -> int:
+        """Read on; return how many bytes of records that was. Call it only if `may_read`."""
+        taken = advance(cursor, sealed=sealed)
+        if cursor.source_id is not None:
+            self._claims[cursor.source_id] = cursor
+        elif cursor.pending_rows and not cursor.committed:
+            claimed = self._heads.setdefault(_first_line(cursor.head), [])
+            if not any(o is cursor for _, o in claimed):
+                claimed.append((cursor.head, cursor))
+        return taken
+
+    def flush(self, cursors: Iterable[Cursor], *, wait: bool = True, file_times: bool = False) -> None:
+        """Commit what *cursors* have read, in one commit; with *wait*, return when it is in the warehouse.
+
+        Raises:
+            WarehouseError: It can't be written now. The cursors stand where the warehouse does: read again later.
+        """
+        self.settle()
+        drafts = []
+        for cursor in cursors:
+            if draft := cut(cursor, self.warehouse, file_time=_file_time(cursor) if file_times else None):
+                drafts.append((cursor, draft))
+                self._claims[draft.source_id] = cursor
+        if drafts:
+            self._flying = self._worker.submit(self._commit, [d for _, d in drafts]), drafts
+            if wait:
+                self.settle()
+
+    def settle(self) -> None:
+        """Wait for the commit under way; cursors whose source another writer moved are placed anew."""
+        if self._flying is None:
+            return
+        (future, drafts), self._flying = self._flying, None
+        self._claims.clear()
+        self._heads.clear()
+        try:
+            future.result()
+        except Conflict:
+            self._retry(drafts)
+        except BaseException:
+            for cursor, _ in drafts:
+                cursor.lost = True
+            raise
+
+    def _retry(self, drafts: list[tuple[Cursor, Draft]]) -> None:
+        """Commit those of *drafts* that still continue their source; the others' cursors are placed anew."""
+        self.warehouse.refresh()
+        good = []
+        for cursor, draft in drafts:
+            position = self.warehouse.position(draft.source_id)
+            if (position.offset if position else None) == draft.start:
+                good.append((cursor, draft))
+            else:
+                cursor.lost = True
+        if good:
+            self._flying = self._worker.submit(self._commit, [d for _, d in good]), good
+            self.settle()
+
+    def _commit(self, drafts: Sequence[Draft]) -> None:
+        now = datetime.now(UTC)
+        batches = [finish(draft, self.prices, now) for draft in drafts]
+        self.warehouse.commit(batches)
+        self.totals.commits += 1
+        for b in batches:
+            tokens, cost = b.calls["total_tokens"].sum(), b.calls["cost_usd"].sum()
+            self.totals.add(b.calls.height, b.events.height, b.rejects.height, int(tokens), float(cost or 0))
+
+
+def _rewind(cursor: Cursor) -> None:
+    """Make the stream of *cursor* readable from its beginning again."""
+    if isinstance(cursor.stream, PackedStream):
+        cursor.stream.close()
+        cursor.stream = open_stream(cursor.path)
+
+
+def _first_line(head: bytes) -> bytes:
+    return head[: head.find(b"\n") + 1] or head
+
+
+def _file_time(cursor: Cursor) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(cursor.path.stat().st_mtime, UTC)
+    except (OSError, OverflowError, ValueError):
+        return None

@@ -1,0 +1,35 @@
+"""A warehouse for dry runs: knows what the real one knows, remembers what it is given, writes nothing."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ingest.errors import WarehouseError
+from ingest.warehouse import Batch, Position, Warehouse
+
+
+class Rehearsal:
+    """Takes commits as a warehouse does, in memory only."""
+
+    def __init__(self, folder: str | Path) -> None:
+        """Rehearse on the warehouse at *folder*, or on an empty one when there is none."""
+        self._given: dict[str, Position] = {}
+        try:
+            self._real: Warehouse | None = Warehouse(folder)
+        except WarehouseError:
+            self._real = None
+
+    def position(self, source_id: str) -> Position | None:
+        """Return where *source_id* would resume."""
+        return self._given.get(source_id) or (self._real.position(source_id) if self._real else None)
+
+    def boundaries(self, source_id: str) -> list[Position]:
+        """Return where its batches would have ended, the furthest first."""
+        given = self._given.get(source_id)
+        return ([given] if given else []) + (self._real.boundaries(source_id) if self._real else [])
+
+    def refresh(self) -> None:
+        """Nobody else rehearses."""
+
+    def commit(self, batches: Sequence[Batch]) -> None:
+        """Remember where *batches* end."""
+        self._given |= {b.source_id: Position(b.end, b.tail) for b in batches}

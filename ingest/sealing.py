@@ -1,0 +1,27 @@
+"""When a file can't grow any more, so that a last line without its end counts as a line."""
+
+import time
+from pathlib import Path
+
+from ingest.sources import member
+from ingest.streams import PlainStream, Stream
+
+QUIET_SECONDS = 30.0
+"""How long a file must not have grown."""
+
+
+def is_sealed(stream: Stream, *, quiet_seconds: float) -> bool:
+    """Tell whether *stream*, which last grew *quiet_seconds* ago, is complete: no process has it open for writing."""
+    if not isinstance(stream, PlainStream):
+        return True
+    return quiet_seconds >= QUIET_SECONDS and stream.has_writer() is not True
+
+
+def quiet_seconds(path: Path) -> float:
+    """Return how long ago *path* was written, by its own time stamp; nothing for one in the future."""
+    return max(0.0, time.time() - path.stat().st_mtime)
+
+
+def is_retired(path: Path) -> bool:
+    """Tell whether *path* is a rotated generation: a newer one has its name, or it has none."""
+    return not member(path).live or not path.exists()

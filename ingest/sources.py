@@ -1,0 +1,131 @@
+"""Paths, folders and globs → the files to read, each rotated family in its order, the oldest first."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ingest.streams import suffix_of
+
+_LOG_SUFFIXES = frozenset({".log", ".jsonl", ".ndjson", ".json", ".txt", ".out", ".err", ".csv"})
+_SKIPPED_FOLDERS = frozenset({".git", "node_modules", "__pycache__", ".venv"})
+_NUMBER = re.compile(r"^(?P<base>.+?)\.(?P<number>\d{1,4})$")
+_DATE = re.compile(r"^(?P<base>.+?)[-.](?P<date>\d{4}-?\d\d-?\d\d(?:[-T_]?\d\d(?:[-:_]?\d\d){0,2})?|\d{10})(?P<suffix>\.\w+)?$")
+_GLOB = re.compile(r"[*?\[]")
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file of a family: the live one has neither *number* nor *date*."""
+
+    path: Path
+    base: Path
+    number: int = 0
+    date: str = ""
+
+    @property
+    def live(self) -> bool:
+        """Whether this is the name that the application writes to."""
+        return not self.number and not self.date
+
+
+def member(path: Path) -> Member:
+    """Return which family *path* belongs to: `name`, `name.N`, `name-DATE`, `name.DATE`, each possibly packed."""
+    plain = path.name.removesuffix(suffix_of(path))
+    if found := _NUMBER.match(plain):
+        return Member(path, path.with_name(found["base"]), number=int(found["number"]))
+    if found := _DATE.match(plain):
+        return Member(path, path.with_name(found["base"] + (found["suffix"] or "")), date=found["date"])
+    return Member(path, path.with_name(plain))
+
+
+def family(path: Path) -> list[Path]:
+    """Return the files that exist of the family of *path*, the oldest generation first."""
+    base = member(path).base
+    return [m.path for m in in_order(_families(base.parent).get(base, []))]
+
+
+def _families(folder: Path) -> dict[Path, list[Member]]:
+    """Return the files in *folder* by family."""
+    found: dict[Path, list[Member]] = {}
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return found
+    for name in names:
+        this = member(folder / name)
+        found.setdefault(this.base, []).append(this)
+    return found
+
+
+def in_order(members: Iterable[Member]) -> list[Member]:
+    """Return *members* by family, the oldest generation first: dates ascending, then numbers descending, then the live one."""
+    return sorted(members, key=lambda m: (m.base, m.live, not m.date, m.date, -m.number, m.path))
+
+
+def expand(paths: Sequence[str], *, families: bool) -> list[Path]:
+    """Return the files that *paths* (files, folders, globs) name now, in reading order and each once.
+
+    With *families*, a file stands for its rotated generations as well. A path that doesn't exist is left out.
+    """
+    found: dict[Path, Member] = {}
+    listed: dict[Path, dict[Path, list[Member]]] = {}
+    for text in paths:
+        for path in _matches(text):
+            this = member(path)
+            found.setdefault(path, this)
+            if families and this.live and not Path(text).is_dir():
+                if path.parent not in listed:
+                    listed[path.parent] = _families(path.parent)
+                found |= {m.path: m for m in listed[path.parent].get(path, [])}
+    return [m.path for m in in_order(found.values())]
+
+
+def folders(paths: Sequence[str]) -> dict[Path, bool]:
+    """Return the folders in which *paths* may appear or change, and whether their subfolders count too."""
+    result: dict[Path, bool] = {}
+    for text in paths:
+        path = Path(text)
+        deep = path.is_dir() or "**" in text
+        folder = path if path.is_dir() else _fixed_part(path) if _GLOB.search(text) else path.parent
+        result[folder] = result.get(folder, False) or deep
+    return result
+
+
+def _matches(text: str) -> Iterator[Path]:
+    path = Path(text).expanduser()
+    if path.is_dir():
+        yield from _walk(path)
+    elif path.exists():
+        yield path
+    elif _GLOB.search(text):
+        fixed = _fixed_part(path)
+        yield from (p for p in sorted(fixed.glob(str(path.relative_to(fixed)))) if p.is_file())
+    else:
+        # The live name may be missing for an instant while its family is being rotated.
+        yield from family(path) if member(path).live else ()
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Yield the files below *folder* that look like logs; never a warehouse's own."""
+    for parent, names, files in os.walk(folder):
+        if "_delta_log" in names:
+            names.clear()
+            continue
+        names[:] = sorted(n for n in names if n not in _SKIPPED_FOLDERS)
+        for name in sorted(files):
+            path = Path(parent, name)
+            if member(path).base.suffix in _LOG_SUFFIXES:
+                yield path
+
+
+def _fixed_part(path: Path) -> Path:
+    parts = []
+    for part in path.parts:
+        if _GLOB.search(part):
+            break
+        parts.append(part)
+    return Path(*parts)
+
+

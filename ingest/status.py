@@ -1,0 +1,76 @@
+"""What has been read from each source, what is behind, and how large the warehouse is."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from ingest.streams import suffix_of
+from ingest.warehouse import Warehouse
+from parsers.schema import TABLES
+
+SENTINEL = "usage.error"
+"""maestro leaves this file beside its usage log when it lost count of its own calls."""
+
+
+@dataclass(frozen=True)
+class TableSize:
+    """How large one table is."""
+
+    table: str
+    rows: int
+    files: int
+    bytes: int
+    version: int
+
+
+def sources(warehouse: Warehouse) -> pl.DataFrame:
+    """Return one row per source: path, format, bytes ingested and behind, rows, rejects, first and last time.
+
+    `behind` is NULL where the file is packed, gone, or has another content by now.
+    """
+    batches = pl.scan_delta(str(warehouse.tables["batches"].path)).sort("end_offset")
+    summary = batches.group_by("source_id", maintain_order=True).agg(
+        pl.col("source_path").last().alias("path"),
+        pl.col("format").drop_nulls().str.split(",").flatten().unique().sort().str.join(",").alias("format"),
+        pl.col("end_offset").max().alias("ingested_bytes"),
+        pl.col("calls").sum(),
+        pl.col("events").sum(),
+        pl.col("rejects").sum(),
+        pl.col("first_at").min(),
+        pl.col("last_at").max(),
+        pl.col("committed_at").max(),
+    )
+    found = summary.collect().sort("path", "source_id")
+    newest = found.group_by("path").agg(pl.col("committed_at").max().alias("newest"))
+    found = found.join(newest, on="path", how="left")
+    behind = [
+        _behind(Path(path), done) if at == newest_at else None
+        for path, done, at, newest_at in found.select("path", "ingested_bytes", "committed_at", "newest").iter_rows()
+    ]
+    notes = ["the application lost count: usage.error" if (Path(p).parent / SENTINEL).exists() else None for p in found["path"]]
+    return found.with_columns(
+        behind_bytes=pl.Series(behind, dtype=pl.Int64), note=pl.Series(notes, dtype=pl.String)
+    ).select(
+        "path", "format", "ingested_bytes", "behind_bytes", "calls", "events", "rejects", "first_at", "last_at", "note", "source_id"
+    )
+
+
+def sizes(warehouse: Warehouse) -> list[TableSize]:
+    """Return the size of each table, live files only."""
+    return [_size(warehouse, name) for name in TABLES]
+
+
+def _size(warehouse: Warehouse, name: str) -> TableSize:
+    files = warehouse.tables[name].files()
+    return TableSize(name, sum(f.rows for f in files), len(files), sum(f.bytes for f in files), warehouse.tables[name].version)
+
+
+def _behind(path: Path, ingested: int) -> int | None:
+    if suffix_of(path):
+        return None
+    try:
+        size = path.stat().st_size
+    except OSError:
+        return None
+    return size - ingested if size >= ingested else None

@@ -1,0 +1,178 @@
+"""A path → its bytes, decompressed, by offset: plain files that may still grow, packed files, standard input.
+
+All offsets are in decompressed bytes, so a file and its `.gz` share one line of offsets.
+"""
+
+import bz2
+import errno
+import fcntl
+import gzip
+import lzma
+import os
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Protocol
+
+import pyarrow as pa
+import xxhash
+
+from ingest.errors import SourceError
+
+TAIL = 4096
+"""How many bytes before an offset are hashed to tell that a file is still the one that was read."""
+
+_CHUNK = 1 << 20
+
+
+def _zstd(path: Path) -> IO[bytes]:
+    return pa.input_stream(str(path), compression="zstd")  # type: ignore[no-any-return] # pyarrow is untyped
+
+
+OPENERS: dict[str, Callable[[Path], IO[bytes]]] = {
+    ".gz": lambda path: gzip.open(path, "rb"),  # type: ignore[dict-item,return-value] # GzipFile is no IO[bytes] to typeshed
+    ".bz2": lambda path: bz2.open(path, "rb"),
+    ".xz": lambda path: lzma.open(path, "rb"),
+    ".zst": _zstd,
+}
+"""How to open packed files, by suffix."""
+
+
+class Stream(Protocol):
+    """The bytes of one source. A read must not begin more than `TAIL` bytes before the last one did."""
+
+    can_grow: bool
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Return up to *size* bytes from *offset*; fewer only where the bytes end now."""
+
+    def before(self, offset: int) -> bytes:
+        """Return the up to `TAIL` bytes before *offset*; fewer where the bytes end before it."""
+
+    def close(self) -> None:
+        """Give the file back."""
+
+
+def tail_hash(tail: bytes) -> int:
+    """Return the hash of *tail*, the bytes before an offset, as a non-negative 63-bit number."""
+    return xxhash.xxh3_64_intdigest(tail) & (1 << 63) - 1
+
+
+class PlainStream:
+    """A file read by position; it may grow, shrink or lose its name while it is open."""
+
+    can_grow = True
+
+    def __init__(self, path: Path) -> None:
+        """Open *path*.
+
+        Raises:
+            OSError: It can't be opened.
+        """
+        self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Return up to *size* bytes from *offset*."""
+        data = os.pread(self.fd, size, offset)
+        while len(data) < size and (more := os.pread(self.fd, size - len(data), offset + len(data))):
+            data += more
+        return data
+
+    def before(self, offset: int) -> bytes:
+        """Return the up to `TAIL` bytes before *offset*."""
+        start = max(0, offset - TAIL)
+        return self.read(start, offset - start)
+
+    def stat(self) -> os.stat_result:
+        """Return size, times and link count as they are now."""
+        return os.fstat(self.fd)
+
+    def has_writer(self) -> bool | None:
+        """Tell whether any process has the file open for writing; None where the system can't say.
+
+        A read lease is granted only while nobody has (fcntl(2), F_SETLEASE). It needs the file's owner and a local disk.
+        """
+        try:
+            fcntl.fcntl(self.fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        except OSError as error:
+            return True if error.errno in (errno.EAGAIN, errno.EBUSY) else None
+        fcntl.fcntl(self.fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        return False
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self.fd)
+
+
+class PackedStream:
+    """A compressed file or a pipe: read forward, keeping the last chunk for those who ask twice."""
+
+    can_grow = False
+
+    def __init__(self, name: str, source: IO[bytes]) -> None:
+        """Read *source*, called *name* in messages."""
+        self._name = name
+        self._source = source
+        self._held = b""
+        self._held_at = 0
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Return up to *size* bytes from *offset*.
+
+        Raises:
+            SourceError: The file is damaged, or isn't complete yet.
+        """
+        self._skip(max(self._held_at, offset - TAIL))
+        if offset < self._held_at:
+            raise SourceError(f"{self._name} can't be read backwards")
+        self._held, self._held_at = self._held[max(0, offset - TAIL - self._held_at) :], max(self._held_at, offset - TAIL)
+        skipped = offset - self._held_at
+        parts, have = [self._held], len(self._held)
+        while have < skipped + size and (more := self._next(skipped + size - have)):
+            parts.append(more)
+            have += len(more)
+        self._held = b"".join(parts)
+        return self._held[skipped : skipped + size]
+
+    def before(self, offset: int) -> bytes:
+        """Return the up to `TAIL` bytes before *offset*."""
+        start = max(0, offset - TAIL)
+        return self.read(start, offset - start)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._source.close()
+
+    def _skip(self, offset: int) -> None:
+        """Read on until what is held reaches *offset*, forgetting what lies before it."""
+        while self._held_at + len(self._held) < offset:
+            self._held_at += len(self._held)
+            self._held = self._next(min(_CHUNK, offset - self._held_at))
+            if not self._held:
+                self._held_at = offset
+
+    def _next(self, size: int) -> bytes:
+        try:
+            return self._source.read(size)
+        except (OSError, EOFError, zlib.error, lzma.LZMAError, pa.ArrowException) as error:
+            raise SourceError(f"{self._name} is damaged, or still being written: {error}") from error
+
+
+def suffix_of(path: Path) -> str:
+    """Return the suffix that says how *path* is packed; empty for a plain file."""
+    return path.suffix if path.suffix in OPENERS else ""
+
+
+def open_stream(path: Path) -> Stream:
+    """Open *path*, plain or packed; `-` is standard input.
+
+    Raises:
+        OSError: It can't be opened.
+    """
+    if str(path) == "-":
+        return PackedStream("standard input", sys.stdin.buffer)
+    opener = OPENERS.get(suffix_of(path))
+    if opener is None:
+        return PlainStream(path)
+    return PackedStream(str(path), opener(path))

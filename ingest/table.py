@@ -1,0 +1,185 @@
+"""One Delta table: append rows and offsets in one durable commit, or learn that another writer was first.
+
+Publish order: data files, fsync, log entry, fsync. So a commit that a reader can see has its data on the disk, and
+commit N is on the disk before N+1 begins: after a power cut rows and offset vanish together or not at all.
+"""
+
+import json
+import os
+import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
+from deltalake.exceptions import DeltaError
+from deltalake.transaction import AddAction
+
+from ingest import delta_log, durable
+from ingest.errors import WarehouseError
+from parsers.schema import TABLES, polars_schema
+
+CHECKPOINT_EVERY = 100
+"""Commits between two checkpoints: opening then replays at most so many entries."""
+
+_NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
+_CONFIGURATION = {"delta.logRetentionDuration": "interval 2 days", "delta.checkpointInterval": str(CHECKPOINT_EVERY)}
+
+
+class Conflict(Exception):  # noqa: N818 # not an error: another writer was first, and the offsets say how far
+    """Another writer has moved an offset that this commit wanted to move; nothing was written."""
+
+
+class DataFile(NamedTuple):
+    """A live data file of a table: path below it, rows, bytes."""
+
+    path: str
+    rows: int
+    bytes: int
+
+
+class Table:
+    """An open table: a snapshot, its offsets, and the way to commit on top of exactly that snapshot."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        """Open the table *name* in the warehouse *folder*.
+
+        Raises:
+            WarehouseError: There is no such table, or its log is damaged.
+        """
+        self.name = name
+        self.path = folder / name
+        self.log = self.path / "_delta_log"
+        self._day = TABLES[name][0].name
+        self._open()
+
+    @property
+    def version(self) -> int:
+        """Version of the snapshot."""
+        return int(self._handle.version())
+
+    def refresh(self) -> None:
+        """Move the snapshot to the newest version."""
+        before = self.version
+        try:
+            self._handle.update_incremental()
+            self.offsets.update(delta_log.added(self.log, before + 1, self.version))
+        except (DeltaError, WarehouseError, OSError):
+            self._open()  # entries that this snapshot needs were cleaned away
+
+    def append(self, rows: pl.DataFrame, offsets: Mapping[str, int], expected: Mapping[str, int | None]) -> None:
+        """Commit *rows* and *offsets* together, durably, provided that the offsets are still as *expected*.
+
+        Raises:
+            Conflict: An offset isn't as expected; refreshed offsets say what it is.
+            WarehouseError: The commit failed and did not land (no space, no permission, damaged table).
+        """
+        if any(self.offsets.get(key) != value for key, value in expected.items()):
+            raise Conflict
+        before, written = self.version, []
+        try:
+            written = self._write(rows)
+            durable.sync(self.path / action.path for action in written)
+            self._commit(written, offsets)
+        except (DeltaError, OSError, pl.exceptions.PolarsError) as error:
+            self._open()
+            if not self._landed(offsets, written, since=before):
+                for action in written:
+                    (self.path / action.path).unlink(missing_ok=True)
+                if any(self.offsets.get(key) != value for key, value in expected.items()):
+                    raise Conflict from error
+                raise WarehouseError(_explain(self.path, error)) from error
+        else:
+            self.refresh()
+        durable.sync(p for v in range(before + 1, self.version + 1) if (p := delta_log.entry(self.log, v)).exists())
+        if self.version // CHECKPOINT_EVERY > before // CHECKPOINT_EVERY:
+            self.checkpoint()
+
+    def files(self) -> list[DataFile]:
+        """Return the data files of the snapshot."""
+        actions = pl.DataFrame(self._handle.get_add_actions(flatten=True))
+        return [DataFile(*row) for row in actions.select("path", "num_records", "size_bytes").iter_rows()]
+
+    def checkpoint(self) -> None:
+        """Write a checkpoint, so that opening the table stays quick however long its history."""
+        self._handle.create_checkpoint()
+        durable.sync(self.log.glob(f"{self.version:020}.checkpoint*.parquet"))
+        self._open()  # a snapshot that lives for ever grows for ever
+
+    def _open(self) -> None:
+        try:
+            self._handle = DeltaTable(str(self.path))
+        except (DeltaError, OSError) as error:
+            raise WarehouseError(_explain(self.path, error)) from error
+        self.offsets = delta_log.transactions(self.log, self.version)
+
+    def _landed(self, offsets: Mapping[str, int], written: list[AddAction], *, since: int) -> bool:
+        """Tell whether a commit that raised is in the log all the same, and is not another writer's of the same bytes."""
+        if any(self.offsets.get(key) != value for key, value in offsets.items()):
+            return False
+        entries = (delta_log.entry(self.log, v) for v in range(since + 1, self.version + 1))
+        return not written or any(written[0].path.split("/")[-1] in e.read_text("utf-8") for e in entries if e.exists())
+
+    def _write(self, rows: pl.DataFrame) -> list[AddAction]:
+        """Write *rows* as one Parquet file per UTC date, and describe the files."""
+        actions: list[AddAction] = []
+        if rows.is_empty():
+            return actions
+        dated = rows.with_columns(date=pl.col(self._day).dt.date())
+        for (date,), part in dated.partition_by("date", as_dict=True, include_key=False).items():
+            relative = f"date={date}/part-{uuid.uuid4()}.parquet"
+            path = self.path / relative
+            if not path.parent.exists():
+                path.parent.mkdir(exist_ok=True)
+                durable.sync_folder(self.path)
+            part.write_parquet(path, compression="zstd", compression_level=1)
+            stats = json.dumps({"numRecords": part.height})
+            now = int(time.time() * 1000)
+            actions.append(AddAction(relative, path.stat().st_size, {"date": str(date)}, now, data_change=True, stats=stats))
+        return actions
+
+    def _commit(self, actions: list[AddAction], offsets: Mapping[str, int]) -> None:
+        self._handle.create_write_transaction(
+            actions,
+            mode="append",
+            schema=self._handle.schema(),
+            partition_by=["date"],
+            commit_properties=CommitProperties(app_transactions=[Transaction(k, v) for k, v in offsets.items()]),
+            post_commithook_properties=_NO_HOOKS,
+        )
+
+
+def create(folder: Path, name: str) -> None:
+    """Create the table *name* in the warehouse *folder*, durably, unless it is there.
+
+    Raises:
+        WarehouseError: The folder can't be written.
+    """
+    path = folder / name
+    if (path / "_delta_log" / f"{0:020}.json").exists():
+        return
+    empty = pl.DataFrame(schema=polars_schema(TABLES[name])).with_columns(date=pl.lit(None, dtype=pl.Date))
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        DeltaTable.create(
+            str(path), empty.to_arrow().schema, mode="ignore", partition_by=["date"], configuration=_CONFIGURATION
+        )
+        durable.sync([delta_log.entry(path / "_delta_log", 0)])
+        durable.sync_folder(path)
+        durable.sync_folder(folder)
+    except (DeltaError, OSError) as error:
+        if not delta_log.entry(path / "_delta_log", 0).exists():
+            raise WarehouseError(_explain(path, error)) from error
+
+
+def _explain(path: Path, error: Exception) -> str:
+    text = " ".join(str(error).split())
+    if "os error 28" in text or "No space left" in text:
+        return f"no space left for {path}: free some and run the same command again; nothing is lost"
+    if isinstance(error, PermissionError) or "os error 13" in text or "ermission denied" in text:
+        return f"{path} is not writable: check its owner and mode, or choose another folder with --warehouse"
+    if not os.path.lexists(path / "_delta_log"):
+        return f"no warehouse at {path.parent}: run `ingest follow` or `ingest backfill`, or name it with --warehouse"
+    return f"{path} can't be used: {text}"

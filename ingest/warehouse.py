@@ -1,0 +1,156 @@
+"""The warehouse: the folder of tables, and the one way to add to it.
+
+Rows and offset of a source become visible together. `llm_events`, `rejects` and `batches` commit first and drop what
+lies below an offset of their own; `llm_calls` commits last and for every batch, so its offset is where a source
+resumes. Each commit is a compare-and-swap: of two writers that read the same bytes one wins, the other learns it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+
+from ingest.table import Conflict, Table, create
+from parsers.schema import BATCHES, TABLES, polars_schema
+
+_TAIL = "#tail"
+_CALLS = "llm_calls"
+_FIRST = ("llm_events", "rejects", "batches")
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a source resumes: the committed offset, and the hash of the up to 4 KiB before it."""
+
+    offset: int
+    tail: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one source adds in one commit: the rows of the bytes from *start* to *end*.
+
+    `start` is the offset that the source had in the warehouse; None when the warehouse doesn't know the source yet,
+    and then the bytes begin at 0. `digest` and `tail` are as in the table `batches`.
+    """
+
+    source_id: str
+    source_path: str
+    start: int | None
+    end: int
+    digest: str | None
+    tail: int
+    calls: pl.DataFrame
+    events: pl.DataFrame
+    rejects: pl.DataFrame
+
+
+class Warehouse:
+    """An open warehouse. Not for sharing between threads; any number of processes may have it open."""
+
+    def __init__(self, folder: str | Path, *, make: bool = False) -> None:
+        """Open the warehouse at *folder*; with *make*, create what is missing.
+
+        Raises:
+            WarehouseError: It isn't there, can't be written, or is damaged.
+        """
+        self.folder = Path(folder)
+        if make:
+            for name in TABLES:
+                create(self.folder, name)
+        self.tables = {name: Table(self.folder, name) for name in TABLES}
+
+    def position(self, source_id: str) -> Position | None:
+        """Return where *source_id* resumes; None when the warehouse doesn't know it."""
+        offsets = self.tables[_CALLS].offsets
+        if source_id not in offsets:
+            return None
+        return Position(offsets[source_id], offsets[source_id + _TAIL])
+
+    def sources(self) -> dict[str, Position]:
+        """Return every source that the warehouse knows, with where it resumes."""
+        offsets = self.tables[_CALLS].offsets
+        return {s: Position(at, offsets[s + _TAIL]) for s, at in offsets.items() if not s.endswith(_TAIL)}
+
+    def refresh(self) -> None:
+        """See what other writers have committed."""
+        self.tables[_CALLS].refresh()
+
+    def boundaries(self, source_id: str) -> list[Position]:
+        """Return the ends of all batches of *source_id* with their tail hashes, the furthest first."""
+        table = self.tables["batches"]
+        table.refresh()
+        mine = pl.scan_delta(str(table.path)).filter(pl.col("source_id") == source_id)
+        ends = mine.select("end_offset", "tail").sort("end_offset", descending=True).collect()
+        return [Position(*row) for row in ends.iter_rows()]
+
+    def commit(self, batches: Sequence[Batch]) -> None:
+        """Add *batches*, of different sources, in one commit of each table, durably.
+
+        Raises:
+            Conflict: Another writer moved one of the sources; read `position` again. Nothing was added twice.
+            WarehouseError: Nothing more can be written now; the same batches may be tried again.
+        """
+        calls = self.tables[_CALLS]
+        expected = {b.source_id: b.start for b in batches}
+        if any(calls.offsets.get(key) != value for key, value in expected.items()):
+            raise Conflict
+        for name in _FIRST:
+            _append_new(self.tables[name], batches)
+        offsets = {b.source_id: b.end for b in batches} | {b.source_id + _TAIL: b.tail for b in batches}
+        calls.append(pl.concat([b.calls for b in batches]), offsets, expected)
+
+
+def _append_new(table: Table, batches: Sequence[Batch]) -> None:
+    """Append what *batches* hold for *table* beyond the table's own offsets, which a crash may have left ahead."""
+    while True:
+        rows, offsets, expected = [], {}, {}
+        for batch in batches:
+            own = table.offsets.get(batch.source_id)
+            new = _rows_beyond(batch, table.name, max(own or 0, batch.start or 0))
+            if new.is_empty():
+                continue
+            rows.append(new)
+            offsets[batch.source_id] = batch.end
+            expected[batch.source_id] = own
+        if not rows:
+            return
+        try:
+            table.append(pl.concat(rows), offsets, expected)
+        except Conflict:
+            table.refresh()
+        else:
+            return
+
+
+def _rows_beyond(batch: Batch, table: str, offset: int) -> pl.DataFrame:
+    if offset >= batch.end:
+        return pl.DataFrame(schema=polars_schema(TABLES[table]))
+    beyond = pl.col("source_offset") >= offset
+    if table == "llm_events":
+        return batch.events.filter(beyond)
+    if table == "rejects":
+        return batch.rejects.filter(beyond)
+    calls = batch.calls.filter(beyond)
+    formats = pl.concat([batch.calls["format"], batch.events["format"], batch.rejects["format"]]).unique().drop_nulls()
+    row = {
+        "committed_at": datetime.now(UTC),
+        "source_id": batch.source_id,
+        "source_path": batch.source_path,
+        "format": ",".join(formats.sort()) or None,
+        "start_offset": offset,
+        "end_offset": batch.end,
+        "digest": batch.digest if offset == (batch.start or 0) else None,
+        "tail": batch.tail,
+        "calls": calls.height,
+        "events": batch.events.filter(beyond).height,
+        "rejects": batch.rejects.filter(beyond).height,
+        "first_at": calls["created_at"].min(),
+        "last_at": calls["created_at"].max(),
+    }
+    return pl.DataFrame([row], schema=polars_schema(BATCHES))
+
+
+__all__ = ["Batch", "Conflict", "Position", "Warehouse"]
