@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 
 import polars as pl
 
 from parsers.calls import FIELDS, Meaning, calls
-from parsers.fields import extract, path
+from parsers.fields import Path, extract, path
 from parsers.format import Context, Format, Parsed
 from parsers.values import known
 
@@ -15,7 +15,7 @@ HINTS = ("oken",)
 """In every record that counts tokens, whatever it calls them: `input_tokens`, `promptTokenCount`, `Tokens`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Shape:
     """Where a format keeps its fields.
 
@@ -49,20 +49,33 @@ def _parse(shape: Shape, counts: pl.Expr | None, records: pl.DataFrame, context:
 
 def read(records: pl.DataFrame, shape: Shape) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return *records* with the fields of *shape* as columns of text, and the rejects."""
-    places = {f"{name} {i}": path(text) for name, texts in shape.paths.items() for i, text in enumerate(texts)}
+    places, fields = _places(shape)
     wide, rejects = extract(records, places)
-    fields = wide.select(
-        *records.columns,
-        *(
-            pl.coalesce(known(pl.col(f"{name} {i}")) for i in range(len(texts))).alias(name)
-            for name, texts in shape.paths.items()
-        ),
-    )
-    return fields, rejects
+    return wide.select(*records.columns, *fields), rejects
+
+
+@lru_cache(maxsize=64)
+def _places(shape: Shape) -> tuple[dict[str, Path], list[pl.Expr]]:
+    """Return each place where *shape* looks, and from these the fields: the first place that isn't blank."""
+    places = {f"{name} {i}": path(text) for name, texts in shape.paths.items() for i, text in enumerate(texts)}
+    fields = [
+        (
+            known(pl.col(f"{name} 0"))
+            if len(texts) == 1
+            else pl.coalesce(known(pl.col(f"{name} {i}")) for i in range(len(texts)))
+        ).alias(name)
+        for name, texts in shape.paths.items()
+    ]
+    return places, fields
 
 
 def made(fields: pl.DataFrame, shape: Shape, rejects: pl.DataFrame) -> Parsed:
     """Return the calls in *fields*; their rejects follow *rejects*."""
-    extra = tuple(name for name in shape.paths if name not in FIELDS and name not in shape.meaning.metadata)
-    parsed = calls(fields, replace(shape.meaning, metadata=shape.meaning.metadata + extra))
+    parsed = calls(fields, _meaning(shape))
     return replace(parsed, rejects=pl.concat([rejects, parsed.rejects]))
+
+
+@lru_cache(maxsize=64)
+def _meaning(shape: Shape) -> Meaning:
+    extra = tuple(name for name in shape.paths if name not in FIELDS and name not in shape.meaning.metadata)
+    return replace(shape.meaning, metadata=shape.meaning.metadata + extra)
