@@ -1,0 +1,117 @@
+"""What `report`, `sql` and `export` share: which calls are asked about, and how an answer is written."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from queries.reports import Answer
+
+FORMATS = ["table", "json", "csv", "md", "parquet"]
+
+_Command = TypeVar("_Command", bound=Callable[..., object])
+
+_FILTERS = [
+    click.option("--since", metavar="WHEN", help="Calls from a date, time or age: 2026-02-03, 2026-02-03T14:00, 24h, 7d."),
+    click.option("--until", metavar="WHEN", help="Calls before a time or age; a date includes that day."),
+    click.option("--model", metavar="NAME", multiple=True, help="Calls of this model; may be given again."),
+    click.option("--agent", metavar="ID", multiple=True, help="Calls of this agent."),
+    click.option("--story", metavar="ID", multiple=True, help="Calls for this story."),
+    click.option("--session", metavar="ID", multiple=True, help="Calls of this session."),
+    click.option("--user", metavar="ID", multiple=True, help="Calls on behalf of this user."),
+    click.option("--provider", metavar="NAME", multiple=True, help="Calls to this provider."),
+    click.option("--tz", metavar="ZONE", help="Time zone of minutes, hours and days, such as Europe/Berlin. Default: the system's."),
+]
+
+_OUTPUT = [
+    click.option("--format", "form", type=click.Choice(FORMATS), help="Default: table on a terminal, json in a pipe."),
+    click.option("-o", "--output", metavar="FILE", help="Write to FILE; its extension says the format."),
+    click.option("--all", "all_rows", is_flag=True, help="Show all rows of a table, not just a screen of them."),
+]
+
+
+def filter_options(command: _Command) -> _Command:
+    """Add the filters, passed as keywords that `queries.connect` takes."""
+    return _with(_FILTERS, command)
+
+
+def output_options(command: _Command) -> _Command:
+    """Add `form`, `output` and `all_rows`, to be passed on to `write`."""
+    return _with(_OUTPUT, command)
+
+
+def parameter_option(command: _Command) -> _Command:
+    """Add `-p NAME=VALUE`, passed as `parameters: dict[str, str]`."""
+    return click.option(
+        "-p", "--parameter", "parameters", metavar="NAME=VALUE", multiple=True, callback=_pairs, help="Set a parameter; may be given again."
+    )(command)
+
+
+def write(answer: "Answer", *, zone: str, form: str | None, output: str | None, all_rows: bool) -> None:
+    """Write *answer* to *output* or stdout."""
+    form = form or (_form_of(output) if output else "table" if sys.stdout.isatty() else "json")
+    if output and output != "-":
+        replace(Path(output), lambda file: file.write_bytes(_bytes(answer, form, zone)))
+    elif form == "table" and sys.stdout.isatty():
+        _table(answer, zone=zone, all_rows=all_rows)
+    elif form == "parquet" and sys.stdout.isatty():
+        raise click.UsageError("Parquet is not for a terminal; use -o FILE.")
+    else:
+        click.get_binary_stream("stdout").write(_bytes(answer, form, zone))
+
+
+def replace(path: Path, write_to: Callable[[Path], object]) -> None:
+    """Let *write_to* write a file beside *path*, and give it that name only once it is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+        part = Path(folder) / path.name
+        write_to(part)
+        part.replace(path)
+
+
+def _bytes(answer: "Answer", form: str, zone: str) -> bytes:
+    if form == "table":
+        from queries.tables import as_text
+
+        return as_text(answer, zone=zone).encode()
+    from queries import render
+
+    if form == "parquet":
+        return render.as_parquet(answer)
+    return {"json": render.as_json, "csv": render.as_csv, "md": render.as_markdown}[form](answer).encode()
+
+
+def _table(answer: "Answer", *, zone: str, all_rows: bool) -> None:
+    from rich.console import Console
+
+    from queries.tables import table
+
+    console = Console()
+    table(answer, console, zone=zone, rows=None if all_rows else max(console.height - 8, 10))
+
+
+def _form_of(output: str) -> str:
+    forms = {".json": "json", ".csv": "csv", ".md": "md", ".parquet": "parquet", ".txt": "table"}
+    try:
+        return forms[os.path.splitext(output)[1].lower()]
+    except KeyError as error:
+        raise click.UsageError(f"{output}: give --format, or an extension of {', '.join(forms)}.") from error
+
+
+def _pairs(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    pairs = [pair.partition("=") for pair in given]
+    for name, equals, _ in pairs:
+        if not equals:
+            raise click.BadParameter(f"{name!r} is not NAME=VALUE")
+    return {name: value for name, _, value in pairs}
+
+
+def _with(options: list[Callable[[_Command], _Command]], command: _Command) -> _Command:
+    for option in reversed(options):
+        command = option(command)
+    return command

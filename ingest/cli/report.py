@@ -1,0 +1,55 @@
+"""`ingest report`: run a saved report, or list them all."""
+
+from typing import Any
+
+import click
+
+from ingest.cli.options import warehouse_option
+from ingest.cli.question import filter_options, output_options, parameter_option, write
+
+LIMIT_CROSSED = 3
+
+
+@click.command()
+@click.argument("name", required=False)
+@parameter_option
+@warehouse_option
+@filter_options
+@click.option("--reports", metavar="DIR", help="Folder of your own reports; also $INGEST_REPORTS and WAREHOUSE/reports.")
+@output_options
+@click.pass_context
+def report(
+    ctx: click.Context,
+    *,
+    name: str | None,
+    parameters: dict[str, str],
+    warehouse: str,
+    reports: str | None,
+    form: str | None,
+    output: str | None,
+    all_rows: bool,
+    **filters: Any,  # as `queries.connect` takes them
+) -> None:
+    """Run the report NAME; without a name, list all with their parameters.
+
+    \b
+      ingest report tpm --since 7d
+      ingest report burst -p model=gpt-5.2
+      ingest report cost-by-agent --format csv -o agents.csv
+    """
+    from queries import database, reports as saved
+
+    own = saved.folders(reports, warehouse)
+    if name is None:
+        write(saved.listing(own), zone="", form=form, output=output, all_rows=True)
+        return
+    asked = saved.load(name, own)
+    asked.bind(parameters)
+    with database.connect(warehouse, **filters) as connection:
+        answer = saved.run(connection, asked, **parameters).with_filters(filters)
+        zone, nothing = database.zone(connection), database.why_nothing(connection)
+    if nothing and answer.frame.is_empty():
+        click.echo(nothing, err=True)
+    write(answer, zone=zone, form=form, output=output, all_rows=all_rows)
+    if answer.limit_crossed:
+        ctx.exit(LIMIT_CROSSED)

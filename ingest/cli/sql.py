@@ -1,0 +1,49 @@
+"""`ingest sql`: a user's own question."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ingest.cli.options import warehouse_option
+from ingest.cli.question import filter_options, output_options, parameter_option, write
+
+
+@click.command()
+@click.argument("statement", required=False)
+@click.option("-f", "--file", type=click.Path(exists=True, dir_okay=False), help="Read the statement from a file.")
+@parameter_option
+@warehouse_option
+@filter_options
+@output_options
+def sql(
+    *,
+    statement: str | None,
+    file: str | None,
+    parameters: dict[str, str],
+    warehouse: str,
+    form: str | None,
+    output: str | None,
+    all_rows: bool,
+    **filters: Any,  # as `queries.connect` takes them
+) -> None:
+    """Run one STATEMENT of read-only SQL on the tables and views; `-` reads it from stdin.
+
+    \b
+      ingest sql "select model, count(*) as calls from llm_calls group by model order by model"
+      ingest sql "from llm_calls where agent_id = $agent limit 5" -p agent=coder-001
+      ingest sql "show tables"
+    """
+    from queries import ask, database
+
+    if (statement is None) == (file is None):
+        raise click.UsageError("Give a statement, or --file.")
+    text = Path(file).read_text(encoding="utf-8") if file else str(statement)
+    if text == "-":
+        text = click.get_text_stream("stdin").read()
+    with database.connect(warehouse, **filters) as connection:
+        zone, nothing = database.zone(connection), database.why_nothing(connection)
+        answer = ask(connection, text, parameters, origin=file or "")
+    if nothing:
+        click.echo(nothing, err=True)
+    write(answer, zone=zone, form=form, output=output, all_rows=all_rows)

@@ -1,0 +1,63 @@
+"""A user's own SQL: one statement that only reads, on a connection that can reach nothing but its snapshot."""
+
+import re
+from collections.abc import Mapping
+
+import duckdb
+
+from queries.errors import QueryError, nearest
+from queries.reports import Answer
+
+_EXPLAIN = re.compile(r"\s*explain(\s+analyze)?\s+(?=\w)", re.IGNORECASE)
+_READS = "only reading is allowed here: select, from, with, values, describe, show, summarize, explain"
+
+
+def ask(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, str], *, origin: str = "") -> Answer:
+    """Answer one statement that reads, with *parameters* bound to its `$names`; *origin* is the file that it came from.
+
+    The connection is locked first and stays so: no files but the snapshot's, no extensions, no settings.
+    """
+    where = f"{origin}: " if origin else ""
+    try:
+        statement = _reading(sql)
+        lock(connection)
+        bound = _bound(statement.named_parameters, parameters)
+        frame = connection.sql(sql, params=bound or None).pl()
+    except (duckdb.Error, ValueError) as error:
+        raise QueryError(f"{where}{error}") from error
+
+    return Answer("sql", origin or "SQL", dict(parameters), frame)
+
+
+def lock(connection: duckdb.DuckDBPyConnection) -> None:
+    """Keep *connection* from everything but its snapshot, whose files `connect` has allowed, for good."""
+    connection.execute("set autoinstall_known_extensions = false")
+    connection.execute("set autoload_known_extensions = false")
+    connection.execute("set enable_external_access = false")
+    connection.execute("set lock_configuration = true")
+
+
+def _reading(sql: str) -> duckdb.Statement:
+    """Return the one statement of *sql*, which may only read."""
+    statements = duckdb.extract_statements(sql)
+    if len(statements) != 1:
+        raise QueryError(f"one statement at a time, not {len(statements)}")
+    (statement,) = statements
+    if statement.type == duckdb.StatementType.EXPLAIN:
+        # `explain analyze` runs what it explains, so that has to be a query as well.
+        (explained,) = duckdb.extract_statements(_EXPLAIN.sub("", statement.query, count=1)) or (statement,)
+        readable = explained.type == duckdb.StatementType.SELECT
+    else:
+        readable = statement.type == duckdb.StatementType.SELECT
+    if not readable:
+        raise QueryError(_READS)
+    return statement
+
+
+def _bound(wanted: set[str], given: Mapping[str, str]) -> dict[str, str]:
+    for name in given:
+        if name not in wanted:
+            raise QueryError(f"the statement has no ${name}{nearest(name, wanted)}")
+    if missing := sorted(wanted - set(given)):
+        raise QueryError(f"${missing[0]} has no value; give it with -p {missing[0]}=…")
+    return dict(given)

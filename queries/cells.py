@@ -1,0 +1,42 @@
+"""A value → how people read it: thousands separated, money with sensible decimals, nothing that a terminal would obey."""
+
+import re
+from datetime import datetime
+from decimal import Decimal
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def visible(text: str) -> str:
+    """Return *text* with control characters, which a terminal would obey, spelled out."""
+    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def cell(name: str, value: object) -> str:
+    """Return *value* of the column *name* as people read it; unknown is empty."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=None).isoformat(" ", timespec="milliseconds" if value.microsecond else "seconds")
+    if isinstance(value, int | float | Decimal):
+        return _number(name, value)
+    return visible(str(value))
+
+
+def _number(name: str, value: float | Decimal) -> str:
+    if name.endswith("_usd"):
+        return _money(value)
+    if name.endswith("share") or name in {"ratio", "error_rate"}:
+        return f"{value:.1%}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.0f}" if name.endswith("_ms") or abs(value) >= 1000 else f"{value:,.3f}".rstrip("0").rstrip(".")  # noqa: PLR2004
+
+
+def _money(value: float | Decimal) -> str:
+    sign, size = ("-" if value < 0 else ""), abs(value)
+    if size == 0 or size >= 1:
+        return f"{sign}${size:,.2f}"
+    return f"{sign}${size:.4f}" if size >= Decimal("0.01") else f"{sign}${size:.6f}"

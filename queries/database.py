@@ -1,0 +1,112 @@
+"""DuckDB in memory over a snapshot of the warehouse, with the views that all reports use. The only place that opens it."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from importlib.resources import files as resources
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from parsers.schema import TABLES, polars_schema
+from queries import snapshot
+from queries.errors import QueryError, nearest
+from queries.filters import COLUMNS, Filters, filters, zone_called
+
+VIEWS = resources("queries") / "views"
+
+Values = str | Sequence[str] | None
+
+
+def connect(
+    warehouse: str | Path,
+    *,
+    since: str | date | None = None,
+    until: str | date | None = None,
+    model: Values = None,
+    agent: Values = None,
+    story: Values = None,
+    session: Values = None,
+    user: Values = None,
+    provider: Values = None,
+    tz: str | None = None,
+    now: datetime | None = None,
+) -> duckdb.DuckDBPyConnection:
+    """Open a snapshot of *warehouse*, narrowed by the filters, which all views and queries then see as the whole world.
+
+    *since* and *until* are dates, times or ages (`24h`, `7d`); an *until* date includes that day. *tz* is the zone of
+    minutes, hours and days, by default the system's. A folder without tables is an empty warehouse.
+    """
+    connection = duckdb.connect(config={"python_enable_replacements": "false"})
+    local = zone_called(tz or zone(connection))
+    connection.execute("set parquet_metadata_cache = true")
+    connection.execute("set timezone = $zone", {"zone": str(local)})
+    asked = filters(
+        since=since,
+        until=until,
+        zone=local,
+        now=now or datetime.now(UTC),
+        model=model,
+        agent=agent,
+        story=story,
+        session=session,
+        user=user,
+        provider=provider,
+    )
+    _open_tables(connection, Path(warehouse), asked)
+    for script in sorted(VIEWS.iterdir(), key=lambda file: file.name):
+        connection.execute(script.read_text(encoding="utf-8"))
+    _check_values(connection, Path(warehouse), asked)
+
+    return connection
+
+
+def zone(connection: duckdb.DuckDBPyConnection) -> str:
+    """Return the time zone of *connection*."""
+    ((name,),) = connection.execute("select current_setting('TimeZone')").fetchall()
+    return str(name)
+
+
+def why_nothing(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """Return what to tell a user who sees no calls; None when there are some."""
+    ((shape,),) = connection.execute("select getvariable('shape')").fetchall()
+    if shape["any_left"]:
+        return None
+    return "no calls match the filters" if shape["any_stored"] else "no calls yet: run `ingest follow`"
+
+
+def _open_tables(connection: duckdb.DuckDBPyConnection, warehouse: Path, asked: Filters) -> None:
+    """Create `stored_<table>` for each table, and the variables that the first views use."""
+    allowed: list[str] = []
+    for name, columns in TABLES.items():
+        # Story attempts are numbered from a story's beginning, so events are narrowed by time in their view only.
+        of_span = name in {"llm_calls", "rejects"}
+        paths = snapshot.files(
+            warehouse / name, since=asked.since if of_span else None, until=asked.until if of_span else None
+        )
+        allowed += paths
+        if paths:
+            connection.read_parquet(paths, hive_partitioning=False).create_view(f"stored_{name}")
+        else:
+            empty = pl.DataFrame(schema=polars_schema(columns)).to_arrow()
+            connection.from_arrow(empty).create(f"stored_{name}")
+    connection.execute("set variable filters = $filters", {"filters": asked.variables()})
+    # What may still be read once access to files is switched off.
+    connection.execute("set allowed_paths = $paths", {"paths": allowed})
+
+
+def _check_values(connection: duckdb.DuckDBPyConnection, warehouse: Path, asked: Filters) -> None:
+    """Refuse a value that no call has, before its absence looks like an answer."""
+    for name, wanted in asked.values.items():
+        if not wanted or not _unknown(connection.view("stored_llm_calls"), COLUMNS[name], wanted)[0]:
+            continue
+        # Not in the span; then it must at least be known from some other time.
+        if paths := snapshot.files(warehouse / "llm_calls"):
+            unknown, known = _unknown(connection.read_parquet(paths, hive_partitioning=False), COLUMNS[name], wanted)
+            if unknown:
+                raise QueryError(f"no call has {name} {unknown[0]!r}{nearest(unknown[0], known)}")
+
+
+def _unknown(calls: duckdb.DuckDBPyRelation, column: str, wanted: list[str]) -> tuple[list[str], set[str]]:
+    known = {value for (value,) in calls.select(column).distinct().fetchall() if value is not None}
+    return [value for value in wanted if value not in known], known

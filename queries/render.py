@@ -1,0 +1,80 @@
+"""Rows → text or bytes: the JSON envelope, CSV, Markdown, Parquet. Tables for people are in `queries.tables`."""
+
+import io
+import json
+import re
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+
+import polars as pl
+
+from queries.cells import cell, visible
+from queries.reports import Answer
+
+_UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_FORMULA = r"^[=+\-@\t\r]"
+_ISO = "%Y-%m-%dT%H:%M:%S%.f%:z"
+
+
+def as_json(answer: Answer) -> str:
+    """Return the envelope that every report has, one row a line; times ISO 8601, money numbers, unknown null."""
+    rows = ",\n".join(f"  {_dumps(row)}" for row in answer.frame.iter_rows(named=True))
+    head: dict[str, object] = {"report": answer.name, "title": answer.title, "parameters": answer.parameters}
+    if answer.notes:
+        head["notes"] = list(answer.notes)
+    opening = _dumps(head).removesuffix("}")
+    return f'{opening}, "rows": [\n{rows}\n]}}\n' if rows else f'{opening}, "rows": []}}\n'
+
+
+def as_csv(answer: Answer) -> str:
+    """Return CSV that a spreadsheet opens safely: a text that it would run as a formula gets a leading apostrophe."""
+    columns = [_csv_column(name, kind) for name, kind in answer.frame.schema.items()]
+    return answer.frame.select(columns).write_csv()
+
+
+def as_markdown(answer: Answer) -> str:
+    """Return a Markdown table, numbers right-aligned."""
+    frame = answer.frame
+    names = frame.columns
+    rule = ["---:" if frame.schema[name].is_numeric() else "---" for name in names]
+    body = [[cell(name, value).replace("|", "\\|") for name, value in row.items()] for row in frame.iter_rows(named=True)]
+    lines = [" | ".join(row) for row in ([visible(name) for name in names], rule, *body)]
+    return "".join(f"| {line} |\n" for line in lines)
+
+
+def as_parquet(answer: Answer) -> bytes:
+    """Return a Parquet file."""
+    buffer = io.BytesIO()
+    answer.frame.write_parquet(buffer)
+    return buffer.getvalue()
+
+
+def _dumps(value: object) -> str:
+    text = json.dumps(value, default=_plain, ensure_ascii=False, allow_nan=False)
+    # json leaves these as they are, and a terminal may obey them.
+    return _UNSAFE_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, bytes):
+        return value.hex()
+    return str(value)
+
+
+def _csv_column(name: str, kind: pl.DataType) -> pl.Expr:
+    column = pl.col(name)
+    if kind == pl.String:
+        return pl.when(column.str.contains(_FORMULA)).then("'" + column).otherwise(column).alias(name)
+    if isinstance(kind, pl.Datetime) and kind.time_zone:
+        return column.dt.strftime(_ISO)
+    if kind == pl.Binary:
+        return column.bin.encode("hex")
+    if kind.is_nested():
+        return column.map_elements(lambda v: _dumps(v.to_list() if isinstance(v, pl.Series) else v), return_dtype=pl.String)
+    return column

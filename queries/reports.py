@@ -1,0 +1,152 @@
+"""Saved reports: find, describe and run them. A report is a `.sql` file; its parameters are read from its statement."""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from importlib.resources import files as resources
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from queries.errors import QueryError, nearest
+
+_BUILT_IN = resources("queries") / "reports"
+
+_TYPES = {
+    "bigint": (int, "a whole number"),
+    "double": (float, "a number"),
+    "varchar": (str, "text"),
+    "timestamptz": (datetime.fromisoformat, "a time such as 2026-02-03T14:00"),
+}
+"""What a parameter may be cast to where the report first uses it, and how to say that to people."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """One question: a statement whose leading comment begins with its title."""
+
+    name: str
+    sql: str
+
+    @property
+    def comment(self) -> list[str]:
+        """The lines of the leading comment, without their dashes."""
+        lines = []
+        for line in self.sql.splitlines():
+            if not line.startswith("--"):
+                break
+            lines.append(line.removeprefix("--").strip())
+        return lines
+
+    @property
+    def title(self) -> str:
+        """The first line of the leading comment."""
+        return self.comment[0].removesuffix(".") if self.comment else self.name
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of the answer has to know: lines that begin with `Note:`."""
+        return [line.removeprefix("Note:").strip() for line in self.comment if line.startswith("Note:")]
+
+    @cached_property
+    def parameters(self) -> dict[str, str]:
+        """Names the statement binds, each with its meaning (a comment line `$name: meaning`) or nothing."""
+        meanings = dict(re.findall(r"^\$(\w+): (.+)$", "\n".join(self.comment), re.MULTILINE))
+        return {name: meanings.get(name, "") for name in sorted(_statement(self).named_parameters)}
+
+    def bind(self, given: Mapping[str, object]) -> dict[str, object]:
+        """Return a value for each parameter, NULL for those that are not given, converted to what the report takes."""
+        for name in given:
+            if name not in self.parameters:
+                known = nearest(name, self.parameters) if self.parameters else " - it takes none"
+                raise QueryError(f"report {self.name} has no parameter {name!r}{known}")
+        return {name: self._convert(name, given.get(name)) for name in self.parameters}
+
+    def _convert(self, name: str, value: object) -> object:
+        cast = re.search(rf"\${name}::(\w+)", self.sql)
+        if value is None or not isinstance(value, str) or cast is None or cast[1] not in _TYPES:
+            return value
+        convert, what = _TYPES[cast[1]]
+        try:
+            convert(value)
+        except ValueError as error:
+            raise QueryError(f"parameter {name} of report {self.name} takes {what}, not {value!r}") from error
+        return value
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The rows that a report, or a user's own query, gave, and what was asked."""
+
+    name: str
+    title: str
+    parameters: dict[str, object]
+    frame: pl.DataFrame
+    notes: Sequence[str] = ()
+
+    @property
+    def limit_crossed(self) -> bool:
+        """Whether a row says that a limit was crossed, in a column `status`."""
+        return "status" in self.frame.columns and bool(self.frame["status"].is_in(["exceeded", "differs"]).any())
+
+
+    def with_filters(self, filters: Mapping[str, object]) -> "Answer":
+        """Return the same answer, which also says which *filters* were given."""
+        given = {name: list(v) if isinstance(v, tuple) else v for name, v in filters.items() if v}
+        return replace(self, parameters={**given, **self.parameters})
+
+
+def folders(own: str | Path | None = None, warehouse: str | Path | None = None) -> list[Path]:
+    """Return where a user's own reports may lie, the nearest first: *own*, `$INGEST_REPORTS`, `<warehouse>/reports`."""
+    candidates = [own, os.environ.get("INGEST_REPORTS"), Path(warehouse) / "reports" if warehouse else None]
+    return [Path(folder) for folder in candidates if folder and Path(folder).is_dir()]
+
+
+def names(own: Sequence[Path] = ()) -> list[str]:
+    """Return the names of all reports, in order."""
+    found = {file.name for folder in (_BUILT_IN, *own) for file in folder.iterdir()}
+    return sorted(name.removesuffix(".sql") for name in found if name.endswith(".sql"))
+
+
+def load(name: str, own: Sequence[Path] = ()) -> Report:
+    """Return the report called *name*; one of the user's own comes before ours."""
+    for folder in (*own, _BUILT_IN):
+        file = folder / f"{name}.sql"
+        if name in names(own) and file.is_file():
+            return Report(name, file.read_text(encoding="utf-8"))
+    raise QueryError(f"no report called {name!r}{nearest(name, names(own))} (`ingest report` lists all)")
+
+
+def listing(own: Sequence[Path] = ()) -> Answer:
+    """Return name, title and parameters of all reports, as an answer like any other."""
+    reports = [load(name, own) for name in names(own)]
+    rows = [{"report": r.name, "title": r.title, "parameters": ", ".join(r.parameters)} for r in reports]
+    note = "ingest report NAME --since 7d -p PARAMETER=VALUE; the comment of a report's file explains its parameters"
+    return Answer("reports", "Saved reports", {}, pl.DataFrame(rows), [note])
+
+
+def run(connection: duckdb.DuckDBPyConnection, report: Report | str, **parameters: object) -> Answer:
+    """Answer *report* over what *connection* sees."""
+    if isinstance(report, str):
+        report = load(report)
+    bound = report.bind(parameters)
+    try:
+        frame = connection.sql(_statement(report).query, params=bound).pl()
+    except duckdb.Error as error:
+        raise QueryError(f"report {report.name}: {error}") from error
+
+    return Answer(report.name, report.title, bound, frame, report.notes)
+
+
+def _statement(report: Report) -> duckdb.Statement:
+    try:
+        statements = duckdb.extract_statements(report.sql)
+    except duckdb.Error as error:
+        raise QueryError(f"report {report.name}: {error}") from error
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        raise QueryError(f"report {report.name} must be one select statement")
+    return statements[0]

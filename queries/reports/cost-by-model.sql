@@ -1,0 +1,7 @@
+-- What each model cost
+-- One row per model, dearest first.
+select
+    key.model as model, calls, failed_calls, request_tokens, cache_read_tokens, response_tokens, total_tokens, cost_usd,
+    unpriced_calls, cost_share,
+from cost_by({model: model})
+order by cost_usd desc nulls last, total_tokens desc nulls last, model;

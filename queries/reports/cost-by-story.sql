@@ -1,0 +1,7 @@
+-- What each story cost
+-- One row per story, dearest first; calls without a story are one row.
+select
+    key.story_id as story_id, calls, failed_calls, request_tokens, cache_read_tokens, response_tokens, total_tokens, cost_usd,
+    unpriced_calls, cost_share,
+from cost_by({story_id: story_id})
+order by cost_usd desc nulls last, total_tokens desc nulls last, story_id;

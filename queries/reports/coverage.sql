@@ -1,0 +1,7 @@
+-- What is known of each source: rows, rejects, tokens, cost, duplicates
+-- One row per format and source, the largest first.
+select
+    format, source_path, rows, rejects, tokens_known, cost_known, estimated, duplicates_dropped, first_at, last_at,
+    source_id,
+from coverage
+order by rows desc, rejects desc, format, source_id;

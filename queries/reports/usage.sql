@@ -1,0 +1,7 @@
+-- Calls, tokens and cost of the window in all
+-- One row.
+select
+    calls, failed_calls, request_tokens, cache_read_tokens, response_tokens, total_tokens, cost_usd,
+    unpriced_calls, cost_share, first_at, last_at, models, agents, sessions,
+from usage_totals
+order by all;

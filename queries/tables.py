@@ -1,0 +1,84 @@
+"""Rows → a table for people: aligned, readable numbers, nothing that a terminal would obey."""
+
+import io
+from collections.abc import Sequence
+
+import polars as pl
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from queries.cells import cell, visible
+from queries.reports import Answer
+
+_WIDEST = 48
+_UNLIMITED = 10_000
+_BAR = 8
+_GAP = 2
+
+
+def table(answer: Answer, console: Console, *, zone: str, rows: int | None = None) -> None:
+    """Print *answer*: the columns that fit the console, and the first *rows* (None: all)."""
+    frame = answer.frame if rows is None else answer.frame.head(rows)
+    texts = {name: [_shown(name, value) for value in frame[name].to_list()] for name in frame.columns}
+    for name, kind in frame.schema.items():
+        if isinstance(kind, pl.Datetime):
+            texts[name] = _trimmed(texts[name])
+    shown = _fitting(texts, console.width)
+    grid = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for name in shown:
+        grid.add_column(
+            Text(visible(name)), justify="right" if frame.schema[name].is_numeric() else "left", no_wrap=True,
+            overflow="ellipsis", max_width=_WIDEST,
+        )
+    for row in zip(*(texts[name] for name in shown), strict=True):
+        grid.add_row(*(Text(text) for text in row))
+    has_times = any(isinstance(kind, pl.Datetime) for kind in frame.schema.values())
+    console.print(Text(visible(answer.title) + (f" (times in {zone})" if has_times else ""), style="bold"))
+    if frame.height:
+        console.print(grid)
+    for line in _footer(answer, len(frame.columns) - len(shown), answer.frame.height - frame.height):
+        console.print(Text(line, style="dim"))
+
+
+def as_text(answer: Answer, *, zone: str) -> str:
+    """Return the whole of *answer* as a table."""
+    buffer = io.StringIO()
+    table(answer, Console(file=buffer, width=_UNLIMITED, color_system=None), zone=zone)
+    return buffer.getvalue()
+
+
+def _footer(answer: Answer, hidden_columns: int, hidden_rows: int) -> list[str]:
+    lines = [visible(note) for note in answer.notes]
+    if hidden_columns:
+        lines.append(f"{hidden_columns} more columns: --format json, or a wider terminal")
+    if hidden_rows:
+        lines.append(f"{hidden_rows:,} more rows: --format json or --all")
+    return lines
+
+
+def _fitting(texts: dict[str, list[str]], width: int) -> list[str]:
+    shown, used = [], 0
+    for name, column in texts.items():
+        used += min(_WIDEST, max(map(len, [name, *column]))) + _GAP
+        if used > width and shown:
+            break
+        shown.append(name)
+    return shown
+
+
+def _shown(name: str, value: object) -> str:
+    text = cell(name, value)
+    if text and name.endswith("_share") and isinstance(value, int | float):
+        filled = round(min(max(value, 0), 1) * _BAR)
+        return f"{text} {'█' * filled}{'·' * (_BAR - filled)}"
+    return text
+
+
+def _trimmed(times: Sequence[str]) -> list[str]:
+    """Drop what all *times* have in common: no seconds for minutes, no clock for days."""
+    for tail in (" 00:00:00", ":00"):
+        if any(times) and all(not text or text.endswith(tail) for text in times):
+            return [text.removesuffix(tail) for text in times]
+    return list(times)

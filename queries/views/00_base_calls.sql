@@ -1,0 +1,12 @@
+-- The stored calls that the filters leave. One row per stored record, so a call that was logged twice is here twice.
+create view base_calls as
+select *
+from stored_llm_calls
+where (getvariable('filters').since is null or created_at >= getvariable('filters').since)
+    and (getvariable('filters').until is null or created_at < getvariable('filters').until)
+    and (getvariable('filters').model is null or model in getvariable('filters').model)
+    and (getvariable('filters').agent_id is null or agent_id in getvariable('filters').agent_id)
+    and (getvariable('filters').story_id is null or story_id in getvariable('filters').story_id)
+    and (getvariable('filters').session_id is null or session_id in getvariable('filters').session_id)
+    and (getvariable('filters').user_id is null or user_id in getvariable('filters').user_id)
+    and (getvariable('filters').provider is null or provider in getvariable('filters').provider);

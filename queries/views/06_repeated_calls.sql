@@ -1,0 +1,36 @@
+-- Calls that can be logged more than once, such as streamed or replayed messages. One row per call: the fullest record
+-- that isn't a replay in a side chain, with the largest count of each kind of token.
+create view repeated_calls as
+with ranked as (
+    select
+        *,
+        struct_pack(
+            main_chain := not coalesce(regexp_matches(metadata, '"(is_?)?sidechain":\s*true', 'i'), false),
+            response := coalesce(response_tokens, -1), total := coalesce(total_tokens, -1),
+            source := source_id, place := -source_offset
+        ) as quality,
+    from base_calls
+    where getvariable('shape').repeats and dedupe_key is not null
+)
+select
+    arg_max_null(
+        columns(
+            * exclude (
+                dedupe_key, quality, request_tokens, cache_read_tokens, cache_write_tokens, response_tokens,
+                reasoning_tokens, total_tokens, cost_reported_usd, cost_computed_usd, cost_usd
+            )
+        ),
+        quality
+    ),
+    max(request_tokens) as request_tokens,
+    max(cache_read_tokens) as cache_read_tokens,
+    max(cache_write_tokens) as cache_write_tokens,
+    max(response_tokens) as response_tokens,
+    max(reasoning_tokens) as reasoning_tokens,
+    coalesce(max(request_tokens) + max(response_tokens), max(total_tokens)) as total_tokens,
+    max(cost_reported_usd) as cost_reported_usd,
+    max(cost_computed_usd) as cost_computed_usd,
+    coalesce(max(cost_reported_usd), max(cost_computed_usd)) as cost_usd,
+    dedupe_key,
+from ranked
+group by dedupe_key;

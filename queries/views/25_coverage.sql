@@ -1,0 +1,36 @@
+-- How much of what was logged is known. One row per format and source.
+create view coverage as
+with stored as (
+    select
+        format, source_id,
+        max(source_path) as source_path,
+        count(*) as rows,
+        count(total_tokens) as tokens_known,
+        count(cost_usd) as cost_known,
+        count(*) filter (token_source = 'estimated') as estimated,
+        min(created_at) as first_at,
+        max(created_at) as last_at,
+    from base_calls
+    group by format, source_id
+),
+counted as (
+    select format, source_id, count(*) as calls from llm_calls group by format, source_id
+),
+refused as (
+    select format, source_id, max(source_path) as source_path, count(*) as rejects from rejects group by format, source_id
+),
+sources as (
+    select format, source_id, columns(* exclude (format, source_id)) from stored
+    union all by name
+    select format, source_id, calls from counted
+    union all by name
+    select format, source_id, source_path, rejects from refused
+)
+select
+    format, max(source_path) as source_path, coalesce(max(rows), 0) as rows, coalesce(max(rejects), 0) as rejects,
+    coalesce(max(tokens_known), 0) as tokens_known, coalesce(max(cost_known), 0) as cost_known,
+    coalesce(max(estimated), 0) as estimated,
+    coalesce(max(rows), 0) - coalesce(max(calls), 0) as duplicates_dropped,
+    max(first_at) as first_at, max(last_at) as last_at, source_id,
+from sources
+group by format, source_id;
