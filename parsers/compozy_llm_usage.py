@@ -36,7 +36,7 @@ COLUMNS: Columns = dict.fromkeys(("id", "execution_id", "provider", "model"), pl
 
 def calls_from_rows(rows: pl.DataFrame) -> Parsed:
     """Return the calls of *rows* of the table."""
-    rows, rejects = typed(rows, COLUMNS)
+    rows, rejects = typed(rows, COLUMNS, required=("model",))
     total = pl.coalesce(pl.col("prompt_tokens") + pl.col("completion_tokens"), "total_tokens")
     calls = rows.select(
         *("source_offset", "provider", "model"),

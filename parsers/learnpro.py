@@ -47,7 +47,7 @@ COLUMNS: Columns = {
 
 def calls_from_rows(rows: pl.DataFrame) -> Parsed:
     """Return the calls of *rows* of `agent_calls`, or of telemetry events."""
-    rows, rejects = typed(rows, COLUMNS)
+    rows, rejects = typed(rows, COLUMNS, required=("model",))
     ok, stream = pl.col("ok"), (pl.col("task") == "stream").fill_null(value=False)
     answered = ok.fill_null(value=True)
     blind = stream & (pl.col("input_tokens") == 0)

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from parsers.format import Context, Format
-from parsers.records import Block, Lines, Mask, Positions, split
+from parsers.records import REJECTED, Block, Lines, Mask, Positions, split
 from parsers.schema import CALLS, EVENTS, REJECTS, Column, conform, polars_schema
 
 MAX_RECORD = 16 << 20
@@ -39,27 +39,37 @@ def parse(block: Block, formats: Sequence[Format], contexts: Contexts | None = N
     lines = split(block)
     end = block.offset + len(block.data)
     after = dict(contexts or {})
-    calls, events, rejects = [], [], [lines.rejects.with_columns(format=pl.lit(None, dtype=pl.String))]
-    claimed = []
     owner = _owner(block, lines, formats, after)
+    claimed = []
     for format_, records in _claimed(lines, formats) if owner is None else [(owner, lines.frame())]:
-        records, open_at = _closed(records, lines, format_, end)
+        closed, open_at = _closed(records, lines, format_, end)
         end = min(end, open_at)
-        claimed.append((format_, records))
+        claimed.append((format_, closed))
+    return _rows(claimed, lines.rejects, end, after)
+
+
+def parse_records(records: pl.DataFrame, formats: Sequence[Format], end: int) -> Rows | None:
+    """Parse JSON *records* (`RECORDS`) that were found without splitting lines; None when no format claims any."""
+    claimed = _offered(records, [f for f in formats if f.json and f.heads is None])
+    return _rows(claimed, pl.DataFrame(schema=REJECTED), end, {}) if claimed else None
+
+
+def _rows(
+    claimed: Sequence[tuple[Format, pl.DataFrame]], refused: pl.DataFrame, end: int, after: dict[str, Context]
+) -> Rows:
+    calls, events, rejects = [], [], [refused.with_columns(format=pl.lit(None, dtype=pl.String))]
     for format_, records in claimed:
-        records = records.filter(pl.col("source_offset") < end)
-        if records.is_empty():
+        before_end = records.filter(pl.col("source_offset") < end)
+        if before_end.is_empty():
             continue
-        parsed = format_.parse(records, after.get(format_.name, {}))
+        parsed = format_.parse(before_end, after.get(format_.name, {}))
         if parsed.context:
             after[format_.name] = parsed.context
         calls.append(conform(parsed.calls, CALLS))
         events.append(conform(parsed.events, EVENTS))
         rejects.append(parsed.rejects.with_columns(format=pl.lit(format_.name)))
-    refused = pl.concat(rejects).filter(pl.col("source_offset") < end)
-    return Rows(
-        _ordered(calls, CALLS), _ordered(events, EVENTS), conform(refused.sort("source_offset"), REJECTS), end, after
-    )
+    all_refused = pl.concat(rejects).filter(pl.col("source_offset") < end).sort("source_offset")
+    return Rows(_ordered(calls, CALLS), _ordered(events, EVENTS), conform(all_refused, REJECTS), end, after)
 
 
 def recover(block: Block, formats: Sequence[Format], contexts: Contexts | None = None) -> Contexts:
@@ -96,18 +106,23 @@ def _claimed(lines: Lines, formats: Sequence[Format]) -> list[tuple[Format, pl.D
     result = []
     for kind in (False, True):
         of_kind = [f for f in formats if f.json is kind and f.heads is None]
-        if not of_kind:
-            continue
-        rest = lines.frame(_of_kind(lines, of_kind[0]))
-        if all(f.hints for f in of_kind):
-            rest = rest.filter(pl.col("line").str.contains(_any_of(f.hints for f in of_kind)))
-        for format_ in of_kind:
-            if rest.is_empty():
-                break
-            mine = rest.select(format_.claims.fill_null(value=False)).to_series()
-            if mine.any():
-                result.append((format_, rest.filter(mine)))
-                rest = rest.filter(~mine)
+        if of_kind:
+            result += _offered(lines.frame(_of_kind(lines, of_kind[0])), of_kind)
+    return result
+
+
+def _offered(records: pl.DataFrame, formats: Sequence[Format]) -> list[tuple[Format, pl.DataFrame]]:
+    result = []
+    rest = records
+    if all(f.hints for f in formats):
+        rest = rest.filter(pl.col("line").str.contains(_any_of(f.hints for f in formats)))
+    for format_ in formats:
+        if rest.is_empty():
+            break
+        mine = rest.select(format_.claims.fill_null(value=False)).to_series()
+        if mine.any():
+            result.append((format_, rest.filter(mine)))
+            rest = rest.filter(~mine)
     return result
 
 
@@ -117,7 +132,7 @@ def _any_of(hints: Iterable[tuple[str, ...]]) -> str:
 
 
 def _of_kind(lines: Lines, format_: Format) -> Mask:
-    braces = lines.byte_at(0) == _OPEN_BRACE
+    braces: Mask = lines.byte_at(0) == _OPEN_BRACE
     return braces if format_.json else ~braces
 
 

@@ -29,9 +29,10 @@ def json_rows(records: pl.DataFrame, columns: Columns) -> tuple[pl.DataFrame, pl
     return decoded.with_columns(rest).unnest("record"), rejects
 
 
-def typed(rows: pl.DataFrame, columns: Columns) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return *rows* with *columns* in their types, and those that hold a value which can't be read as rejects.
+def typed(rows: pl.DataFrame, columns: Columns, required: tuple[str, ...] = ()) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return *rows* with *columns* in their types, and as rejects those with a value that can't be read.
 
+    A row without one of the *required* values is rejected too: it isn't what it seemed to be.
     Rows of a database have no bytes: their number, from 0, is then their `source_offset`.
     """
     rows = _located(rows, columns)
@@ -44,6 +45,7 @@ def typed(rows: pl.DataFrame, columns: Columns) -> tuple[pl.DataFrame, pl.DataFr
         pl.when(_given(rows[name]) & values[name].is_null()).then(pl.lit(f"`{name}` can't be read"))
         for name in readings
     ]
+    unread += [pl.when(pl.col(name).is_null()).then(pl.lit(f"`{name}` is missing")) for name in required]
     if not unread:
         return values, pl.DataFrame(schema=REJECTED)
     reason = values.select(reason=pl.coalesce(unread)).to_series()

@@ -34,7 +34,7 @@ COLUMNS: Columns = {
 
 def calls_from_rows(rows: pl.DataFrame) -> Parsed:
     """Return the calls of *rows* of the table."""
-    rows, rejects = typed(rows, COLUMNS)
+    rows, rejects = typed(rows, COLUMNS, required=("model",))
     calls = rows.select(
         "source_offset",
         "created_at",

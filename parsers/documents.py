@@ -1,0 +1,102 @@
+"""A whole JSON document → records: an array of objects, an object that wraps arrays, or one object over several lines.
+
+Exports are often one document and not JSON lines. Its objects are written out as lines, and the formats of JSON lines
+then read them as such. A record's `source_offset` is the byte where its object begins in the document.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import polars as pl
+
+from parsers.format import Format
+from parsers.json_lines import text_of
+from parsers.parse import Rows, parse_records
+from parsers.records import RECORDS
+
+_DEEPEST = 3
+"""Arrays of records are looked for this many objects deep: `{"data": {"agent_calls": [...]}}`."""
+
+_JSON = json.JSONDecoder(strict=False)
+_BLANK = re.compile(r"[ \t\r\n]*")
+_Found = tuple[int, int, Any]
+
+
+def parse_document(data: bytes, formats: Sequence[Format]) -> Rows | None:
+    """Parse *data*, a whole source, if it is one JSON document; None where it isn't, or where no format knows it."""
+    text = data.decode("utf-8-sig", "replace")
+    start = _after_blank(text, 0)
+    if text[start : start + 1] not in ("[", "{"):
+        return None
+    try:
+        value, end = _JSON.raw_decode(text, start)
+        if _after_blank(text, end) != len(text):
+            return None  # more follows: JSON lines
+        wrapped = list(_elements(text, start, value, 0))
+    except (ValueError, RecursionError):
+        return None
+    # What an object wraps comes first: the wrapper as a whole holds every word that its parts hold. An object that wraps
+    # nothing and stands on one line is a JSON line.
+    whole = [(start, end, value)] if isinstance(value, dict) and "\n" in text[start:end] else []
+    for found in (wrapped, whole):
+        rows = parse_records(_frame(text, found, len(data)), formats, len(data))
+        if rows is not None:
+            return rows
+    return None
+
+
+def _frame(text: str, found: list[_Found], size: int) -> pl.DataFrame:
+    offsets = _offsets(text, [at for start, end, _ in found for at in (start, end)], size)
+    lines = [text_of(value) for _, _, value in found]
+    return pl.DataFrame({"line": lines, "source_offset": offsets[::2], "source_end": offsets[1::2]}, schema=RECORDS)
+
+
+def _elements(text: str, start: int, value: Any, depth: int) -> Iterator[_Found]:
+    """Yield the objects in arrays within *value*, which begins at *start*."""
+    for member in _members(text, start):
+        if isinstance(value, list):
+            if isinstance(member[2], dict):
+                yield member
+        elif depth < _DEEPEST and _wraps(member[2], depth + 1):
+            yield from _elements(text, member[0], member[2], depth + 1)
+
+
+def _wraps(value: Any, depth: int) -> bool:
+    if isinstance(value, list):
+        return bool(value) and all(isinstance(item, dict) for item in value)
+    return isinstance(value, dict) and depth < _DEEPEST and any(_wraps(item, depth + 1) for item in value.values())
+
+
+def _members(text: str, start: int) -> Iterator[_Found]:
+    """Yield where the members of the array or object at *start* begin and end, and their values."""
+    keyed = text[start] == "{"
+    at = _after_blank(text, start + 1)
+    while text[at] not in "]}":
+        if keyed:
+            _, at = _JSON.raw_decode(text, at)
+            at = _after_blank(text, _after_blank(text, at) + 1)  # over the colon
+        value, end = _JSON.raw_decode(text, at)
+        yield at, end, value
+        at = _after_blank(text, end)
+        if text[at] == ",":
+            at = _after_blank(text, at + 1)
+
+
+def _after_blank(text: str, at: int) -> int:
+    match = _BLANK.match(text, at)
+    return match.end() if match else at
+
+
+def _offsets(text: str, positions: list[int], size: int) -> list[int]:
+    """Return the byte offsets of ascending *positions* in the UTF-8 of *text*, which has *size* bytes in the source."""
+    if text.isascii():
+        return [position + size - len(text) for position in positions]  # a byte order mark may stand before it
+    offsets, last = [], 0
+    at = size - len(text.encode("utf-8", "replace"))
+    for position in positions:
+        at += len(text[last:position].encode("utf-8", "replace"))
+        last = position
+        offsets.append(max(at, 0))
+    return offsets
