@@ -63,12 +63,12 @@ def _rows(
         if before_end.is_empty():
             continue
         parsed = format_.parse(before_end, after.get(format_.name, {}))
-        if parsed.context:
+        if parsed.context or format_.name in after:
             after[format_.name] = parsed.context
         calls.append(conform(parsed.calls, CALLS))
         events.append(conform(parsed.events, EVENTS))
         rejects.append(parsed.rejects.with_columns(format=pl.lit(format_.name)))
-    all_refused = pl.concat(rejects).filter(pl.col("source_offset") < end).sort("source_offset")
+    all_refused = pl.concat(rejects, how="diagonal").filter(pl.col("source_offset") < end).sort("source_offset")
     return Rows(_ordered(calls, CALLS), _ordered(events, EVENTS), conform(all_refused, REJECTS), end, after)
 
 

@@ -1,6 +1,6 @@
 """Logged text and numbers → typed columns. What can't be read is NULL; formats decide whether that rejects a record."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import polars as pl
 
@@ -63,3 +63,16 @@ def metadata(fields: Mapping[str, pl.Expr]) -> pl.Expr:
     ]
     joined = pl.concat_str(parts, separator=",", ignore_nulls=True)
     return pl.when(some).then(pl.lit("{") + joined + pl.lit("}"))
+
+
+def looked_up(value: pl.Expr, rule: Callable[[pl.Expr], pl.Expr], dtype: pl.DataType | type[pl.DataType]) -> pl.Expr:
+    """Return `rule(value)`, worked out once for each distinct value: there are few names, and calls are many."""
+
+    def look_up(values: pl.Series) -> pl.Series:
+        distinct = values.drop_nulls().unique()
+        if distinct.is_empty():
+            return pl.Series(values.name, [None], dtype=dtype).new_from_index(0, len(values))
+        found = pl.DataFrame({"value": distinct}).select(rule(pl.col("value"))).to_series()
+        return values.replace_strict(distinct, found, return_dtype=dtype, default=None)
+
+    return value.map_batches(look_up, return_dtype=dtype, is_elementwise=True)

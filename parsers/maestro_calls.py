@@ -1,0 +1,221 @@
+"""The usage records of a maestro.log → calls. `maestro_log` says what they look like and what their numbers mean."""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from parsers.maestro_line import FAILURE_END, role_of
+from parsers.models import provider_of
+from parsers.records import reject
+from parsers.values import known, metadata, started, usd, whole
+
+MARKER = "LLM call to model '"
+"""What the message of a usage record begins with; `Starting LLM call to model '` is another record."""
+
+_FAILURE = (
+    r"(?s)^(?P<model>[^\n]*?)' failed: latency (?P<latency>[0-9.eE+-]+)(?P<unit>s?)"
+    r"(?P<tokens>, request tokens: [0-9,]+, response tokens: [0-9,]+)?(?P<cost>, cost \$[0-9.]+)?"
+    rf", error: (?P<error>.*?){FAILURE_END}"
+)
+_LONGEST_ERROR = 8192
+_MOST_TOKENS = 10**12
+_MOST_LATENCY = 366 * 86_400.0
+_LAST_ESTIMATED = 4
+_FIRST_UNPRICED = 6
+
+
+def successes(records: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the calls of *records* whose `body` (the message after the marker) goes on `': latency `, and the rejects.
+
+    Split at fixed literals: a regex with as many groups takes four times as long.
+    """
+    read = _split(records).with_columns(
+        latency=pl.col("n0").str.strip_suffix("s").cast(pl.Float64, strict=False),
+        request=_count("n1", "request tokens: "),
+        visible=_count("n2", "response tokens: "),
+        reasoning=pl.when("reasons").then(_count("n3", "reasoning tokens: ")),
+        logged_total=_count("n_total", "total tokens: "),
+        cost=usd(pl.col("n_cost").str.strip_prefix("cost $")),
+        story=pl.col("t1").str.strip_prefix("story: "),
+        state=pl.when(pl.col("t3").is_null()).then(pl.col("t2").str.strip_suffix(")")).otherwise("t2"),
+        temperature=pl.col("t3").str.strip_prefix("temp: ").str.strip_suffix(")").cast(pl.Float64, strict=False),
+    )
+    wrong = read.select(_wrong(_SUCCESS_CHECKS)).to_series()
+    rejects = _rejected(read.filter(wrong), _SUCCESS_CHECKS)
+    good = (read.filter(~wrong) if wrong.any() else read).with_columns(variant=_success_variant())
+    return good.select(**_success_columns()), rejects
+
+
+def failures(records: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the calls of *records* whose `body` goes on `' failed: latency `, and the rejects."""
+    read = records.with_columns(pl.col("body").str.extract_groups(_FAILURE).struct.unnest()).with_columns(
+        latency=pl.col("latency").cast(pl.Float64, strict=False),
+        temperature=pl.col("temp").cast(pl.Float64, strict=False),
+    )
+    wrong = read.select(_wrong(_FAILURE_CHECKS)).to_series()
+    rejects = _rejected(read.filter(wrong), _FAILURE_CHECKS)
+    good = read.filter(~wrong).with_columns(variant=_failure_variant())
+    return good.select(**_failure_columns()), rejects
+
+
+def _split(records: pl.DataFrame) -> pl.DataFrame:
+    """Split `body` into model, numbers `n0` to `n5` and trailer `t0` to `t4`; V6 has one number more."""
+    cut = records.with_columns(
+        pl.col("body").str.splitn("': latency ", 2).struct.rename_fields(["model", "rest"]).struct.unnest()
+    )
+    cut = cut.with_columns(
+        pl.col("rest").str.splitn(" (agent: ", 2).struct.rename_fields(["numbers", "names"]).struct.unnest()
+    )
+    cut = cut.with_columns(
+        pl.col("numbers").str.splitn(", ", 7).struct.rename_fields([f"n{i}" for i in range(7)]).struct.unnest(),
+        pl.col("names").str.splitn(", ", 5).struct.rename_fields([f"t{i}" for i in range(5)]).struct.unnest(),
+    ).with_columns(reasons=pl.col("n3").str.starts_with("reasoning tokens: ").fill_null(value=False))
+    return cut.with_columns(
+        n_total=pl.when("reasons").then("n4").otherwise("n3"),
+        n_cost=pl.when("reasons").then("n5").otherwise("n4"),
+        n_more=pl.when("reasons").then("n6").otherwise("n5"),
+    )
+
+
+def _count(name: str, label: str) -> pl.Expr:
+    return whole(pl.col(name).str.strip_prefix(label))
+
+
+def _is_count(name: str) -> pl.Expr:
+    return pl.col(name).is_between(0, _MOST_TOKENS).fill_null(value=False)
+
+
+_LATENCY_CHECK = (
+    ~pl.col("latency").is_between(0, _MOST_LATENCY).fill_null(value=False),
+    "the latency is not a number of seconds that a call can take",
+)
+_TIME_CHECK = (pl.col("created_at").is_null(), "the time is not one between 2000 and 2100")
+_NO_MODEL = (pl.col("model") == "", "the model is empty")
+_LAST_NAME = pl.coalesce("t3", "t2")
+
+_SUCCESS_CHECKS = (
+    _TIME_CHECK,
+    (pl.col("rest").is_null(), "neither `latency` nor `failed` follows the model"),
+    _NO_MODEL,
+    (pl.col("names").is_null(), "cut short: agent, story and state are missing"),
+    _LATENCY_CHECK,
+    (~_is_count("request"), "`request tokens` is missing, or not a count"),
+    (~_is_count("visible"), "`response tokens` is missing, or not a count"),
+    (pl.col("reasons") & ~_is_count("reasoning"), "`reasoning tokens` is not a count"),
+    (~_is_count("logged_total"), "`total tokens` is missing, or not a count"),
+    (
+        pl.col("n_cost").is_not_null()
+        & (pl.col("n_cost") != "cost unpriced")
+        & ~pl.col("cost").ge(0).fill_null(value=False),
+        "the cost is not an amount",
+    ),
+    (pl.col("n_more").is_not_null(), "something stands after the cost"),
+    (
+        ~(
+            pl.col("t1").str.starts_with("story: ")
+            & pl.col("t2").str.starts_with("state: ")
+            & pl.col("t4").is_null()
+            & _LAST_NAME.str.ends_with(")")
+        ).fill_null(value=False),
+        "agent, story and state are not whole",
+    ),
+    (pl.col("t3").is_not_null() & pl.col("temperature").is_null(), "the temperature is not a number"),
+)
+
+_FAILURE_CHECKS = (
+    _TIME_CHECK,
+    (pl.col("model").is_null(), "a failed call without its end: latency, error, agent, story and state"),
+    _NO_MODEL,
+    _LATENCY_CHECK,
+)
+
+
+def _wrong(checks: Sequence[tuple[pl.Expr, str]]) -> pl.Expr:
+    return pl.any_horizontal(check for check, _ in checks).fill_null(value=True)
+
+
+def _rejected(bad: pl.DataFrame, checks: Sequence[tuple[pl.Expr, str]]) -> pl.DataFrame:
+    """Return *bad* as rejects, each with the first check that it fails, and with its time where it has one."""
+    reason = pl.coalesce(pl.when(check.fill_null(value=True)).then(pl.lit(text)) for check, text in checks)
+    return reject(bad, reason).with_columns(bad["created_at"])
+
+
+def _success_variant() -> pl.Expr:
+    """Return which of the formats V1 to V6 a line has. V3 and V5 may be equal but for the logger and the commas."""
+    grouped = pl.col("numbers").str.contains(r"[0-9],[0-9]")
+    return (
+        pl.when("reasons")
+        .then(6)
+        .when(pl.col("temperature").is_not_null())
+        .then(4)
+        .when(pl.col("n_cost").is_not_null())
+        .then(pl.when((pl.col("logger") == "system") | grouped).then(3).otherwise(5))
+        .otherwise(pl.when(pl.col("n0").str.ends_with("s")).then(2).otherwise(1))
+    )
+
+
+def _failure_variant() -> pl.Expr:
+    return (
+        pl.when(pl.col("tokens").is_null())
+        .then(5)
+        .when(pl.col("temperature").is_not_null())
+        .then(4)
+        .when(pl.col("cost").is_not_null())
+        .then(3)
+        .otherwise(pl.when(pl.col("unit") == "s").then(2).otherwise(1))
+    )
+
+
+def _columns() -> dict[str, pl.Expr]:
+    """Return what success and failure have in common."""
+    latency_ms = pl.col("latency") * 1_000
+    return {
+        "source_offset": pl.col("source_offset"),
+        "created_at": pl.col("created_at"),
+        "started_at": started(pl.col("created_at"), latency_ms),
+        "ts_source": pl.lit("log"),
+        "provider": provider_of(pl.col("model")),
+        "model": pl.col("model"),
+        "latency_ms": latency_ms,
+        "temperature": pl.col("temperature"),
+    }
+
+
+def _success_columns() -> dict[str, pl.Expr]:
+    estimated, billed = pl.col("variant") <= _LAST_ESTIMATED, pl.col("variant") >= _FIRST_UNPRICED
+    response = pl.col("visible") + pl.col("reasoning").fill_null(0)
+    total = pl.col("request") + response
+    agent = _unless_empty(pl.col("t0"))
+    return _columns() | {
+        "agent_id": agent,
+        "role": role_of(agent),
+        "story_id": _unless_empty(pl.col("story")),
+        "state": _unless_empty(pl.col("state").str.strip_prefix("state: ")),
+        "request_tokens": pl.col("request"),
+        "response_tokens": response,
+        "reasoning_tokens": pl.col("reasoning"),
+        "total_tokens": total,
+        "token_source": pl.when(estimated).then(pl.lit("estimated")).otherwise(pl.lit("provider")),
+        "cost_reported_usd": pl.when((pl.col("cost") > 0) | (total == 0) | billed).then("cost"),
+        "success": pl.lit(value=True),
+        "metadata": metadata({"logged_total_tokens": pl.when(pl.col("logged_total") != total).then("logged_total")}),
+        "format": pl.lit("maestro-log/V") + pl.col("variant").cast(pl.String),
+    }
+
+
+def _unless_empty(text: pl.Expr) -> pl.Expr:
+    return pl.when(text != "").then(text)
+
+
+def _failure_columns() -> dict[str, pl.Expr]:
+    agent = known(pl.col("agent"))
+    return _columns() | {
+        "agent_id": agent,
+        "role": role_of(agent),
+        "story_id": known(pl.col("story")),
+        "state": known(pl.col("state")),
+        "success": pl.lit(value=False),
+        "error": known(pl.col("error").str.head(_LONGEST_ERROR)),
+        "error_type": known(pl.col("error_type")),
+        "format": pl.lit("maestro-log/F") + pl.col("variant").cast(pl.String),
+    }

@@ -1,0 +1,111 @@
+"""maestro.log: the log of maestro, a team of coding agents. Text lines, one record a call, written when it ended.
+
+    [time] [logger] LEVEL: LLM call to model 'M': latency Ls, request tokens: N, response tokens: N, total tokens: N…
+        …, cost $C (agent: A, story: S, state: S, temp: T)
+    [time] [logger] LEVEL: LLM call to model 'M' failed: latency Ls, …, error: E (agent: A, story: S, state: S, …)
+
+| variant | since | tells it from the others |
+| --- | --- | --- |
+| V1 · F1 | 2025-08-13 | latency without `s` |
+| V2 · F2 | 2025-08-16 | no cost |
+| V3 · F3 | 2025-08-19 | cost; V3 is logged by `system` |
+| V4 · F4 | 2026-02-10 | `temp` |
+| V5 · F5 | 2026-05-19 | logged by the agent, no grouping commas · F5 has no tokens and no cost |
+| V6 | 2026-08-08 | `reasoning tokens`; cost may be `unpriced` |
+
+Tokens: `request tokens` is the prompt. `response tokens` is everything generated, but V6 counts reasoning beside it, so
+there `response_tokens` is the sum. Up to V4 they are estimates from the text alone (tools not counted), `token_source` =
+`estimated`; from V5 on they are the provider's. `total_tokens` is the sum of both; a logged total that differs is kept in
+the metadata. The prompt cache is not logged.
+
+Cost: as logged. `$0.000000` for a call with tokens is, up to V5, how a model without a price was written (or a cost below
+what six decimals show): nobody measured it, so it is NULL. V6 says `unpriced` there, and its zero is a zero.
+
+Failed calls up to F4 print zero tokens and zero cost that nobody measured: NULL. Empty names are NULL. The latency is that
+of the whole call, retries and waiting included, to three significant digits.
+
+An error may span lines: a failed call ends at the first line that ends in `(agent: …, story: …, state: …)`. A record that
+begins like a call but is not whole is rejected. `Starting LLM call to model` is an event, not a call; `maestro_markers`
+lists the events, `maestro_context` says how sessions and printed prompts are followed.
+"""
+
+import polars as pl
+
+from parsers.format import Context, Format, Parsed
+from parsers.maestro_calls import MARKER, failures, successes
+from parsers.maestro_context import CONTEXT_LINE, follow, in_context
+from parsers.maestro_events import BEGINS, events, open_ended
+from parsers.maestro_line import DECORATION, FAILURE_END, LEVELS, PREFIX, starts, time_of
+from parsers.maestro_line import TRAILER
+from parsers.records import REJECTED
+
+_LINE = pl.col("line")
+_FAILED = rf"{PREFIX}{MARKER}[^\n]*?' failed: latency "
+_ENDED = TRAILER.replace("?P<agent>", "").replace("?P<story>", "") + r"\s*$"
+
+
+def _parse(records: pl.DataFrame, context: Context) -> Parsed:
+    cut = records.with_columns(
+        _LINE.str.slice(28).str.splitn("] ", 2).struct.rename_fields(["logger", "message"]).struct.unnest(),
+        created_at=time_of(_LINE),
+    )
+    cut = cut.with_columns(
+        pl.col("message").str.splitn(f" {MARKER}", 2).struct.rename_fields(["level", "body"]).struct.unnest()
+    )
+    is_call = cut.select(
+        (pl.col("level").is_in(LEVELS) & pl.col("body").is_not_null()).fill_null(value=False)
+    ).to_series()
+    others = cut.filter(~is_call).with_columns(message=pl.col("message").str.splitn(": ", 2).struct.field("field_1"))
+    followed = follow(others, context)
+    calls, rejects = _calls(cut.filter(is_call) if not others.is_empty() else cut)
+    found = (
+        pl.concat([in_context(events(others), followed), followed.events], how="diagonal")
+        if len(others)
+        else followed.events
+    )
+    return Parsed(
+        in_context(calls, followed),
+        found.sort("source_offset").with_columns(format=pl.lit("maestro-log")),
+        in_context(rejects, followed).drop("session_id"),
+        followed.context,
+    )
+
+
+def _calls(records: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the calls and the rejects of usage records, each in their order."""
+    failed = records.select(pl.col("body").str.contains("' failed: latency ", literal=True)).to_series()
+    if not failed.any():
+        return successes(records)
+    # A model or an error may hold the words of the other kind: what follows the model first decides.
+    failed &= records.select(pl.col("body").str.contains(r"^[^\n]*?' failed: latency ")).to_series()
+    good, bad = successes(records.filter(~failed))
+    lost, worse = failures(records.filter(failed))
+    return (
+        pl.concat([good, lost], how="diagonal").sort("source_offset"),
+        pl.concat([bad, worse], how="diagonal").sort("source_offset"),
+    )
+
+
+FORMAT = Format(
+    name="maestro-log",
+    title="maestro.log: usage lines, retries, rate limits and stories of maestro",
+    json=False,
+    claims=_LINE.str.contains(f"{PREFIX}(?:{MARKER}|{DECORATION}(?:{BEGINS}))|{CONTEXT_LINE}"),
+    parse=_parse,
+    sets_context=_LINE.str.contains(CONTEXT_LINE),
+    starts=starts,
+    closed=~(open_ended() | (_LINE.str.contains(_FAILED) & ~_LINE.str.contains(_ENDED))),
+    hints=(
+        "LLM ",
+        "EMPTY RESPONSE",
+        "AUTO-RETRY",
+        "RATELIMIT: ",
+        "PAUSE_TURN",
+        "pause_turn",
+        "SUSPEND",
+        "tory ",
+        "ession ",
+        "SingleTurn mode",
+        "Response truncated",
+    ),  # fmt: skip
+)
