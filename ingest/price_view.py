@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, time
 from decimal import Decimal
 from difflib import get_close_matches
-from os.path import commonprefix
+from itertools import takewhile
 from typing import Any
 
 import polars as pl
@@ -69,7 +69,12 @@ def nearest(prices: Prices, provider: str | None, model: str) -> list[str]:
     wanted = provider and price_match.provider_id(provider)
     names = [entry.model for entry in _entries(prices) if not wanted or entry.provider == wanted]
     alike = get_close_matches(model.lower(), list(dict.fromkeys(names)), 20, 0.5)
-    return sorted(alike, key=lambda name: len(commonprefix([name.lower(), model.lower()])), reverse=True)[:5]
+    return sorted(alike, key=lambda name: _shared(name.lower(), model.lower()), reverse=True)[:5]
+
+
+def _shared(one: str, other: str) -> int:
+    """Return how many characters *one* and *other* begin with alike."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def unpriced(calls: pl.LazyFrame, prices: Prices) -> pl.DataFrame:

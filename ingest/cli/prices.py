@@ -133,7 +133,9 @@ def _print(rows: Sequence[Mapping[str, Any]], form: str | None) -> None:
     table = Table(box=box.SIMPLE_HEAD)
     for name in names:
         number = isinstance(rows[0][name], int | Decimal) and not isinstance(rows[0][name], bool)
-        table.add_column(name.replace("_", " "), justify="right" if number else "left", no_wrap=number, overflow="fold")
+        table.add_column(
+            name.replace("_", "\n"), justify="right" if number else "left", no_wrap=name != "model", overflow="fold"
+        )
     for row in rows:
         table.add_row(*(Text(_cell(row[name])) for name in names))
     # A pipe has no width: there, lines are as long as they must be.
