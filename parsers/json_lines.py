@@ -29,7 +29,7 @@ def decode(records: pl.DataFrame, dtype: pl.Struct) -> tuple[pl.DataFrame, pl.Da
 
     Returns the records that could be decoded, and `REJECTED` rows for the others. Text columns take any JSON value as
     its text, numbers out of range are NULL, of a key that occurs twice the first counts. Keys outside of *dtype* are
-    ignored: see `leftovers`. *dtype* is made of structs, text, whole and floating numbers, and booleans.
+    ignored: see `leftovers`. *dtype* is made of structs, lists, text, whole and floating numbers, and booleans.
     """
     decoded, reasons = _decode(records["line"], dtype)
     result = records.with_columns(decoded.alias("record"))
@@ -66,6 +66,10 @@ def fit(value: Any, dtype: pl.DataType, path: str = "") -> Any:  # Any: JSON in,
             raise _MisfitError(f"`{path}` is not an object" if path else "not a JSON object")
         prefix = f"{path}." if path else ""
         return {field.name: _fit_field(value, field, prefix) for field in dtype.fields}
+    if isinstance(dtype, pl.List):
+        if not isinstance(value, list):
+            raise _MisfitError(f"`{path}` is not an array")
+        return [fit(item, dtype.inner, f"{path}[]") for item in value]  # type: ignore[arg-type]  # an instance, always
     for kind, convert in _CONVERT.items():
         if dtype == kind:
             return convert(value, path)

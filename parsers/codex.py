@@ -1,0 +1,119 @@
+"""Codex rollouts: `~/.codex/sessions/**/rollout-*.jsonl`, of which `token_count` events hold usage.
+
+    {"timestamp":"…","type":"session_meta","payload":{"id":"<session>","model_provider":"openai","forked_from_id":…}}
+    {"timestamp":"…","type":"turn_context","payload":{"model":"gpt-5-codex",…}}
+    {"timestamp":"…","type":"event_msg","payload":{"type":"token_count","info":{"last_token_usage":{"input_tokens":9000,
+     "cached_input_tokens":8000,"output_tokens":300,"reasoning_output_tokens":120,"total_tokens":9300},
+     "total_token_usage":{…}}}}
+
+Prompts include the cache, output includes reasoning. `timestamp` is when the call finished; there is no latency. The
+model is that of the latest turn context, the session that of the first session line: context of earlier lines. (A fork
+begins with its own session line; those that it copied from its parent follow.)
+
+`last_token_usage` is the call. Where it is missing, the call is the growth of the running total. The event is repeated
+while nothing new was used: where the total is as before, it is no call, nor is one without `info`.
+
+A fork copies the events of its parent, and writes them with its own time. They are told by the running total:
+`dedupe_key` is `codex:<root>:<totals>:<call>`, where the root is the session that the latest session line names as its
+parent, else that session. A copy in `archived_sessions` has the same key.
+"""
+
+from dataclasses import replace
+
+import polars as pl
+
+from parsers.calls import Meaning, calls
+from parsers.format import Context, Format, Parsed
+from parsers.shape import Shape, read
+
+_LAST = "payload.info.last_token_usage."
+_TOTAL = "payload.info.total_token_usage."
+_COUNTS = {
+    "request_tokens": "input_tokens",
+    "cache_read_tokens": "cached_input_tokens",
+    "response_tokens": "output_tokens",
+    "reasoning_tokens": "reasoning_output_tokens",
+}
+_SUMS = [f"sum_{name}" for name in _COUNTS]
+
+_SHAPE = Shape(
+    paths={
+        "type": ("type",),
+        "created_at": ("timestamp",),
+        "model": ("payload.model",),
+        "provider": ("payload.model_provider",),
+        "session": ("payload.id",),
+        "parent": ("payload.forked_from_id", "payload.parent_thread_id"),
+        **{name: (_LAST + key,) for name, key in _COUNTS.items()},
+        **{f"sum_{name}": (_TOTAL + key,) for name, key in _COUNTS.items()},
+    },
+    meaning=Meaning(name="codex", constants={"provider": "openai"}),
+)
+
+
+def _parse(records: pl.DataFrame, context: Context) -> Parsed:
+    fields, rejects = read(records, _SHAPE)
+    fields = _carried(fields, context)
+    after = {name: fields[name][-1] for name in ("model", "provider", "session_id", "root", "totals")}
+    counted = fields.filter(pl.col("totals").is_not_null() | pl.col("request_tokens").is_not_null())
+    counted = counted.filter(pl.col("is_count") & pl.col("totals").ne_missing(pl.col("before")))
+    parsed = calls(_since(counted).select(*records.columns, *_ROW), _SHAPE.meaning)
+    kept = {name: value for name, value in after.items() if value is not None}
+    return replace(parsed, rejects=pl.concat([rejects, parsed.rejects]), context={**context, **kept})
+
+
+_ROW = ("created_at", "model", "provider", "session_id", *_COUNTS, "dedupe_key")
+
+
+def _carried(fields: pl.DataFrame, context: Context) -> pl.DataFrame:
+    """Add what earlier lines say of each: model, provider, session, root; and the running totals before and after."""
+    is_meta, is_count = pl.col("type") == "session_meta", pl.col("type") == "event_msg"
+    totals = pl.concat_str([pl.col(name).fill_null("") for name in _SUMS], separator="-")
+    some = pl.any_horizontal(pl.col(name).is_not_null() for name in _SUMS)
+    own = fields.with_columns(
+        is_count=is_count.fill_null(value=False),
+        session_id=pl.when(is_meta).then("session"),
+        root=pl.when(is_meta).then(pl.coalesce("parent", "session")),
+        provider=pl.when(is_meta).then("provider"),
+        model=pl.when(~is_meta).then("model"),
+        totals=pl.when(is_count & some).then(totals),
+    )
+    earlier = {name: pl.lit(context.get(name), dtype=pl.String) for name in ("model", "provider", "root", "totals")}
+    carried = own.with_columns(
+        *(pl.coalesce(pl.col(name).forward_fill(), value).alias(name) for name, value in earlier.items()),
+        session_id=pl.lit(context["session_id"])
+        if "session_id" in context
+        else pl.when(pl.col("session_id").is_not_null().cum_max()).then(pl.col("session_id").drop_nulls().first()),
+    )
+    return carried.with_columns(before=pl.coalesce(pl.col("totals").shift(1), earlier["totals"]))
+
+
+def _since(counted: pl.DataFrame) -> pl.DataFrame:
+    """Return the calls: the last usage, else the growth of the totals; all of them where they began anew."""
+    before = pl.col("before").str.split_exact("-", len(_COUNTS) - 1)
+    growth = {}
+    for i, name in enumerate(_COUNTS):
+        total = pl.col(f"sum_{name}").cast(pl.Int64, strict=False)
+        grown = total - before.struct.field(f"field_{i}").cast(pl.Int64, strict=False).fill_null(0)
+        growth[name] = pl.when(grown >= 0).then(grown).otherwise(total).cast(pl.String)
+    no_last = pl.all_horizontal(pl.col(name).is_null() for name in _COUNTS)
+    filled = counted.with_columns(
+        pl.when(no_last).then(value).otherwise(pl.col(name)).alias(name) for name, value in growth.items()
+    )
+    call = pl.concat_str([pl.col(name).fill_null("") for name in _COUNTS], separator="-")
+    key = pl.concat_str(pl.lit("codex"), "root", pl.col("totals").fill_null(pl.col("created_at")), call, separator=":")
+    return filled.with_columns(dedupe_key=key)
+
+
+_CONTEXT = pl.col("line").str.contains(r'"type"\s*:\s*"(?:session_meta|turn_context)"')
+_COUNT = pl.col("line").str.contains(r'"type"\s*:\s*"token_count"') & pl.col("line").str.contains(r'"event_msg"')
+
+CODEX = Format(
+    name="codex",
+    title="Codex rollouts",
+    json=True,
+    claims=(_CONTEXT | _COUNT) & pl.col("line").str.contains(r'"payload"\s*:\s*\{'),
+    parse=_parse,
+    sets_context=(_CONTEXT | _COUNT) & pl.col("line").str.contains(r'"payload"\s*:\s*\{'),
+    hints=("oken", "turn_context", "session_meta"),
+)

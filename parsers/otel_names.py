@@ -1,0 +1,91 @@
+"""The names under which telemetry of LLM calls keeps what the columns mean: data, no code.
+
+For each field of `calls.FIELDS` the attributes that mean it, the current name first, then older ones and those of
+vendors (OpenLLMetry, OpenInference, Vercel, Claude Code). The conventions are young: names have changed each year.
+"""
+
+ATTRIBUTES = {
+    "model": ("gen_ai.response.model", "gen_ai.request.model", "llm.model_name", "embedding.model_name", "model"),
+    "provider": ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system"),
+    "operation": ("gen_ai.operation.name", "llm.request.type", "openinference.span.kind", "traceloop.span.kind"),
+    "request_tokens": (
+        "gen_ai.usage.input_tokens",
+        "gen_ai.usage.prompt_tokens",
+        "llm.usage.prompt_tokens",
+        "llm.token_count.prompt",
+        "input_tokens",
+    ),
+    "cache_read_tokens": (
+        "gen_ai.usage.cache_read.input_tokens",
+        "gen_ai.usage.cache_read_input_tokens",
+        "gen_ai.usage.cache_read_tokens",
+        "gen_ai.usage.cached_input_tokens",
+        "gen_ai.usage.input_tokens.cached",
+        "gen_ai.usage.details.cache_read_tokens",
+        "gen_ai.usage.details.cached_tokens",
+        "llm.token_count.prompt_details.cache_read",
+        "cache_read_tokens",
+    ),
+    "cache_write_tokens": (
+        "gen_ai.usage.cache_write.input_tokens",
+        "gen_ai.usage.cache_creation.input_tokens",
+        "gen_ai.usage.cache_creation_input_tokens",
+        "gen_ai.usage.cache_write_tokens",
+        "gen_ai.usage.details.cache_write_tokens",
+        "llm.token_count.prompt_details.cache_write",
+        "cache_creation_tokens",
+    ),
+    "response_tokens": (
+        "gen_ai.usage.output_tokens",
+        "gen_ai.usage.completion_tokens",
+        "llm.usage.completion_tokens",
+        "llm.token_count.completion",
+        "output_tokens",
+    ),
+    "reasoning_tokens": (
+        "gen_ai.usage.reasoning.output_tokens",
+        "gen_ai.usage.reasoning_tokens",
+        "gen_ai.usage.output_tokens.reasoning",
+        "gen_ai.usage.details.reasoning_tokens",
+        "llm.token_count.completion_details.reasoning",
+    ),
+    "total_tokens": ("gen_ai.usage.total_tokens", "llm.usage.total_tokens", "llm.token_count.total"),
+    "cost": ("gen_ai.usage.cost", "llm.cost.total", "cost_usd"),
+    "latency": ("duration_ms",),
+    "session_id": ("gen_ai.conversation.id", "session.id", "traceloop.association.properties.session_id"),
+    "user_id": ("user.id", "enduser.id", "user.account_uuid", "traceloop.association.properties.user_id"),
+    "account_id": ("organization.id",),
+    "agent_id": ("gen_ai.agent.id", "gen_ai.agent.name", "traceloop.entity.name"),
+    "request_id": ("gen_ai.response.id", "request_id", "client_request_id"),
+    "host": ("host.name",),
+    "error_type": ("error.type",),
+    "error": ("error", "exception.message"),
+    "attempt": ("attempt", "total_attempts"),
+    "temperature": ("gen_ai.request.temperature",),
+    "max_tokens": ("gen_ai.request.max_tokens",),
+    "service": ("service.name",),
+    "prompt_id": ("prompt.id",),
+    "time_to_first_token_s": ("gen_ai.response.time_to_first_chunk", "gen_ai.server.time_to_first_token"),
+    "event": ("event.name",),
+    "event_time": ("event.timestamp",),
+    "status_code": ("status_code", "http.response.status_code"),
+    "waited": ("total_retry_duration_ms",),
+}
+
+NOT_CALLS = (
+    "invoke_agent",
+    "create_agent",
+    "invoke_workflow",
+    "execute_tool",
+    "agent",
+    "chain",
+    "tool",
+    "workflow",
+    "task",
+    "retriever",
+    "reranker",
+    "guardrail",
+    "evaluator",
+    "prompt",
+)
+"""Operations and kinds of spans, in lower case, whose token counts are sums over the calls below them."""

@@ -1,0 +1,177 @@
+"""OpenTelemetry in OTLP-JSON: spans (`otlp/span`) and log records (`otlp/log`, `otlp/claude-code`), many in one line.
+
+    {"resourceSpans":[{"resource":{"attributes":[…]},"scopeSpans":[{"spans":[{"traceId":"…","spanId":"…",
+     "startTimeUnixNano":"1750000000000000000","endTimeUnixNano":"…","status":{"code":2},
+     "attributes":[{"key":"gen_ai.usage.input_tokens","value":{"intValue":"900"}},…]}]}]}]}
+    {"resourceLogs":[{"scopeLogs":[{"logRecords":[{"timeUnixNano":"…","body":{"stringValue":"claude_code.api_request"},
+     "attributes":[…]}]}]}]}
+
+The names of attributes, new and old, are in `otel_names`; the resource's hold where the span has none. A span ends when
+its call finished, and covers its retries; a log record is written then. Prompts include the cache by convention. Claude
+Code's own events leave it out; its errors and exhausted retries become events, `api_error` and `api_retries_exhausted`.
+
+Only calls count: spans of agents, chains and tools, which sum up the calls below them, are passed over, as are spans
+without tokens. All rows of a line have its offset; `dedupe_key`, `otlp:<trace>:<span>`, tells them apart, and is the
+same for a span and the log record written inside it.
+"""
+
+from dataclasses import replace
+
+import polars as pl
+
+from parsers.calls import COUNTS, Meaning, calls
+from parsers.format import Context, Format, Parsed
+from parsers.json_lines import decode
+from parsers.otel_names import ATTRIBUTES, NOT_CALLS
+from parsers.readings import duration_ms, time
+from parsers.records import RECORDS
+from parsers.values import metadata
+
+_Fields = dict[str, pl.DataType | type[pl.DataType]]
+
+_VALUE = pl.Struct(dict.fromkeys(("stringValue", "intValue", "doubleValue", "boolValue"), pl.String))
+_ATTRIBUTES = pl.List(pl.Struct({"key": pl.String, "value": _VALUE}))
+_RESOURCE = pl.Struct({"attributes": _ATTRIBUTES})
+_SPAN: _Fields = {
+    "traceId": pl.String,
+    "spanId": pl.String,
+    "startTimeUnixNano": pl.String,
+    "endTimeUnixNano": pl.String,
+    "attributes": _ATTRIBUTES,
+    "status": pl.Struct({"code": pl.String, "message": pl.String}),
+}
+_LOG: _Fields = {
+    "traceId": pl.String,
+    "spanId": pl.String,
+    "timeUnixNano": pl.String,
+    "observedTimeUnixNano": pl.String,
+    "eventName": pl.String,
+    "body": pl.Struct({"stringValue": pl.String}),
+    "attributes": _ATTRIBUTES,
+}
+
+
+def _scopes(name: str, item: _Fields) -> pl.List:
+    return pl.List(pl.Struct({name: pl.List(pl.Struct(item))}))
+
+
+_DTYPE = pl.Struct(
+    {
+        "resourceSpans": pl.List(pl.Struct({"resource": _RESOURCE, "scopeSpans": _scopes("spans", _SPAN)})),
+        "resourceLogs": pl.List(pl.Struct({"resource": _RESOURCE, "scopeLogs": _scopes("logRecords", _LOG)})),
+    }
+)
+_EXTRA = ("service", "prompt_id", "time_to_first_token_s")
+_SPANS = Meaning(name="otlp", metadata=_EXTRA)
+_CLAUDE = replace(_SPANS, request_includes_cache=False, constants={"provider": "anthropic", "variant": "claude-code"})
+_PLACES = pl.DataFrame(
+    [(key, name, rank) for name, keys in ATTRIBUTES.items() for rank, key in enumerate(keys)],
+    schema={"key": pl.String, "field": pl.String, "rank": pl.Int32},
+    orient="row",
+)
+
+
+def _parse(records: pl.DataFrame, context: Context) -> Parsed:
+    del context
+    decoded, rejects = decode(records, _DTYPE)
+    spans = _fields(_items(decoded, "resourceSpans", "scopeSpans", "spans"))
+    logs = _fields(_items(decoded, "resourceLogs", "scopeLogs", "logRecords"))
+    spans = spans.with_columns(
+        variant=pl.lit("span"),
+        created_at="endTimeUnixNano",
+        started_at="startTimeUnixNano",
+        status=pl.when(pl.col("status").struct.field("code").str.contains("2|ERROR")).then(pl.lit("error")),
+        error=pl.coalesce("error", pl.col("status").struct.field("message")),
+    ).drop("latency")
+    event = pl.coalesce("event", "eventName", pl.col("body").struct.field("stringValue")).fill_null("")
+    logs = logs.with_columns(
+        variant=pl.lit("log"),
+        event=event.str.strip_prefix("claude_code."),
+        created_at=pl.coalesce("event_time", "timeUnixNano", "observedTimeUnixNano"),
+    )
+    claude = logs.filter(pl.col("event") == "api_request")
+    failures = logs.filter(pl.col("event").is_in(["api_error", "api_retries_exhausted"]))
+    others = logs.filter(~pl.col("event").is_in(["api_request", "api_error", "api_retries_exhausted"]))
+    parts = [
+        calls(_counted(spans), _SPANS),
+        calls(_counted(others), _SPANS),
+        calls(_keyed(claude).drop("variant"), _CLAUDE),
+    ]
+    return Parsed(
+        calls=pl.concat([part.calls for part in parts], how="diagonal").sort("source_offset", maintain_order=True),
+        events=_events(failures),
+        rejects=pl.concat([rejects, *(part.rejects for part in parts)]),
+    )
+
+
+def _items(decoded: pl.DataFrame, resources: str, scopes: str, items: str) -> pl.DataFrame:
+    """Return one row for each span or log record, with its own attributes before those of its resource."""
+    record = pl.col("record")
+    lists = decoded.select(*RECORDS, record.struct.field(resources).alias("resource")).explode("resource")
+    lists = lists.drop_nulls("resource").with_columns(
+        pl.col("resource").struct.field(scopes).alias("scope"),
+        shared=pl.col("resource").struct.field("resource").struct.field("attributes"),
+    )
+    lists = lists.explode("scope").drop_nulls("scope")
+    lists = lists.with_columns(item=pl.col("scope").struct.field(items)).explode("item").drop_nulls("item")
+    flat = lists.select(*RECORDS, "shared", pl.col("item").struct.unnest())
+    return (
+        flat.with_columns(attributes=pl.concat_list(pl.col("attributes").fill_null([]), pl.col("shared").fill_null([])))
+        .drop("shared")
+        .with_row_index("item")
+    )
+
+
+def _fields(items: pl.DataFrame) -> pl.DataFrame:
+    """Return *items* with their attributes as columns of text, named as in `otel_names`."""
+    value = pl.col("attributes").struct.field("value")
+    texts = [value.struct.field(name) for name in ("stringValue", "intValue", "doubleValue", "boolValue")]
+    pairs = items.select("item", "attributes").explode("attributes").drop_nulls("attributes")
+    pairs = pairs.select("item", key=pl.col("attributes").struct.field("key"), value=pl.coalesce(texts))
+    named = pairs.join(_PLACES, on="key", maintain_order="left").drop_nulls("value")
+    best = named.sort("rank", maintain_order=True).unique(["item", "field"], keep="first")
+    wide = best.pivot(on="field", on_columns=list(ATTRIBUTES), index="item", values="value")
+    return items.drop("attributes").join(wide, on="item", how="left", maintain_order="left")
+
+
+def _counted(items: pl.DataFrame) -> pl.DataFrame:
+    """Return the *items* that are calls."""
+    some = pl.any_horizontal(pl.col(name).is_not_null() for name in COUNTS if name in ATTRIBUTES)
+    operation = pl.col("operation").str.to_lowercase().fill_null("")
+    failed = pl.col("error").is_not_null() & pl.col("model").is_not_null()
+    return _keyed(items.filter((some | failed) & ~operation.is_in(NOT_CALLS)))
+
+
+def _keyed(items: pl.DataFrame) -> pl.DataFrame:
+    span = pl.lit("otlp:") + pl.col("traceId") + pl.lit(":") + pl.col("spanId")
+    has_span = (pl.col("traceId").str.len_bytes() > 0) & (pl.col("spanId").str.len_bytes() > 0)
+    return items.with_columns(
+        dedupe_key=pl.coalesce(pl.when(has_span).then(span), pl.lit("otlp:") + pl.col("request_id")),
+        task=pl.col("operation"),
+    )
+
+
+def _events(failures: pl.DataFrame) -> pl.DataFrame:
+    return failures.select(
+        "source_offset",
+        "session_id",
+        "model",
+        created_at=time(pl.col("created_at")),
+        kind=pl.col("event"),
+        attempt=pl.col("attempt").cast(pl.Int32, strict=False),
+        wait_ms=duration_ms(pl.col("waited")),
+        reason=pl.col("error"),
+        metadata=metadata({"status_code": pl.col("status_code"), "duration_ms": pl.col("latency")}),
+        format=pl.lit("otlp/claude-code"),
+    )
+
+
+OTLP = Format(
+    name="otlp",
+    title="OpenTelemetry spans and logs in OTLP-JSON, Claude Code's among them",
+    json=True,
+    claims=pl.col("line").str.contains(r'^\s*\{\s*"resource(?:Spans|Logs)"\s*:')
+    & pl.col("line").str.contains(r'oken|"(?:claude_code\.)?api_(?:error|retries_exhausted)"'),
+    parse=_parse,
+    hints=("oken", "api_error", "api_retries_exhausted"),
+)
