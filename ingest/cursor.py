@@ -28,8 +28,8 @@ class Cursor:
     """A source open for reading.
 
     `committed` is the offset in the warehouse, None while the warehouse doesn't know the source; `position` is how far
-    it has been read. The rows between the two are `pending`. `lost` says that the source has moved on in the warehouse, or
-    that a commit failed: it must be placed anew.
+    it has been read. The rows between the two are `pending`. `lost` says that the source has moved on in the warehouse,
+    or that a commit failed: it must be placed anew.
     """
 
     path: Path

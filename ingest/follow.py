@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 from ingest.cursor import Cursor, unchanged
 from ingest.errors import SourceError, WarehouseError
@@ -115,8 +116,8 @@ class Follower:
         try:
             if suffix_of(file.path):
                 self._read_packed(file)
-            elif self._is_readable(file):
-                self._read_plain(file)
+            elif self._is_readable(file) and file.cursor:
+                self._read_plain(file, file.cursor)
         except (OSError, SourceError) as error:
             complaint = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             if complaint != file.complaint:
@@ -131,29 +132,28 @@ class Follower:
     def _is_readable(self, file: Tracked) -> bool:
         """Open and place the file where needed; False when there is nothing new in it."""
         if file.cursor is None:
-            if not file.present:
-                return False
-            status = file.path.stat()
-            if (status.st_size, status.st_mtime_ns) == file.seen or not status.st_size:
-                return False
-            file.cursor = self.intake.bind(file.path)
-            file.seen = (status.st_size, status.st_mtime_ns)
-            file.changed_at = time.monotonic()
-            return file.cursor is not None
-        stream = file.cursor.stream
-        assert isinstance(stream, PlainStream)
-        status = stream.stat()
+            return file.present and self._open(file)
+        status = cast("PlainStream", file.cursor.stream).stat()
         now = (status.st_size, status.st_mtime_ns)
-        if now == file.seen and not file.cursor.lost and file.cursor.position >= status.st_size:
-            return False
         if now != file.seen:
             file.seen, file.changed_at = now, time.monotonic()
+        elif not file.cursor.lost and file.cursor.position >= status.st_size:
+            return False
         if not status.st_size:
             file.cursor.lost = file.cursor.lost or file.cursor.position > 0
             return False
         if file.cursor.lost or status.st_size < file.cursor.position or not unchanged(file.cursor):
             return self._replace(file, file.cursor)
         return True
+
+    def _open(self, file: Tracked) -> bool:
+        status = file.path.stat()
+        now = (status.st_size, status.st_mtime_ns)
+        if now == file.seen or not status.st_size:
+            return False
+        file.cursor = self.intake.bind(file.path)
+        file.seen, file.changed_at = now, time.monotonic()
+        return file.cursor is not None
 
     def _replace(self, file: Tracked, cursor: Cursor) -> bool:
         """Find out what the file holds now that its content isn't what was read."""
@@ -162,9 +162,7 @@ class Follower:
             self.intake.flush([cursor])
         return self.intake.place(cursor)
 
-    def _read_plain(self, file: Tracked) -> None:
-        cursor = file.cursor
-        assert cursor is not None
+    def _read_plain(self, file: Tracked, cursor: Cursor) -> None:
         if not self.intake.may_read(cursor):
             file.more = True
             return
@@ -227,7 +225,9 @@ class Follower:
             if not file.present and (file.cursor is None or self._is_drained(file, file.cursor)):
                 _close(file)
                 del self.tracked[key]
-        idle = [f for f in self.tracked.values() if f.cursor and f.present and not f.more and not f.cursor.pending_bytes]
+        idle = [
+            f for f in self.tracked.values() if f.cursor and f.present and not f.more and not f.cursor.pending_bytes
+        ]
         for file in sorted(idle, key=lambda f: f.changed_at)[: max(0, len(idle) - MAX_OPEN)]:
             _close(file)
 

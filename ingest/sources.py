@@ -11,7 +11,9 @@ from ingest.streams import suffix_of
 _LOG_SUFFIXES = frozenset({".log", ".jsonl", ".ndjson", ".json", ".txt", ".out", ".err", ".csv"})
 _SKIPPED_FOLDERS = frozenset({".git", "node_modules", "__pycache__", ".venv"})
 _NUMBER = re.compile(r"^(?P<base>.+?)\.(?P<number>\d{1,4})$")
-_DATE = re.compile(r"^(?P<base>.+?)[-.](?P<date>\d{4}-?\d\d-?\d\d(?:[-T_]?\d\d(?:[-:_]?\d\d){0,2})?|\d{10})(?P<suffix>\.\w+)?$")
+_DATE = re.compile(
+    r"^(?P<base>.+?)[-.](?P<date>\d{4}-?\d\d-?\d\d(?:[-T_]?\d\d(?:[-:_]?\d\d){0,2})?|\d{10})(?P<suffix>\.\w+)?$"
+)
 _GLOB = re.compile(r"[*?\[]")
 
 
@@ -50,7 +52,7 @@ def _families(folder: Path) -> dict[Path, list[Member]]:
     """Return the files in *folder* by family."""
     found: dict[Path, list[Member]] = {}
     try:
-        names = os.listdir(folder)
+        names = [path.name for path in folder.iterdir()]
     except OSError:
         return found
     for name in names:
@@ -127,5 +129,3 @@ def _fixed_part(path: Path) -> Path:
             break
         parts.append(part)
     return Path(*parts)
-
-

@@ -48,11 +48,24 @@ def sources(warehouse: Warehouse) -> pl.DataFrame:
         _behind(Path(path), done) if at == newest_at else None
         for path, done, at, newest_at in found.select("path", "ingested_bytes", "committed_at", "newest").iter_rows()
     ]
-    notes = ["the application lost count: usage.error" if (Path(p).parent / SENTINEL).exists() else None for p in found["path"]]
+    notes = [
+        "the application lost count: usage.error" if (Path(p).parent / SENTINEL).exists() else None
+        for p in found["path"]
+    ]
     return found.with_columns(
         behind_bytes=pl.Series(behind, dtype=pl.Int64), note=pl.Series(notes, dtype=pl.String)
     ).select(
-        "path", "format", "ingested_bytes", "behind_bytes", "calls", "events", "rejects", "first_at", "last_at", "note", "source_id"
+        "path",
+        "format",
+        "ingested_bytes",
+        "behind_bytes",
+        "calls",
+        "events",
+        "rejects",
+        "first_at",
+        "last_at",
+        "note",
+        "source_id",
     )
 
 
@@ -63,7 +76,9 @@ def sizes(warehouse: Warehouse) -> list[TableSize]:
 
 def _size(warehouse: Warehouse, name: str) -> TableSize:
     files = warehouse.tables[name].files()
-    return TableSize(name, sum(f.rows for f in files), len(files), sum(f.bytes for f in files), warehouse.tables[name].version)
+    return TableSize(
+        name, sum(f.rows for f in files), len(files), sum(f.bytes for f in files), warehouse.tables[name].version
+    )
 
 
 def _behind(path: Path, ingested: int) -> int | None:

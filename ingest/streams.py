@@ -13,7 +13,7 @@ import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Protocol, cast
 
 import pyarrow as pa
 import xxhash
@@ -26,15 +26,11 @@ TAIL = 4096
 _CHUNK = 1 << 20
 
 
-def _zstd(path: Path) -> IO[bytes]:
-    return pa.input_stream(str(path), compression="zstd")  # type: ignore[no-any-return] # pyarrow is untyped
-
-
 OPENERS: dict[str, Callable[[Path], IO[bytes]]] = {
-    ".gz": lambda path: gzip.open(path, "rb"),  # type: ignore[dict-item,return-value] # GzipFile is no IO[bytes] to typeshed
-    ".bz2": lambda path: bz2.open(path, "rb"),
-    ".xz": lambda path: lzma.open(path, "rb"),
-    ".zst": _zstd,
+    ".gz": lambda path: cast("IO[bytes]", gzip.open(path)),  # noqa: SIM115 # the stream closes it
+    ".bz2": lambda path: cast("IO[bytes]", bz2.open(path)),  # noqa: SIM115
+    ".xz": lambda path: cast("IO[bytes]", lzma.open(path)),  # noqa: SIM115
+    ".zst": lambda path: cast("IO[bytes]", pa.input_stream(str(path), compression="zstd")),
 }
 """How to open packed files, by suffix."""
 
@@ -91,7 +87,8 @@ class PlainStream:
     def has_writer(self) -> bool | None:
         """Tell whether any process has the file open for writing; None where the system can't say.
 
-        A read lease is granted only while nobody has (fcntl(2), F_SETLEASE). It needs the file's owner and a local disk.
+        A read lease is granted only while nobody has (fcntl(2), F_SETLEASE). It needs the file's
+        owner and a local disk.
         """
         try:
             fcntl.fcntl(self.fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
@@ -126,7 +123,10 @@ class PackedStream:
         self._skip(max(self._held_at, offset - TAIL))
         if offset < self._held_at:
             raise SourceError(f"{self._name} can't be read backwards")
-        self._held, self._held_at = self._held[max(0, offset - TAIL - self._held_at) :], max(self._held_at, offset - TAIL)
+        self._held, self._held_at = (
+            self._held[max(0, offset - TAIL - self._held_at) :],
+            max(self._held_at, offset - TAIL),
+        )
         skipped = offset - self._held_at
         parts, have = [self._held], len(self._held)
         while have < skipped + size and (more := self._next(skipped + size - have)):

@@ -116,7 +116,7 @@ class Table:
         self.offsets = delta_log.transactions(self.log, self.version)
 
     def _landed(self, offsets: Mapping[str, int], written: list[AddAction], *, since: int) -> bool:
-        """Tell whether a commit that raised is in the log all the same, and is not another writer's of the same bytes."""
+        """Tell whether a commit that raised is in the log after all, and isn't another writer's of the same bytes."""
         if any(self.offsets.get(key) != value for key, value in offsets.items()):
             return False
         entries = (delta_log.entry(self.log, v) for v in range(since + 1, self.version + 1))
@@ -137,7 +137,9 @@ class Table:
             part.write_parquet(path, compression="zstd", compression_level=1)
             stats = json.dumps({"numRecords": part.height})
             now = int(time.time() * 1000)
-            actions.append(AddAction(relative, path.stat().st_size, {"date": str(date)}, now, data_change=True, stats=stats))
+            actions.append(
+                AddAction(relative, path.stat().st_size, {"date": str(date)}, now, data_change=True, stats=stats)
+            )
         return actions
 
     def _commit(self, actions: list[AddAction], offsets: Mapping[str, int]) -> None:

@@ -10,7 +10,18 @@ ROOT = Path(__file__).parent.parent
 OWN = {"parsers", "ingest", "queries"}
 MAY_IMPORT = {
     "parsers": {"parsers", "numpy", "polars", "pyarrow"},
-    "ingest": {"parsers", "ingest", "numpy", "polars", "pyarrow", "deltalake", "genai_prices", "watchdog", "xxhash", "adbc_driver_postgresql"},
+    "ingest": {
+        "parsers",
+        "ingest",
+        "numpy",
+        "polars",
+        "pyarrow",
+        "deltalake",
+        "genai_prices",
+        "watchdog",
+        "xxhash",
+        "adbc_driver_postgresql",
+    },
     "queries": {"parsers", "queries", "duckdb", "polars", "pyarrow", "deltalake", "rich", "altair", "vl_convert"},
     "roof": OWN | {"click", "rich", "polars", "duckdb"},
 }

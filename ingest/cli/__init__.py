@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+from typing import cast
 
 import click
 
@@ -21,7 +22,7 @@ COMMANDS = {
 
 
 class _Root(click.Group):
-    """Imports a command when it is used; shows our own errors as one line. Anything else is a bug and keeps its trace."""
+    """Imports a command when it is used; shows our own errors as one line, and lets bugs keep their trace."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -30,8 +31,7 @@ class _Root(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command = getattr(importlib.import_module(f"ingest.cli.{cmd_name}"), cmd_name)
-        assert isinstance(command, click.Command)
-        return command
+        return cast("click.Command", command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -53,7 +53,7 @@ class _Root(click.Group):
 @click.version_option(package_name="llm-ingest", prog_name="ingest")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but warnings and errors.")
 def cli(*, quiet: bool) -> None:
-    """Turn the logs of LLM applications into one table, exactly once, and answer questions about it.
+    r"""Turn the logs of LLM applications into one table, exactly once, and answer questions about it.
 
     \b
       ingest follow maestro.log       tail a log into ./warehouse until stopped
@@ -64,4 +64,6 @@ def cli(*, quiet: bool) -> None:
     Data goes to stdout, everything else to stderr. Exit codes: 0 ok, 1 failure, 2 usage, 3 a limit was crossed,
     4 rejects under --strict.
     """
-    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.WARNING if quiet else logging.INFO)
+    logging.basicConfig(
+        format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.WARNING if quiet else logging.INFO
+    )

@@ -31,7 +31,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
     dry_run: bool,
     strict: bool,
 ) -> None:
-    """Read files, folders and globs to their ends, plain or .gz, .zst, .bz2, .xz; `-` is standard input.
+    r"""Read files, folders and globs to their ends, plain or .gz, .zst, .bz2, .xz; `-` is standard input.
 
     Rotated generations are read in their order. Running it again adds nothing that is there already, also when files
     were renamed, copied or compressed meanwhile.
@@ -65,7 +65,13 @@ def _with_progress(files: "list[Path]", run: "Callable[[Callable[[int, Path], No
 
     console = Console(stderr=True)
     size = sum(f.stat().st_size for f in files if f.is_file())
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("reading", total=size or None)
         return run(lambda taken, path: bar.update(task, advance=taken, description=path.name))
@@ -79,7 +85,9 @@ def _say(outcome: "Outcome", intake: "Intake", *, dry_run: bool) -> None:
         names = ", ".join(sorted(f.name for f in FORMATS))
         click.echo(f"{path}: no record that ingest knows; it reads {names}, and any other log by --mapping", err=True)
     for path in outcome.open_ended:
-        click.echo(f"{path}: the last record isn't complete yet; it is taken once the file has been quiet for 30 s", err=True)
+        click.echo(
+            f"{path}: the last record isn't complete yet; it is taken once the file has been quiet for 30 s", err=True
+        )
     for failure in outcome.failed:
         click.echo(f"Error: {failure}", err=True)
     if totals.rejects:

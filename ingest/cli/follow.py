@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LOG_SECONDS = 60
+"""How often progress is logged where there is no terminal."""
+
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
@@ -46,7 +49,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
     watch: str,
     strict: bool,
 ) -> None:
-    """Follow files, folders and globs as they grow and are rotated; stop with Ctrl-C.
+    r"""Follow files, folders and globs as they grow and are rotated; stop with Ctrl-C.
 
     What is there already is read first, rotated generations included. A file that doesn't exist yet is waited for.
     Restarted, it goes on where it stopped. Quote globs, so that files of tomorrow count too.
@@ -66,7 +69,9 @@ def follow(  # noqa: PLR0913 # one parameter an option
 
     with (
         Wakeups(events=watch == "auto" and not once, ignore=[Path(warehouse)]) as wakeups,
-        Intake(Warehouse(warehouse, make=True), prices_of(prices, warehouse), formats_of(format_name, mapping)) as intake,
+        Intake(
+            Warehouse(warehouse, make=True), prices_of(prices, warehouse), formats_of(format_name, mapping)
+        ) as intake,
     ):
         _stop_on_signals(wakeups)
         follower = Follower(paths, intake, interval)
@@ -107,7 +112,7 @@ class _Status:
         now = time.monotonic()
         if self._terminal:
             click.echo(f"\r\x1b[K{self._line(now)}", nl=False, err=True)
-        elif now - self._said >= 60:
+        elif now - self._said >= LOG_SECONDS:
             self._said = now
             log.info("%s", self._line(now))
 
@@ -126,6 +131,7 @@ class _Status:
             self._rows, self._rows_at = rows, now
         age = f"{now - follower.committed_at:.0f} s ago" if totals.commits else "none yet"
         return (
-            f"{len(follower.tracked):,} files · {totals.calls:,} calls, {totals.events:,} events ({self._rate:,.0f} rows/s) · "
-            f"{follower.behind / 1e6:,.1f} MB behind · commit {age} · {totals.tokens:,} tokens · ${totals.cost_usd:,.2f}"
+            f"{len(follower.tracked):,} files · {totals.calls:,} calls, {totals.events:,} events "
+            f"({self._rate:,.0f} rows/s) · {follower.behind / 1e6:,.1f} MB behind · commit {age} · "
+            f"{totals.tokens:,} tokens · ${totals.cost_usd:,.2f}"
         )

@@ -35,7 +35,9 @@ def reading_options(command: _Command) -> _Command:
     for option in (
         click.option("--prices", type=click.Path(exists=True, dir_okay=False), help="TOML file with your own prices."),
         click.option("--mapping", type=click.Path(exists=True, dir_okay=False), help="TOML file that describes a log."),
-        click.option("--format", "format_name", metavar="NAME", help="Read only this format, instead of any known one."),
+        click.option(
+            "--format", "format_name", metavar="NAME", help="Read only this format, instead of any known one."
+        ),
     ):
         command = option(command)
     return command

@@ -43,7 +43,9 @@ def _print(warehouse: str, found: "pl.DataFrame", tables: "list[TableSize]") -> 
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("source", "format", "ingested", "behind", "calls", "events", "rejects", "first (UTC)", "last (UTC)", "note")
+    table = Table(
+        "source", "format", "ingested", "behind", "calls", "events", "rejects", "first (UTC)", "last (UTC)", "note"
+    )
     for row in found.iter_rows(named=True):
         behind = "?" if row["behind_bytes"] is None else f"{row['behind_bytes']:,}"
         times = [f"{row[t]:%Y-%m-%d %H:%M:%S}" if row[t] else "" for t in ("first_at", "last_at")]
@@ -53,4 +55,6 @@ def _print(warehouse: str, found: "pl.DataFrame", tables: "list[TableSize]") -> 
     console = Console()
     console.print(table)
     for size in tables:
-        console.print(f"{warehouse}/{size.table}: {size.rows:,} rows in {size.files:,} files, {size.bytes / 1e6:,.2f} MB")
+        console.print(
+            f"{warehouse}/{size.table}: {size.rows:,} rows in {size.files:,} files, {size.bytes / 1e6:,.2f} MB"
+        )

@@ -1,0 +1,73 @@
+"""Real log lines with a number in them, and the table that must hold exactly those numbers: the oracle of the tests."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from ingest.follow import Follower
+from ingest.intake import Intake
+from ingest.pricing import load_prices
+from ingest.warehouse import Warehouse
+from parsers import FORMATS
+
+START = datetime(2026, 2, 3, 14, 0, tzinfo=UTC)
+
+
+def line(number, *, agent="coder-001"):
+    """Return the log line of call *number*: its request tokens are the number."""
+    at = (START + timedelta(milliseconds=number)).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
+    return (
+        f"[{at}Z] [system] INFO: LLM call to model 'claude-sonnet-4-5': latency 1.5s, request tokens: {number:,}, "
+        f"response tokens: 1, total tokens: {number + 1:,}, cost $0.000100 (agent: {agent}, story: , state: CODING)\n"
+    )
+
+
+def noise(number):
+    """Return a log line that is no record."""
+    at = (START + timedelta(milliseconds=number)).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
+    return f"[{at}Z] [coder-001] DEBUG: [runtime] container exec finished in {number}s, exit 0 ✅\n"
+
+
+def lines(*numbers):
+    """Return the lines of calls *numbers*, some noise between them, as bytes."""
+    return "".join(line(n) + (noise(n) if n % 3 == 0 else "") for n in numbers).encode()
+
+
+def calls(folder):
+    """Return how often each call number is in the table."""
+    return Counter(pl.scan_delta(str(Path(folder, "llm_calls"))).select("request_tokens").collect().to_series())
+
+
+def exactly(*numbers):
+    """Return the table that holds each of *numbers* once."""
+    return Counter(numbers)
+
+
+def intake(folder, formats=FORMATS):
+    """Return an intake into the warehouse at *folder*."""
+    return Intake(Warehouse(folder, make=True), load_prices(), formats)
+
+
+def catch_up(follower, *, final=True):
+    """Tick until nothing more is to be read."""
+    while follower.tick(final=final) is None:
+        pass
+
+
+def follower(folder, *paths, interval=0.001):
+    """Return a follower of *paths* into the warehouse at *folder*."""
+    return Follower([str(p) for p in paths], intake(folder), interval)
+
+
+def tiles(folder):
+    """Return, per source, whether its batches tile its bytes from 0 to its offset without gap or overlap."""
+    warehouse = Warehouse(folder)
+    batches = pl.scan_delta(str(Path(folder, "batches"))).sort("source_id", "start_offset").collect()
+    result = {}
+    for (source,), part in batches.partition_by("source_id", as_dict=True).items():
+        starts, ends = part["start_offset"].to_list(), part["end_offset"].to_list()
+        position = warehouse.position(source)
+        result[source] = starts == [0, *ends[:-1]] and position is not None and ends[-1] == position.offset
+    return result

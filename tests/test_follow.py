@@ -1,0 +1,263 @@
+"""A follower brings every complete record into the table once, whatever happens to its file."""
+
+import gzip
+import os
+import shutil
+
+import pytest
+from logs import calls, catch_up, exactly, follower, intake, line, lines, tiles
+
+from ingest.backfill import backfill, find
+
+
+@pytest.fixture(params=["running", "stopped"])
+def world(request, tmp_path):
+    """A log, a warehouse, and a follower that is running across each event, or stopped and started again after it."""
+
+    class World:
+        log = tmp_path / "maestro.log"
+        warehouse = tmp_path / "warehouse"
+        current = None
+
+        def look(self):
+            if request.param == "stopped" or self.current is None:
+                if self.current:
+                    self.current.close()
+                self.current = follower(self.warehouse, self.log)
+            catch_up(self.current)
+
+        def holds(self, *numbers):
+            self.look()
+            assert calls(self.warehouse) == exactly(*numbers)
+            assert all(tiles(self.warehouse).values())
+
+        def append(self, data, path=None):
+            with (path or self.log).open("ab") as file:
+                file.write(data)
+
+        def rotate(self, generations=4):
+            name = str(self.log)
+            if os.path.exists(f"{name}.{generations}"):
+                os.remove(f"{name}.{generations}")
+            for n in range(generations - 1, 0, -1):
+                if os.path.exists(f"{name}.{n}"):
+                    os.rename(f"{name}.{n}", f"{name}.{n + 1}")
+            if self.log.exists():
+                os.rename(name, f"{name}.1")
+
+    world = World()
+    yield world
+    if world.current:
+        world.current.close()
+
+
+def test_lines_are_taken_as_they_are_appended(world):
+    world.append(lines(1, 2))
+    world.holds(1, 2)
+    world.append(lines(3))
+    world.holds(1, 2, 3)
+
+
+def test_a_file_that_does_not_exist_yet_is_waited_for(world):
+    world.holds()
+    world.append(lines(1))
+    world.holds(1)
+
+
+def test_half_a_line_is_left_until_its_end_is_written(world):
+    data = lines(1, 2)
+    for cut in (3, len(line(1).encode()) + 40, len(data)):
+        world.append(data[world.log.stat().st_size if world.log.exists() else 0 : cut])
+        world.look()
+    world.holds(1, 2)
+
+
+def test_rotation_by_rename_loses_and_doubles_nothing(world):
+    world.append(lines(1, 2))
+    world.look()
+    world.append(lines(3))
+    world.rotate()
+    world.append(lines(4, 5))
+    world.holds(1, 2, 3, 4, 5)
+
+
+@pytest.mark.parametrize("times", [2, 4])
+def test_several_rotations_between_two_looks(world, times):
+    world.append(lines(1))
+    world.look()
+    for n in range(times):
+        world.append(lines(10 * n + 2))
+        world.rotate()
+        world.append(lines(10 * n + 3))
+    world.holds(1, *(10 * n + k for n in range(times) for k in (2, 3)))
+
+
+def test_the_old_process_goes_on_writing_into_the_rotated_file(world):
+    world.append(lines(1))
+    world.look()
+    with world.log.open("ab") as old:
+        world.rotate()
+        world.append(lines(2))
+        old.write(lines(3))
+        old.flush()
+        world.holds(1, 2, 3)
+        world.rotate()
+        old.write(lines(4))
+        old.flush()
+        world.append(lines(5))
+        world.holds(1, 2, 3, 4, 5)
+
+
+def test_a_crash_between_the_renames_leaves_a_gap_in_the_numbers(world):
+    world.append(lines(1))
+    world.look()
+    os.rename(world.log, f"{world.log}.2")
+    world.holds(1)
+    world.append(lines(2))
+    world.holds(1, 2)
+
+
+def test_truncation_in_place_starts_a_new_generation(world):
+    world.append(lines(1, 2, 3))
+    world.look()
+    world.log.write_bytes(lines(4))
+    world.holds(1, 2, 3, 4)
+
+
+def test_a_rewritten_file_of_the_same_size_is_noticed(world):
+    world.append(lines(100, 200, 300))
+    world.look()
+    world.log.write_bytes(lines(400, 500, 600))
+    world.holds(100, 200, 300, 400, 500, 600)
+
+
+def test_a_rewritten_file_that_begins_alike_and_is_longer_is_a_new_source(world):
+    head = lines(*range(100, 140))
+    world.append(head + lines(1000))
+    world.look()
+    world.log.write_bytes(head + lines(2000, 2001))
+    world.look()
+    found = calls(world.warehouse)
+    assert found[1000] == found[2000] == found[2001] == 1
+
+
+def test_copytruncate_continues_in_the_copy(world):
+    world.append(lines(1, 2))
+    world.look()
+    world.append(lines(3))
+    shutil.copy(world.log, f"{world.log}.1")
+    os.truncate(world.log, 0)
+    world.append(lines(4))
+    world.holds(1, 2, 3, 4)
+
+
+def test_a_gzipped_generation_adds_only_what_was_not_read_before(world):
+    world.append(lines(1, 2))
+    world.look()
+    world.append(lines(3))
+    with gzip.open(f"{world.log}.1.gz", "wb") as packed:
+        packed.write(world.log.read_bytes())
+    world.log.unlink()
+    world.append(lines(4))
+    world.holds(1, 2, 3, 4)
+
+
+def test_a_replaced_file_with_more_of_the_same_content_goes_on(world):
+    world.append(lines(1, 2))
+    world.look()
+    longer = world.log.with_name("new")
+    longer.write_bytes(lines(1, 2, 3))
+    longer.replace(world.log)
+    world.holds(1, 2, 3)
+
+
+def test_a_copy_under_another_name_adds_nothing(world):
+    world.append(lines(1, 2))
+    world.look()
+    shutil.copy(world.log, world.log.with_name("maestro.log.9"))
+    world.holds(1, 2)
+
+
+def test_a_shorter_copy_adds_nothing(world):
+    world.append(lines(*range(1, 30)))
+    world.look()
+    world.append(lines(*range(30, 60)))
+    world.look()
+    whole = world.log.read_bytes()
+    world.log.with_name("maestro.log.9").write_bytes(whole[: len(whole) - 700])
+    world.holds(*range(1, 60))
+
+
+def test_a_symbolic_link_that_is_swapped_is_a_rotation(world):
+    first, second = world.log.with_name("a.real"), world.log.with_name("b.real")
+    first.write_bytes(lines(1))
+    world.log.symlink_to(first)
+    world.holds(1)
+    second.write_bytes(lines(2))
+    world.log.unlink()
+    world.log.symlink_to(second)
+    world.holds(1, 2)
+
+
+def test_hard_links_are_one_file(world):
+    world.append(lines(1, 2))
+    os.link(world.log, f"{world.log}.1")
+    world.holds(1, 2)
+
+
+def test_files_with_the_same_head_are_told_apart_by_what_follows(tmp_path):
+    head = lines(*range(100, 104))
+    for n in range(12):
+        (tmp_path / f"{n}.log").write_bytes(head + lines(1000 + n, 2000 + n))
+    several = follower(tmp_path / "w", tmp_path / "*.log")
+    catch_up(several)
+    several.close()
+
+    found = calls(tmp_path / "w")
+    assert all(found[1000 + n] == found[2000 + n] == 1 for n in range(12))
+    assert all(tiles(tmp_path / "w").values())
+
+
+def test_two_followers_of_one_file_count_each_call_once(tmp_path):
+    log = tmp_path / "maestro.log"
+    log.write_bytes(lines(1, 2))
+    one, two = follower(tmp_path / "w", log), follower(tmp_path / "w", log)
+    for n in range(3, 12):
+        with log.open("ab") as file:
+            file.write(lines(n))
+        for each in (one, two) if n % 2 else (two, one):
+            catch_up(each)
+    one.close()
+    two.close()
+
+    assert calls(tmp_path / "w") == exactly(*range(1, 12))
+
+
+def test_following_what_was_backfilled_adds_nothing(tmp_path):
+    for n in range(1, 5):
+        (tmp_path / f"maestro.log.{n}").write_bytes(lines(n * 10, n * 10 + 1))
+    (tmp_path / "maestro.log").write_bytes(lines(1, 2))
+    with intake(tmp_path / "w") as into:
+        backfill(find([str(tmp_path / "maestro.log")]), into, progress=lambda *_: None)
+    everything = exactly(1, 2, *(n * 10 + k for n in range(1, 5) for k in (0, 1)))
+    assert calls(tmp_path / "w") == everything
+
+    late = follower(tmp_path / "w", tmp_path / "maestro.log")
+    catch_up(late)
+    late.close()
+    assert calls(tmp_path / "w") == everything
+
+
+@pytest.mark.parametrize("cut", range(0, 700, 7))
+def test_any_split_of_the_file_over_two_looks_gives_the_same_rows(tmp_path, cut):
+    data = lines(1, 2, 3)
+    log = tmp_path / "maestro.log"
+    each = follower(tmp_path / "w", log)
+    log.write_bytes(data[:cut])
+    catch_up(each)
+    with log.open("ab") as file:
+        file.write(data[cut:])
+    catch_up(each)
+    each.close()
+
+    assert calls(tmp_path / "w") == exactly(1, 2, 3)
