@@ -83,7 +83,8 @@ def price(calls: pl.DataFrame, prices: Prices) -> pl.DataFrame:
     rows = rows.with_columns(slot=slot(steps))
     slots = rows.select("slot").unique().drop_nulls()
     rated = slots.hstack(rates_of(slots["slot"], entries, steps))
-    rows = rows.join(rated, on="slot", how="left", maintain_order="left").with_columns(_counts())
+    rows = rows.join(rated, on="slot", how="left", maintain_order="left").with_columns(hour=_one_hour_writes())
+    rows = rows.with_columns(_counts())
     rows = rows.with_columns(total=_total()).with_columns(whole=pl.col("total") // _UNIT)
     rows = rows.with_columns(cost_computed_usd=_computed())
     return calls.with_columns(rows.select(_cost_columns(prices.version)))
@@ -137,7 +138,7 @@ def _same(one: str, other: str) -> bool:
 def _counts() -> list[pl.Expr]:
     """Return the counts of tokens that each rate applies to, as 128-bit integers; what is unknown counts as none."""
     prompt, read, written, response, reasoning = (pl.col(name).fill_null(0).cast(pl.Int128) for name in _TOKENS)
-    hour = _one_hour_writes().fill_null(0).cast(pl.Int128)
+    hour = pl.col("hour").fill_null(0).cast(pl.Int128)
     thought = pl.min_horizontal(reasoning, response)
     return [
         (prompt - read - written).alias("input"),
@@ -155,7 +156,7 @@ def _one_hour_writes() -> pl.Expr:
     # A capturing regex over the whole text takes twice as long as the whole rest of the pricing.
     start = metadata.str.find(_HOUR, literal=True) + len(_HOUR)
     after = metadata.cast(pl.Binary).bin.slice(start).cast(pl.String)
-    return after.str.extract(r'^\s*"?(\d+)', 1).cast(pl.Int64, strict=False)
+    return after.str.extract(r"^ ?(\d+)", 1).cast(pl.Int64, strict=False)
 
 
 def _total() -> pl.Expr:

@@ -130,7 +130,7 @@ def _print(rows: Sequence[Mapping[str, Any]], form: str | None) -> None:
     # Nearly every model charges for reasoning as for any output; a column that says so again only takes room.
     same = all(row.get("reasoning") == row.get("output") for row in rows)
     names = [name for name in rows[0] if not (same and name == "reasoning")]
-    table = Table(box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for name in names:
         number = isinstance(rows[0][name], int | Decimal) and not isinstance(rows[0][name], bool)
         table.add_column(
