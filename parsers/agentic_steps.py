@@ -11,6 +11,7 @@ import polars as pl
 
 from parsers.format import Parsed
 from parsers.json_lines import decode
+from parsers.models import provider_of
 from parsers.schema import USD, UTC
 from parsers.tables import Columns, kept, parsed, typed
 from parsers.usage import USAGE_DTYPE, details, summed_tokens
@@ -60,6 +61,7 @@ def _calls(rows: pl.DataFrame) -> pl.DataFrame:
         **counts,
         created_at="finished_at",
         ts_source=pl.when(pl.col("finished_at").is_not_null()).then(pl.lit("log")),
+        provider=provider_of(pl.col("model_name")),
         model="model_name",
         token_source=pl.when(counts["total_tokens"].is_not_null()).then(pl.lit("provider")),
         cost_reported_usd="cost_usd",

@@ -21,6 +21,7 @@ from parsers.compozy_usage import USAGE_DTYPE, reader, tokens
 from parsers.format import Context, Format, Parsed
 from parsers.json_lines import decode
 from parsers.leftovers import joined, leftovers
+from parsers.models import provider_of
 from parsers.records import REJECTED, reject
 from parsers.tables import parsed
 from parsers.values import known, metadata, utc
@@ -41,6 +42,9 @@ _MARKERS = (
     "run.recovery_exhausted",
     "run.crashed",
 )
+_MAKERS = {"claude": "anthropic", "codex": "openai", "gemini": "google"}
+"""Provider by the IDE, for models that go by a nickname (`opus`)."""
+
 _JOB: dict[str, pl.DataType | type[pl.DataType]] = {
     "index": pl.Int64,
     "ide": pl.String,
@@ -142,6 +146,9 @@ def _calls(rows: pl.DataFrame) -> pl.DataFrame:
         ts_source=pl.when(pl.col("created_at").is_not_null()).then(pl.lit("log")),
         step_id=pl.col("index").cast(pl.String),
         agent_id="ide",
+        provider=pl.coalesce(
+            provider_of(pl.col("model")), pl.col("ide").replace_strict(_MAKERS, default=None, return_dtype=pl.String)
+        ),
         token_source=pl.lit("provider"),
         metadata=joined(metadata(fields), pl.col("rest")),
         # The events of a run are in its folder and, while it is watched, on a stream.

@@ -66,7 +66,8 @@ def _cells(line: str, separator: str) -> list[str] | None:
 
 
 def _short(cell: pl.Expr) -> pl.Expr:
-    return pl.when(cell.str.len_bytes() <= _LONGEST).then(known(cell))
+    """Return a cell for `metadata`, unless it may hold a prompt: long text, or an object of unknown content."""
+    return pl.when((cell.str.len_bytes() <= _LONGEST) & ~cell.str.contains(r"^\s*[\[{]")).then(known(cell))
 
 
 _NONE = pl.DataFrame(schema=REJECTED)

@@ -37,7 +37,7 @@ def parse_document(data: bytes, formats: Sequence[Format]) -> Rows | None:
         wrapped = list(_elements(text, start, value, 0))
     except (ValueError, RecursionError):
         return None
-    # What an object wraps comes first: the wrapper as a whole holds every word that its parts hold. An object that wraps
+    # What an object wraps comes first: as a whole it holds every word that its parts hold. An object that wraps
     # nothing and stands on one line is a JSON line.
     whole = [(start, end, value)] if isinstance(value, dict) and "\n" in text[start:end] else []
     for found in (wrapped, whole):

@@ -86,9 +86,21 @@ def _without_content(value: Any, key: str) -> Any:
         return [kept for item in value if (kept := _without_content(item, key)) not in (None, {}, [])]
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    if isinstance(value, str) and (len(value) > _LONGEST or is_content(key)):
-        return None
+    if isinstance(value, str):
+        return _short(value, key)
     return value
+
+
+def _short(text: str, key: str) -> Any:
+    """Return *text* unless it may be a prompt; JSON within text as what it says."""
+    if is_content(key) or len(text) > _LONGEST:
+        return None
+    if not text.lstrip().startswith(("{", "[")):
+        return text
+    try:
+        return _without_content(loads(text), key)
+    except ValueError:
+        return None
 
 
 def is_content(key: str) -> bool:

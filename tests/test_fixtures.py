@@ -1,0 +1,78 @@
+"""Each input in `fixtures/<format>/` gives the rows in the `.expected.json` beside it. A new file is a new test."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from parsers.documents import parse_document
+from parsers.parse import Rows, parse, recover
+from parsers.records import Block, split
+from parsers.registry import FORMATS
+
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+EXPECTED = sorted(FIXTURES.glob("*/*.expected.json"))
+CASES = [(e, e.name.removesuffix(".expected.json")) for e in EXPECTED]
+INPUTS = [next(p for p in e.parent.glob(f"{case}.*") if p != e) for e, case in CASES]
+NAMES = [str(path.relative_to(FIXTURES)) for path in INPUTS]
+LINES = [path for path in INPUTS if path.suffix in (".jsonl", ".log")]
+
+with_inputs = pytest.mark.parametrize("path", INPUTS, ids=NAMES)
+with_lines = pytest.mark.parametrize("path", LINES, ids=[str(path.relative_to(FIXTURES)) for path in LINES])
+
+
+def read(data: bytes) -> Rows:
+    return parse_document(data, FORMATS) or parse(Block(data, sealed=True), FORMATS)
+
+
+def known(frame: pl.DataFrame) -> list[dict[str, object]]:
+    """Return rows as a file has them: what is unknown left out, times and money as text."""
+    rows = json.loads(frame.with_columns(pl.col(pl.Decimal, pl.Datetime).cast(pl.String)).write_json())
+    return [{name: value for name, value in row.items() if value is not None} for row in rows]
+
+
+def shown(rows: Rows) -> dict[str, list[dict[str, object]]]:
+    refused = rows.rejects.select("source_offset", "format", "reason")
+    return {"calls": known(rows.calls), "events": known(rows.events), "rejects": known(refused)}
+
+
+@with_inputs
+def test_rows_are_as_expected(path, request):
+    expected = path.with_suffix(".expected.json")
+    found = shown(read(path.read_bytes()))
+    if request.config.getoption("--golden"):
+        expected.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    assert found == json.loads(expected.read_text())
+
+
+@with_lines
+def test_rows_are_the_same_however_the_file_was_cut(path):
+    data = path.read_bytes()
+    whole = read(data)
+    ends = [i + 1 for i, byte in enumerate(data) if byte == ord("\n")]
+    for cut in ends[:: len(ends) // 6 + 1]:
+        first = parse(Block(data[:cut]), FORMATS)
+        for contexts in (first.contexts, recover(Block(data[: first.end]), FORMATS)):
+            rest = parse(Block(data[first.end :], first.end, sealed=True), FORMATS, contexts)
+            for table in ("calls", "events", "rejects"):
+                both = pl.concat([getattr(first, table), getattr(rest, table)])
+                assert both.equals(getattr(whole, table)), (cut, table)
+
+
+@with_lines
+def test_no_line_is_claimed_by_two_formats(path):
+    lines = split(Block(path.read_bytes(), sealed=True)).frame()
+    for json_ in (True, False):
+        formats = [f for f in FORMATS if f.json is json_ and f.heads is None]
+        offered = lines.filter(pl.col("line").str.starts_with("{") == json_)
+        if formats and not offered.is_empty():
+            claims = offered.select(f.claims.fill_null(value=False).alias(f.name) for f in formats)
+            twice = offered.with_columns(claims).filter(claims.select(pl.sum_horizontal(pl.all())).to_series() > 1)
+            assert twice.is_empty(), twice.rows(named=True)
+
+
+@with_lines
+def test_no_prompt_or_response_is_kept(path):
+    rows = read(path.read_bytes())
+    assert "never kept" not in rows.calls.write_csv() + rows.events.write_csv()
