@@ -32,7 +32,14 @@ def sources(warehouse: Warehouse) -> pl.DataFrame:
     batches = pl.scan_delta(str(warehouse.tables["batches"].path)).sort("end_offset")
     summary = batches.group_by("source_id", maintain_order=True).agg(
         pl.col("source_path").last().alias("path"),
-        pl.col("format").drop_nulls().str.split(",").flatten().unique().sort().str.join(",").alias("format"),
+        pl.col("format")
+        .drop_nulls()
+        .str.split(",")
+        .list.explode(keep_nulls=False, empty_as_null=False)
+        .unique()
+        .sort()
+        .str.join(",")
+        .alias("format"),
         pl.col("end_offset").max().alias("ingested_bytes"),
         pl.col("calls").sum(),
         pl.col("events").sum(),

@@ -30,6 +30,11 @@ def noise(number):
     return f"[{at}Z] [coder-001] DEBUG: [runtime] container exec finished in {number}s, exit 0 ✅\n"
 
 
+def session(number):
+    """Return the log line that names the session *number*; calls after it belong to it."""
+    return f"[2026-02-03T14:00:00.000Z] [config] INFO: 📋 Session ID: {number}\n".encode()
+
+
 def lines(*numbers):
     """Return the lines of calls *numbers*, some noise between them, as bytes."""
     return "".join(line(n) + (noise(n) if n % 3 == 0 else "") for n in numbers).encode()
@@ -38,6 +43,12 @@ def lines(*numbers):
 def calls(folder):
     """Return how often each call number is in the table."""
     return Counter(pl.scan_delta(str(Path(folder, "llm_calls"))).select("request_tokens").collect().to_series())
+
+
+def sessions(folder):
+    """Return the session of each call number."""
+    frame = pl.scan_delta(str(Path(folder, "llm_calls"))).select("request_tokens", "session_id").collect()
+    return dict(frame.iter_rows())
 
 
 def exactly(*numbers):

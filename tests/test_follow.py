@@ -5,7 +5,7 @@ import os
 import shutil
 
 import pytest
-from logs import calls, catch_up, exactly, follower, intake, line, lines, tiles
+from logs import calls, catch_up, exactly, follower, intake, line, lines, session, sessions, tiles
 
 from ingest.backfill import backfill, find
 
@@ -56,6 +56,16 @@ def test_lines_are_taken_as_they_are_appended(world):
     world.holds(1, 2)
     world.append(lines(3))
     world.holds(1, 2, 3)
+
+
+def test_a_call_knows_its_session_however_long_ago_that_was_named(world):
+    world.append(lines(1) + session(11) + lines(2))
+    world.look()
+    world.append(lines(3))
+    world.look()
+    world.append(session(12) + lines(4))
+    world.look()
+    assert sessions(world.warehouse) == {1: None, 2: "11", 3: "11", 4: "12"}
 
 
 def test_a_file_that_does_not_exist_yet_is_waited_for(world):
