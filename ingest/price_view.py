@@ -12,7 +12,7 @@ import polars as pl
 from ingest import price_match
 from ingest.errors import IngestError
 from ingest.price_table import MILLION_EXPONENT, Entry, Period, Rates, entry_of
-from ingest.pricing import Prices
+from ingest.pricing import Prices, changes, reprice
 
 RATES = Rates._fields[:-1]
 """The kinds of tokens that have a price, as keys of every row: USD a million tokens."""
@@ -102,6 +102,20 @@ def unpriced(calls: pl.LazyFrame, prices: Prices) -> pl.DataFrame:
         )
         .sort("calls", "provider", "model", descending=[True, False, False], nulls_last=True)
     )
+
+
+def differences(calls: pl.LazyFrame, prices: Prices) -> pl.DataFrame:
+    """Return what pricing *calls* again with *prices* would change, as `pricing.changes` does; a day at a time.
+
+    *calls* is `llm_calls` with its partition column `date`.
+    """
+    days = calls.select("date").unique().sort("date").collect()["date"]
+    frames = (calls.filter(pl.col("date") == day).drop("date").collect() for day in days)
+    found = [changes(frame, reprice(frame, prices)) for frame in frames]
+    if not found:
+        return pl.DataFrame()
+    sums = pl.concat(found).group_by("provider", "model").agg(pl.all().sum())
+    return sums.sort(pl.col("difference_usd").abs(), "provider", "model", descending=[True, False, False])
 
 
 def _reason(prices: Prices, provider: str | None, model: str | None, day: Any) -> str | None:

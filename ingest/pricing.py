@@ -90,6 +90,18 @@ def price(calls: pl.DataFrame, prices: Prices) -> pl.DataFrame:
     return calls.with_columns(rows.select(_cost_columns(prices.version)))
 
 
+def reprice(calls: pl.DataFrame, prices: Prices) -> pl.DataFrame:
+    """Return priced *calls* with the costs of *prices*; where nothing changes, `pricing_version` stays as it was.
+
+    Reported costs are not touched. The rows are the same in the same order, so that files can be replaced one by one.
+    """
+    after = price(calls, prices)
+    costs = ("cost_computed_usd", "cost_usd", "cost_source", "known_model")
+    changed = pl.any_horizontal(after[name].ne_missing(calls[name]).alias(name) for name in costs)
+    stamps = after.select(pl.when(changed).then("pricing_version").otherwise(calls["pricing_version"]))
+    return after.with_columns(stamps.to_series().alias("pricing_version"))
+
+
 def changes(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
     """Return what pricing *before* again as *after* changed: a row per provider and model whose costs differ.
 

@@ -143,6 +143,18 @@ def test_check_without_a_warehouse_says_how_to_get_one(tmp_path):
     assert "no warehouse at" in done.stderr
 
 
-@pytest.mark.parametrize("command", ["list", "show", "check"])
+def test_diff_compares_what_is_stored_with_the_prices_of_now(tmp_path):
+    folder = warehouse_of(
+        tmp_path,
+        {"model": "gpt-4o", "cost_computed_usd": Decimal(1)},
+        {"model": "gpt-4o", "created_at": datetime(2026, 1, 16, tzinfo=UTC)},
+        {"model": "gpt-4o-ultra"},
+    )
+    row = {"provider": "openai", "model": "gpt-4o", "calls": 2, "before_usd": 1, "after_usd": 0.00015}
+    assert found("diff", "--warehouse", folder) == [row | {"difference_usd": -0.99985}]
+    assert pl.read_delta(f"{folder}/llm_calls")["cost_computed_usd"].sum() == 1
+
+
+@pytest.mark.parametrize("command", ["list", "show", "check", "diff"])
 def test_every_command_explains_itself(command):
     assert run(command, "--help").exit_code == 0

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ingest import price_match, price_table
 from ingest.price_overrides import Override
 from ingest.price_table import Period, Tier, rates
-from ingest.pricing import Prices, changes, load_prices, price
+from ingest.pricing import Prices, changes, load_prices, price, reprice
 from parsers.schema import CALLS, USD, conform
 
 AT = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -271,6 +271,20 @@ def test_changes_are_summed_by_model_and_leave_reported_costs_alone():
         ("openai", "gpt-4o", 3, Decimal("0.0105"), Decimal("0.0033"), Decimal("-0.0072")),
     ]
     assert changes(before, before).is_empty()
+
+
+def test_repricing_stamps_only_the_calls_whose_cost_changes():
+    before = price(calls({}, {"model": "gpt-4.1"}, {"model": "new"}, {"cost_reported_usd": Decimal(1)}), PRICES)
+    period = Period(None, None, (Tier(0, rate("1")),))
+    own = Prices("own", (Override(None, "gpt-4o", period, "f"), Override(None, "new", period, "f")))
+    after = reprice(before, own)
+    assert after["pricing_version"].to_list() == ["own", PRICES.version, "own", "own"]
+    assert after["cost_source"].to_list() == ["computed", "computed", "computed", "reported"]
+    assert after["cost_usd"].to_list()[3] == 1
+    assert after.drop("cost_computed_usd", "cost_usd", "cost_source", "pricing_version", "known_model").equals(
+        before.drop("cost_computed_usd", "cost_usd", "cost_source", "pricing_version", "known_model")
+    )
+    assert reprice(after, own).equals(after)
 
 
 def test_money_has_the_type_of_its_column():

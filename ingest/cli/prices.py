@@ -5,11 +5,14 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from ingest.cli.options import prices_of, warehouse_option
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
@@ -86,20 +89,37 @@ def check(context: click.Context, *, warehouse: str, own: str | None, form: str 
 
     Calls that were logged with a cost, or without tokens, need no price.
     """
-    from pathlib import Path
-
-    import polars as pl
-
     from ingest.price_view import unpriced
-    from ingest.warehouse import Warehouse
 
-    Warehouse(warehouse)  # says what is wrong when there is none
-    found = unpriced(pl.scan_delta(str(Path(warehouse, "llm_calls"))), prices_of(own, warehouse))
+    found = unpriced(_calls(warehouse), prices_of(own, warehouse))
     _print(found.to_dicts(), form)
     if found.height:
         calls = found["calls"].sum()
         click.echo(f"{calls:,} calls have no price: add their models to {warehouse}/prices.toml", err=True)
         context.exit(3)
+
+
+@prices.command
+@_shared
+def diff(*, warehouse: str, own: str | None, form: str | None) -> None:
+    """Show what today's prices would change: computed costs per model, as stored and as they would be now.
+
+    Nothing is written, and costs that were logged play no part.
+    """
+    from ingest.price_view import differences
+
+    _print(differences(_calls(warehouse), prices_of(own, warehouse)).to_dicts(), form)
+
+
+def _calls(warehouse: str) -> "pl.LazyFrame":
+    from pathlib import Path
+
+    import polars as pl
+
+    from ingest.warehouse import Warehouse
+
+    Warehouse(warehouse)  # says what is wrong when there is none
+    return pl.scan_delta(str(Path(warehouse, "llm_calls")))
 
 
 def _utc(at: datetime | None) -> datetime | None:
