@@ -74,7 +74,7 @@ def follow(records: pl.DataFrame, context: Context) -> Followed:
 def in_context(frame: pl.DataFrame, followed: Followed) -> pl.DataFrame:
     """Return *frame*, in the order of `source_offset`, with `session_id`, and without what is quoted."""
     if frame.is_empty():
-        return frame
+        return pl.DataFrame(schema={**frame.schema, "session_id": pl.String})
     spans = followed.spans
     if len(spans) == 1 and spans["since"][0] is None:
         return frame.with_columns(session_id=pl.lit(spans["session_id"][0], dtype=pl.String))

@@ -30,6 +30,7 @@ Mask = npt.NDArray[np.bool_]
 Positions = npt.NDArray[np.int64]
 
 _NEWLINE = 10
+_FEW = 16
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
@@ -167,12 +168,14 @@ def _line_bounds(units: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> Posit
 
 def _decode(lines: pl.Series) -> pl.Series:
     """Return binary *lines* as text; the few that are not UTF-8 with replacement characters."""
-    text = lines.cast(pl.String, strict=False)
-    if not text.null_count():
-        return text
-    broken = text.is_null().arg_true()
-    repaired = [raw.decode("utf-8", "replace") for raw in lines.gather(broken).to_list()]
-    return text.scatter(broken, repaired)
+    try:
+        return lines.cast(pl.String)
+    except pl.exceptions.ComputeError:
+        # One invalid byte fails the whole cast: halve until the lines that hold it are alone.
+        if len(lines) <= _FEW:
+            return pl.Series(lines.name, [raw.decode("utf-8", "replace") for raw in lines], dtype=pl.String)
+        half = len(lines) // 2
+        return pl.concat([_decode(lines.head(half)), _decode(lines.tail(len(lines) - half))])
 
 
 def _overlong(head: bytes, start: int, end: int) -> tuple[str, bytes, int, int]:
