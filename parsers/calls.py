@@ -18,6 +18,7 @@ from typing import NamedTuple
 import polars as pl
 
 from parsers.format import Parsed
+from parsers.models import provider_of
 from parsers.readings import count, duration_ms, time
 from parsers.records import reject
 from parsers.schema import EVENTS, UTC, polars_schema
@@ -103,7 +104,7 @@ class _Plan(NamedTuple):
 @lru_cache(maxsize=256)
 def _plan(meaning: Meaning, columns: frozenset[str]) -> _Plan:
     names = columns | set(meaning.constants)
-    have = [name for name in (*FIELDS, *meaning.metadata) if name in names]
+    have = [name for name in dict.fromkeys((*FIELDS, *meaning.metadata)) if name in names]
     return _Plan(
         texts=[_text(name, meaning).alias(name) if name in columns else _constant(name, meaning) for name in have],
         typed=[
@@ -204,6 +205,9 @@ def _row(meaning: Meaning, have: Sequence[str]) -> dict[str, pl.Expr]:
         pl.col(name).is_not_null() for name in ("request_tokens", "response_tokens", "total_tokens")
     )
     row = {name: pl.col(name) for name in (*TEXTS, *_TOKENS) if name in have or name in _TOKENS}
+    if "model" in have:
+        named = provider_of(pl.col("model"))
+        row["provider"] = pl.coalesce("provider", named) if "provider" in have else named
     row |= _when(have)
     row |= {"token_source": pl.when(some).then(pl.lit(meaning.token_source)), "success": ~pl.col("_failed")}
     if "cost" in have:

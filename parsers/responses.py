@@ -1,0 +1,165 @@
+"""Responses of model APIs in JSON lines: the body alone, or in an envelope that an application or a batch wrote.
+
+| variant | told by | finished at | identifier |
+| --- | --- | --- | --- |
+| `openai-chat` (OpenRouter, Azure, vLLM …) | `"object":"chat.completion"` | envelope, else `created` | `id` |
+| `openai-responses` | `"object":"response"` | envelope, else `completed_at`, `created_at` | `id` |
+| `anthropic` | `"type":"message"` and `input_tokens` | envelope | `id` |
+| `gemini` | `usageMetadata` | envelope, else `createTime` | `responseId` |
+| `bedrock` | `inputTokens` and `stopReason` or `latencyMs` | envelope | `ResponseMetadata.RequestId` |
+
+The body is looked for at the top and under `response`, `response.body` (OpenAI batches), `body`, `data`, `result`,
+`result.message` (Anthropic batches). What surrounds it may give the time (`timestamp`, `ts`, `time`, `@timestamp`), the
+latency and the session. What each provider counts inside what is known to `usage`. `created` is when the response
+began: it stands for the finish only where nothing else does.
+
+A response that is logged twice, or by a gateway too, is one call: `dedupe_key` is `<variant>:<id>`, and for chat the
+time of creation too, since servers such as Ollama number their responses from a few hundred.
+"""
+
+from dataclasses import replace
+
+import polars as pl
+
+from parsers.calls import Meaning, calls
+from parsers.format import Context, Format, Parsed
+from parsers.json_lines import decode
+from parsers.records import RECORDS
+from parsers.shape import HINTS
+from parsers.usage import USAGE_DTYPE, cost, details, tokens
+from parsers.values import known
+
+_TEXTS = ("id", "responseId", "model", "modelVersion", "modelId", "created", "created_at", "completed_at", "createTime")
+_BODY: dict[str, pl.DataType | type[pl.DataType]] = {
+    **dict.fromkeys((*_TEXTS, "user", "provider", "status", "error", "service_tier", "temperature"), pl.String),
+    "max_output_tokens": pl.String,
+    "metrics": pl.Struct({"latencyMs": pl.String}),
+    "ResponseMetadata": pl.Struct({"RequestId": pl.String}),
+    "usage": USAGE_DTYPE,
+    "usageMetadata": USAGE_DTYPE,
+}
+_AROUND = {
+    "around_time": ("timestamp", "ts", "time", "@timestamp", "datetime"),
+    "around_model": ("modelId", "model", "model_name"),
+    "around_provider": ("provider",),
+    "latency": ("latency_ms", "duration_ms", "elapsed_ms"),
+    "session_id": ("session_id", "sessionId", "conversation_id", "trace_id", "traceId"),
+    "user_id": ("user_id", "userId"),
+    "agent_id": ("agent", "agent_id"),
+    "around_request": ("request_id", "requestId", "custom_id"),
+}
+_AROUND_KEYS = sorted({key for keys in _AROUND.values() for key in keys})
+_PLACES: tuple[tuple[str, ...], ...] = (
+    ("response", "body"),
+    ("result", "message"),
+    ("response",),
+    ("body",),
+    ("data",),
+    ("result",),
+    (),
+)
+"""Where the body is looked for, the deepest place first."""
+
+_KEYS = ("response", "body", "message", "data", "result", "error")
+"""Keys that hold an object in some records and text in others: records are decoded apart by whether they do."""
+
+_ERROR = pl.Struct(dict.fromkeys(("message", "type", "code", "status"), pl.String))
+
+_LINE = pl.col("line")
+_VARIANTS = {
+    "openai-chat": _LINE.str.contains(r'"object"\s*:\s*"(?:chat\.completion|text_completion)'),
+    "openai-responses": _LINE.str.contains(r'"object"\s*:\s*"response"'),
+    "gemini": _LINE.str.contains(r'"usageMetadata"\s*:\s*\{'),
+    "bedrock": _LINE.str.contains(r'"(?:stopReason|latencyMs)"\s*:') & _LINE.str.contains(r'"inputTokens"\s*:'),
+    "anthropic": _LINE.str.contains(r'"type"\s*:\s*"message"') & _LINE.str.contains(r'"input_tokens"\s*:'),
+}
+_NAME = "responses"
+_MEANING = Meaning(
+    name=_NAME,
+    failed=r"^(?:failed|cancelled)$",
+    metadata=("service_tier", "web_search_requests"),
+)
+
+
+def _parse(records: pl.DataFrame, context: Context) -> Parsed:
+    del context
+    parts = []
+    flags = records.select(_LINE.str.contains(rf'"{key}"\s*:\s*\{{').alias(key) for key in _KEYS)
+    marked = pl.concat([records, flags], how="horizontal")
+    for held, part in marked.partition_by(_KEYS, as_dict=True).items():
+        keys = {key for key, here in zip(_KEYS, held, strict=True) if here}
+        places = [place for place in _PLACES if set(place) <= keys]
+        decoded, rejects = decode(part.select(*RECORDS), _dtype(places, _ERROR if "error" in keys else pl.String))
+        parsed = calls(_fields(decoded, places), _MEANING)
+        parts.append(replace(parsed, rejects=pl.concat([rejects, parsed.rejects])))
+    return Parsed(
+        calls=pl.concat([part.calls for part in parts], how="diagonal").sort("source_offset"),
+        events=parts[0].events,
+        rejects=pl.concat([part.rejects for part in parts]),
+    )
+
+
+def _dtype(places: list[tuple[str, ...]], error: pl.DataType | type[pl.DataType]) -> pl.Struct:
+    def nested(above: tuple[str, ...]) -> dict[str, pl.DataType | type[pl.DataType]]:
+        fields = {**_BODY, "error": error} if above in places else {}
+        below = {place[len(above)] for place in places if len(place) > len(above) and place[: len(above)] == above}
+        return fields | {key: pl.Struct(nested((*above, key))) for key in below}
+
+    return pl.Struct({**dict.fromkeys(_AROUND_KEYS, pl.String), **nested(())})
+
+
+def _fields(decoded: pl.DataFrame, places: list[tuple[str, ...]]) -> pl.DataFrame:
+    """Return the fields of each record, from the first place that holds usage."""
+    bodies = []
+    for place in places:
+        body = pl.col("record")
+        for key in place:
+            body = body.struct.field(key)
+        held = body.struct.field("usage").is_not_null() | body.struct.field("usageMetadata").is_not_null()
+        bodies.append(pl.when(held).then(pl.struct(body.struct.field(name) for name in _BODY)))
+    top = pl.struct(pl.col("record").struct.field(name) for name in _BODY)
+    variant = pl.coalesce(pl.when(test).then(pl.lit(name)) for name, test in _VARIANTS.items())
+    around = {
+        name: pl.coalesce(known(pl.col("record").struct.field(key)) for key in keys) for name, keys in _AROUND.items()
+    }
+    flat = decoded.with_columns(pl.coalesce(*bodies, top).alias("body"), variant.alias("variant"), **around)
+    flat = flat.with_columns(pl.col("body").struct.unnest())
+    if isinstance(flat.schema["error"], pl.Struct):
+        error = pl.col("error").struct
+        flat = flat.with_columns(
+            error=pl.coalesce(error.field("message"), error.field("status"), error.field("code")),
+            error_type=pl.coalesce(error.field("type"), error.field("code"), error.field("status")),
+        )
+    usage = pl.coalesce("usage", "usageMetadata")
+    counted = {name: value.cast(pl.String) for name, value in {**tokens(usage), **details(usage)}.items()}
+    return flat.with_columns(**counted, cost=cost(usage).cast(pl.String), **_named()).drop("record", "body")
+
+
+def _named() -> dict[str, pl.Expr]:
+    created = pl.coalesce("completed_at", "created", "created_at", "createTime")
+    name = pl.coalesce("id", "responseId", pl.col("ResponseMetadata").struct.field("RequestId"))
+    chat = pl.concat_str("variant", "id", "created", separator=":", ignore_nulls=True)
+    return {
+        "created_at": pl.coalesce("around_time", created),
+        "model": pl.coalesce("model", "modelVersion", "modelId", "around_model"),
+        "provider": pl.when(pl.col("variant").is_in(["anthropic", "gemini", "bedrock"]))
+        .then(pl.col("variant").replace({"gemini": "google"}))
+        .otherwise(pl.coalesce("provider", "around_provider").str.to_lowercase()),
+        "latency": pl.coalesce(pl.col("metrics").struct.field("latencyMs"), "latency"),
+        "request_id": pl.coalesce(name, "around_request"),
+        "user_id": pl.coalesce("user", "user_id"),
+        "max_tokens": pl.col("max_output_tokens"),
+        "dedupe_key": pl.when(pl.col("variant") == "openai-chat")
+        .then(pl.when(pl.col("id").is_not_null()).then(chat))
+        .otherwise(pl.col("variant") + pl.lit(":") + name),
+    }
+
+
+RESPONSES = Format(
+    name=_NAME,
+    title="responses of OpenAI, OpenRouter, Anthropic, Gemini and Bedrock APIs",
+    json=True,
+    claims=_LINE.str.contains(r'"usage(?:Metadata)?"\s*:\s*\{') & pl.any_horizontal(_VARIANTS.values()),
+    parse=_parse,
+    hints=HINTS,
+)
