@@ -74,6 +74,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
         ) as intake,
     ):
         _stop_on_signals(wakeups)
+        log.info("following %s into %s", ", ".join(paths), warehouse)
         follower = Follower(paths, intake, interval)
         status = _Status(follower)
 

@@ -1,0 +1,135 @@
+"""Real processes, really killed: whatever the instant, the table ends up with every call once."""
+
+import gzip
+import random
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+
+import pytest
+from logs import calls, exactly, lines, session, tiles
+
+FOLLOW = ["follow", "--interval", "0.01"]
+
+
+def start(folder, *arguments):
+    command = [sys.executable, "-m", "ingest", *arguments, "-w", str(folder)]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def finish(folder, *arguments):
+    process = start(folder, *arguments)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said.decode()
+
+
+def kill_after(process, seconds):
+    """Kill *process* with SIGKILL *seconds* from now, unless it ends before."""
+    try:
+        process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+    process.communicate()
+
+
+@contextmanager
+def writer(log, written):
+    """Append numbered calls to *log*, some in two pieces, and rotate it now and then, until the block ends."""
+    stop = threading.Event()
+
+    def write():
+        number = 0
+        file = log.open("ab", buffering=0)
+        while not stop.wait(0.004):
+            number += 1
+            data = lines(number)
+            cut = random.Random(number).randrange(len(data))
+            file.write(data[:cut])
+            file.write(data[cut:])
+            written.append(number)
+            if number % 400 == 0:
+                for generation in range(8, 0, -1):
+                    older = log.with_name(f"{log.name}.{generation}")
+                    if older.exists():
+                        older.rename(log.with_name(f"{log.name}.{generation + 1}"))
+                log.rename(log.with_name(f"{log.name}.1"))
+                file.close()
+                file = log.open("ab", buffering=0)
+        file.close()
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def killed_follows(tmp_path, kills, seed):
+    log, warehouse, written = tmp_path / "maestro.log", tmp_path / "warehouse", []
+    chance = random.Random(seed)
+    with writer(log, written):
+        for _ in range(kills):
+            kill_after(start(warehouse, *FOLLOW, str(log)), chance.uniform(0.6, 1.6))
+    finish(warehouse, "follow", "--once", str(log))
+
+    assert calls(warehouse) == exactly(*written)
+    assert all(tiles(warehouse).values())
+    return written
+
+
+def killed_backfills(tmp_path, kills, seed):
+    warehouse, chance = tmp_path / "warehouse", random.Random(seed)
+    expected, folder = [], tmp_path / "logs"
+    folder.mkdir()
+    for n in range(40):
+        numbers = range(n * 1000 + 1, n * 1000 + 400)
+        data = session(n) + lines(*numbers)
+        name = folder / f"app-{n}.log"
+        name.write_bytes(data) if n % 2 else gzip.open(f"{name}.gz", "wb").write(data)
+        expected += numbers
+    for _ in range(kills):
+        kill_after(start(warehouse, "backfill", str(folder)), chance.uniform(0.4, 1.2))
+    finish(warehouse, "backfill", str(folder))
+
+    assert calls(warehouse) == exactly(*expected)
+    assert all(tiles(warehouse).values())
+
+
+def test_a_follower_killed_at_random_instants_loses_and_doubles_nothing(tmp_path):
+    assert len(killed_follows(tmp_path, 6, seed=1)) > 400
+
+
+def test_a_backfill_killed_at_random_instants_loses_and_doubles_nothing(tmp_path):
+    killed_backfills(tmp_path, 4, seed=2)
+
+
+@pytest.mark.slow
+def test_fifty_kills_of_a_follower(tmp_path):
+    killed_follows(tmp_path, 50, seed=3)
+
+
+@pytest.mark.slow
+def test_fifty_kills_of_a_backfill(tmp_path):
+    killed_backfills(tmp_path, 50, seed=4)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_commits_what_is_complete_and_ends_well(tmp_path, how):
+    log, warehouse, written = tmp_path / "maestro.log", tmp_path / "warehouse", []
+    log.write_bytes(lines(*range(100_000, 100_050)))
+    process = start(warehouse, "follow", "--interval", "60", str(log))
+    with writer(log, written):
+        said = b""
+        while b"following" not in said:  # printed once it reads, so that the signal finds it at work
+            said = process.stderr.readline()
+            assert said, "ended before it began"
+        process.send_signal(how)
+        _, rest = process.communicate(timeout=2)
+
+    assert process.returncode == 0, rest.decode()
+    found = calls(warehouse)
+    assert found.total() == len(found) >= 50
