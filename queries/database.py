@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from importlib.resources import files as resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import duckdb
@@ -54,8 +55,11 @@ def connect(
         provider=provider,
     )
     _open_tables(connection, Path(warehouse), asked)
-    for script in sorted(VIEWS.iterdir(), key=lambda file: file.name):
-        connection.execute(script.read_text(encoding="utf-8"))
+    _create_views(connection, VIEWS)
+    found = shape(connection)
+    if found["repeats"] or found["pairs"]:
+        # Last, because views bind what they use when they are created, and this one is dear to bind.
+        _create_views(connection, VIEWS / "logged_twice")
     _check_values(connection, Path(warehouse), asked)
 
     return connection
@@ -67,12 +71,24 @@ def zone(connection: duckdb.DuckDBPyConnection) -> str:
     return str(name)
 
 
+def shape(connection: duckdb.DuckDBPyConnection) -> dict[str, bool]:
+    """Return what the view `shape` found when *connection* was opened."""
+    ((found,),) = connection.execute("select getvariable('shape')").fetchall()
+    return dict(found)
+
+
 def why_nothing(connection: duckdb.DuckDBPyConnection) -> str | None:
     """Return what to tell a user who sees no calls; None when there are some."""
-    ((shape,),) = connection.execute("select getvariable('shape')").fetchall()
-    if shape["any_left"]:
+    found = shape(connection)
+    if found["any_left"]:
         return None
-    return "no calls match the filters" if shape["any_stored"] else "no calls yet: run `ingest follow`"
+    return "no calls match the filters" if found["any_stored"] else "no calls yet: run `ingest follow`"
+
+
+def _create_views(connection: duckdb.DuckDBPyConnection, folder: Traversable) -> None:
+    for script in sorted(folder.iterdir(), key=lambda file: file.name):
+        if script.name.endswith(".sql"):
+            connection.execute(script.read_text(encoding="utf-8"))
 
 
 def _open_tables(connection: duckdb.DuckDBPyConnection, warehouse: Path, asked: Filters) -> None:
@@ -88,7 +104,7 @@ def _open_tables(connection: duckdb.DuckDBPyConnection, warehouse: Path, asked: 
         if paths:
             connection.read_parquet(paths, hive_partitioning=False).create_view(f"stored_{name}")
         else:
-            empty = pl.DataFrame(schema=polars_schema(columns)).to_arrow()
+            empty = pl.DataFrame(schema=polars_schema(columns))
             connection.from_arrow(empty).create(f"stored_{name}")
     connection.execute("set variable filters = $filters", {"filters": asked.variables()})
     # What may still be read once access to files is switched off.

@@ -70,7 +70,7 @@ def _fitting(texts: dict[str, list[str]], width: int) -> list[str]:
 
 def _shown(name: str, value: object) -> str:
     text = cell(name, value)
-    if text and name.endswith("_share") and isinstance(value, int | float):
+    if text and name.endswith("share") and name != "cumulative_share" and isinstance(value, int | float):
         filled = round(min(max(value, 0), 1) * _BAR)
         return f"{text} {'█' * filled}{'·' * (_BAR - filled)}"
     return text

@@ -1,5 +1,5 @@
--- Whether calls repeat, and whether one call can be in two of maestro's files. One row. Views that would have to compare
--- calls ask the variable, which is folded into the plan: what can't be there costs nothing.
+-- Whether calls repeat, and whether one call can be in two of maestro's files. One row. Where neither is, calls need not
+-- be compared with each other, which is the dear part of counting them once.
 create view shape as
 select
     exists (select 1 from stored_llm_calls) as any_stored,

@@ -1,0 +1,7 @@
+-- How fast and how reliable each model is
+-- One row per model, most calls first.
+select
+    model, calls, failed_calls, error_rate, latency_p50_ms, latency_p95_ms, latency_p99_ms, output_tokens_per_second,
+    latencies_known,
+from performance
+order by calls desc, model;

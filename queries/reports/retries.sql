@@ -1,0 +1,8 @@
+-- Calls that needed more than one try, or that failed and were made again
+-- One row per call and evidence, in order.
+-- Note: Retries that a format makes silently are not observable; they only show as latency.
+select
+    created_at, agent_id, story_id, state, model, tries, outcome, waited_ms, error_type, error, tokens_of_failed_tries,
+    cost_of_failed_tries_usd, evidence,
+from retries
+order by created_at, agent_id, evidence, story_id, state, model;

@@ -1,0 +1,12 @@
+-- All calls, each counted once however often it was logged. One row per logical call.
+create or replace view llm_calls as
+with logged_twice as (
+    select log_source_id as source_id, log_source_offset as source_offset from maestro_pairs
+    union all
+    select usage_source_id, usage_source_offset from maestro_pairs
+)
+select * from base_calls anti join logged_twice using (source_id, source_offset) where dedupe_key is null
+union all by name
+select * from paired_calls
+union all by name
+select * from repeated_calls;
