@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from parsers.maestro_line import FAILURE_END, role_of
+from parsers.maestro_line import FAILURE_END, role_of, split_at
 from parsers.models import provider_of
 from parsers.records import reject
 from parsers.values import known, metadata, started, usd, whole
@@ -59,17 +59,14 @@ def failures(records: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def _split(records: pl.DataFrame) -> pl.DataFrame:
-    """Split `body` into model, numbers `n0` to `n5` and trailer `t0` to `t4`; V6 has one number more."""
-    cut = records.with_columns(
-        pl.col("body").str.splitn("': latency ", 2).struct.rename_fields(["model", "rest"]).struct.unnest()
-    )
+    """Split `body` into model, numbers `n0` to `n6` and trailer `t0` to `t4`; V6 has one number more."""
+    cut = records.with_columns(split_at(pl.col("body"), "': latency ", "model", "rest")).unnest("model")
+    cut = cut.with_columns(split_at(pl.col("rest"), " (agent: ", "numbers", "names")).unnest("numbers")
     cut = cut.with_columns(
-        pl.col("rest").str.splitn(" (agent: ", 2).struct.rename_fields(["numbers", "names"]).struct.unnest()
-    )
-    cut = cut.with_columns(
-        pl.col("numbers").str.splitn(", ", 7).struct.rename_fields([f"n{i}" for i in range(7)]).struct.unnest(),
-        pl.col("names").str.splitn(", ", 5).struct.rename_fields([f"t{i}" for i in range(5)]).struct.unnest(),
-    ).with_columns(reasons=pl.col("n3").str.starts_with("reasoning tokens: ").fill_null(value=False))
+        split_at(pl.col("numbers"), ", ", *(f"n{i}" for i in range(7))),
+        split_at(pl.col("names"), ", ", *(f"t{i}" for i in range(5))),
+    ).unnest("n0", "t0")
+    cut = cut.with_columns(reasons=pl.col("n3").str.starts_with("reasoning tokens: ").fill_null(value=False))
     return cut.with_columns(
         n_total=pl.when("reasons").then("n4").otherwise("n3"),
         n_cost=pl.when("reasons").then("n5").otherwise("n4"),
@@ -142,7 +139,7 @@ def _rejected(bad: pl.DataFrame, checks: Sequence[tuple[pl.Expr, str]]) -> pl.Da
 
 def _success_variant() -> pl.Expr:
     """Return which of the formats V1 to V6 a line has. V3 and V5 may be equal but for the logger and the commas."""
-    grouped = pl.col("numbers").str.contains(r"[0-9],[0-9]")
+    grouped = pl.any_horizontal(pl.col(name).str.contains(",", literal=True) for name in ("n1", "n2", "n_total"))
     return (
         pl.when("reasons")
         .then(6)

@@ -21,10 +21,6 @@ def nameless(pattern: str) -> str:
     return re.sub(r"\(\?P<\w+>", "(?:", pattern)
 
 
-BEGINS = "|".join(nameless(marker.begins) for marker in MARKERS)
-"""How the message of an event begins, after its decoration."""
-
-
 def _open_until(tail: str) -> str:
     return "|".join(nameless(marker.begins) for marker in MARKERS if marker.tail == tail)
 

@@ -68,6 +68,14 @@ def time_of(line: pl.Expr) -> pl.Expr:
     return pl.when(good).then(micros).cast(pl.Datetime("us")).dt.replace_time_zone("UTC").cast(UTC)
 
 
+def split_at(text: pl.Expr, separator: str, *names: str) -> pl.Expr:
+    """Return a struct of the *names*: *text* split at *separator*; the last of two or more holds what is left over.
+
+    Unnest it on the frame: as expressions, each field would split again.
+    """
+    return text.str.splitn(separator, len(names)).struct.rename_fields(list(names)).alias(names[0])
+
+
 def role_of(agent: pl.Expr) -> pl.Expr:
     """Return the kind of *agent* by its id, such as `coder` of `coder-001`; NULL for ids of another shape."""
     return looked_up(agent, _role, pl.String)

@@ -34,28 +34,33 @@ import polars as pl
 from parsers.format import Context, Format, Parsed
 from parsers.maestro_calls import MARKER, failures, successes
 from parsers.maestro_context import CONTEXT_LINE, follow, in_context
-from parsers.maestro_events import BEGINS, events, open_ended
-from parsers.maestro_line import DECORATION, FAILURE_END, LEVELS, PREFIX, starts, time_of
-from parsers.maestro_line import TRAILER
-from parsers.records import REJECTED
+from parsers.maestro_events import events, nameless, open_ended
+from parsers.maestro_line import LEVELS, PREFIX, TRAILER, split_at, starts, time_of
 
 _LINE = pl.col("line")
+_MAY_SPAN = "|".join(
+    (
+        "' failed: ",
+        "LLM (?:stream )?retr",
+        "EMPTY RESPONSE DETECTED",
+        "attempt (?:budget|count): ",
+        "equeue",
+        "Story (?:generation|blocked)",
+        "exceeded retry limit",
+        "abandoned after",
+    )
+)
 _FAILED = rf"{PREFIX}{MARKER}[^\n]*?' failed: latency "
-_ENDED = TRAILER.replace("?P<agent>", "").replace("?P<story>", "") + r"\s*$"
+_ENDED = rf"{nameless(TRAILER)}\s*$"
 
 
 def _parse(records: pl.DataFrame, context: Context) -> Parsed:
-    cut = records.with_columns(
-        _LINE.str.slice(28).str.splitn("] ", 2).struct.rename_fields(["logger", "message"]).struct.unnest(),
-        created_at=time_of(_LINE),
-    )
-    cut = cut.with_columns(
-        pl.col("message").str.splitn(f" {MARKER}", 2).struct.rename_fields(["level", "body"]).struct.unnest()
-    )
+    cut = records.with_columns(split_at(_LINE.str.slice(28), "] ", "logger", "message"), created_at=time_of(_LINE))
+    cut = cut.unnest("logger").with_columns(body=_after_marker(pl.col("message")))
     is_call = cut.select(
-        (pl.col("level").is_in(LEVELS) & pl.col("body").is_not_null()).fill_null(value=False)
+        (pl.col("body").str.len_bytes() < pl.col("message").str.len_bytes()).fill_null(value=False)
     ).to_series()
-    others = cut.filter(~is_call).with_columns(message=pl.col("message").str.splitn(": ", 2).struct.field("field_1"))
+    others = cut.filter(~is_call).with_columns(message=_without_level(pl.col("message")))
     followed = follow(others, context)
     calls, rejects = _calls(cut.filter(is_call) if not others.is_empty() else cut)
     found = (
@@ -86,26 +91,92 @@ def _calls(records: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     )
 
 
+def _after_marker(message: pl.Expr) -> pl.Expr:
+    """Return what follows the marker of a usage record; any other message as it is."""
+    for level in LEVELS:
+        message = message.str.strip_prefix(f"{level} {MARKER}")
+    return message
+
+
+def _without_level(message: pl.Expr) -> pl.Expr:
+    for level in LEVELS:
+        message = message.str.strip_prefix(f"{level} ")
+    return message
+
+
+def _closed(lines: pl.Series) -> pl.Series:
+    """Return which claimed *lines* are whole records, asking as few as possible: successful calls always are."""
+    line = pl.col("line")
+    frame = lines.to_frame("line").with_row_index()
+    doubtful = frame.filter(line.str.contains(_MAY_SPAN))
+    spanning = doubtful.filter(open_ended() | (line.str.contains(_FAILED) & ~line.str.contains(_ENDED)))
+    closed = pl.repeat(value=True, n=len(lines), eager=True, dtype=pl.Boolean)
+    return closed.scatter(spanning["index"], values=False).alias(lines.name)
+
+
+_HINTS = (
+    "LLM ",
+    "EMPTY RESPONSE",
+    "AUTO-RETRY",
+    "RATELIMIT: ",
+    "PAUSE_TURN",
+    "pause_turn",
+    "SUSPEND",
+    "tory ",
+    "ession ",
+    "state, restarting",
+    "without state notification",
+    "orphaned dispatched",
+    "SingleTurn mode",
+    "Response truncated",
+)
+"""Literals: one is in each line that matters. Short ones and shared ones, since each costs time on all lines."""
+
+_WORDS = (
+    "LLM call to model '",
+    "LLM stream",
+    "LLM retr",
+    "LLM failed to use",
+    "in LLM response",
+    "EMPTY RESPONSE",
+    "AUTO-RETRY",
+    "RATELIMIT: ",
+    "PAUSE_TURN",
+    "pause_turn",
+    "SUSPEND",
+    "metrics: prompt tokens",
+    "attempt budget: ",
+    "attempt count: ",
+    "equeu",
+    "etrying",
+    "abandoned",
+    "retry limit",
+    "budget exhausted",
+    "Budget review",
+    "Story generation",
+    "Dispatch suppressed",
+    "Prerequisite failure",
+    "Promoting story",
+    "Triage: ",
+    "ession ID: ",
+    "session record: ",
+    "Resuming session",
+    "state, restarting",
+    "without state notification",
+    "orphaned dispatched",
+    "SingleTurn mode",
+    "Response truncated",
+)
+"""The same more closely: asked of the few lines that hold a hint."""
+
 FORMAT = Format(
     name="maestro-log",
     title="maestro.log: usage lines, retries, rate limits and stories of maestro",
     json=False,
-    claims=_LINE.str.contains(f"{PREFIX}(?:{MARKER}|{DECORATION}(?:{BEGINS}))|{CONTEXT_LINE}"),
+    claims=(_LINE.str.slice(24, 4) == "Z] [") & _LINE.str.contains("|".join(_WORDS)),
     parse=_parse,
     sets_context=_LINE.str.contains(CONTEXT_LINE),
     starts=starts,
-    closed=~(open_ended() | (_LINE.str.contains(_FAILED) & ~_LINE.str.contains(_ENDED))),
-    hints=(
-        "LLM ",
-        "EMPTY RESPONSE",
-        "AUTO-RETRY",
-        "RATELIMIT: ",
-        "PAUSE_TURN",
-        "pause_turn",
-        "SUSPEND",
-        "tory ",
-        "ession ",
-        "SingleTurn mode",
-        "Response truncated",
-    ),  # fmt: skip
+    closed=_LINE.map_batches(_closed, return_dtype=pl.Boolean),
+    hints=_HINTS,
 )
