@@ -17,7 +17,7 @@ The IDE becomes `agent_id`, the job's index `step_id`. Retries, recoveries and f
 
 import polars as pl
 
-from parsers.compozy_usage import USAGE_DTYPE, reader, tokens
+from parsers.compozy_usage import USAGE_DTYPE, tokens, unfold, unfolded
 from parsers.format import Context, Format, Parsed
 from parsers.json_lines import decode
 from parsers.leftovers import joined, leftovers
@@ -136,8 +136,8 @@ def _told(rows: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, Context]:
 
 
 def _calls(rows: pl.DataFrame) -> pl.DataFrame:
-    usage = reader(pl.col("usage"))
-    counts = tokens(usage, zeros_left_out=True)
+    rows = unfold(rows, "usage")
+    counts = tokens(unfolded, zeros_left_out=True)
     enveloped = pl.col("seq").is_not_null() & pl.col("run_id").is_not_null()
     fields = {"grain": pl.lit("delta"), "reasoning_effort": pl.col("effort"), **_where()}
     return rows.select(
@@ -159,8 +159,8 @@ def _calls(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _events(rows: pl.DataFrame) -> pl.DataFrame:
     payload = pl.col("payload").struct
-    totals = tokens(reader(pl.col("usage")), zeros_left_out=True)
-    fields = {"ide": pl.col("ide"), "total_tokens": totals["total_tokens"], **_where()}
+    rows = unfold(rows, "usage").with_columns(**tokens(unfolded, zeros_left_out=True))
+    fields = {"ide": pl.col("ide"), "total_tokens": pl.col("total_tokens"), **_where()}
     return rows.select(
         *("source_offset", "created_at", "run_id", "model"),
         kind=pl.col("kind").str.replace_all(".", "_", literal=True),

@@ -14,7 +14,7 @@ The table `token_usage` of v0.2's `run.db` holds the last delta of each session 
 
 import polars as pl
 
-from parsers.compozy_usage import USAGE_DTYPE, reader, tokens
+from parsers.compozy_usage import USAGE_DTYPE, tokens, unfold, unfolded
 from parsers.format import Context, Format, Parsed
 from parsers.json_lines import decode
 from parsers.records import reject
@@ -112,12 +112,11 @@ def _parse(records: pl.DataFrame, _context: Context) -> Parsed:
     rows = decoded.unnest("record")
     done = rows.filter((pl.col("type") == "done") & pl.col("usage").is_not_null())
     errors = rows.filter(pl.col("type") == "error")
-    usage = reader(pl.col("usage"))
-    written = known(usage("timestamp"))
-    turns = done.with_columns(
-        **{name: usage(field) for field, name in _NAMES.items()},
-        **{name: usage(name) for name in ("cost_amount", "cost_currency", "context_used", "context_size")},
-        turn_id=known(pl.coalesce("turn_id", usage("turn_id"))),
+    written = known(unfolded("timestamp"))
+    turns = unfold(done, "usage").with_columns(
+        **{name: unfolded(field) for field, name in _NAMES.items()},
+        **{name: unfolded(name) for name in ("cost_amount", "cost_currency", "context_used", "context_size")},
+        turn_id=known(pl.coalesce("turn_id", unfolded("turn_id"))),
         timestamp=utc(written),
         leftovers=pl.lit(None, dtype=pl.String),
     )

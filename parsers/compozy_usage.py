@@ -42,14 +42,20 @@ USAGE_DTYPE = pl.Struct(
 """Every field of a usage object, in every spelling: decode into this."""
 
 
-def reader(usage: pl.Expr) -> Get:
-    """Return what reads a field of *usage*, an expression of type `USAGE_DTYPE`, by its key in whatever spelling."""
+def unfold(rows: pl.DataFrame, usage: str) -> pl.DataFrame:
+    """Return *rows* with the fields of the column *usage* (`USAGE_DTYPE`) as columns `usage_input` and so on."""
+    fields = {}
+    for field, names in _SPELLINGS.items():
+        value = pl.coalesce(pl.col(usage).struct.field(name) for name in names)
+        # An unsigned number can't hold a negative one, so that it becomes NULL.
+        count = value.cast(pl.UInt64, strict=False).cast(pl.Int64, strict=False)
+        fields[f"usage_{field}"] = value if field in _OTHER_TYPES else count
+    return rows.with_columns(**fields)
 
-    def get(field: str) -> pl.Expr:
-        value = pl.coalesce(usage.struct.field(name) for name in _SPELLINGS[field])
-        return value if field in _OTHER_TYPES else pl.when(value >= 0).then(value)
 
-    return get
+def unfolded(field: str) -> pl.Expr:
+    """Return what reads a field after `unfold`."""
+    return pl.col(f"usage_{field}")
 
 
 def tokens(get: Get, *, zeros_left_out: bool = False) -> dict[str, pl.Expr]:

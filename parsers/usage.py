@@ -11,8 +11,8 @@
 Anthropic and OpenAI responses share their key names: `input_tokens` counts without the cache unless there is
 `input_tokens_details`, which only OpenAI writes; without any cache counts both are the same number.
 
-Objects may hold the keys of several families as aliases of the same numbers: the first family that is there, in the
-order of the table, is taken. What is absent is NULL, and so is what can't be a count (a negative number).
+Objects may hold the keys of several families as aliases of the same numbers: the first that is there, in the order of
+the table, is taken. What is absent is NULL, and so is what can't be a count (a negative number).
 """
 
 from collections.abc import Callable
@@ -71,7 +71,8 @@ USAGE_DTYPE = pl.Struct(
 """Every field of a usage object that is read, of all families: decode into this."""
 
 Tokens = dict[str, pl.Expr]
-_Get = Callable[..., pl.Expr]
+_Get = Callable[[str], pl.Expr]
+_Combine = Callable[..., pl.Expr]
 
 
 def tokens(usage: pl.Expr) -> Tokens:
@@ -80,9 +81,7 @@ def tokens(usage: pl.Expr) -> Tokens:
     `total_tokens` is their sum; where one side is unknown, the total that the provider gave.
     """
     get = _getter(usage)
-    families = _families(get)
-    present = [pl.any_horizontal(family[side].is_not_null() for side in _SIDES) for family in families]
-    columns = {name: _first(present, [family[name] for family in families]) for name in _COLUMNS}
+    columns = _columns(get, pl.coalesce)
     given = pl.coalesce(get(name) for name in ("total_tokens", "totalTokenCount", "total_token_count", "totalTokens"))
     total = pl.coalesce(columns["request_tokens"] + columns["response_tokens"], given)
     return {**columns, "total_tokens": total}
@@ -90,8 +89,7 @@ def tokens(usage: pl.Expr) -> Tokens:
 
 def summed_tokens(usage: pl.Expr) -> Tokens:
     """Return the same for a sum over calls to several providers, by raw key: the families add up."""
-    families = _families(_getter(usage))
-    columns = {name: _added(*(family[name] for family in families)) for name in _COLUMNS}
+    columns = _columns(_getter(usage), _added)
     return {**columns, "total_tokens": columns["request_tokens"] + columns["response_tokens"]}
 
 
@@ -99,9 +97,9 @@ def details(usage: pl.Expr) -> Tokens:
     """Return what a usage object says that has no column of its own, as fields for `values.metadata`."""
     get = _getter(usage)
     return {
-        "cache_write_5m_tokens": get("cache_creation", "ephemeral_5m_input_tokens"),
-        "cache_write_1h_tokens": get("cache_creation", "ephemeral_1h_input_tokens"),
-        "web_search_requests": get("server_tool_use", "web_search_requests"),
+        "cache_write_5m_tokens": get("cache_creation.ephemeral_5m_input_tokens"),
+        "cache_write_1h_tokens": get("cache_creation.ephemeral_1h_input_tokens"),
+        "web_search_requests": get("server_tool_use.web_search_requests"),
         "service_tier": usage.struct.field("service_tier"),
     }
 
@@ -111,104 +109,62 @@ def cost(usage: pl.Expr) -> pl.Expr:
     return usage.struct.field("cost")
 
 
-_SIDES = ("request_tokens", "response_tokens")
-_COLUMNS = ("request_tokens", "cache_read_tokens", "cache_write_tokens", "response_tokens", "reasoning_tokens")
-
-
-def _families(get: _Get) -> list[Tokens]:
-    return [
-        _chat(get),
-        _messages_or_responses(get),
-        _gemini(
-            get,
-            "promptTokenCount toolUsePromptTokenCount cachedContentTokenCount",
-            "candidatesTokenCount thoughtsTokenCount",
+def _columns(get: _Get, combine: _Combine) -> Tokens:
+    """Return what all families say, combined. Expressions stay small: planning large ones takes longer than they do."""
+    read, write = get("cache_read_input_tokens"), pl.coalesce(get("cache_creation_input_tokens"), _written(get))
+    thinking = "output_tokens_details.reasoning_tokens", "output_tokens_details.thinking_tokens"
+    # Nothing is to be added where `input_tokens_details` shows that the cache is included.
+    apart = pl.coalesce(get("input_tokens_details.cached_tokens") * 0, read.fill_null(0) + write.fill_null(0))
+    cached = get("cacheReadInputTokens").fill_null(0) + get("cacheWriteInputTokens").fill_null(0)
+    return {
+        "request_tokens": combine(
+            get("prompt_tokens"),
+            get("input_tokens") + apart,
+            _added(get("promptTokenCount"), get("toolUsePromptTokenCount")),
+            _added(get("prompt_token_count"), get("tool_use_prompt_token_count")),
+            get("inputTokens") + cached,
         ),
-        _gemini(
-            get,
-            "prompt_token_count tool_use_prompt_token_count cached_content_token_count",
-            "candidates_token_count thoughts_token_count",
+        "cache_read_tokens": combine(
+            pl.coalesce(get("prompt_tokens_details.cached_tokens"), get("prompt_cache_hit_tokens")),
+            pl.coalesce(get("input_tokens_details.cached_tokens"), read),
+            *(get(name) for name in ("cachedContentTokenCount", "cached_content_token_count", "cacheReadInputTokens")),
         ),
-        _bedrock(get),
-    ]
-
-
-def _chat(get: _Get) -> Tokens:
-    """OpenAI chat, and LiteLLM and DeepSeek, which name the cache in ways of their own but include it all the same."""
-    alone = get("input_tokens").is_null()  # else the cache counts beside them are Anthropic's
-    named = [pl.when(alone).then(get(name)) for name in ("cache_read_input_tokens", "cache_creation_input_tokens")]
-    read = pl.coalesce(get("prompt_tokens_details", "cached_tokens"), named[0], get("prompt_cache_hit_tokens"))
-    write = pl.coalesce(get("prompt_tokens_details", "cache_write_tokens"), named[1])
-    here = get("prompt_tokens").is_not_null() | get("completion_tokens").is_not_null()
-    return {
-        "request_tokens": get("prompt_tokens"),
-        "cache_read_tokens": pl.when(here).then(read),
-        "cache_write_tokens": pl.when(here).then(write),
-        "response_tokens": get("completion_tokens"),
-        "reasoning_tokens": pl.when(here).then(get("completion_tokens_details", "reasoning_tokens")),
+        "cache_write_tokens": combine(
+            get("prompt_tokens_details.cache_write_tokens"),
+            pl.coalesce(get("input_tokens_details.cache_write_tokens"), write),
+            get("cacheWriteInputTokens"),
+        ),
+        "response_tokens": combine(
+            get("completion_tokens"),
+            get("output_tokens"),
+            _added(get("candidatesTokenCount"), get("thoughtsTokenCount")),
+            _added(get("candidates_token_count"), get("thoughts_token_count")),
+            get("outputTokens"),
+        ),
+        "reasoning_tokens": combine(
+            get("completion_tokens_details.reasoning_tokens"),
+            pl.coalesce(get(name) for name in thinking),
+            *(get(name) for name in ("thoughtsTokenCount", "thoughts_token_count")),
+        ),
     }
 
 
-def _messages_or_responses(get: _Get) -> Tokens:
-    prompt, read, write = get("input_tokens"), get("cache_read_input_tokens"), get("cache_creation_input_tokens")
-    split = _added(
-        get("cache_creation", "ephemeral_5m_input_tokens"), get("cache_creation", "ephemeral_1h_input_tokens")
-    )
-    write = pl.coalesce(write, split)
-    inclusive = get("input_tokens_details", "cached_tokens").is_not_null()
-    here = prompt.is_not_null() | get("output_tokens").is_not_null()
-    thinking = (get("output_tokens_details", "reasoning_tokens"), get("output_tokens_details", "thinking_tokens"))
-    return {
-        "request_tokens": pl.when(inclusive).then(prompt).otherwise(prompt + read.fill_null(0) + write.fill_null(0)),
-        "cache_read_tokens": pl.when(here).then(pl.coalesce(get("input_tokens_details", "cached_tokens"), read)),
-        "cache_write_tokens": pl.when(here).then(pl.coalesce(get("input_tokens_details", "cache_write_tokens"), write)),
-        "response_tokens": get("output_tokens"),
-        "reasoning_tokens": pl.when(here).then(pl.coalesce(thinking)),
-    }
-
-
-def _gemini(get: _Get, prompt: str, response: str) -> Tokens:
-    asked, tools, cached = (get(name) for name in prompt.split())
-    visible, thoughts = (get(name) for name in response.split())
-    return {
-        "request_tokens": _added(asked, tools),
-        "cache_read_tokens": cached,
-        "cache_write_tokens": pl.lit(None, dtype=pl.Int64),
-        "response_tokens": _added(visible, thoughts),
-        "reasoning_tokens": thoughts,
-    }
-
-
-def _bedrock(get: _Get) -> Tokens:
-    read, write = get("cacheReadInputTokens"), get("cacheWriteInputTokens")
-    return {
-        "request_tokens": get("inputTokens") + read.fill_null(0) + write.fill_null(0),
-        "cache_read_tokens": read,
-        "cache_write_tokens": write,
-        "response_tokens": get("outputTokens"),
-        "reasoning_tokens": pl.lit(None, dtype=pl.Int64),
-    }
+def _written(get: _Get) -> pl.Expr:
+    return _added(get("cache_creation.ephemeral_5m_input_tokens"), get("cache_creation.ephemeral_1h_input_tokens"))
 
 
 def _getter(usage: pl.Expr) -> _Get:
-    def get(*path: str) -> pl.Expr:
+    def get(path: str) -> pl.Expr:
         value = usage
-        for name in path:
+        for name in path.split("."):
             value = value.struct.field(name)
-        return pl.when(value >= 0).then(value)
+        # An unsigned number can't hold a negative one, so that it becomes NULL.
+        return value.cast(pl.UInt64, strict=False).cast(pl.Int64, strict=False)
 
     return get
 
 
-def _first(present: list[pl.Expr], values: list[pl.Expr]) -> pl.Expr:
-    """Return the value of the first family that is present; with `coalesce` a family could borrow from another."""
-    chosen = pl.lit(None, dtype=pl.Int64)
-    for here, value in zip(reversed(present), reversed(values), strict=True):
-        chosen = pl.when(here).then(value).otherwise(chosen)
-    return chosen
-
-
 def _added(*parts: pl.Expr) -> pl.Expr:
     """Return the sum of *parts* that are known; NULL when none is."""
-    some = pl.any_horizontal(part.is_not_null() for part in parts)
-    return pl.when(some).then(pl.sum_horizontal(part.fill_null(0) for part in parts))
+    some = pl.coalesce(parts).is_not_null()
+    return pl.when(some).then(pl.sum_horizontal(parts))
