@@ -86,7 +86,8 @@ def _located(rows: pl.DataFrame, columns: Columns) -> pl.DataFrame:
     if "line" not in rows:
         # Only what the format reads: other columns may hold prompts.
         shown = [name for name in columns if name in rows and rows.schema[name] != pl.Binary]
-        rows = rows.with_columns(line=pl.struct(shown).struct.json_encode())
+        line = pl.struct(shown).struct.json_encode() if shown else pl.lit("{}")
+        rows = rows.with_columns(line=line)
     return rows
 
 
