@@ -1,0 +1,66 @@
+"""The function `replay` of the report `limits`: a list of calls → how near they came to a limit, for DuckDB."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import duckdb
+from duckdb.sqltypes import BIGINT, DOUBLE
+
+from queries import buckets
+
+_FIELDS = {
+    "fixed_peak": BIGINT,
+    "rolling_peak": BIGINT,
+    "largest_call": BIGINT,
+    "throttled_calls": BIGINT,
+    "max_wait_s": DOUBLE,
+    "total_wait_s": DOUBLE,
+    "limit_for_none": BIGINT,
+    "limit_for_one_percent": BIGINT,
+}
+
+
+@contextmanager
+def replaying(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Give *connection* the function while a report runs; it is dear to keep, and complains when Python ends."""
+    numbers = duckdb.list_type(BIGINT)
+    connection.create_function(
+        "replay", _replay, [numbers, numbers, BIGINT], duckdb.struct_type(_FIELDS), type="arrow", null_handling="special"
+    )
+    try:
+        yield
+    finally:
+        connection.remove_function("replay")
+
+
+def _replay(instants: Any, amounts: Any, limits: Any) -> Any:  # Arrow arrays in, one out: pyarrow has no types
+    import pyarrow as pa
+
+    rows = [
+        _answer(when.values.to_numpy(), what.values.to_numpy(), limit.as_py())
+        for when, what, limit in zip(instants, amounts, limits, strict=True)
+    ]
+    return pa.array(rows, pa.struct([(n, pa.int64() if t == BIGINT else pa.float64()) for n, t in _FIELDS.items()]))
+
+
+def _answer(instants: buckets.Ints, amounts: buckets.Ints, limit: int | None) -> dict[str, float | None]:
+    if len(amounts) < len(instants):  # requests: each asks for the same
+        amounts = amounts[:1].repeat(len(instants))
+    calls = buckets.Calls.of(instants, amounts)
+    peak = buckets.rolling_peak(calls)
+    answer: dict[str, float | None] = dict.fromkeys(_FIELDS)
+    answer |= {"fixed_peak": buckets.fixed_peak(instants, amounts), "rolling_peak": peak, "largest_call": int(amounts.max())}
+    if limit:
+        waits = buckets.waits(calls, limit)
+        answer |= {
+            "throttled_calls": len(waits),
+            "max_wait_s": float(waits.max(initial=0)),
+            "total_wait_s": float(waits.sum()),
+        }
+    elif peak:
+        # A limit as high as the rolling peak is enough: n minutes hold at most n peaks.
+        none = buckets.smallest_limit(calls, may_wait=0, at_most=peak)
+        few = buckets.smallest_limit(calls, may_wait=len(instants) // 100, at_most=none)
+        answer |= {"limit_for_none": none, "limit_for_one_percent": few}
+    return answer
