@@ -93,8 +93,9 @@ class Lines:
             offsets, source_ends, skipped = offsets[chosen], source_ends[chosen], skipped[chosen]
         if self.decoded is None:
             text = _decode(text).str.strip_suffix("\n").str.strip_suffix("\r")
-        for i in np.flatnonzero(skipped).tolist():
-            text = text.scatter(i, text[i].lstrip("\ufeff\0"))
+        if skipped.any():
+            at = np.flatnonzero(skipped)
+            text = text.scatter(at, text.gather(at).str.strip_chars_start("\ufeff\0"))
         return pl.DataFrame({"line": text, "source_offset": offsets, "source_end": source_ends}, schema=RECORDS)
 
     def _raw(self) -> pl.Series:

@@ -1,0 +1,260 @@
+r"""usage.jsonl: the accounts of maestro. JSON lines below a header, one a call, appended and never rotated.
+
+    {"usage_surface_version":2}
+    {"finished_at":"2026-08-04T00:05:00.1Z","input_tokens":1200,"output_tokens":340,"reasoning_tokens":90,
+     "cache_read_tokens":800,"cache_write_tokens":0,"cost_usd":0.0425,"provider":"anthropic","model":"claude-opus-5",
+     "story_id":"9ae50aa4","agent_id":"coder-001","latency_ns":1500000000,"success":true}
+
+| column | v1 (2026-07-17) | v2 (2026-08-08) |
+| --- | --- | --- |
+| created_at | `ts` | `finished_at` |
+| request_tokens | `prompt_tokens` | `input_tokens` |
+| response_tokens | `completion_tokens`, reasoning included | `output_tokens` + `reasoning_tokens` |
+| cost_reported_usd | `cost_usd`; 0 for a call with tokens means no price: NULL | `cost_usd`, absent when unpriced; a 0 is a 0 |
+| provider, latency_ms | from the model, NULL | `provider`, `latency_ns` |
+
+`total_tokens` is input + output + reasoning, which is what maestro's own budgets count. The cache counts stand beside it,
+as logged: maestro does not say whether `input_tokens` includes them, and does not add them.
+
+As strict as maestro's own readers: a record that breaks a rule of the surface is rejected, with the rule. A failed call has
+no tokens and no cost (v1 prints zeros that nobody measured: NULL); a v2 record has all five counts or, failed, none.
+Unknown keys are kept in the metadata. The header makes no row.
+
+A line that a crash cut short has the next record glued to it. Such a line is split where records begin: what is whole is a
+row, the torn piece is a reject.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import polars as pl
+
+from parsers.format import Context, Format, Parsed
+from parsers.json_lines import decode
+from parsers.leftovers import leftovers
+from parsers.maestro_line import role_of
+from parsers.models import provider_of
+from parsers.records import RECORDS, reject
+from parsers.values import known, started, usd, utc
+
+Check = tuple[pl.Expr, str]
+"""What is wrong with a record where the first is true."""
+
+_LINE = pl.col("line")
+_HEADER = '{"usage_surface_version":'
+_GLUED = r'^\{.*\{"(?:finished_at":"|ts":"|usage_surface_version":)'
+_COUNTS = ("input_tokens", "output_tokens", "reasoning_tokens", "cache_read_tokens", "cache_write_tokens")
+_MOST_TOKENS = 10**12
+_MOST_COST = 10**7
+_MOST_LATENCY_NS = 366 * 86_400 * 10**9
+
+_V1 = pl.Struct(
+    {
+        "ts": pl.String,
+        "story_id": pl.String,
+        "agent_id": pl.String,
+        "model": pl.String,
+        "prompt_tokens": pl.Int64,
+        "completion_tokens": pl.Int64,
+        "cost_usd": pl.Float64,
+        "success": pl.Boolean,
+    }
+)
+_V2 = pl.Struct(
+    {
+        "finished_at": pl.String,
+        **dict.fromkeys(_COUNTS, pl.Int64),
+        "cost_usd": pl.Float64,
+        "provider": pl.String,
+        "model": pl.String,
+        "story_id": pl.String,
+        "agent_id": pl.String,
+        "error": pl.String,
+        "latency_ns": pl.Int64,
+        "success": pl.Boolean,
+    }
+)
+_WRONG_TYPE = (
+    r'_(?:tokens|ns)":\s*(?:-?[0-9]+[.eE]|[^-0-9n\s])|"(?:ts|finished_at|provider|model|story_id|agent_id|error)":\s*[^"n\s]'
+    r'|"(?:cost_usd|success)":\s*[\["{]'
+)
+
+
+def _parse(records: pl.DataFrame, context: Context) -> Parsed:
+    pieces = _unglued(records)
+    header, first = _LINE.str.starts_with(_HEADER), _LINE.str.starts_with('{"ts":')
+    good_1, bad_1 = _read(pieces.filter(first), _V1, _columns_1, _CHECKS_1)
+    good_2, bad_2 = _read(pieces.filter(~first & ~header), _V2, _columns_2, _CHECKS_2)
+    odd = pieces.filter(header & ~_LINE.str.contains(r"^\{\"usage_surface_version\":[12]\}\s*$"))
+    return Parsed(
+        pl.concat([good_1, good_2], how="diagonal_relaxed").sort("source_offset"),
+        pl.DataFrame(),
+        pl.concat([bad_1, bad_2, reject(odd, "not a header of version 1 or 2")]).sort("source_offset"),
+        context,
+    )
+
+
+def _unglued(records: pl.DataFrame) -> pl.DataFrame:
+    """Return *records* with lines that hold several split, each piece with its place in the source."""
+    glued = records.select(_LINE.str.contains(_GLUED)).to_series()
+    if not glued.any():
+        return records
+    pieces = [piece for row in records.filter(glued).iter_rows() for piece in _pieces(*row)]
+    return pl.concat([records.filter(~glued), pl.DataFrame(pieces, schema=RECORDS, orient="row")]).sort("source_offset")
+
+
+def _pieces(line: str, offset: int, end: int) -> list[tuple[str, int, int]]:
+    found = pl.Series([line]).str.find_many(['{"finished_at":', '{"ts":', _HEADER])[0].to_list()
+    raw = line.encode()
+    bounds = sorted({0, len(raw), *found})
+    return [(raw[a:b].decode(), offset + a, end if b == len(raw) else offset + b) for a, b in pairwise(bounds)]
+
+
+def _read(
+    records: pl.DataFrame, dtype: pl.Struct, columns: Callable[[], dict[str, pl.Expr]], checks: Sequence[Check]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the calls of *records* of one version, and the rejects."""
+    decoded, rejects = decode(records, dtype)
+    read = decoded.unnest("record").with_columns(created_at=utc(pl.col(dtype.fields[0].name)))
+    failing = read.select(pl.any_horizontal(check for check, _ in checks).fill_null(value=True)).to_series()
+    bad = read.filter(failing)
+    reason = pl.coalesce(pl.when(check.fill_null(value=True)).then(pl.lit(text)) for check, text in checks)
+    good = read.filter(~failing) if failing.any() else read
+    more = _unknown(good, decoded, failing)
+    return good.select(**columns(), metadata=more), pl.concat([rejects, reject(bad, reason)])
+
+
+def _unknown(good: pl.DataFrame, decoded: pl.DataFrame, failing: pl.Series) -> pl.Series:
+    """Return the keys of the *good* records that the surface doesn't have. As Go writes, `":` ends each key."""
+    fields = decoded.schema["record"]
+    present = pl.sum_horizontal(pl.col(f.name).is_not_null().cast(pl.UInt32) for f in fields.fields)
+    more = good.select(_LINE.str.count_matches('":', literal=True) > present).to_series()
+    found = pl.Series("metadata", [None], dtype=pl.String).new_from_index(0, len(good))
+    if not more.any():
+        return found
+    return found.scatter(more.arg_true(), leftovers(decoded.filter(~failing).filter(more)))
+
+
+def _absent(name: str) -> pl.Expr:
+    return pl.col(name).is_null() | (pl.col(name).str.strip_chars() == "")
+
+
+def _uncountable(name: str) -> pl.Expr:
+    return ~pl.col(name).is_between(0, _MOST_TOKENS).fill_null(value=False)
+
+
+_WRONG_COST = pl.col("cost_usd").is_null() & _LINE.str.contains(r'"cost_usd"\s*:\s*[^n\s]')
+_NEGATIVE = ~pl.col("cost_usd").is_between(0, _MOST_COST).fill_null(value=True)
+_SUCCESS = pl.col("success").fill_null(value=False)
+_COUNTED = pl.sum_horizontal(pl.col(name).is_not_null().cast(pl.UInt8) for name in _COUNTS)
+_PRINTED = pl.any_horizontal(_LINE.str.contains(f'"{name}":', literal=True) for name in _COUNTS)
+
+_COMMON: tuple[Check, ...] = (
+    (_LINE.str.contains(_WRONG_TYPE), "a value is of the wrong type for its key"),
+    (_WRONG_COST | _NEGATIVE, "the cost is negative, not finite, or out of range"),
+    (_absent("model"), "`model` is missing or blank"),
+    (pl.col("success").is_null(), "`success` is missing"),
+)
+_CHECKS_1: tuple[Check, ...] = (
+    *_COMMON,
+    (_absent("ts"), "`ts` is missing or blank"),
+    (~pl.col("created_at").dt.year().is_between(2000, 2100).fill_null(value=False), "`ts` is not a time since 2000"),
+    (_uncountable("prompt_tokens"), "`prompt_tokens` is missing, or not a count"),
+    (_uncountable("completion_tokens"), "`completion_tokens` is missing, or not a count"),
+    (pl.col("cost_usd").is_null(), "`cost_usd` is missing"),
+    (
+        ~_SUCCESS & ((pl.col("prompt_tokens") > 0) | (pl.col("completion_tokens") > 0) | (pl.col("cost_usd") > 0)),
+        "tokens or cost on a failed call",
+    ),
+)
+_CHECKS_2: tuple[Check, ...] = (
+    *_COMMON,
+    (_absent("finished_at"), "`finished_at` is missing or blank"),
+    (
+        ~pl.col("created_at").dt.year().is_between(2000, 2100).fill_null(value=False),
+        "`finished_at` is not a time since 2000",
+    ),
+    (_absent("provider"), "`provider` is missing or blank"),
+    (
+        ~pl.col("latency_ns").is_between(0, _MOST_LATENCY_NS).fill_null(value=False),
+        "`latency_ns` is missing, or no latency",
+    ),
+    (_SUCCESS & (_COUNTED < len(_COUNTS)), "some token counts are missing"),
+    (
+        pl.any_horizontal(_uncountable(name) & pl.col(name).is_not_null() for name in _COUNTS),
+        "a token count is not a count",
+    ),
+    (_SUCCESS & pl.col("error").is_not_null(), "an error on a successful call"),
+    (~_SUCCESS & _absent("error"), "a failed call without an error"),
+    (~_SUCCESS & ((_COUNTED > 0) | pl.col("cost_usd").is_not_null()), "tokens or cost on a failed call"),
+)
+
+
+def _columns() -> dict[str, pl.Expr]:
+    """Return what both versions have."""
+    agent = known(pl.col("agent_id"))
+    return {
+        "source_offset": pl.col("source_offset"),
+        "created_at": pl.col("created_at"),
+        "ts_source": pl.lit("log"),
+        "story_id": known(pl.col("story_id")),
+        "agent_id": agent,
+        "role": role_of(agent),
+        "model": known(pl.col("model")),
+        "token_source": pl.when("success").then(pl.lit("provider")),
+        "success": pl.col("success"),
+    }
+
+
+def _columns_1() -> dict[str, pl.Expr]:
+    request, response = (pl.when("success").then(name) for name in ("prompt_tokens", "completion_tokens"))
+    measured = _SUCCESS & ((pl.col("cost_usd") > 0) | (request + response == 0))
+    return _columns() | {
+        "provider": provider_of(pl.col("model")),
+        "request_tokens": request,
+        "response_tokens": response,
+        "total_tokens": request + response,
+        "cost_reported_usd": pl.when(measured).then(usd(pl.col("cost_usd"))),
+        "format": pl.lit("maestro-usage/v1"),
+    }
+
+
+def _columns_2() -> dict[str, pl.Expr]:
+    latency_ms = pl.col("latency_ns") / 1_000_000
+    response = pl.col("output_tokens") + pl.col("reasoning_tokens")
+    return _columns() | {
+        "started_at": started(pl.col("created_at"), latency_ms),
+        "provider": known(pl.col("provider")),
+        "request_tokens": pl.col("input_tokens"),
+        "cache_read_tokens": pl.col("cache_read_tokens"),
+        "cache_write_tokens": pl.col("cache_write_tokens"),
+        "response_tokens": response,
+        "reasoning_tokens": pl.col("reasoning_tokens"),
+        "total_tokens": pl.col("input_tokens") + response,
+        "cost_reported_usd": usd(pl.col("cost_usd")),
+        "latency_ms": latency_ms,
+        "error": known(pl.col("error")),
+        "format": pl.lit("maestro-usage/v2"),
+    }
+
+
+FORMAT = Format(
+    name="maestro-usage",
+    title="usage.jsonl: maestro's accounts, versions 1 and 2",
+    json=True,
+    claims=(
+        _LINE.str.starts_with(_HEADER)
+        | (
+            _LINE.str.starts_with('{"finished_at":')
+            & _LINE.str.contains('"(?:success|latency_ns|provider|input_tokens)"')
+        )
+        | (
+            _LINE.str.starts_with('{"ts":')
+            & _LINE.str.contains('"(?:prompt_tokens|cost_usd)":')
+            & ~_LINE.str.contains('"(?:run_id|kind|schema_version)":')
+        )
+        | _LINE.str.contains(_GLUED)
+    ),
+    parse=_parse,
+    hints=('"finished_at":', '{"ts":', "usage_surface_version"),
+)
