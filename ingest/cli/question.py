@@ -71,6 +71,8 @@ def replace(path: Path, write_to: Callable[[Path], object]) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
         part = Path(folder) / path.name
         write_to(part)
+        if path.is_dir():
+            path.rename(Path(folder) / "replaced")
         part.replace(path)
 
 

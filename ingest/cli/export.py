@@ -1,0 +1,62 @@
+"""`ingest export`: the calls, or a report, as files for other tools."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ingest.cli.options import warehouse_option
+from ingest.cli.question import filter_options, parameter_option, replace, write
+
+
+@click.command()
+@click.argument("dest")
+@click.option("--report", "report_name", metavar="NAME", help="Export the rows of a report instead of the calls.")
+@parameter_option
+@click.option("--force", is_flag=True, help="Replace what is there.")
+@warehouse_option
+@filter_options
+def export(
+    *,
+    dest: str,
+    report_name: str | None,
+    parameters: dict[str, str],
+    force: bool,
+    warehouse: str,
+    **filters: Any,  # as `queries.connect` takes them
+) -> None:
+    """Write the calls, each once, to DEST: calls.parquet, calls.csv, all.duckdb (with every view), or a folder.
+
+    \b
+      ingest export calls.parquet --since 30d
+      ingest export calls/                      Parquet, one folder a day
+      ingest export all.duckdb                  tables and views for any DuckDB
+      ingest export agents.csv --report cost-by-agent
+    """
+    from queries import connect, export as exports, load, reports, run
+    from queries.database import why_nothing, zone
+
+    path = Path(dest)
+    _check_free(path, force=force)
+    if report_name is None:
+        write_to = exports.writer(path)
+    with connect(warehouse, **filters) as connection:
+        if nothing := why_nothing(connection):
+            click.echo(nothing, err=True)
+        if report_name is None:
+            replace(path, lambda part: write_to(connection, part))
+        else:
+            answer = run(connection, load(report_name, reports.folders(None, warehouse)), **parameters)
+            write(answer.with_filters(filters), zone=zone(connection), form=None, output=dest, all_rows=True)
+    click.echo(f"wrote {dest}", err=True)
+
+
+def _check_free(path: Path, *, force: bool) -> None:
+    from queries import export as exports
+
+    if not path.exists():
+        return
+    if not force:
+        raise click.ClickException(f"{path} exists; replace it with --force")
+    if path.is_dir() and not exports.is_ours(path):
+        raise click.ClickException(f"{path} holds other things than an export; choose another folder")

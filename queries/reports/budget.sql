@@ -1,0 +1,10 @@
+-- Tokens of each user and day against a budget
+-- One row per user (or what -p by= says) and day, the latest day first. Exit code 3 when a budget was exceeded.
+-- $limit: tokens a day, 0 for no limit (default: 0)
+-- $warn: the share of the limit from which to warn (default: 0.8)
+-- $by: user, account, agent, model, story or session (default: user)
+select
+    key, day, used_tokens, limit_tokens, ratio, status, crossed_warning_at, crossed_limit_at, calls_over, downgrade_to,
+    downgrade_saving_usd,
+from budget(coalesce($by::varchar, 'user'), coalesce($limit::bigint, 0), coalesce($warn::double, 0.8))
+order by day desc, used_tokens desc nulls last, key;
