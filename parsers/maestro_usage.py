@@ -42,7 +42,9 @@ Check = tuple[pl.Expr, str]
 
 _LINE = pl.col("line")
 _HEADER = '{"usage_surface_version":'
-_GLUED = r'^\{.*\{"(?:finished_at":"|ts":"|usage_surface_version":)'
+_HEADER_LINE = r"^\{\"usage_surface_version\":[12]\}\s*$"
+_TORN = r'^\{"?[a-z_]{0,21}\{"(?:finished_at|ts|usage_surface_version)":'
+_WHOLE = 2
 _COUNTS = ("input_tokens", "output_tokens", "reasoning_tokens", "cache_read_tokens", "cache_write_tokens")
 _MOST_TOKENS = 10**12
 _MOST_COST = 10**7
@@ -74,54 +76,64 @@ _V2 = pl.Struct(
         "success": pl.Boolean,
     }
 )
-_WRONG_TYPE = (
-    r'_(?:tokens|ns)":\s*(?:-?[0-9]+[.eE]|[^-0-9n\s])|"(?:ts|finished_at|provider|model|story_id|agent_id|error)":\s*[^"n\s]'
-    r'|"(?:cost_usd|success)":\s*[\["{]'
-)
+_AS_GO_WRITES = "%Y-%m-%dT%H:%M:%S%.f%#z"
+_NOT_WHOLE = r'ns":\s*-?[0-9]*[^-0-9,}n\s]'
+"""Counts, whose keys all end in `ns`, that are no whole numbers; the decoder would cut or convert them."""
 
 
 def _parse(records: pl.DataFrame, context: Context) -> Parsed:
-    pieces = _unglued(records)
+    calls, rejects, broken = _rows(records)
+    pieces = _pieces(broken)
+    if pieces.is_empty():
+        rejects = pl.concat([rejects, broken])
+    else:
+        more, bad, torn = _rows(pieces)
+        whole = broken.filter(~pl.col("source_end").is_in(pieces["source_end"].implode()))
+        calls, rejects = pl.concat([calls, more], how="diagonal_relaxed"), pl.concat([rejects, whole, bad, torn])
+    return Parsed(calls.sort("source_offset"), pl.DataFrame(), rejects.sort("source_offset"), context)
+
+
+def _rows(records: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Return the calls of *records*, the rejects, and as rejects too what is no JSON at all."""
     header, first = _LINE.str.starts_with(_HEADER), _LINE.str.starts_with('{"ts":')
-    good_1, bad_1 = _read(pieces.filter(first), _V1, _columns_1, _CHECKS_1)
-    good_2, bad_2 = _read(pieces.filter(~first & ~header), _V2, _columns_2, _CHECKS_2)
-    odd = pieces.filter(header & ~_LINE.str.contains(r"^\{\"usage_surface_version\":[12]\}\s*$"))
-    return Parsed(
-        pl.concat([good_1, good_2], how="diagonal_relaxed").sort("source_offset"),
-        pl.DataFrame(),
-        pl.concat([bad_1, bad_2, reject(odd, "not a header of version 1 or 2")]).sort("source_offset"),
-        context,
-    )
+    good_1, bad_1, broken_1 = _read(records.filter(first), _V1, _columns_1, _CHECKS_1)
+    good_2, bad_2, broken_2 = _read(records.filter(~first & ~header), _V2, _columns_2, _CHECKS_2)
+    odd = reject(records.filter(header & ~_LINE.str.contains(_HEADER_LINE)), "not a header of version 1 or 2")
+    calls = pl.concat([good_1, good_2], how="diagonal_relaxed")
+    return calls, pl.concat([bad_1, bad_2, odd]), pl.concat([broken_1, broken_2])
 
 
-def _unglued(records: pl.DataFrame) -> pl.DataFrame:
-    """Return *records* with lines that hold several split, each piece with its place in the source."""
-    glued = records.select(_LINE.str.contains(_GLUED)).to_series()
-    if not glued.any():
-        return records
-    pieces = [piece for row in records.filter(glued).iter_rows() for piece in _pieces(*row)]
-    return pl.concat([records.filter(~glued), pl.DataFrame(pieces, schema=RECORDS, orient="row")]).sort("source_offset")
-
-
-def _pieces(line: str, offset: int, end: int) -> list[tuple[str, int, int]]:
-    found = pl.Series([line]).str.find_many(['{"finished_at":', '{"ts":', _HEADER])[0].to_list()
-    raw = line.encode()
-    bounds = sorted({0, len(raw), *found})
-    return [(raw[a:b].decode(), offset + a, end if b == len(raw) else offset + b) for a, b in pairwise(bounds)]
+def _pieces(broken: pl.DataFrame) -> pl.DataFrame:
+    """Return, of each broken line in which further records begin, the pieces, each with its place in the source."""
+    pieces = []
+    for line, offset, end in broken.select(RECORDS.names()).iter_rows():
+        found = pl.Series([line]).str.find_many(['{"finished_at":', '{"ts":', _HEADER])[0].to_list()
+        raw = line.encode()
+        bounds = sorted({0, len(raw), *found})
+        if len(bounds) > _WHOLE:
+            pieces += [
+                (raw[a:b].decode(), offset + a, end if b == len(raw) else offset + b) for a, b in pairwise(bounds)
+            ]
+    return pl.DataFrame(pieces, schema=RECORDS, orient="row")
 
 
 def _read(
     records: pl.DataFrame, dtype: pl.Struct, columns: Callable[[], dict[str, pl.Expr]], checks: Sequence[Check]
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the calls of *records* of one version, and the rejects."""
-    decoded, rejects = decode(records, dtype)
-    read = decoded.unnest("record").with_columns(created_at=utc(pl.col(dtype.fields[0].name)))
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Return the calls of *records* of one version, the rejects, and as rejects too what is no JSON at all."""
+    decoded, broken = decode(records, dtype)
+    time = pl.col(dtype.fields[0].name)
+    read = decoded.unnest("record").with_columns(
+        created_at=time.str.to_datetime(_AS_GO_WRITES, strict=False, time_unit="us", time_zone="UTC")
+    )
+    if read["created_at"].has_nulls():
+        read = read.with_columns(created_at=utc(time))
     failing = read.select(pl.any_horizontal(check for check, _ in checks).fill_null(value=True)).to_series()
     bad = read.filter(failing)
     reason = pl.coalesce(pl.when(check.fill_null(value=True)).then(pl.lit(text)) for check, text in checks)
     good = read.filter(~failing) if failing.any() else read
     more = _unknown(good, decoded, failing)
-    return good.select(**columns(), metadata=more), pl.concat([rejects, reject(bad, reason)])
+    return good.select(**columns(), metadata=more), reject(bad, reason), broken
 
 
 def _unknown(good: pl.DataFrame, decoded: pl.DataFrame, failing: pl.Series) -> pl.Series:
@@ -150,7 +162,7 @@ _COUNTED = pl.sum_horizontal(pl.col(name).is_not_null().cast(pl.UInt8) for name 
 _PRINTED = pl.any_horizontal(_LINE.str.contains(f'"{name}":', literal=True) for name in _COUNTS)
 
 _COMMON: tuple[Check, ...] = (
-    (_LINE.str.contains(_WRONG_TYPE), "a value is of the wrong type for its key"),
+    (_LINE.str.contains(_NOT_WHOLE), "a count is not a whole number"),
     (_WRONG_COST | _NEGATIVE, "the cost is negative, not finite, or out of range"),
     (_absent("model"), "`model` is missing or blank"),
     (pl.col("success").is_null(), "`success` is missing"),
@@ -243,17 +255,10 @@ FORMAT = Format(
     title="usage.jsonl: maestro's accounts, versions 1 and 2",
     json=True,
     claims=(
-        _LINE.str.starts_with(_HEADER)
-        | (
-            _LINE.str.starts_with('{"finished_at":')
-            & _LINE.str.contains('"(?:success|latency_ns|provider|input_tokens)"')
-        )
-        | (
-            _LINE.str.starts_with('{"ts":')
-            & _LINE.str.contains('"(?:prompt_tokens|cost_usd)":')
-            & ~_LINE.str.contains('"(?:run_id|kind|schema_version)":')
-        )
-        | _LINE.str.contains(_GLUED)
+        _LINE.str.starts_with('{"finished_at":')
+        | (_LINE.str.starts_with('{"ts":') & _LINE.str.contains(r'"(?:prompt|completion)_tokens":'))
+        | _LINE.str.starts_with(_HEADER)
+        | _LINE.str.contains(_TORN)
     ),
     parse=_parse,
     hints=('"finished_at":', '{"ts":', "usage_surface_version"),
