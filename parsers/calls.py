@@ -34,6 +34,7 @@ COUNTS = (
 )  # fmt: skip
 NUMBERS = ("attempt", "max_tokens", "temperature")
 TIMES = ("created_at", "started_at")
+_TOKENS = tuple(name for name in COUNTS if name not in ("cache_write_5m_tokens", "cache_write_1h_tokens"))
 FIELDS = (*TIMES, *TEXTS, *COUNTS, *NUMBERS, "latency", "cost", "status", "variant", "dedupe_key")
 """Every field that has a meaning here."""
 
@@ -200,7 +201,9 @@ def _tokens(meaning: Meaning, have: Sequence[str]) -> dict[str, pl.Expr]:
 
 
 def _row(meaning: Meaning, have: Sequence[str]) -> dict[str, pl.Expr]:
-    kept = {name: pl.col(name) for name in (*meaning.metadata, "cache_write_1h_tokens") if name in have}
+    kept = {name: pl.col(name) for name in meaning.metadata if name in have}
+    if "cache_write_1h_tokens" in have:
+        kept["cache_write_1h_tokens"] = pl.col("_cache_write_1h_tokens")
     some = pl.any_horizontal(
         pl.col(name).is_not_null() for name in ("request_tokens", "response_tokens", "total_tokens")
     )
@@ -245,8 +248,3 @@ def _when(have: Sequence[str]) -> dict[str, pl.Expr]:
         began = started(finish, latency)
         columns |= {"started_at": began if start is None else pl.coalesce(start, began), "latency_ms": latency}
     return columns
-
-
-_TOKENS = (
-    "request_tokens", "cache_read_tokens", "cache_write_tokens", "response_tokens", "reasoning_tokens", "total_tokens",
-)  # fmt: skip

@@ -14,7 +14,7 @@ their parent under other request ids, and progress lines hold whole messages of 
 request's), and the one with most tokens is the call. Nothing is dropped here: a copy may lie in another file.
 The request is no part of the key: some lines of a response lack it, and a replay has another.
 
-Lines of a side chain are marked `"sidechain":"true"` in the metadata. Lines of the model `<synthetic>` are Claude
+Lines of a side chain are marked `"sidechain":true` in the metadata. Lines of the model `<synthetic>` are Claude
 Code's own, not calls; those that report an API error are events, `api_error`. `costUSD`, which old versions wrote, is
 the reported cost.
 """
@@ -72,7 +72,8 @@ def _parse(records: pl.DataFrame, context: Context) -> Parsed:
         sidechain=pl.when(pl.col("sidechain") == "true").then(pl.col("sidechain")),
     )
     parsed = made(called.drop("api_error", "error_type"), _SHAPE, rejects)
-    return replace(parsed, events=_errors(fields.filter(failed)))
+    marked = pl.col("metadata").str.replace('"sidechain":"true"', '"sidechain":true', literal=True)
+    return replace(parsed, calls=parsed.calls.with_columns(metadata=marked), events=_errors(fields.filter(failed)))
 
 
 def _errors(fields: pl.DataFrame) -> pl.DataFrame:
@@ -88,7 +89,7 @@ def _errors(fields: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-CLAUDE_CODE = Format(
+FORMAT = Format(
     name="claude-code",
     title="Claude Code sessions",
     json=True,

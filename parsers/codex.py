@@ -55,8 +55,9 @@ def _parse(records: pl.DataFrame, context: Context) -> Parsed:
     fields, rejects = read(records, _SHAPE)
     fields = _carried(fields, context)
     after = {name: fields[name][-1] for name in ("model", "provider", "session_id", "root", "totals")}
-    counted = fields.filter(pl.col("totals").is_not_null() | pl.col("request_tokens").is_not_null())
-    counted = counted.filter(pl.col("is_count") & pl.col("totals").ne_missing(pl.col("before")))
+    told = pl.any_horizontal(pl.col(name).is_not_null() for name in (*_SUMS, *_COUNTS))
+    grown = pl.col("own").is_null() | pl.col("own").ne_missing(pl.col("before"))
+    counted = fields.filter(pl.col("is_count") & told & grown)
     parsed = calls(_since(counted).select(*records.columns, *_ROW), _SHAPE.meaning)
     kept = {name: value for name, value in after.items() if value is not None}
     return replace(parsed, rejects=pl.concat([rejects, parsed.rejects]), context={**context, **kept})
@@ -77,7 +78,7 @@ def _carried(fields: pl.DataFrame, context: Context) -> pl.DataFrame:
         provider=pl.when(is_meta).then("provider"),
         model=pl.when(~is_meta).then("model"),
         totals=pl.when(is_count & some).then(totals),
-    )
+    ).with_columns(own="totals")
     earlier = {name: pl.lit(context.get(name), dtype=pl.String) for name in ("model", "provider", "root", "totals")}
     carried = own.with_columns(
         *(pl.coalesce(pl.col(name).forward_fill(), value).alias(name) for name, value in earlier.items()),
@@ -101,14 +102,14 @@ def _since(counted: pl.DataFrame) -> pl.DataFrame:
         pl.when(no_last).then(value).otherwise(pl.col(name)).alias(name) for name, value in growth.items()
     )
     call = pl.concat_str([pl.col(name).fill_null("") for name in _COUNTS], separator="-")
-    key = pl.concat_str(pl.lit("codex"), "root", pl.col("totals").fill_null(pl.col("created_at")), call, separator=":")
+    key = pl.concat_str(pl.lit("codex"), "root", pl.coalesce("own", "created_at"), call, separator=":")
     return filled.with_columns(dedupe_key=key)
 
 
 _CONTEXT = pl.col("line").str.contains(r'"type"\s*:\s*"(?:session_meta|turn_context)"')
 _COUNT = pl.col("line").str.contains(r'"type"\s*:\s*"token_count"') & pl.col("line").str.contains(r'"event_msg"')
 
-CODEX = Format(
+FORMAT = Format(
     name="codex",
     title="Codex rollouts",
     json=True,

@@ -81,7 +81,7 @@ def _parse(records: pl.DataFrame, context: Context) -> Parsed:
     return replace(parsed, events=hits if not hits.is_empty() else conform(hits, EVENTS))
 
 
-LITELLM = Format(
+FORMAT = Format(
     name="litellm",
     title="LiteLLM standard logging payloads and spend logs",
     json=True,

@@ -166,7 +166,7 @@ def _events(failures: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-OTLP = Format(
+FORMAT = Format(
     name="otlp",
     title="OpenTelemetry spans and logs in OTLP-JSON, Claude Code's among them",
     json=True,

@@ -130,9 +130,12 @@ def _fields(decoded: pl.DataFrame, places: list[tuple[str, ...]]) -> pl.DataFram
             error=pl.coalesce(error.field("message"), error.field("status"), error.field("code")),
             error_type=pl.coalesce(error.field("type"), error.field("code"), error.field("status")),
         )
-    usage = pl.coalesce("usage", "usageMetadata")
+    flat = flat.with_columns(used=pl.coalesce("usage", "usageMetadata")).drop(
+        "record", "body", "usage", "usageMetadata"
+    )
+    usage = pl.col("used")
     counted = {name: value.cast(pl.String) for name, value in {**tokens(usage), **details(usage)}.items()}
-    return flat.with_columns(**counted, cost=cost(usage).cast(pl.String), **_named()).drop("record", "body")
+    return flat.with_columns(**counted, cost=cost(usage).cast(pl.String), **_named()).drop("used")
 
 
 def _named() -> dict[str, pl.Expr]:
@@ -155,11 +158,13 @@ def _named() -> dict[str, pl.Expr]:
     }
 
 
-RESPONSES = Format(
+FORMAT = Format(
     name=_NAME,
     title="responses of OpenAI, OpenRouter, Anthropic, Gemini and Bedrock APIs",
     json=True,
-    claims=_LINE.str.contains(r'"usage(?:Metadata)?"\s*:\s*\{') & pl.any_horizontal(_VARIANTS.values()),
+    claims=_LINE.str.contains(r'"usage(?:Metadata)?"\s*:\s*\{')
+    & pl.any_horizontal(_VARIANTS.values())
+    & ~_LINE.str.contains(r'"type"\s*:\s*"assistant"'),  # a session of Claude Code
     parse=_parse,
     hints=HINTS,
 )

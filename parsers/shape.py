@@ -1,7 +1,7 @@
 """A shape: where JSON records keep what, and what it means. Most formats of JSON lines are no more than one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 
 import polars as pl
@@ -19,32 +19,34 @@ HINTS = ("oken",)
 class Shape:
     """Where a format keeps its fields.
 
-    `paths` names for each field of `calls.FIELDS` the places to look, best first, written as `fields.path` reads them;
-    a name that is no such field goes to `metadata`.
+    Attributes:
+        paths: for each field of `calls.FIELDS` the places to look, best first, as `fields.path` reads them; a name that
+            is no such field goes to `metadata`.
+        meaning: what the fields mean.
+        derived: fields that follow from others.
+        counts: true on the fields of those records that are calls; without it all are.
+        internal: fields that others are derived from: not kept themselves.
     """
 
     paths: Mapping[str, tuple[str, ...]]
     meaning: Meaning
+    derived: Mapping[str, pl.Expr] = field(default_factory=dict)
+    counts: pl.Expr | None = None
+    internal: tuple[str, ...] = ()
 
 
-def json_format(title: str, shape: Shape, *, claims: pl.Expr, counts: pl.Expr | None = None) -> Format:
-    """Return the format of JSON lines of one *shape*. *counts*: which records, by their fields, are calls; else all."""
-    return Format(
-        name=shape.meaning.name,
-        title=title,
-        json=True,
-        claims=claims,
-        parse=partial(_parse, shape, counts),
-        hints=HINTS,
-    )
+def json_format(title: str, shape: Shape, *, claims: pl.Expr, hints: tuple[str, ...] = HINTS) -> Format:
+    """Return the format of JSON lines of one *shape*."""
+    name = shape.meaning.name
+    return Format(name=name, title=title, json=True, claims=claims, parse=partial(_parse, shape), hints=hints)
 
 
-def _parse(shape: Shape, counts: pl.Expr | None, records: pl.DataFrame, context: Context) -> Parsed:
+def _parse(shape: Shape, records: pl.DataFrame, context: Context) -> Parsed:
     del context
     fields, rejects = read(records, shape)
-    if counts is not None:
-        fields = fields.filter(counts.fill_null(value=True))
-    return made(fields, shape, rejects)
+    if shape.counts is not None:
+        fields = fields.filter(shape.counts.fill_null(value=True))
+    return made(fields.with_columns(**shape.derived).drop(shape.internal), shape, rejects)
 
 
 def read(records: pl.DataFrame, shape: Shape) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -77,5 +79,5 @@ def made(fields: pl.DataFrame, shape: Shape, rejects: pl.DataFrame) -> Parsed:
 
 @lru_cache(maxsize=64)
 def _meaning(shape: Shape) -> Meaning:
-    extra = tuple(name for name in shape.paths if name not in FIELDS and name not in shape.meaning.metadata)
-    return replace(shape.meaning, metadata=shape.meaning.metadata + extra)
+    extra = tuple(name for name in shape.paths if name not in FIELDS and name not in shape.internal)
+    return replace(shape.meaning, metadata=tuple(dict.fromkeys(shape.meaning.metadata + extra)))

@@ -64,7 +64,8 @@ def test_rows_are_the_same_however_the_file_was_cut(path):
 def test_no_line_is_claimed_by_two_formats(path):
     lines = split(Block(path.read_bytes(), sealed=True)).frame()
     for json_ in (True, False):
-        formats = [f for f in FORMATS if f.json is json_ and f.heads is None]
+        # app-json takes what no other format does: it is asked last.
+        formats = [f for f in FORMATS if f.json is json_ and f.heads is None and f.name != "app-json"]
         offered = lines.filter(pl.col("line").str.starts_with("{") == json_)
         if formats and not offered.is_empty():
             claims = offered.select(f.claims.fill_null(value=False).alias(f.name) for f in formats)
