@@ -5,89 +5,74 @@ The bucket holds as many tokens as the limit and refills at the limit per minute
 and the call waits for what exceeds the capacity. Everything is counted in integers, so that limits are exact.
 """
 
-from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
-
-Ints = npt.NDArray[np.int64]
+import polars as pl
 
 _MINUTE = 60_000_000
 _SAFE = 1 << 62
+_AT, _ASKED, _SUM = pl.col("at"), pl.col("asked"), pl.col("sum")
 
 
-@dataclass(frozen=True)
-class Calls:
-    """Calls in order of time: instants in microseconds from the first, what each asks for, and the sum so far."""
-
-    instants: Ints
-    amounts: Ints
-    sums: Ints
-
-    @classmethod
-    def of(cls, instants: Ints, amounts: Ints) -> "Calls":
-        """Put calls in order."""
-        if np.any(instants[1:] < instants[:-1]):
-            order = np.argsort(instants, kind="stable")
-            instants, amounts = instants[order], amounts[order]
-        return cls(instants - instants[0], amounts, np.cumsum(amounts))
-
-    def only(self, kept: npt.NDArray[np.bool_]) -> "Calls":
-        """Return the *kept* calls, without summing up again what lies between them."""
-        return Calls(self.instants[kept], self.amounts[kept], self.sums[kept])
+def in_order(instants: pl.Series, amounts: pl.Series) -> pl.DataFrame:
+    """Return calls in order of time: instants in microseconds, what each asks for, and the sum so far."""
+    return pl.DataFrame({"at": instants, "asked": amounts}).sort("at", maintain_order=True).with_columns(
+        sum=_ASKED.cum_sum()
+    )
 
 
-def fixed_peak(instants: Ints, amounts: Ints) -> int:
+def fixed_peak(calls: pl.DataFrame) -> int:
     """Return the largest sum over a clock minute."""
-    if np.any(instants[1:] < instants[:-1]):
-        order = np.argsort(instants, kind="stable")
-        instants, amounts = instants[order], amounts[order]
-    minutes = instants // _MINUTE
-    starts = np.flatnonzero(np.diff(minutes, prepend=minutes[0] - 1))
-    return int(np.add.reduceat(amounts, starts).max())
+    sums = calls.group_by(_AT // _MINUTE).agg(_ASKED.sum())
+    return int(sums["asked"].max() or 0)  # type: ignore[arg-type]  # a maximum of integers is one
 
 
-def rolling_peak(calls: Calls) -> int:
+def rolling_peak(calls: pl.DataFrame) -> int:
     """Return the largest sum over 60 seconds `(t - 60 s, t]`."""
-    before = np.searchsorted(calls.instants, calls.instants - _MINUTE, side="right")
-    return int((calls.sums - calls.sums[before] + calls.amounts[before]).max())
+    # Between neighbouring minutes that are both less than the fullest one lies no window that beats it.
+    minutes = calls.group_by(at=_AT // _MINUTE).agg(_ASKED.sum()).sort("at")
+    follows = _AT - _AT.shift(1) == 1
+    pairs = minutes.with_columns(both=_ASKED + pl.when(follows).then(_ASKED.shift(1)).otherwise(0))
+    crowded = pairs.filter(pl.col("both") >= _ASKED.max())["at"]
+    near = calls.filter((_AT // _MINUTE).is_in(pl.concat([crowded, crowded - 1]).unique().implode()))
+    sums = near.select(pl.col("asked").cum_sum())["asked"]
+    first = near["at"].search_sorted(near["at"] - _MINUTE, side="right")
+    return int((sums - sums.gather(first) + near["asked"].gather(first)).max() or 0)  # type: ignore[operator,arg-type]
 
 
-def backlogs(calls: Calls, limit: int) -> npt.NDArray[Any]:
-    """Return what is owed right after each call asked, in tokens times a minute's microseconds."""
-    # Numbers that don't fit 64 bits lose their last digits in extended floats; they are then 10^18 and more.
-    exact = int(calls.sums[-1]) * _MINUTE < _SAFE and int(calls.instants[-1]) * limit < _SAFE
-    kind = np.int64 if exact else np.longdouble
-    owed = calls.sums.astype(kind) * _MINUTE - calls.instants.astype(kind) * limit
-    result: npt.NDArray[Any] = owed - np.minimum.accumulate(owed - calls.amounts.astype(kind) * _MINUTE)
-    return result
+def backlogs(calls: pl.DataFrame, limit: int) -> pl.DataFrame:
+    """Add `owed`: what is owed right after each call asked, in tokens times a minute's microseconds."""
+    last = calls.select(_SUM.last(), at=_AT.last() - _AT.first()).row(0, named=True)
+    kind = pl.Int64 if max(last["sum"] * _MINUTE, last["at"] * limit) < _SAFE else pl.Int128
+    asked = _SUM.cast(kind) * _MINUTE - (_AT - _AT.first()).cast(kind) * limit
+    return calls.with_columns(owed=asked - (asked - _ASKED.cast(kind) * _MINUTE).cum_min())
 
 
-def waits(calls: Calls, limit: int) -> npt.NDArray[np.float64]:
+def waits(calls: pl.DataFrame, limit: int) -> pl.Series:
     """Return how many seconds each call would have waited at *limit*, those that would not have left out."""
-    excess = backlogs(calls, limit) - limit * _MINUTE
-    return (excess[excess > 0] / limit / 1e6).astype(np.float64)
+    excess = pl.col("owed") - limit * _MINUTE
+    return backlogs(calls, limit).filter(excess > 0).select(wait=excess / limit / 1e6)["wait"]
 
 
-def smallest_limit(calls: Calls, *, may_wait: int, at_most: int) -> int:
+def smallest_limit(calls: pl.DataFrame, *, may_wait: int, at_most: int) -> int:
     """Return the smallest limit at which no more than *may_wait* calls wait; at *at_most* none does."""
     low, high = 0, at_most
     while high - low > 1:
         middle = (low + high) // 2
         owed = backlogs(calls, middle)
-        waiting = owed > middle * _MINUTE
-        if int(waiting.sum()) > may_wait:
+        waiting = pl.col("owed") > middle * _MINUTE
+        if owed.select(waiting.sum()).item() > may_wait:
             low = middle
-            calls = _still_of_interest(calls, owed, waiting)
+            calls = _still_of_interest(owed, waiting)
         else:
             high = middle
     return high
 
 
-def _still_of_interest(calls: Calls, owed: npt.NDArray[Any], waiting: npt.NDArray[np.bool_]) -> Calls:
-    """Leave out the busy periods in which no call waits: none will at a higher limit."""
-    period = np.cumsum(owed == calls.amounts * _MINUTE) - 1
-    crowded = np.zeros(int(period[-1]) + 1, dtype=np.bool_)
-    crowded[period[waiting]] = True
-    return calls.only(crowded[period])
+def _still_of_interest(owed: pl.DataFrame, waiting: pl.Expr) -> pl.DataFrame:
+    """Leave out the busy periods in which no call waits: none will at a higher limit.
+
+    The sums stay those over all calls, so what lies between two periods that are left still counts.
+    """
+    period = (pl.col("owed") == _ASKED.cast(owed.schema["owed"]) * _MINUTE).cum_sum()
+    numbered = owed.with_columns(period=period, waiting=waiting)
+    crowded = numbered.filter("waiting")["period"].unique()
+    return numbered.filter(pl.col("period").is_in(crowded.implode())).select("at", "asked", "sum")

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import duckdb
+import polars as pl
 from duckdb.sqltypes import BIGINT, DOUBLE
 
 from queries import buckets
@@ -38,29 +39,25 @@ def _replay(instants: Any, amounts: Any, limits: Any) -> Any:  # Arrow arrays in
     import pyarrow as pa
 
     rows = [
-        _answer(when.values.to_numpy(), what.values.to_numpy(), limit.as_py())
+        _answer(pl.Series(when.values), pl.Series(what.values), limit.as_py())
         for when, what, limit in zip(instants, amounts, limits, strict=True)
     ]
     return pa.array(rows, pa.struct([(n, pa.int64() if t == BIGINT else pa.float64()) for n, t in _FIELDS.items()]))
 
 
-def _answer(instants: buckets.Ints, amounts: buckets.Ints, limit: int | None) -> dict[str, float | None]:
+def _answer(instants: pl.Series, amounts: pl.Series, limit: int | None) -> dict[str, float | None]:
     if len(amounts) < len(instants):  # requests: each asks for the same
-        amounts = amounts[:1].repeat(len(instants))
-    calls = buckets.Calls.of(instants, amounts)
+        amounts = pl.repeat(amounts[0], len(instants), dtype=pl.Int64, eager=True)
+    calls = buckets.in_order(instants, amounts)
     peak = buckets.rolling_peak(calls)
     answer: dict[str, float | None] = dict.fromkeys(_FIELDS)
-    answer |= {"fixed_peak": buckets.fixed_peak(instants, amounts), "rolling_peak": peak, "largest_call": int(amounts.max())}
+    answer |= {"fixed_peak": buckets.fixed_peak(calls), "rolling_peak": peak, "largest_call": int(calls["asked"].max())}
     if limit:
         waits = buckets.waits(calls, limit)
-        answer |= {
-            "throttled_calls": len(waits),
-            "max_wait_s": float(waits.max(initial=0)),
-            "total_wait_s": float(waits.sum()),
-        }
+        answer |= {"throttled_calls": len(waits), "max_wait_s": waits.max() or 0.0, "total_wait_s": waits.sum()}
     elif peak:
         # A limit as high as the rolling peak is enough: n minutes hold at most n peaks.
         none = buckets.smallest_limit(calls, may_wait=0, at_most=peak)
-        few = buckets.smallest_limit(calls, may_wait=len(instants) // 100, at_most=none)
+        few = buckets.smallest_limit(calls, may_wait=calls.height // 100, at_most=none)
         answer |= {"limit_for_none": none, "limit_for_one_percent": few}
     return answer

@@ -14,6 +14,7 @@ import duckdb
 import polars as pl
 
 from queries.errors import QueryError, nearest
+from queries.replay import replaying
 
 _BUILT_IN = resources("queries") / "reports"
 
@@ -134,8 +135,6 @@ def run(connection: duckdb.DuckDBPyConnection, report: Report | str, **parameter
     """Answer *report* over what *connection* sees."""
     if isinstance(report, str):
         report = load(report)
-    from queries.replay import replaying  # numpy, which only one report needs
-
     bound = report.bind(parameters)
     try:
         with replaying(connection) if "replay(" in report.sql else nullcontext():
