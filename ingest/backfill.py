@@ -12,7 +12,7 @@ from ingest.identity import HEAD, known_names
 from ingest.intake import Intake
 from ingest.sealing import is_sealed, quiet_seconds
 from ingest.sources import expand
-from ingest.streams import PackedStream, PlainStream, open_stream
+from ingest.streams import PlainStream, Stream, open_stream
 
 log = logging.getLogger(__name__)
 
@@ -59,56 +59,80 @@ def backfill(files: Sequence[Path], intake: Intake, *, progress: Callable[[int, 
     Raises:
         WarehouseError: Nothing more can be written; what was committed stays, and a later run goes on from there.
     """
-    outcome = Outcome()
-    queue, waiting = list(files), [Cursor]
-    waiting.clear()
-    open_cursors: list[Cursor] = []
+    outcome, reading = Outcome(), _Reading(intake)
+    queue = list(files)
     while queue:
         path = queue.pop(0)
         try:
-            cursor = _open(path, intake)
-            if cursor is not None:
-                _read(cursor, intake, open_cursors, outcome, progress)
+            _read(path, reading, outcome, progress)
         except (OSError, SourceError) as error:
             outcome.failed.append(f"{path}: {_reason(error)}")
         outcome.files += 1
         if not queue:
-            _flush(intake, open_cursors, wait=True)
-            queue += [c.path for c in open_cursors if c.lost]
-            open_cursors.clear()
+            queue = reading.finish()
     return outcome
 
 
-def _read(
-    cursor: Cursor,
-    intake: Intake,
-    open_cursors: list[Cursor],
-    outcome: Outcome,
-    progress: Callable[[int, Path], None],
-) -> None:
-    """Read *cursor* to its end, committing now and then."""
-    open_cursors.append(cursor)
-    yielded = cursor.committed is not None
-    sealed = cursor.path == STDIN or is_sealed(cursor.stream, quiet_seconds=_quiet(cursor))
-    while True:
-        if not intake.may_read(cursor):
-            _flush(intake, open_cursors, wait=True)
-            intake.place(cursor)
-        taken = intake.read(cursor, sealed=sealed)
-        yielded = yielded or cursor.pending_rows > 0
-        if not taken:
-            break
-        outcome.bytes += taken
-        progress(taken, cursor.path)
-        if _is_due(open_cursors):
-            _flush(intake, open_cursors, wait=False)
-            if cursor.lost:
-                intake.place(cursor)
-    if not yielded and cursor.position:
-        outcome.unknown.append(cursor.path)
-    if cursor.stream.read(cursor.position, 1):
-        outcome.open_ended.append(cursor.path)
-    cursor.stream.close()
+@dataclass
+class _Reading:
+    """The cursors whose rows wait to be committed, and those whose rows are on their way."""
+
+    intake: Intake
+    waiting: list[Cursor] = field(default_factory=list)
+    flying: list[Cursor] = field(default_factory=list)
+    again: list[Path] = field(default_factory=list)
+
+    def flush(self, *, wait: bool) -> None:
+        """Commit what waits, after what is on its way."""
+        self.intake.settle()
+        self.again += [c.path for c in self.flying if c.lost and c not in self.waiting and c.path != STDIN]
+        self.intake.flush(self.waiting, wait=wait, file_times=True)
+        self.flying, self.waiting = self.waiting, []
+
+    def is_due(self) -> bool:
+        """Whether enough waits to be worth a commit."""
+        rows = sum(c.pending_rows for c in self.waiting)
+        return rows >= COMMIT_ROWS or sum(c.pending_bytes for c in self.waiting) >= COMMIT_BYTES
+
+    def finish(self) -> list[Path]:
+        """Commit everything; return the files that must be read again because another writer read them too."""
+        self.flush(wait=True)
+        self.flush(wait=True)
+        again, self.again = self.again, []
+        return again
+
+
+def _read(path: Path, reading: _Reading, outcome: Outcome, progress: Callable[[int, Path], None]) -> None:
+    """Read *path* to its end, committing now and then."""
+    intake = reading.intake
+    cursor = _open(path, intake)
+    if cursor is None:
+        return
+    try:
+        known, consumed = cursor.committed is not None, 0
+        sealed = path == STDIN or is_sealed(cursor.stream, quiet_seconds=quiet_seconds(path))
+        while _is_placed(cursor, reading) and (taken := intake.read(cursor, sealed=sealed)):
+            if cursor not in reading.waiting:
+                reading.waiting.append(cursor)
+            outcome.bytes += taken
+            progress(cursor.stream.consumed(cursor.position) - consumed, path)
+            consumed = cursor.stream.consumed(cursor.position)
+            if reading.is_due():
+                reading.flush(wait=False)
+        if not known and not cursor.claimed and cursor.stream.read(cursor.position and cursor.position - 1, 1):
+            outcome.unknown.append(path)
+        if cursor.stream.read(cursor.position, 1):
+            outcome.open_ended.append(path)
+    finally:
+        cursor.stream.close()
+
+
+def _is_placed(cursor: Cursor, reading: _Reading) -> bool:
+    """Wait for whoever may be reading the same source; False when nothing is left to read then."""
+    if not reading.intake.may_read(cursor):
+        reading.flush(wait=True)
+        return reading.intake.place(cursor)
+    return not cursor.lost or reading.intake.place(cursor)
 
 
 def _open(path: Path, intake: Intake) -> Cursor | None:
@@ -123,7 +147,7 @@ def _open(path: Path, intake: Intake) -> Cursor | None:
     return cursor if intake.place(cursor) else None
 
 
-def _spooled(stream: PackedStream) -> PlainStream:
+def _spooled(stream: Stream) -> PlainStream:
     with tempfile.NamedTemporaryFile(prefix="ingest-stdin-") as file:
         at = 0
         while data := stream.read(at, 1 << 20):
@@ -131,19 +155,6 @@ def _spooled(stream: PackedStream) -> PlainStream:
             at += len(data)
         file.flush()
         return PlainStream(Path(file.name))
-
-
-def _is_due(cursors: Sequence[Cursor]) -> bool:
-    rows = sum(c.pending_rows for c in cursors)
-    return rows >= COMMIT_ROWS or sum(c.pending_bytes for c in cursors) >= COMMIT_BYTES
-
-
-def _flush(intake: Intake, cursors: Sequence[Cursor], *, wait: bool) -> None:
-    intake.flush(cursors, wait=wait, file_times=True)
-
-
-def _quiet(cursor: Cursor) -> float:
-    return quiet_seconds(cursor.path)
 
 
 def _reason(error: Exception) -> str:

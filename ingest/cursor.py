@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import xxhash
 
+from ingest.documents import document
 from ingest.identity import HEAD, Positions, continues, known_names, name_of
 from ingest.pricing import Prices
 from ingest.stamp import stamp
@@ -28,8 +29,8 @@ class Cursor:
     """A source open for reading.
 
     `committed` is the offset in the warehouse, None while the warehouse doesn't know the source; `position` is how far
-    it has been read. The rows between the two are `pending`. `lost` says that the source has moved on in the warehouse,
-    or that a commit failed: it must be placed anew.
+    it has been read. The rows between the two are `pending`. `claimed` counts the records that a format knew. `lost`
+    says that the source has moved on in the warehouse, or that a commit failed: it must be placed anew.
     """
 
     path: Path
@@ -45,12 +46,18 @@ class Cursor:
     digest: xxhash.xxh3_128 = field(default_factory=xxhash.xxh3_128)
     head: bytes = b""
     tail: bytes = b""
+    claimed: int = 0
     lost: bool = False
 
     @property
     def pending_rows(self) -> int:
         """Rows read and not yet committed."""
         return sum(r.calls.height + r.events.height + r.rejects.height for r in self.pending)
+
+    @property
+    def yielded(self) -> bool:
+        """Whether anything that waits to be committed tells this source from others: a record that a format knows."""
+        return any(r.calls.height or r.events.height or r.rejects["format"].count() for r in self.pending)
 
     @property
     def pending_bytes(self) -> int:
@@ -102,6 +109,10 @@ def advance(cursor: Cursor, *, sealed: bool = False, quantum: int = QUANTUM) -> 
         data = cursor.stream.read(cursor.position, size)
         ended = len(data) < size
         cut = len(data) if ended and sealed else _end_of_lines(data, cursor.encoding)
+        if not cursor.position and (found := document(cursor.stream, data, cursor.formats, ended=ended)):
+            rows, whole = found
+            _consume(cursor, whole, rows)
+            return len(whole)
         if not cut and len(data) > MAX_LINE:
             return _skip_overlong(cursor, data[:MAX_KEPT], sealed=sealed)
         if cut and (taken := _take(cursor, Block(data[:cut], cursor.position, ended and sealed, cursor.encoding))):
@@ -131,7 +142,7 @@ def cut(cursor: Cursor, known: Positions, *, file_time: datetime | None = None) 
     A source that has yielded nothing is not remembered: many files begin alike, and only a record tells them apart.
     Records without a time of their own will get *file_time*, else the time when they are committed.
     """
-    if cursor.lost or not cursor.pending_bytes or (cursor.committed is None and not cursor.pending_rows):
+    if cursor.lost or not cursor.pending_bytes or (cursor.committed is None and not cursor.yielded):
         return None
     source_id = cursor.source_id or name_of(cursor.head, known)
     draft = Draft(
@@ -189,6 +200,7 @@ def _consume(cursor: Cursor, data: bytes, rows: Rows | None) -> None:
         cursor.head = (cursor.head + data[:HEAD])[:HEAD]
     cursor.position += len(data)
     cursor.searched = cursor.position
+    cursor.claimed += rows.claimed if rows else 0
     if rows and (rows.calls.height or rows.events.height or rows.rejects.height):
         cursor.pending.append(rows)
 

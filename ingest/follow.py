@@ -105,10 +105,10 @@ class Follower:
                 file.path, file.present = path, True
             if file.cursor is not None:
                 file.cursor.path = path
-        for path in self.paths:
-            if path not in self._missing and not expand([path], families=True):
-                self._missing.add(path)
-                log.info("%s isn't there yet; waiting for it", path)
+        for given in self.paths:
+            if given not in self._missing and not expand([given], families=True):
+                self._missing.add(given)
+                log.info("%s isn't there yet; waiting for it", given)
 
     def _read(self, file: Tracked) -> None:
         """Read what is new in one file; say so once when that isn't possible."""
@@ -188,7 +188,8 @@ class Follower:
         if not self.intake.may_read(file.cursor):
             file.more = True
         elif file.cursor.lost:
-            file.cursor, file.more = None, True
+            _close(file)
+            file.more = True
         elif self.intake.read(file.cursor, sealed=True):
             file.more = True
         elif not file.cursor.pending_bytes:
@@ -201,7 +202,7 @@ class Follower:
         return retired and is_sealed(cursor.stream, quiet_seconds=time.monotonic() - file.changed_at)
 
     def _pending(self) -> list[Cursor]:
-        return [f.cursor for f in self.tracked.values() if f.cursor and not f.cursor.lost and f.cursor.pending_rows]
+        return [f.cursor for f in self.tracked.values() if f.cursor and not f.cursor.lost and f.cursor.yielded]
 
     def _is_full(self) -> bool:
         cursors = [f.cursor for f in self.tracked.values() if f.cursor]

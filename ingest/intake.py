@@ -106,10 +106,16 @@ class Intake:
         return True
 
     def may_read(self, cursor: Cursor) -> bool:
-        """Tell whether *cursor* may read on now; False while a file that may be the same source isn't committed."""
+        """Tell whether *cursor* may read on now; False while a file that may be the same source isn't committed.
+
+        A cursor whose source has been read on under another name is `lost` then, and must be placed first.
+        """
         if cursor.source_id is not None:
+            if self._flying is None and not cursor.lost:
+                position = self.warehouse.position(cursor.source_id)
+                cursor.lost = position is None or position.offset != cursor.committed
             return self._claims.get(cursor.source_id, cursor) is cursor
-        if cursor.pending_rows:
+        if cursor.yielded:
             return True
         head = cursor.stream.read(0, HEAD) if not cursor.position else cursor.head
         others = self._heads.get(_first_line(head), ())
@@ -120,7 +126,7 @@ class Intake:
         taken = advance(cursor, sealed=sealed)
         if cursor.source_id is not None:
             self._claims[cursor.source_id] = cursor
-        elif cursor.pending_rows and not cursor.committed:
+        elif cursor.yielded and not cursor.committed:
             claimed = self._heads.setdefault(_first_line(cursor.head), [])
             if not any(o is cursor for _, o in claimed):
                 claimed.append((cursor.head, cursor))

@@ -62,7 +62,7 @@ def _families(folder: Path) -> dict[Path, list[Member]]:
 
 
 def in_order(members: Iterable[Member]) -> list[Member]:
-    """Return *members* by family, the oldest generation first: dates ascending, then numbers descending, then the live one."""
+    """Return *members* by family, the oldest first: dates ascending, then numbers descending, then the live one."""
     return sorted(members, key=lambda m: (m.base, m.live, not m.date, m.date, -m.number, m.path))
 
 

@@ -14,7 +14,7 @@ def stamp(  # noqa: PLR0913 # the three tables of one source go together
     rejects: pl.DataFrame,
     *,
     source_id: str,
-    path: Path,
+    path: Path | str,
     prices: Prices,
     now: datetime,
     file_time: datetime | None,

@@ -36,6 +36,7 @@ def sources(warehouse: Warehouse) -> pl.DataFrame:
         .drop_nulls()
         .str.split(",")
         .list.explode(keep_nulls=False, empty_as_null=False)
+        .str.extract("^([^/]*)")
         .unique()
         .sort()
         .str.join(",")

@@ -26,13 +26,13 @@ TAIL = 4096
 _CHUNK = 1 << 20
 
 
-OPENERS: dict[str, Callable[[Path], IO[bytes]]] = {
-    ".gz": lambda path: cast("IO[bytes]", gzip.open(path)),  # noqa: SIM115 # the stream closes it
-    ".bz2": lambda path: cast("IO[bytes]", bz2.open(path)),  # noqa: SIM115
-    ".xz": lambda path: cast("IO[bytes]", lzma.open(path)),  # noqa: SIM115
-    ".zst": lambda path: cast("IO[bytes]", pa.input_stream(str(path), compression="zstd")),
+OPENERS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
+    ".gz": lambda raw: cast("IO[bytes]", gzip.GzipFile(fileobj=raw)),
+    ".bz2": lambda raw: cast("IO[bytes]", bz2.BZ2File(raw)),
+    ".xz": lambda raw: cast("IO[bytes]", lzma.LZMAFile(raw)),  # noqa: SIM115 # the stream closes it
+    ".zst": lambda raw: cast("IO[bytes]", pa.input_stream(raw, compression="zstd")),
 }
-"""How to open packed files, by suffix."""
+"""How to read packed files, by suffix."""
 
 
 class Stream(Protocol):
@@ -45,6 +45,9 @@ class Stream(Protocol):
 
     def before(self, offset: int) -> bytes:
         """Return the up to `TAIL` bytes before *offset*; fewer where the bytes end before it."""
+
+    def consumed(self, offset: int) -> int:
+        """Return how many bytes of the file itself have been read when the reader stands at *offset*."""
 
     def close(self) -> None:
         """Give the file back."""
@@ -80,6 +83,10 @@ class PlainStream:
         start = max(0, offset - TAIL)
         return self.read(start, offset - start)
 
+    def consumed(self, offset: int) -> int:
+        """Return *offset*: the file holds the bytes themselves."""
+        return offset
+
     def stat(self) -> os.stat_result:
         """Return size, times and link count as they are now."""
         return os.fstat(self.fd)
@@ -107,9 +114,10 @@ class PackedStream:
 
     can_grow = False
 
-    def __init__(self, name: str, source: IO[bytes]) -> None:
-        """Read *source*, called *name* in messages."""
+    def __init__(self, name: str, raw: IO[bytes], source: IO[bytes]) -> None:
+        """Read *source*, which unpacks *raw*, called *name* in messages."""
         self._name = name
+        self._raw = raw
         self._source = source
         self._held = b""
         self._held_at = 0
@@ -140,9 +148,14 @@ class PackedStream:
         start = max(0, offset - TAIL)
         return self.read(start, offset - start)
 
+    def consumed(self, offset: int) -> int:
+        """Return how many packed bytes have been read; *offset* of a pipe."""
+        return self._raw.tell() if self._raw.seekable() else offset
+
     def close(self) -> None:
         """Close the file."""
         self._source.close()
+        self._raw.close()
 
     def _skip(self, offset: int) -> None:
         """Read on until what is held reaches *offset*, forgetting what lies before it."""
@@ -171,8 +184,9 @@ def open_stream(path: Path) -> Stream:
         OSError: It can't be opened.
     """
     if str(path) == "-":
-        return PackedStream("standard input", sys.stdin.buffer)
+        return PackedStream("standard input", sys.stdin.buffer, sys.stdin.buffer)
     opener = OPENERS.get(suffix_of(path))
     if opener is None:
         return PlainStream(path)
-    return PackedStream(str(path), opener(path))
+    raw = path.open("rb")
+    return PackedStream(str(path), raw, opener(raw))

@@ -24,7 +24,8 @@ class Rows:
     """What a block held: rows of the three tables, and the offset up to which the source is done.
 
     `end` is the end of the last closed record: bytes after it must be offered again with what follows them. Columns
-    that only a reader of files knows (source_id, source_path, ingested_at, prices) are NULL.
+    that only a reader of files knows (source_id, source_path, ingested_at, prices) are NULL. `claimed` counts the records
+    that some format knew, also those that make no row, such as a header.
     """
 
     calls: pl.DataFrame
@@ -32,6 +33,7 @@ class Rows:
     rejects: pl.DataFrame
     end: int
     contexts: Contexts
+    claimed: int = 0
 
 
 def parse(block: Block, formats: Sequence[Format], contexts: Contexts | None = None) -> Rows:
@@ -57,11 +59,12 @@ def parse_records(records: pl.DataFrame, formats: Sequence[Format], end: int) ->
 def _rows(
     claimed: Sequence[tuple[Format, pl.DataFrame]], refused: pl.DataFrame, end: int, after: dict[str, Context]
 ) -> Rows:
-    calls, events, rejects = [], [], [refused.with_columns(format=pl.lit(None, dtype=pl.String))]
+    calls, events, rejects, count = [], [], [refused.with_columns(format=pl.lit(None, dtype=pl.String))], 0
     for format_, records in claimed:
         before_end = records.filter(pl.col("source_offset") < end)
         if before_end.is_empty():
             continue
+        count += before_end.height
         parsed = format_.parse(before_end, after.get(format_.name, {}))
         if parsed.context or format_.name in after:
             after[format_.name] = parsed.context
@@ -69,7 +72,7 @@ def _rows(
         events.append(conform(parsed.events, EVENTS))
         rejects.append(parsed.rejects.with_columns(format=pl.lit(format_.name)))
     all_refused = pl.concat(rejects, how="diagonal").filter(pl.col("source_offset") < end).sort("source_offset")
-    return Rows(_ordered(calls, CALLS), _ordered(events, EVENTS), conform(all_refused, REJECTS), end, after)
+    return Rows(_ordered(calls, CALLS), _ordered(events, EVENTS), conform(all_refused, REJECTS), end, after, count)
 
 
 def recover(block: Block, formats: Sequence[Format], contexts: Contexts | None = None) -> Contexts:

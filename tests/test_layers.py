@@ -44,7 +44,7 @@ def _imports(path):
 
 def _stage(path):
     relative = path.relative_to(ROOT)
-    return "roof" if relative.parts[:2] == ("ingest", "cli") else relative.parts[0]
+    return "roof" if relative.parts[:2] in {("ingest", "cli"), ("ingest", "__main__.py")} else relative.parts[0]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from ingest.status import TableSize
 
 
+_PATH_WIDTH = 40
+"""A longer path shows its end: the name says more than the way to it."""
+
+
 @click.command()
 @warehouse_option
 @click.option("--format", "form", type=click.Choice(["table", "json"]), help="Table on a terminal, else JSON.")
@@ -39,22 +43,19 @@ def _json(warehouse: str, found: "pl.DataFrame", tables: "list[TableSize]") -> s
 
 
 def _print(warehouse: str, found: "pl.DataFrame", tables: "list[TableSize]") -> None:
+    import polars as pl
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
-    table = Table(
-        "source", "format", "ingested", "behind", "calls", "events", "rejects", "first (UTC)", "last (UTC)", "note"
-    )
-    for row in found.iter_rows(named=True):
-        behind = "?" if row["behind_bytes"] is None else f"{row['behind_bytes']:,}"
-        times = [f"{row[t]:%Y-%m-%d %H:%M:%S}" if row[t] else "" for t in ("first_at", "last_at")]
-        cells = [row["path"], row["format"] or "", f"{row['ingested_bytes']:,}", behind]
-        cells += [f"{row[c]:,}" for c in ("calls", "events", "rejects")] + times + [row["note"] or ""]
-        table.add_row(*(Text("".join(c if c.isprintable() else "�" for c in cell)) for cell in cells))
+    from queries.reports import Answer
+    from queries.tables import table
+
     console = Console()
-    console.print(table)
+    rows = found.drop("source_id").with_columns(
+        pl.col("first_at", "last_at").dt.truncate("1s"), path=pl.col("path").str.tail(_PATH_WIDTH)
+    )
+    rows = rows.drop(name for name in ("note",) if rows[name].null_count() == rows.height)
+    table(Answer("status", f"Sources of {warehouse}", {}, rows), console, zone="UTC")
     for size in tables:
         console.print(
-            f"{warehouse}/{size.table}: {size.rows:,} rows in {size.files:,} files, {size.bytes / 1e6:,.2f} MB"
+            f"{size.table}: {size.rows:,} rows in {size.files:,} files, {size.bytes / 1e6:,.2f} MB", style="dim"
         )
