@@ -12,6 +12,8 @@ from parsers.values import known, metadata, started, usd, whole
 MARKER = "LLM call to model '"
 """What the message of a usage record begins with; `Starting LLM call to model '` is another record."""
 
+NO_TIME = "the time is not one between 2000 and 2100"
+
 _FAILURE = (
     r"(?s)^(?P<model>[^\n]*?)' failed: latency (?P<latency>[0-9.eE+-]+)(?P<unit>s?)"
     r"(?P<tokens>, request tokens: [0-9,]+, response tokens: [0-9,]+)?(?P<cost>, cost \$[0-9.]+)?"
@@ -86,7 +88,7 @@ _LATENCY_CHECK = (
     ~pl.col("latency").is_between(0, _MOST_LATENCY).fill_null(value=False),
     "the latency is not a number of seconds that a call can take",
 )
-_TIME_CHECK = (pl.col("created_at").is_null(), "the time is not one between 2000 and 2100")
+_TIME_CHECK = (pl.col("created_at").is_null(), NO_TIME)
 _NO_MODEL = (pl.col("model") == "", "the model is empty")
 _LAST_NAME = pl.coalesce("t3", "t2")
 

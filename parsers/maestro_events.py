@@ -7,13 +7,19 @@ import polars as pl
 from parsers.maestro_line import DECORATION, FAILURE_END, PREFIX, TRAILER, agent_of
 from parsers.maestro_markers import MARKERS, Marker
 from parsers.readings import duration_ms
+from parsers.schema import UTC
 from parsers.values import known, metadata, whole
 
 _COLUMNS = ("story", "agent", "model", "attempt", "max_attempts", "wait", "reason")
-_AMOUNTS = ("cost_usd", "have", "need", "setup_latency", "temp")
-_COUNTS = ("active", "capacity", "completion_tokens", "count", "generation", "iteration", "max_tokens", "messages",
-           "prompt_tokens", "slots", "tool_calls", "tools", "total_tokens")  # fmt: skip
+_AMOUNTS = ("cost_usd", "setup_latency", "temp")
+_COUNTS = frozenset(
+    """active capacity completion_tokens count generation have iteration max_tokens messages need prompt_tokens slots
+    tool_calls tools total_tokens""".split()
+)
 _LONGEST_REASON = 2_000
+
+
+_NO_EVENTS = pl.DataFrame(schema={"source_offset": pl.Int64, "created_at": UTC})
 
 
 def nameless(pattern: str) -> str:
@@ -45,7 +51,7 @@ def events(records: pl.DataFrame) -> pl.DataFrame:
         if mine.any():
             frames.append(_rows(rest.filter(mine), marker))
             rest = rest.filter(~mine)
-    return pl.concat(frames).sort("source_offset") if frames else pl.DataFrame()
+    return pl.concat(frames).sort("source_offset") if frames else _NO_EVENTS
 
 
 def _rows(records: pl.DataFrame, marker: Marker) -> pl.DataFrame:

@@ -32,10 +32,11 @@ lists the events, `maestro_context` says how sessions and printed prompts are fo
 import polars as pl
 
 from parsers.format import Context, Format, Parsed
-from parsers.maestro_calls import MARKER, failures, successes
+from parsers.maestro_calls import MARKER, NO_TIME, failures, successes
 from parsers.maestro_context import CONTEXT_LINE, follow, in_context
 from parsers.maestro_events import events, nameless, open_ended
 from parsers.maestro_line import LEVELS, PREFIX, TRAILER, split_at, starts, time_of
+from parsers.records import reject
 
 _LINE = pl.col("line")
 _MAY_SPAN = "|".join(
@@ -62,18 +63,26 @@ def _parse(records: pl.DataFrame, context: Context) -> Parsed:
     ).to_series()
     others = cut.filter(~is_call).with_columns(message=_without_level(pl.col("message")))
     followed = follow(others, context)
-    calls, rejects = _calls(cut.filter(is_call) if not others.is_empty() else cut)
-    found = (
-        pl.concat([in_context(events(others), followed), followed.events], how="diagonal")
-        if len(others)
-        else followed.events
-    )
+    calls, bad_calls = _calls(cut.filter(is_call) if len(others) else cut)
+    found, bad_events = _events(others)
+    rejects = pl.concat([bad_calls, bad_events], how="diagonal").sort("source_offset")
+    found = pl.concat([in_context(found, followed), followed.events], how="diagonal").sort("source_offset")
     return Parsed(
         in_context(calls, followed),
-        found.sort("source_offset").with_columns(format=pl.lit("maestro-log")),
+        found.with_columns(format=pl.lit("maestro-log")),
         in_context(rejects, followed).drop("session_id"),
         followed.context,
     )
+
+
+def _events(records: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the events of *records*, and as rejects those whose time can be none."""
+    found = events(records)
+    timeless = records.filter(
+        pl.col("created_at").is_null() & pl.col("source_offset").is_in(found["source_offset"].implode())
+    )
+    rejects = reject(timeless, NO_TIME).with_columns(timeless["created_at"])
+    return found.filter(pl.col("created_at").is_not_null()), rejects
 
 
 def _calls(records: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

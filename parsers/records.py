@@ -103,9 +103,10 @@ class Lines:
         return pl.Series("line", pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(self), buffers))
 
     def text(self, first: int, last: int) -> str:
-        """Return lines *first* to *last*, both included, as one text without its last line end."""
+        """Return lines *first* to *last*, both included, as one text without its last line end; `\\n` between them."""
         start = self.bounds[first] + self.skipped[first]
-        return self.data[start : self.bounds[last + 1]].decode("utf-8", "replace").removesuffix("\n").removesuffix("\r")
+        text = self.data[start : self.bounds[last + 1]].decode("utf-8", "replace")
+        return text.replace("\r\n", "\n").removesuffix("\n")
 
 
 def encoding_of(head: bytes) -> str:
