@@ -4,6 +4,7 @@ Equal bytes under two names must count once, so two files that may be the same s
 second waits until the first is committed, and then its content decides.
 """
 
+import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -37,7 +38,7 @@ class Ledger(Protocol):
 
 @dataclass
 class Totals:
-    """What has been committed so far."""
+    """What has been committed so far, and when last by the monotonic clock."""
 
     calls: int = 0
     events: int = 0
@@ -45,6 +46,7 @@ class Totals:
     tokens: int = 0
     cost_usd: float = 0.0
     commits: int = 0
+    committed_at: float = 0.0
 
     def add(self, calls: int, events: int, rejects: int, tokens: int, cost_usd: float) -> None:
         """Add what one source brought in one commit."""
@@ -184,6 +186,7 @@ class Intake:
         batches = [finish(draft, self.prices, now) for draft in drafts]
         self.warehouse.commit(batches)
         self.totals.commits += 1
+        self.totals.committed_at = time.monotonic()
         for b in batches:
             tokens, cost = b.calls["total_tokens"].sum(), b.calls["cost_usd"].sum()
             self.totals.add(b.calls.height, b.events.height, b.rejects.height, int(tokens), float(cost or 0))

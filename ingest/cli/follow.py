@@ -130,9 +130,10 @@ class _Status:
         if now - self._rows_at >= 1:
             self._rate = (rows - self._rows) / (now - self._rows_at)
             self._rows, self._rows_at = rows, now
-        age = f"{now - follower.committed_at:.0f} s ago" if totals.commits else "none yet"
+        count = len(follower.tracked)
+        age = f"{now - totals.committed_at:.0f} s ago" if totals.commits else "none yet"
         return (
-            f"{len(follower.tracked):,} files · {totals.calls:,} calls, {totals.events:,} events "
+            f"{count:,} file{'s' * (count != 1)} · {totals.calls:,} calls, {totals.events:,} events "
             f"({self._rate:,.0f} rows/s) · {follower.behind / 1e6:,.1f} MB behind · commit {age} · "
             f"{totals.tokens:,} tokens · ${totals.cost_usd:,.2f}"
         )
