@@ -16,7 +16,7 @@ FIXTURES = Path(__file__).parent.parent / "fixtures"
 SAMPLES = [
     line
     for path in sorted(FIXTURES.glob("*/*.jsonl"))
-    for line in path.read_text().splitlines()
+    for line in path.read_text(errors="replace").splitlines()
     if line.startswith("{") and len(line) < 4000
 ]
 HOSTILE = st.one_of(
