@@ -2,18 +2,20 @@
 
 import os
 import re
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from importlib.resources import files as resources
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
 
 from queries.errors import QueryError, nearest
+from queries.provider_export import comparing
 from queries.replay import replaying
 
 _BUILT_IN = resources("queries") / "reports"
@@ -60,7 +62,7 @@ class Report:
         meanings = dict(re.findall(r"^\$(\w+): (.+)$", "\n".join(self.comment), re.MULTILINE))
         return {name: meanings.get(name, "") for name in sorted(_statement(self).named_parameters)}
 
-    def bind(self, given: Mapping[str, object]) -> dict[str, object]:
+    def bind(self, given: Mapping[str, object]) -> dict[str, Any]:
         """Return a value for each parameter, NULL for those that are not given, converted to what the report takes."""
         for name in given:
             if name not in self.parameters:
@@ -137,12 +139,23 @@ def run(connection: duckdb.DuckDBPyConnection, report: Report | str, **parameter
         report = load(report)
     bound = report.bind(parameters)
     try:
-        with replaying(connection) if "replay(" in report.sql else nullcontext():
+        with _needs(connection, report, bound):
             frame = connection.sql(_statement(report).query, params=bound).pl()
     except duckdb.Error as error:
         raise QueryError(f"report {report.name}: {error}") from error
 
     return Answer(report.name, report.title, bound, frame, report.notes)
+
+
+@contextmanager
+def _needs(connection: duckdb.DuckDBPyConnection, report: Report, bound: Mapping[str, Any]) -> Iterator[None]:
+    """Provide what some reports need beside the views, because it comes from Python or from a user's file."""
+    with ExitStack() as needs:
+        if "replay(" in report.sql:
+            needs.enter_context(replaying(connection))
+        if "provider_export" in report.sql:
+            needs.enter_context(comparing(connection, bound.get("file")))
+        yield
 
 
 def _statement(report: Report) -> duckdb.Statement:

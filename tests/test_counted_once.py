@@ -1,0 +1,112 @@
+"""A call that was logged twice counts once."""
+
+from datetime import timedelta
+
+import pytest
+import queries
+from warehouses import at, build, call
+
+
+def calls(tmp_path, rows):
+    for number, row in enumerate(rows):
+        row["source_offset"] = number
+    with queries.connect(build(tmp_path / "w", llm_calls=rows), tz="UTC") as connection:
+        return (
+            connection.sql("from llm_calls order by created_at, source_offset").pl().to_dicts(),
+            queries.run(connection, "coverage").frame.to_dicts(),
+        )
+
+
+def log(when, tokens=1_000, **columns):
+    return call(when, tokens, format="maestro-log/V6", source_id="log", state="CODING", provider="anthropic") | columns
+
+
+def usage(when, tokens=1_000, **columns):
+    return call(when, tokens, format="maestro-usage/v2", source_id="usage", cache_read_tokens=7, provider="bedrock") | columns
+
+
+def test_equal_keys_are_one_call_with_the_largest_of_each_count(tmp_path):
+    found, coverage = calls(
+        tmp_path,
+        [
+            call("2026-02-03T10:00:00", dedupe_key="m1", format="claude-code", request_tokens=100, response_tokens=1, cache_read_tokens=50, total_tokens=101),
+            call("2026-02-03T10:00:02", dedupe_key="m1", format="claude-code", request_tokens=100, response_tokens=40, total_tokens=140),
+            call("2026-02-03T10:00:01", dedupe_key="m1", format="claude-code", request_tokens=90, response_tokens=30, total_tokens=120),
+            call("2026-02-03T10:05:00", dedupe_key="m2", format="claude-code"),
+            call("2026-02-03T10:06:00", format="claude-code"),
+        ],
+    )
+
+    assert len(found) == 3
+    first = found[0]
+    assert first["created_at"] == at("2026-02-03T10:00:02")
+    assert (first["request_tokens"], first["response_tokens"], first["total_tokens"]) == (100, 40, 140)
+    assert [row["duplicates_dropped"] for row in coverage] == [2]
+
+
+def test_a_replay_in_a_side_chain_does_not_take_the_place_of_the_call(tmp_path):
+    found, _ = calls(
+        tmp_path,
+        [
+            call("2026-02-03T10:00:00", dedupe_key="m1", agent_id="main", response_tokens=10, metadata='{"isSidechain":false}'),
+            call("2026-02-03T10:00:00", dedupe_key="m1", agent_id="replay", response_tokens=10, metadata='{"isSidechain":true}'),
+        ],
+    )
+
+    assert [row["agent_id"] for row in found] == ["main"]
+
+
+def test_one_call_in_the_log_and_the_usage_file_has_what_each_of_them_knows(tmp_path):
+    found, coverage = calls(tmp_path, [log("2026-02-03T10:00:00.500"), usage("2026-02-03T10:00:00.499123")])
+
+    (row,) = found
+    assert (row["state"], row["cache_read_tokens"], row["provider"]) == ("CODING", 7, "bedrock")
+    assert row["format"] == "maestro-log/V6"
+    assert {r["format"]: r["duplicates_dropped"] for r in coverage} == {"maestro-log/V6": 0, "maestro-usage/v2": 1}
+
+
+def test_equal_calls_in_both_files_pair_one_to_one(tmp_path):
+    rows = [log(f"2026-02-03T10:00:00.{n}00") for n in range(5)] + [usage(f"2026-02-03T10:00:00.{n}01") for n in range(5)]
+    found, _ = calls(tmp_path, rows)
+
+    assert len(found) == 5
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"model": "o3"},
+        {"agent_id": "coder-002"},
+        {"story_id": "abc"},
+        {"request_tokens": 899},
+        {"response_tokens": 99},
+        {"created_at": at("2026-02-03T10:00:02.600")},
+        {"success": False},
+    ],
+)
+def test_calls_that_differ_are_two(tmp_path, other):
+    found, _ = calls(tmp_path, [log("2026-02-03T10:00:00.500"), usage("2026-02-03T10:00:00.500", **other)])
+
+    assert len(found) == 2
+
+
+def test_what_only_one_of_the_files_has_stays(tmp_path):
+    found, _ = calls(
+        tmp_path,
+        [log("2026-02-03T10:00:00"), log("2026-02-03T11:00:00"), usage("2026-02-03T10:00:00"), usage("2026-02-03T12:00:00")],
+    )
+
+    assert [row["created_at"].hour for row in found] == [10, 11, 12]
+
+
+def test_failed_calls_without_tokens_pair_as_well(tmp_path):
+    found, _ = calls(tmp_path, [log("2026-02-03T10:00:00", None), usage("2026-02-03T10:00:00.001", None)])
+
+    assert len(found) == 1
+
+
+def test_two_identical_lines_of_one_log_are_two_calls(tmp_path):
+    found, _ = calls(tmp_path, [log("2026-02-03T10:00:00"), log("2026-02-03T10:00:00"), usage("2026-02-03T10:00:01")])
+
+    assert len(found) == 2
+    assert timedelta(0) == found[0]["created_at"] - found[1]["created_at"]
