@@ -3,13 +3,14 @@
 import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from parsers.documents import parse_document
 from parsers.parse import parse
-from parsers.records import Block
+from parsers.records import Block, split
 from parsers.registry import FORMATS
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
@@ -91,3 +92,18 @@ def test_bytes_never_raise(data):
 @pytest.mark.parametrize("cut", range(0, 840, 40))
 def test_a_document_cut_anywhere_is_no_document(cut):
     assert parse_document((FIXTURES / "learnpro/export.json").read_bytes()[:cut], FORMATS) is None
+
+
+ONE_ROW_A_LINE = ("agentic-runtime", "trading", "learnpro", "learnpro-api", "compozy-llm-usage")
+
+
+@few
+@given(st.lists(lines(), min_size=1, max_size=6))
+def test_each_claimed_line_is_one_row_or_one_reject(found):
+    data = "\n".join(line.replace("\n", " ") for line in found).encode("utf-8", "replace")
+    for format_ in (f for f in FORMATS if f.name in ONE_ROW_A_LINE):
+        offered = split(Block(data, sealed=True)).frame().filter(pl.col("line").str.starts_with("{"))
+        claimed = offered.filter(format_.claims)["source_offset"].to_list()
+        rows = parse(Block(data, sealed=True), [format_])
+        made = pl.concat([rows.calls["source_offset"], rows.events["source_offset"], rows.rejects["source_offset"]])
+        assert sorted(made.to_list()) == claimed
