@@ -9,7 +9,7 @@ import polars as pl
 import xxhash
 
 from ingest.documents import document
-from ingest.identity import HEAD, Positions, continues, known_names, name_of
+from ingest.identity import HEAD, Positions, continues, family_of, known_names, name_of
 from ingest.pricing import Prices
 from ingest.stamp import stamp
 from ingest.streams import TAIL, Stream, tail_hash
@@ -30,7 +30,8 @@ class Cursor:
 
     `committed` is the offset in the warehouse, None while the warehouse doesn't know the source; `position` is how far
     it has been read. The rows between the two are `pending`. `claimed` counts the records that a format knew. `lost`
-    says that the source has moved on in the warehouse, or that a commit failed: it must be placed anew.
+    says that the source has moved on in the warehouse, or that a commit failed: it must be placed anew. `rivals` and
+    `births` are what `survey` found.
     """
 
     path: Path
@@ -48,6 +49,8 @@ class Cursor:
     tail: bytes = b""
     claimed: int = 0
     lost: bool = False
+    rivals: frozenset[str] = frozenset()
+    births: int = 0
 
     @property
     def pending_rows(self) -> int:
@@ -77,6 +80,20 @@ def locate(stream: Stream, known: Positions) -> tuple[str, Position] | None:
     candidates = sorted(known_names(head, known), key=lambda found: found[1].offset)
     matching = [found for found in candidates if continues(stream, found[1])]
     return matching[-1] if matching else None
+
+
+def survey(cursor: Cursor, head: bytes, known: Positions) -> None:
+    """Note which known sources *cursor*, a source that begins with *head*, may be, and how many were named like it."""
+    cursor.rivals = frozenset(name for name, _ in known_names(head, known))
+    cursor.births = known.births(family_of(head))
+
+
+def is_outdated(cursor: Cursor, head: bytes, known: Positions) -> bool:
+    """Tell whether a source has been named since *cursor* was placed that it may be."""
+    if known.births(family_of(head)) == cursor.births:
+        return False
+    # A shorter head may hide a name that was made of a longer one.
+    return len(head) < HEAD or any(name not in cursor.rivals for name, _ in known_names(head, known))
 
 
 def resume(cursor: Cursor, found: tuple[str, Position] | None) -> None:
@@ -134,6 +151,8 @@ class Draft:
     tail: int
     rows: Sequence[Rows]
     file_time: datetime | None
+    family: str = ""
+    births: int = 0
 
 
 def cut(cursor: Cursor, known: Positions, *, file_time: datetime | None = None) -> Draft | None:
@@ -144,7 +163,11 @@ def cut(cursor: Cursor, known: Positions, *, file_time: datetime | None = None) 
     """
     if cursor.lost or not cursor.pending_bytes or (cursor.committed is None and not cursor.yielded):
         return None
+    if cursor.source_id is None and is_outdated(cursor, cursor.head, known):
+        cursor.lost = True
+        return None
     source_id = cursor.source_id or name_of(cursor.head, known)
+    family = family_of(cursor.head) if cursor.committed is None else ""
     draft = Draft(
         source_id,
         cursor.path,
@@ -154,6 +177,8 @@ def cut(cursor: Cursor, known: Positions, *, file_time: datetime | None = None) 
         tail_hash(cursor.tail),
         list(cursor.pending),
         file_time,
+        family,
+        known.births(family),
     )
     cursor.source_id, cursor.committed = source_id, cursor.position
     cursor.pending.clear()
@@ -181,7 +206,17 @@ def finish(draft: Draft, prices: Prices, now: datetime) -> Batch:
         now=now,
         file_time=draft.file_time,
     )
-    return Batch(draft.source_id, str(draft.path), draft.start, draft.end, draft.digest, draft.tail, *stamped)
+    return Batch(
+        draft.source_id,
+        str(draft.path),
+        draft.start,
+        draft.end,
+        draft.digest,
+        draft.tail,
+        *stamped,
+        draft.family,
+        draft.births,
+    )
 
 
 def _take(cursor: Cursor, block: Block) -> int:

@@ -5,6 +5,7 @@ closed when it is sealed. Nothing depends on file events or on the clock: every 
 """
 
 import logging
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -123,18 +124,28 @@ class Follower:
             if complaint != file.complaint:
                 log.warning("%s: %s; trying again", file.path, complaint)
             file.complaint = complaint
-            _close(file)
+            self._give_back(file)
         else:
             if file.complaint:
                 log.info("%s can be read again", file.path)
             file.complaint = ""
+
+    def _give_back(self, file: Tracked) -> None:
+        """Let go of a file that can't be read, so that it's opened anew; one without a name could not be."""
+        if file.cursor is not None and not file.present:
+            file.cursor.lost = True
+            return
+        _close(file)
+        packed = suffix_of(file.path) and file.path.exists()
+        # Unpacking from the beginning each second would cost too much: a damaged file must change first.
+        file.seen = _state(file.path.stat()) if packed else (-1, -1)
 
     def _is_readable(self, file: Tracked) -> bool:
         """Open and place the file where needed; False when there is nothing new in it."""
         if file.cursor is None:
             return file.present and self._open(file)
         status = cast("PlainStream", file.cursor.stream).stat()
-        now = (status.st_size, status.st_mtime_ns)
+        now = _state(status)
         if now != file.seen:
             file.seen, file.changed_at = now, time.monotonic()
         elif not file.cursor.lost and file.cursor.position >= status.st_size:
@@ -148,7 +159,7 @@ class Follower:
 
     def _open(self, file: Tracked) -> bool:
         status = file.path.stat()
-        now = (status.st_size, status.st_mtime_ns)
+        now = _state(status)
         if now == file.seen or not status.st_size:
             return False
         file.cursor = self.intake.bind(file.path)
@@ -160,7 +171,10 @@ class Follower:
         if not cursor.lost:
             log.info("%s was truncated or rewritten", file.path)
             self.intake.flush([cursor])
-        return self.intake.place(cursor)
+        if self.intake.place(cursor):
+            return True
+        _close(file)  # a shorter copy; looked at again when it changes
+        return False
 
     def _read_plain(self, file: Tracked, cursor: Cursor) -> None:
         if not self.intake.may_read(cursor):
@@ -179,11 +193,11 @@ class Follower:
             return
         status = file.path.stat()
         if file.cursor is None:
-            if file.seen == (status.st_size, status.st_mtime_ns):
+            if file.seen == _state(status):
                 return
             file.cursor = self.intake.bind(file.path)
             if file.cursor is None:
-                file.seen = (status.st_size, status.st_mtime_ns)
+                file.seen = _state(status)
                 return
         if not self.intake.may_read(file.cursor):
             file.more = True
@@ -193,7 +207,7 @@ class Follower:
         elif self.intake.read(file.cursor, sealed=True):
             file.more = True
         elif not file.cursor.pending_bytes:
-            file.seen = (status.st_size, status.st_mtime_ns)
+            file.seen = _state(status)
             _close(file)
 
     def _is_sealed(self, file: Tracked, cursor: Cursor) -> bool:
@@ -227,7 +241,9 @@ class Follower:
                 _close(file)
                 del self.tracked[key]
         idle = [
-            f for f in self.tracked.values() if f.cursor and f.present and not f.more and not f.cursor.pending_bytes
+            f
+            for f in self.tracked.values()
+            if f.cursor and f.present and not f.more and not f.cursor.pending_bytes and not _behind(f)
         ]
         for file in sorted(idle, key=lambda f: f.changed_at)[: max(0, len(idle) - MAX_OPEN)]:
             _close(file)
@@ -268,6 +284,10 @@ def _behind(file: Tracked) -> int:
     if file.cursor is None or not isinstance(file.cursor.stream, PlainStream):
         return 0
     return max(0, file.seen[0] - file.cursor.position)
+
+
+def _state(status: os.stat_result) -> tuple[int, int]:
+    return status.st_size, status.st_mtime_ns
 
 
 def _close(file: Tracked) -> None:

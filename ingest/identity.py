@@ -27,11 +27,19 @@ class Positions(Protocol):
     def boundaries(self, source_id: str) -> list[Position]:
         """Return where its batches ended, the furthest first."""
 
+    def births(self, family: str) -> int:
+        """Return how often sources whose first line is *family* were named."""
+
 
 def name_of(head: bytes, known: Positions) -> str:
     """Return a free name for a new source whose first bytes, up to what was read of it, are *head*."""
     base = _digest(head, _runs(head)[0])
     return next(name for name in _generations(base) if known.position(name) is None)
+
+
+def family_of(head: bytes) -> str:
+    """Return a digest of the first line of *head*: sources that could be mistaken for each other share it."""
+    return _digest(head, _runs(head)[-1] if head else 0)
 
 
 def known_names(head: bytes, known: Positions) -> Iterator[tuple[str, Position]]:

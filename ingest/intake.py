@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol, Self
 
-from ingest.cursor import Cursor, Draft, advance, cut, finish, locate, resume
-from ingest.identity import HEAD, is_copy, known_names
+from ingest.cursor import Cursor, Draft, advance, cut, finish, is_outdated, locate, resume, survey
+from ingest.identity import HEAD, is_copy
 from ingest.pricing import Prices
 from ingest.streams import PackedStream, open_stream
 from ingest.warehouse import Batch, Conflict, Position
@@ -28,6 +28,9 @@ class Ledger(Protocol):
 
     def boundaries(self, source_id: str) -> list[Position]:
         """Return where its batches ended, the furthest first."""
+
+    def births(self, family: str) -> int:
+        """Return how often sources whose first line is *family* were named."""
 
     def refresh(self) -> None:
         """See what other writers have committed."""
@@ -97,9 +100,11 @@ class Intake:
 
     def place(self, cursor: Cursor) -> bool:
         """Find out which source *cursor* reads, and go on where that stands; False for a copy of what is known."""
-        found = locate(cursor.stream, self.warehouse)
         _rewind(cursor)
-        if found is None and next(known_names(cursor.stream.read(0, HEAD), self.warehouse), None):
+        survey(cursor, cursor.stream.read(0, HEAD), self.warehouse)
+        found = locate(cursor.stream, self.warehouse) if cursor.rivals else None
+        _rewind(cursor)
+        if found is None and cursor.rivals:
             self.settle()
             if is_copy(cursor.stream, self.warehouse):
                 return False
@@ -117,11 +122,16 @@ class Intake:
                 position = self.warehouse.position(cursor.source_id)
                 cursor.lost = position is None or position.offset != cursor.committed
             return self._claims.get(cursor.source_id, cursor) is cursor
-        if cursor.yielded:
+        if cursor.lost or cursor.yielded:
             return True
         head = cursor.stream.read(0, HEAD) if not cursor.position else cursor.head
         others = self._heads.get(_first_line(head), ())
-        return not any(o is not cursor and (h.startswith(head) or head.startswith(h)) for h, o in others)
+        if any(o is not cursor and (h.startswith(head) or head.startswith(h)) for h, o in others):
+            return False
+        if is_outdated(cursor, head, self.warehouse) and not self.place(cursor):
+            cursor.lost = True
+            return False
+        return True
 
     def read(self, cursor: Cursor, *, sealed: bool = False) -> int:
         """Read on; return how many bytes of records that was. Call it only if `may_read`."""
@@ -173,7 +183,8 @@ class Intake:
         good = []
         for cursor, draft in drafts:
             position = self.warehouse.position(draft.source_id)
-            if (position.offset if position else None) == draft.start:
+            unmoved = (position.offset if position else None) == draft.start
+            if unmoved and self.warehouse.births(draft.family) == draft.births:
                 good.append((cursor, draft))
             else:
                 cursor.lost = True
@@ -194,7 +205,7 @@ class Intake:
 
 def _rewind(cursor: Cursor) -> None:
     """Make the stream of *cursor* readable from its beginning again."""
-    if isinstance(cursor.stream, PackedStream):
+    if isinstance(cursor.stream, PackedStream) and str(cursor.path) != "-":
         cursor.stream.close()
         cursor.stream = open_stream(cursor.path)
 

@@ -1,5 +1,6 @@
 """A warehouse for dry runs: knows what the real one knows, remembers what it is given, writes nothing."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ class Rehearsal:
     def __init__(self, folder: str | Path) -> None:
         """Rehearse on the warehouse at *folder*, or on an empty one when there is none."""
         self._given: dict[str, Position] = {}
+        self._born: Counter[str] = Counter()
         try:
             self._real: Warehouse | None = Warehouse(folder)
         except WarehouseError:
@@ -27,9 +29,14 @@ class Rehearsal:
         given = self._given.get(source_id)
         return ([given] if given else []) + (self._real.boundaries(source_id) if self._real else [])
 
+    def births(self, family: str) -> int:
+        """Return how often sources whose first line is *family* would have been named."""
+        return self._born[family] + (self._real.births(family) if self._real else 0)
+
     def refresh(self) -> None:
         """Nobody else rehearses."""
 
     def commit(self, batches: Sequence[Batch]) -> None:
         """Remember where *batches* end."""
+        self._born.update({b.family for b in batches if b.start is None})
         self._given |= {b.source_id: Position(b.end, b.tail) for b in batches}

@@ -5,6 +5,7 @@ commit N is on the disk before N+1 begins: after a power cut rows and offset van
 """
 
 import json
+import logging
 import os
 import time
 import uuid
@@ -26,6 +27,9 @@ CHECKPOINT_EVERY = 100
 
 _NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 _CONFIGURATION = {"delta.logRetentionDuration": "interval 2 days", "delta.checkpointInterval": str(CHECKPOINT_EVERY)}
+
+
+log = logging.getLogger(__name__)
 
 
 class Conflict(Exception):  # noqa: N818 # not an error: another writer was first, and the offsets say how far
@@ -53,7 +57,9 @@ class Table:
         self.path = folder / name
         self.log = self.path / "_delta_log"
         self._day = TABLES[name][0].name
+        self._torn = True
         self._open()
+        self._synced = self.version - 1
 
     @property
     def version(self) -> int:
@@ -62,12 +68,13 @@ class Table:
 
     def refresh(self) -> None:
         """Move the snapshot to the newest version."""
-        before = self.version
+        before, self._torn = self.version, True
         try:
             self._handle.update_incremental()
             self.offsets.update(delta_log.added(self.log, before + 1, self.version))
         except (DeltaError, WarehouseError, OSError):
             self._open()  # entries that this snapshot needs were cleaned away
+        self._torn = False
 
     def append(self, rows: pl.DataFrame, offsets: Mapping[str, int], expected: Mapping[str, int | None]) -> None:
         """Commit *rows* and *offsets* together, durably, provided that the offsets are still as *expected*.
@@ -76,10 +83,13 @@ class Table:
             Conflict: An offset isn't as expected; refreshed offsets say what it is.
             WarehouseError: The commit failed and did not land (no space, no permission, damaged table).
         """
+        if self._torn:
+            self._open()
         if any(self.offsets.get(key) != value for key, value in expected.items()):
             raise Conflict
         before, written = self.version, []
         try:
+            self._sync_entries()
             written = self._write(rows)
             durable.sync(self.path / action.path for action in written)
             self._commit(written, offsets)
@@ -93,9 +103,12 @@ class Table:
                 raise WarehouseError(_explain(self.path, error)) from error
         else:
             self.refresh()
-        durable.sync(p for v in range(before + 1, self.version + 1) if (p := delta_log.entry(self.log, v)).exists())
+        try:
+            self._sync_entries()
+        except OSError as error:
+            raise WarehouseError(_explain(self.path, error)) from error
         if self.version // CHECKPOINT_EVERY > before // CHECKPOINT_EVERY:
-            self.checkpoint()
+            self._try_checkpoint()
 
     def files(self) -> list[DataFile]:
         """Return the data files of the snapshot."""
@@ -110,10 +123,28 @@ class Table:
 
     def _open(self) -> None:
         try:
-            self._handle = DeltaTable(str(self.path))
+            handle = DeltaTable(str(self.path))
         except (DeltaError, OSError) as error:
             raise WarehouseError(_explain(self.path, error)) from error
-        self.offsets = delta_log.transactions(self.log, self.version)
+        # Both or neither: a new snapshot with old offsets would let a commit through that must lose.
+        self._handle, self.offsets = handle, delta_log.transactions(self.log, handle.version())
+        self._torn = False
+
+    def _sync_entries(self) -> None:
+        """Make every entry of the snapshot durable, other writers' included, before anything is built on it.
+
+        The last entry may be of a writer that died before it could; those before it were synced by whoever added
+        the one after them.
+        """
+        entries = (delta_log.entry(self.log, v) for v in range(self._synced + 1, self.version + 1))
+        durable.sync(p for p in entries if p.exists())
+        self._synced = self.version
+
+    def _try_checkpoint(self) -> None:
+        try:
+            self.checkpoint()
+        except (DeltaError, OSError, WarehouseError) as error:
+            log.warning("%s: no checkpoint (%s); opening takes longer until one is written", self.path, error)
 
     def _landed(self, offsets: Mapping[str, int], written: list[AddAction], *, since: int) -> bool:
         """Tell whether a commit that raised is in the log after all, and isn't another writer's of the same bytes."""

@@ -1,21 +1,24 @@
 """The warehouse: the folder of tables, and the one way to add to it.
 
-Rows and offset of a source become visible together. `llm_events`, `rejects` and `batches` commit first and drop what
-lies below an offset of their own; `llm_calls` commits last and for every batch, so its offset is where a source
-resumes. Each commit is a compare-and-swap: of two writers that read the same bytes one wins, the other learns it.
+Rows and offset of a source become visible together. A new source is named first, by a commit of its own. Then
+`llm_events`, `rejects` and `batches` commit and drop what lies below an offset of their own; `llm_calls` commits last
+and for every batch, so its offset is where a source resumes. Each commit is a compare-and-swap: of two writers that
+read the same bytes one wins, the other learns it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 
+from ingest.streams import tail_hash
 from ingest.table import Conflict, Table, create
 from parsers.schema import BATCHES, TABLES, polars_schema
 
 _TAIL = "#tail"
+_BORN = "#born"
 _CALLS = "llm_calls"
 _FIRST = ("llm_events", "rejects", "batches")
 
@@ -33,7 +36,8 @@ class Batch:
     """What one source adds in one commit: the rows of the bytes from *start* to *end*.
 
     `start` is the offset that the source had in the warehouse; None when the warehouse doesn't know the source yet,
-    and then the bytes begin at 0. `digest` and `tail` are as in the table `batches`.
+    and then the bytes begin at 0. `digest` and `tail` are as in the table `batches`. `births` is how often a source
+    of the same `family` (the digest of its first line) had been named when this one was; both only count for a new one.
     """
 
     source_id: str
@@ -45,6 +49,8 @@ class Batch:
     calls: pl.DataFrame
     events: pl.DataFrame
     rejects: pl.DataFrame
+    family: str = ""
+    births: int = 0
 
 
 class Warehouse:
@@ -72,7 +78,11 @@ class Warehouse:
     def sources(self) -> dict[str, Position]:
         """Return every source that the warehouse knows, with where it resumes."""
         offsets = self.tables[_CALLS].offsets
-        return {s: Position(at, offsets[s + _TAIL]) for s, at in offsets.items() if not s.endswith(_TAIL)}
+        return {s: Position(at, offsets[s + _TAIL]) for s, at in offsets.items() if not s.endswith((_TAIL, _BORN))}
+
+    def births(self, family: str) -> int:
+        """Return how often sources whose first line is *family* were named."""
+        return self.tables[_CALLS].offsets.get(family + _BORN, 0)
 
     def refresh(self) -> None:
         """See what other writers have committed."""
@@ -94,6 +104,9 @@ class Warehouse:
             WarehouseError: Nothing more can be written now; the same batches may be tried again.
         """
         calls = self.tables[_CALLS]
+        if new := [b for b in batches if b.start is None]:
+            self._name(new)
+            batches = [replace(b, start=0) if b.start is None else b for b in batches]
         expected = {b.source_id: b.start for b in batches}
         if any(calls.offsets.get(key) != value for key, value in expected.items()):
             raise Conflict
@@ -101,6 +114,22 @@ class Warehouse:
             _append_new(self.tables[name], batches)
         offsets = {b.source_id: b.end for b in batches} | {b.source_id + _TAIL: b.tail for b in batches}
         calls.append(pl.concat([b.calls for b in batches]), offsets, expected)
+
+    def _name(self, new: Sequence[Batch]) -> None:
+        """Make the names of *new* sources known before any of their rows, one writer at a time per first line.
+
+        Two writers that meet a growing file at different lengths name it by different heads, and neither name would
+        conflict with the other. What they share is the first line.
+        """
+        calls = self.tables[_CALLS]
+        nothing = tail_hash(b"")
+        offsets = {b.source_id: 0 for b in new} | {b.source_id + _TAIL: nothing for b in new}
+        expected: dict[str, int | None] = {b.source_id: None for b in new}
+        for batch in new:
+            if batch.family:
+                offsets[batch.family + _BORN] = batch.births + 1
+                expected[batch.family + _BORN] = batch.births or None
+        calls.append(pl.DataFrame(), offsets, expected)
 
 
 def _append_new(table: Table, batches: Sequence[Batch]) -> None:
