@@ -63,16 +63,16 @@ def is_copy(stream: Stream, known: Positions) -> bool:
     """Tell whether *stream* is a shorter copy of a known source: all of it that can be compared was read already.
 
     The ends of earlier batches are what can be compared. A file that a known source has outgrown, and whose bytes
-    before the last such end are the ones that were read there, holds nothing new.
+    before the last such end in it are the ones that were read there, holds nothing new.
     """
-    head = stream.read(0, HEAD)
-    for name, position in known_names(head, known):
-        if not stream.read(position.offset - 1, 1):
-            for boundary in known.boundaries(name):
-                if stream.read(boundary.offset - 1, 1):
-                    if continues(stream, boundary):
-                        return True
-                    break
+    names = [name for name, _ in known_names(stream.read(0, HEAD), known)]
+    ends = sorted((end.offset, name, end.tail) for name in names for end in known.boundaries(name))
+    agrees: dict[str, bool] = {}
+    for at, (offset, name, tail) in enumerate(ends):
+        before = stream.before(offset)
+        if len(before) < min(offset, TAIL):
+            return any(agrees.get(longer, False) for _, longer, _ in ends[at:])
+        agrees[name] = tail_hash(before) == tail
     return False
 
 

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol, Self
 
+import polars as pl
+
 from ingest.cursor import Cursor, Draft, advance, cut, finish, is_outdated, locate, resume, survey
 from ingest.identity import HEAD, is_copy
 from ingest.pricing import Prices
@@ -28,6 +30,12 @@ class Ledger(Protocol):
 
     def boundaries(self, source_id: str) -> list[Position]:
         """Return where its batches ended, the furthest first."""
+
+    def sources(self) -> dict[str, Position]:
+        """Return every source that is known, with where it resumes."""
+
+    def taken(self, source_id: str, since: int) -> pl.DataFrame:
+        """Return `source_offset` and `dedupe_key` of the calls of *source_id* from *since* on."""
 
     def births(self, family: str) -> int:
         """Return how often sources whose first line is *family* were named."""
@@ -205,7 +213,7 @@ class Intake:
 
 def _rewind(cursor: Cursor) -> None:
     """Make the stream of *cursor* readable from its beginning again."""
-    if isinstance(cursor.stream, PackedStream) and str(cursor.path) != "-":
+    if isinstance(cursor.stream, PackedStream) and not cursor.stream.at_start:
         cursor.stream.close()
         cursor.stream = open_stream(cursor.path)
 

@@ -122,6 +122,11 @@ class PackedStream:
         self._held = b""
         self._held_at = 0
 
+    @property
+    def at_start(self) -> bool:
+        """Whether the first bytes are still held, so that reading may begin again."""
+        return self._held_at == 0
+
     def read(self, offset: int, size: int) -> bytes:
         """Return up to *size* bytes from *offset*.
 

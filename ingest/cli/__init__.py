@@ -53,7 +53,7 @@ class _Root(click.Group):
 @click.version_option(package_name="llm-ingest", prog_name="ingest")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but warnings and errors.")
 def cli(*, quiet: bool) -> None:
-    r"""Turn the logs of LLM applications into one table, exactly once, and answer questions about it.
+    """Turn the logs of LLM applications into one table, exactly once, and answer questions about it.
 
     \b
       ingest follow maestro.log       tail a log into ./warehouse until stopped

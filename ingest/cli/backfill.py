@@ -31,7 +31,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
     dry_run: bool,
     strict: bool,
 ) -> None:
-    r"""Read files, folders and globs to their ends, plain or .gz, .zst, .bz2, .xz; `-` is standard input.
+    """Read files, folders and globs to their ends, plain or .gz, .zst, .bz2, .xz; `-` is standard input.
 
     Rotated generations are read in their order. Running it again adds nothing that is there already, also when files
     were renamed, copied or compressed meanwhile.
@@ -91,7 +91,8 @@ def _say(outcome: "Outcome", intake: "Intake", *, dry_run: bool) -> None:
     for failure in outcome.failed:
         click.echo(f"Error: {failure}", err=True)
     if totals.rejects:
-        click.echo(f"Warning: {totals.rejects:,} records rejected; see `ingest report rejects`", err=True)
+        records = f"{totals.rejects:,} record{'s' * (totals.rejects != 1)}"
+        click.echo(f"Warning: {records} rejected; see `ingest report rejects`", err=True)
     click.echo(
         f"{verb} {totals.calls:,} calls and {totals.events:,} events from {outcome.files:,} files "
         f"({outcome.bytes / 1e6:,.1f} MB new)",

@@ -49,7 +49,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
     watch: str,
     strict: bool,
 ) -> None:
-    r"""Follow files, folders and globs as they grow and are rotated; stop with Ctrl-C.
+    """Follow files, folders and globs as they grow and are rotated; stop with Ctrl-C.
 
     What is there already is read first, rotated generations included. A file that doesn't exist yet is waited for.
     Restarted, it goes on where it stopped. Quote globs, so that files of tomorrow count too.

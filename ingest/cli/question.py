@@ -17,7 +17,9 @@ FORMATS = ["table", "json", "csv", "md", "parquet"]
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
 _FILTERS = [
-    click.option("--since", metavar="WHEN", help="Calls from a date, time or age: 2026-02-03, 2026-02-03T14:00, 24h, 7d."),
+    click.option(
+        "--since", metavar="WHEN", help="Calls from a date, time or age: 2026-02-03, 2026-02-03T14:00, 24h, 7d."
+    ),
     click.option("--until", metavar="WHEN", help="Calls before a time or age; a date includes that day."),
     click.option("--model", metavar="NAME", multiple=True, help="Calls of this model; may be given again."),
     click.option("--agent", metavar="ID", multiple=True, help="Calls of this agent."),
@@ -25,7 +27,11 @@ _FILTERS = [
     click.option("--session", metavar="ID", multiple=True, help="Calls of this session."),
     click.option("--user", metavar="ID", multiple=True, help="Calls on behalf of this user."),
     click.option("--provider", metavar="NAME", multiple=True, help="Calls to this provider."),
-    click.option("--tz", metavar="ZONE", help="Time zone of minutes, hours and days, such as Europe/Berlin. Default: the system's."),
+    click.option(
+        "--tz",
+        metavar="ZONE",
+        help="Time zone of minutes, hours and days, such as Europe/Berlin. Default: the system's.",
+    ),
 ]
 
 _OUTPUT = [
@@ -48,7 +54,13 @@ def output_options(command: _Command) -> _Command:
 def parameter_option(command: _Command) -> _Command:
     """Add `-p NAME=VALUE`, passed as `parameters: dict[str, str]`."""
     return click.option(
-        "-p", "--parameter", "parameters", metavar="NAME=VALUE", multiple=True, callback=_pairs, help="Set a parameter; may be given again."
+        "-p",
+        "--parameter",
+        "parameters",
+        metavar="NAME=VALUE",
+        multiple=True,
+        callback=_pairs,
+        help="Set a parameter; may be given again.",
     )(command)
 
 
@@ -62,7 +74,7 @@ def write(answer: "Answer", *, zone: str, form: str | None, output: str | None, 
     elif form == "parquet" and sys.stdout.isatty():
         raise click.UsageError("Parquet is not for a terminal; use -o FILE.")
     else:
-        click.get_binary_stream("stdout").write(_bytes(answer, form, zone))
+        click.echo(_bytes(answer, form, zone), nl=False)
 
 
 def replace(path: Path, write_to: Callable[[Path], object]) -> None:

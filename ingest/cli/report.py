@@ -15,7 +15,9 @@ LIMIT_CROSSED = 3
 @parameter_option
 @warehouse_option
 @filter_options
-@click.option("--reports", metavar="DIR", help="Folder of your own reports; also $INGEST_REPORTS and WAREHOUSE/reports.")
+@click.option(
+    "--reports", metavar="DIR", help="Folder of your own reports; also $INGEST_REPORTS and WAREHOUSE/reports."
+)
 @output_options
 @click.pass_context
 def report(

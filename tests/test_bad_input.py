@@ -1,0 +1,193 @@
+"""Whatever is in a file, the records around it are unharmed, and the user is told in one line what happened."""
+
+import json
+
+import polars as pl
+import pytest
+from click.testing import CliRunner
+from logs import calls, exactly, line, lines
+
+from ingest.cli import cli
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run the command line in one warehouse; return exit code and what was printed."""
+
+    def run(*arguments, expect=0, **options):
+        result = CliRunner().invoke(cli, [*arguments, "-w", str(tmp_path / "w")], catch_exceptions=False, **options)
+        assert result.exit_code == expect, result.output
+        return result
+
+    return run
+
+
+def table(tmp_path, name):
+    return pl.scan_delta(str(tmp_path / "w" / name)).collect()
+
+
+def test_backfilling_a_path_that_does_not_exist_is_one_line_and_exit_1(run, tmp_path):
+    result = run("backfill", str(tmp_path / "nothing.log"), expect=1)
+
+    assert result.stderr == f"Error: no such file, folder or match: {tmp_path}/nothing.log\n"
+
+
+def test_a_missing_file_does_not_stop_the_others(run, tmp_path):
+    (tmp_path / "a.log").write_bytes(lines(1))
+    (tmp_path / "b.log.gz").write_bytes(b"\x1f\x8b\x08 this is no gzip file")
+    result = run("backfill", str(tmp_path / "*.log*"), expect=1)
+
+    assert "b.log.gz is damaged, or still being written" in result.stderr
+    assert calls(tmp_path / "w") == exactly(1)
+
+
+def test_following_a_path_that_does_not_exist_says_so_once_and_waits(run, tmp_path, caplog):
+    caplog.set_level("INFO")
+    run("follow", "--once", str(tmp_path / "nothing.log"))
+
+    assert caplog.text.count("isn't there yet; waiting for it") == 1
+
+
+@pytest.mark.parametrize("content", [b"", b'{"usage_surface_version":2}\n', b'{"usage_surface_version":1}\n'])
+def test_an_empty_or_header_only_file_has_no_rows_and_is_no_error(run, tmp_path, content):
+    (tmp_path / "usage.jsonl").write_bytes(content)
+    result = run("backfill", str(tmp_path / "usage.jsonl"))
+
+    assert "added 0 calls and 0 events from 1 files" in result.stderr
+    assert "Error" not in result.stderr
+    assert "no record" not in result.stderr
+    assert table(tmp_path, "rejects").height == 0
+
+
+@pytest.mark.parametrize(
+    "content", [bytes(range(256)) * 400, b"GET /index.html 200\n" * 50, b'{"level":"info","msg":"ready"}\n' * 50]
+)
+def test_a_file_without_any_known_record_is_named_with_the_formats_that_are_known(run, tmp_path, content):
+    (tmp_path / "x.log").write_bytes(content)
+    result = run("backfill", str(tmp_path / "x.log"))
+
+    assert "x.log: no record that ingest knows; it reads agentic-runtime" in result.stderr
+    assert "maestro-log" in result.stderr
+    assert all(table(tmp_path, name).height == 0 for name in ("llm_calls", "llm_events", "rejects", "batches"))
+
+
+def test_a_line_with_the_marker_that_does_not_parse_is_a_reject_and_strict_exits_4(run, tmp_path):
+    bad = line(2).replace("latency 1.5s", "latency soon")
+    (tmp_path / "m.log").write_bytes(lines(1) + bad.encode() + lines(3))
+    result = run("backfill", "--strict", str(tmp_path / "m.log"), expect=4)
+
+    assert "Warning: 1 record rejected; see `ingest report rejects`" in result.stderr
+    assert calls(tmp_path / "w") == exactly(1, 3)
+    (reject,) = table(tmp_path, "rejects").to_dicts()
+    assert reject["line"] == bad.rstrip()
+    assert reject["reason"]
+    assert (reject["source_offset"], reject["source_end"]) == (len(lines(1)), len(lines(1)) + len(bad))
+    answer = json.loads(run("report", "rejects", "--format", "json").stdout)
+    assert [row["reason"] for row in answer["rows"]] == [reject["reason"]]
+
+
+@pytest.mark.parametrize(
+    "dirt",
+    [
+        b"\xff\xfe broken \x80\n",
+        b"\xe2\x82\n",
+        b"\r\n",
+        b"\0\0\0\0\n",
+        b"x" * 20_000_000 + b"\n",
+        b'{"a": \n',
+        b"\xef\xbb\xbf\n",
+    ],
+    ids=["invalid", "cut off", "crlf", "nul", "20 MB", "torn json", "bom"],
+)
+def test_dirt_between_records_harms_none_of_them(run, tmp_path, dirt):
+    (tmp_path / "m.log").write_bytes(lines(1) + dirt + lines(2) + dirt + lines(3))
+    run("backfill", str(tmp_path / "m.log"))
+
+    assert calls(tmp_path / "w") == exactly(1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: b"\xef\xbb\xbf" + data,
+        lambda data: data.replace(b"\n", b"\r\n"),
+        lambda data: b"\0" * 5000 + data,
+        lambda data: b"\xff\xfe" + data.decode().encode("utf-16-le"),
+        lambda data: b"\xfe\xff" + data.decode().encode("utf-16-be"),
+    ],
+    ids=["byte order mark", "crlf", "leading NUL bytes", "utf-16-le", "utf-16-be"],
+)
+def test_encodings_and_line_ends_of_other_systems_are_read(run, tmp_path, change):
+    (tmp_path / "m.log").write_bytes(change(lines(1, 2, 3)))
+    run("backfill", str(tmp_path / "m.log"))
+    with (tmp_path / "m.log").open("ab") as file:
+        file.write(change(lines(4))[2:] if b"[\0" in change(lines(4)) or b"\0[" in change(lines(4)) else lines(4))
+    run("backfill", str(tmp_path / "m.log"))
+
+    assert calls(tmp_path / "w") == exactly(1, 2, 3, 4)
+
+
+def test_a_warehouse_that_is_a_file_is_one_clear_line(run, tmp_path):
+    (tmp_path / "w").write_text("not a folder")
+    (tmp_path / "m.log").write_bytes(lines(1))
+    result = run("backfill", str(tmp_path / "m.log"), expect=1)
+
+    assert result.stderr.startswith("Error: ")
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_report_on_an_empty_warehouse_has_no_rows_and_says_what_to_run(run, tmp_path):
+    (tmp_path / "empty.log").touch()
+    run("backfill", str(tmp_path / "empty.log"))
+    result = run("report", "tpm", "--format", "json")
+
+    assert json.loads(result.stdout)["rows"] == []
+    assert "no calls yet: run `ingest follow`" in result.stderr
+
+
+def test_an_unknown_format_names_the_known_ones(run, tmp_path):
+    (tmp_path / "m.log").write_bytes(lines(1))
+    result = run("backfill", "--format", "maestro", str(tmp_path / "m.log"), expect=1)
+
+    assert result.stderr.startswith("Error: no format 'maestro'; known are ")
+
+
+def test_a_dry_run_counts_and_writes_nothing(run, tmp_path):
+    (tmp_path / "m.log").write_bytes(lines(1, 2))
+    result = run("backfill", "--dry-run", str(tmp_path / "m.log"))
+
+    assert "would add 2 calls" in result.stderr
+    assert not (tmp_path / "w").exists()
+
+
+def test_standard_input_is_a_source_like_any_other(run, tmp_path):
+    run("backfill", "-", input=lines(1, 2))
+    run("backfill", "-", input=lines(1, 2, 3))
+    (tmp_path / "m.log").write_bytes(lines(1, 2, 3, 4))
+    run("backfill", str(tmp_path / "m.log"))
+
+    assert calls(tmp_path / "w") == exactly(1, 2, 3, 4)
+
+
+@pytest.mark.parametrize("suffix", ["gz", "bz2", "xz", "zst"])
+def test_packed_files_are_read_and_add_nothing_to_their_plain_twin(run, tmp_path, suffix):
+    import bz2
+    import gzip
+    import lzma
+
+    import pyarrow as pa
+
+    data = lines(*range(1, 400))
+    pack = {
+        "gz": gzip.compress,
+        "bz2": bz2.compress,
+        "xz": lzma.compress,
+        "zst": lambda raw: pa.compress(raw, codec="zstd", asbytes=True),
+    }[suffix]
+    (tmp_path / f"m.log.{suffix}").write_bytes(pack(data))
+    run("backfill", str(tmp_path / f"m.log.{suffix}"))
+    assert calls(tmp_path / "w") == exactly(*range(1, 400))
+
+    (tmp_path / "m.log").write_bytes(data + lines(400))
+    run("backfill", str(tmp_path / "m.log"))
+    assert calls(tmp_path / "w") == exactly(*range(1, 401))
