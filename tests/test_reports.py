@@ -1,6 +1,7 @@
 """Every report on a small warehouse that has every case: its answer is in `golden/`. `pytest --golden` writes them anew."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ PARAMETERS = {
     "budget": {"limit": "4000", "by": "agent"},
     "limits": {"limit": "3000"},
     "anomalies": {"factor": "3"},
+    "bursts": {"threshold": "1200"},
     "execution": {"run": "run-1"},
 }
 
@@ -46,7 +48,7 @@ def rows():
         # unpriced, estimated, no model, no measurement, prices that drift
         call("2026-10-25T12:00:00", 30, **local, cost_usd=None, cost_reported_usd=None, known_model=False, token_source="estimated"),
         call("2026-10-25T12:01:00", None, success=True, model=None, provider=None, agent_id=None, latency_s=None),
-        call("2026-10-25T12:02:00", 1_000, cost_reported_usd="0.02", cost_computed_usd="0.01", cost_usd="0.02", pricing_version="p1"),
+        call("2026-10-25T12:02:00", 1_000, cost_reported_usd=Decimal("0.02"), cost_computed_usd=Decimal("0.01"), cost_usd=Decimal("0.02"), pricing_version="p1"),
         # logged twice
         call("2026-10-25T13:00:00", 40, dedupe_key="k", format="claude-code", **opus),
         call("2026-10-25T13:00:01", 50, dedupe_key="k", format="claude-code", **opus),

@@ -1,5 +1,6 @@
 """`ingest sql`: a user's own question."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def sql(
         raise click.UsageError("Give a statement, or --file.")
     text = Path(file).read_text(encoding="utf-8") if file else str(statement)
     if text == "-":
-        text = click.get_text_stream("stdin").read()
+        text = sys.stdin.read()
     with database.connect(warehouse, **filters) as connection:
         zone, nothing = database.zone(connection), database.why_nothing(connection)
         answer = ask(connection, text, parameters, origin=file or "")

@@ -1,0 +1,210 @@
+"""`report`, `sql` and `export` as a user runs them."""
+
+import csv
+import io
+import json
+
+import duckdb
+import polars as pl
+import pytest
+from click.testing import CliRunner
+from ingest.cli import cli
+from warehouses import build, call
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory):
+    calls = [
+        call("2026-02-03T10:00:00", agent_id="=HYPERLINK(1)", source_offset=1),
+        call("2026-02-03T10:00:30", 1_234_567, agent_id="evil\x1b]0;x\x07", source_offset=2),
+        call("2026-02-04T10:00:30", None, error="boom", source_offset=3),
+    ]
+    return str(build(tmp_path_factory.mktemp("w"), llm_calls=calls))
+
+
+def run(*arguments, code=0, **options):
+    result = CliRunner().invoke(cli, [str(argument) for argument in arguments], **options)
+    assert result.exit_code == code, result.output + repr(result.exception)
+    return result
+
+
+def test_a_pipe_gets_the_json_envelope(warehouse):
+    envelope = json.loads(run("report", "tpm", "-w", warehouse, "--tz", "Europe/Berlin").stdout)
+
+    assert list(envelope) == ["report", "title", "parameters", "rows"]
+    assert envelope["report"] == "tpm"
+    assert envelope["parameters"] == {"tz": "Europe/Berlin"}
+    assert envelope["rows"][0]["peak_minute"] == "2026-02-03T11:00:00+01:00"
+    assert envelope["rows"][0]["total_tokens"] == 1_234_667
+
+
+def test_without_a_name_all_reports_are_listed(warehouse):
+    listed = {row["report"] for row in json.loads(run("report", "-w", warehouse).stdout)["rows"]}
+
+    assert {"tpm", "tpm-series", "bursts", "burst", "limits", "cost-by-day", "usage", "reconcile"} <= listed
+
+
+def test_a_table_shows_numbers_as_people_read_them_and_nothing_that_a_terminal_obeys(warehouse):
+    shown = run("report", "cost-by-agent", "-w", warehouse, "--format", "table").stdout
+
+    assert "1,234,567" in shown
+    assert "$1.23" in shown
+    assert "\x1b" not in shown
+    assert r"evil\x1b]0;x\x07" in shown
+
+
+def test_csv_opens_safely_in_a_spreadsheet(warehouse):
+    rows = list(csv.DictReader(io.StringIO(run("report", "cost-by-agent", "-w", warehouse, "--format", "csv").stdout)))
+
+    assert "'=HYPERLINK(1)" in {row["agent_id"] for row in rows}
+
+
+def test_markdown_aligns_numbers(warehouse):
+    lines = run("report", "cost-by-model", "-w", warehouse, "--format", "md").stdout.splitlines()
+
+    assert lines[0].startswith("| model | calls |")
+    assert lines[1].startswith("| --- | ---: |")
+
+
+@pytest.mark.parametrize("name", ["out.json", "out.csv", "out.md", "out.parquet", "out.txt"])
+def test_the_extension_of_a_file_says_its_format(warehouse, tmp_path, name):
+    assert run("report", "tpm", "-w", warehouse, "-o", tmp_path / name).stdout == ""
+
+    data = (tmp_path / name).read_bytes()
+    if name == "out.parquet":
+        assert pl.read_parquet(data).height == 1
+    else:
+        assert b"gpt-5.2" in data
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+
+
+def test_an_unknown_extension_asks_for_a_format(warehouse, tmp_path):
+    assert "--format" in run("report", "tpm", "-w", warehouse, "-o", tmp_path / "x.xls", code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["report", "tpmm"], "no report called 'tpmm' - did you mean tpm"),
+        (["report", "burst", "-p", "modle=x"], "no parameter 'modle' - did you mean model"),
+        (["report", "tpm", "-p", "x=1"], "it takes none"),
+        (["report", "limits", "-p", "limit=many"], "parameter limit of report limits takes a whole number, not 'many'"),
+        (["report", "budget", "-p", "warn=often"], "takes a number"),
+        (["report", "burst", "-p", "minute=noon"], "takes a time"),
+        (["report", "budget", "-p", "by=team"], "takes user, account, agent"),
+        (["report", "tpm", "--since", "2026-02-04", "--until", "2026-02-03"], "is not before"),
+        (["report", "tpm", "--model", "gpt-5"], "did you mean gpt-5.2"),
+        (["sql", "drop view llm_calls"], "only reading is allowed"),
+        (["sql", "select x from llm_calls"], 'column "x" not found'),
+        (["report", "reconcile"], "needs -p file="),
+        (["report", "reconcile", "-p", "file=/nowhere.csv"], "No such file"),
+    ],
+)
+def test_a_mistake_gets_one_message_that_says_what_to_do(warehouse, arguments, message):
+    result = run(*arguments, "-w", warehouse, code=1)
+
+    assert message in result.stderr
+    assert result.stderr.startswith("Error: ")
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("command", [["report", "tpm"], ["report", "usage"], ["sql", "from llm_calls"]])
+def test_an_empty_warehouse_says_how_to_fill_it(tmp_path, command):
+    result = run(*command, "-w", tmp_path / "nothing")
+
+    assert "no calls yet: run `ingest follow`" in result.stderr
+    assert json.loads(result.stdout)["rows"] == []
+
+
+def test_a_crossed_budget_exits_with_3(warehouse):
+    run("report", "budget", "-w", warehouse, "-p", "by=agent", "-p", "limit=1000", code=3)
+    run("report", "budget", "-w", warehouse, "-p", "by=agent", "-p", "limit=0")
+
+
+def test_a_reconcile_beyond_its_tolerance_exits_with_3(warehouse, tmp_path):
+    export = tmp_path / "export.csv"
+    export.write_text("date,model,input_tokens,output_tokens\n2026-02-03,gpt-5.2,1111201,123466\n")
+    arguments = ["report", "reconcile", "-w", warehouse, "-p", f"file={export}"]
+
+    run(*arguments)
+    export.write_text("date,model,input_tokens,output_tokens\n2026-02-03,gpt-5.2,1511201,123466\n")
+    run(*arguments, code=3)
+    run(*arguments, "-p", "tolerance=0.5")
+
+
+def test_a_report_of_ones_own_is_a_report_like_any_other(warehouse, tmp_path):
+    (tmp_path / "mine.sql").write_text("-- Calls of an agent.\nselect count(*) as calls from llm_calls where agent_id = $agent\n")
+    result = run("report", "mine", "-w", warehouse, "--reports", tmp_path, "-p", "agent=coder-001")
+
+    assert json.loads(result.stdout) == {
+        "report": "mine",
+        "title": "Calls of an agent",
+        "parameters": {"agent": "coder-001"},
+        "rows": [{"calls": 1}],
+    }
+
+
+def test_sql_reads_stdin_and_files_and_binds_parameters(warehouse, tmp_path):
+    (tmp_path / "q.sql").write_text("select $n::int as n")
+
+    assert json.loads(run("sql", "-", "-w", warehouse, input="select 1 as n").stdout)["rows"] == [{"n": 1}]
+    assert json.loads(run("sql", "-f", tmp_path / "q.sql", "-w", warehouse, "-p", "n=2").stdout)["rows"] == [{"n": 2}]
+
+
+@pytest.mark.parametrize("name", ["calls.parquet", "calls.csv", "calls"])
+def test_an_export_has_every_call_once(warehouse, tmp_path, name):
+    run("export", tmp_path / name, "-w", warehouse)
+
+    pattern = str(tmp_path / name) + ("/*/*.parquet" if name == "calls" else "")
+    assert duckdb.sql("select count(*), sum(total_tokens) from read_csv($p)" if name.endswith("csv") else "select count(*), sum(total_tokens) from read_parquet($p)", params={"p": pattern}).fetchall() == [(3, 1_234_667)]
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+
+
+def test_an_export_obeys_the_filters(warehouse, tmp_path):
+    run("export", tmp_path / "a.parquet", "-w", warehouse, "--since", "2026-02-04", "--tz", "UTC")
+
+    assert pl.read_parquet(tmp_path / "a.parquet").height == 1
+
+
+def test_a_folder_is_partitioned_by_day(warehouse, tmp_path):
+    run("export", tmp_path / "calls", "-w", warehouse)
+
+    assert sorted(folder.name for folder in (tmp_path / "calls").iterdir()) == ["date=2026-02-03", "date=2026-02-04"]
+
+
+def test_a_duckdb_file_answers_without_the_warehouse(tmp_path):
+    rows = {"llm_calls": [call("2026-02-03T10:00:00", story_id="st")]}
+    warehouse = build(tmp_path / "w", **rows)
+    run("export", tmp_path / "all.duckdb", "-w", warehouse)
+    warehouse.rename(tmp_path / "gone")
+
+    with duckdb.connect(str(tmp_path / "all.duckdb"), read_only=True) as connection:
+        assert connection.sql("select model, peak_tpm from tpm_peaks").fetchall() == [("gpt-5.2", 100)]
+        views = [name for (name,) in connection.sql("select view_name from duckdb_views() where not internal").fetchall()]
+        for view in views:
+            connection.view(view).to_arrow_table()
+        assert connection.sql("select key.model, calls from cost_by({model: model})").fetchall() == [("gpt-5.2", 1)]
+
+
+def test_an_export_replaces_nothing_without_force(warehouse, tmp_path):
+    dest = tmp_path / "calls.parquet"
+    dest.write_text("mine")
+
+    assert "--force" in run("export", dest, "-w", warehouse, code=1).stderr
+    assert dest.read_text() == "mine"
+    run("export", dest, "-w", warehouse, "--force")
+    assert pl.read_parquet(dest).height == 3
+
+
+def test_a_folder_of_other_things_is_never_replaced(warehouse, tmp_path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "thesis.txt").write_text("mine")
+
+    run("export", tmp_path / "home", "-w", warehouse, "--force", code=1)
+    assert (tmp_path / "home" / "thesis.txt").exists()
+
+
+def test_a_report_can_be_exported(warehouse, tmp_path):
+    run("export", tmp_path / "agents.csv", "--report", "cost-by-agent", "-w", warehouse)
+
+    assert (tmp_path / "agents.csv").read_text().startswith("agent_id,calls,")

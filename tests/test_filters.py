@@ -1,0 +1,121 @@
+"""Filters narrow the world that every view and report sees."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+import queries
+from queries import QueryError, snapshot
+from warehouses import build, call
+
+NOW = datetime(2026, 2, 5, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory):
+    calls = [
+        call(f"2026-02-0{day}T{hour:02}:30:00", 10 * day, model=model, source_offset=day * 100 + hour)
+        for day in range(1, 6)
+        for hour, model in ((0, "o3"), (12, "gpt-5.2"), (23, "gpt-5.2"))
+    ]
+    return build(tmp_path_factory.mktemp("w"), llm_calls=calls)
+
+
+def count(warehouse, **filters):
+    with queries.connect(warehouse, now=NOW, **{"tz": "UTC"} | filters) as connection:
+        return connection.sql("select count(*) from llm_calls").fetchall()[0][0]
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        ({}, 15),
+        ({"since": "2026-02-04"}, 6),
+        ({"until": "2026-02-02"}, 6),
+        ({"since": "2026-02-02", "until": "2026-02-02"}, 3),
+        ({"since": date(2026, 2, 4)}, 6),
+        ({"since": datetime(2026, 2, 4, 12, tzinfo=UTC)}, 5),
+        ({"since": "2026-02-04T12:30"}, 5),
+        ({"until": "2026-02-04T12:30"}, 10),
+        ({"since": "2026-02-04T12:30Z", "tz": "Asia/Tokyo"}, 5),
+        ({"since": "2026-02-04T21:30", "tz": "Asia/Tokyo"}, 5),
+        ({"since": "24h"}, 5),
+        ({"since": "1d"}, 5),
+        ({"since": "2w", "until": "3d"}, 4),
+        ({"since": "90m"}, 2),
+        ({"since": "2026-02-02", "until": "2026-02-02", "tz": "Europe/Berlin"}, 3),
+        ({"since": "2026-02-02", "until": "2026-02-02", "tz": "America/New_York"}, 3),
+        ({"model": "o3"}, 5),
+        ({"model": ["o3", "gpt-5.2"]}, 15),
+        ({"model": "o3", "since": "2026-02-05"}, 1),
+        ({"agent": "coder-001", "provider": "openai"}, 15),
+    ],
+)
+def test_a_filter_leaves_the_calls_that_it_says(warehouse, filters, expected):
+    assert count(warehouse, **filters) == expected
+
+
+def test_a_day_is_a_day_of_the_time_zone(warehouse):
+    with queries.connect(warehouse, since="2026-02-02", until="2026-02-02", tz="America/New_York") as connection:
+        first, last = connection.sql("select min(epoch(created_at)), max(epoch(created_at)) from llm_calls").fetchall()[0]
+
+    assert datetime.fromtimestamp(first, UTC) == datetime(2026, 2, 2, 12, 30, tzinfo=UTC)
+    assert datetime.fromtimestamp(last, UTC) == datetime(2026, 2, 3, 0, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("filters", "message"),
+    [
+        ({"since": "yesterday"}, "--since takes a date .* not 'yesterday'"),
+        ({"until": "2026-02-30"}, "--until takes a date"),
+        ({"since": "7x"}, "--since takes a date"),
+        ({"since": "2026-02-04", "until": "2026-02-03"}, "is not before --until"),
+        ({"since": "1d", "until": "2d"}, "is not before --until"),
+        ({"tz": "Europe/Berln"}, "did you mean Europe/Berlin"),
+        ({"tz": "../etc/passwd"}, "no time zone called"),
+        ({"model": "gpt-5.3"}, "did you mean gpt-5.2"),
+        ({"agent": "coder-01"}, "did you mean coder-001"),
+    ],
+)
+def test_what_can_not_be_meant_is_refused_with_what_could(warehouse, filters, message):
+    with pytest.raises(QueryError, match=message):
+        count(warehouse, **filters)
+
+
+def test_a_value_that_exists_at_another_time_gives_no_rows_and_no_error(tmp_path):
+    calls = [call("2026-02-01T10:00:00", model="o3"), call("2026-02-03T10:00:00")]
+    assert count(build(tmp_path, llm_calls=calls), model="o3", since="2026-02-03") == 0
+
+
+def test_only_the_folders_of_the_days_asked_for_are_opened(warehouse):
+    files = snapshot.files(warehouse / "llm_calls", since=datetime(2026, 2, 4, tzinfo=UTC), until=datetime(2026, 2, 5, tzinfo=UTC))
+
+    assert {Path(file).parent.name for file in files} == {"date=2026-02-04", "date=2026-02-05"}
+
+
+def test_a_snapshot_has_the_files_of_the_log_not_those_of_the_folder(tmp_path):
+    build(tmp_path, llm_calls=[call("2026-02-01T10:00:00")])
+    (file,) = (tmp_path / "llm_calls").rglob("*.parquet")
+    (file.parent / "left-behind.parquet").write_bytes(file.read_bytes())
+
+    assert count(tmp_path) == 1
+
+
+def test_a_snapshot_does_not_change_while_calls_are_added(tmp_path):
+    build(tmp_path, llm_calls=[call("2026-02-01T10:00:00")])
+    with queries.connect(tmp_path) as connection:
+        build(tmp_path, llm_calls=[call("2026-02-01T11:00:00")])
+        assert connection.sql("select count(*) from llm_calls").fetchall() == [(1,)]
+
+
+def test_the_number_of_an_attempt_does_not_depend_on_the_filters(tmp_path):
+    rows = {
+        "llm_calls": [call(f"2026-02-0{day}T10:00:00", story_id="st") for day in (1, 2, 3)],
+        "llm_events": [
+            {"created_at": call("2026-02-01T20:00:00")["created_at"], "kind": "story_attempt_failed", "story_id": "st"},
+            {"created_at": call("2026-02-02T20:00:00")["created_at"], "kind": "story_requeue_requested", "story_id": "st"},
+        ],
+    }
+    with queries.connect(build(tmp_path, **rows), since="2026-02-03", tz="UTC") as connection:
+        (row,) = queries.run(connection, "story-attempts").frame.to_dicts()
+    assert (row["attempt"], row["outcome"]) == (3, "last")
