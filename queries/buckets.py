@@ -1,8 +1,9 @@
 """A token bucket over calls: how long they would have waited at a limit, and the smallest limit at which they wouldn't.
 
 The bucket holds as many tokens as the limit and refills at the limit per minute; calls queue in order. With
-`D` the sum of what was asked for so far, the backlog after call i is `D_i - r t_i - min over k <= i of (D_{k-1} - r t_k)`,
-and the call waits for what exceeds the capacity. Everything is counted in integers, so that limits are exact.
+`D` the sum of what was asked for so far, the backlog after call i is `D_i - r t_i` less the least of all earlier
+`D_{k-1} - r t_k`, its own included, and the call waits for what exceeds the capacity. Everything is counted in
+integers, so that limits are exact.
 """
 
 import polars as pl
@@ -14,8 +15,10 @@ _AT, _ASKED, _SUM = pl.col("at"), pl.col("asked"), pl.col("sum")
 
 def in_order(instants: pl.Series, amounts: pl.Series) -> pl.DataFrame:
     """Return calls in order of time: instants in microseconds, what each asks for, and the sum so far."""
-    return pl.DataFrame({"at": instants, "asked": amounts}).sort("at", maintain_order=True).with_columns(
-        sum=_ASKED.cum_sum()
+    return (
+        pl.DataFrame({"at": instants, "asked": amounts})
+        .sort("at", maintain_order=True)
+        .with_columns(sum=_ASKED.cum_sum())
     )
 
 
@@ -35,7 +38,7 @@ def rolling_peak(calls: pl.DataFrame) -> int:
     near = calls.filter((_AT // _MINUTE).is_in(pl.concat([crowded, crowded - 1]).unique().implode()))
     sums = near.select(pl.col("asked").cum_sum())["asked"]
     first = near["at"].search_sorted(near["at"] - _MINUTE, side="right")
-    return int((sums - sums.gather(first) + near["asked"].gather(first)).max() or 0)  # type: ignore[operator,arg-type]
+    return int((sums - sums.gather(first) + near["asked"].gather(first)).max() or 0)  # type: ignore[arg-type]
 
 
 def backlogs(calls: pl.DataFrame, limit: int) -> pl.DataFrame:

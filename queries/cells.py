@@ -1,10 +1,12 @@
-"""A value → how people read it: thousands separated, money with sensible decimals, nothing that a terminal would obey."""
+"""A value → how people read it: thousands separated, sensible decimals, nothing that a terminal would obey."""
 
 import re
 from datetime import datetime
 from decimal import Decimal
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+_LARGE = 1000
 
 
 def visible(text: str) -> str:
@@ -32,11 +34,14 @@ def _number(name: str, value: float | Decimal) -> str:
         return f"{value:.1%}"
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:,.0f}" if name.endswith("_ms") or abs(value) >= 1000 else f"{value:,.3f}".rstrip("0").rstrip(".")  # noqa: PLR2004
+    if name.endswith("_ms") or not -_LARGE < value < _LARGE:
+        return f"{value:,.0f}"
+    return f"{value:,.3f}".rstrip("0").rstrip(".")
 
 
 def _money(value: float | Decimal) -> str:
-    sign, size = ("-" if value < 0 else ""), abs(value)
+    amount = Decimal(str(value))
+    sign, size = ("-" if amount < 0 else ""), abs(amount)
     if size == 0 or size >= 1:
         return f"{sign}${size:,.2f}"
     return f"{sign}${size:.4f}" if size >= Decimal("0.01") else f"{sign}${size:.6f}"

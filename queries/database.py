@@ -1,4 +1,4 @@
-"""DuckDB in memory over a snapshot of the warehouse, with the views that all reports use. The only place that opens it."""
+"""DuckDB in memory over a snapshot of the warehouse, with the views that all reports use."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
@@ -19,7 +19,7 @@ VIEWS = resources("queries") / "views"
 Values = str | Sequence[str] | None
 
 
-def connect(
+def connect(  # noqa: PLR0913 - a filter each
     warehouse: str | Path,
     *,
     since: str | date | None = None,

@@ -9,7 +9,7 @@ from queries.database import VIEWS, shape
 from queries.errors import QueryError
 
 _TABLES = ("llm_calls", "llm_events", "rejects", "batches", "stored_llm_events", "coverage")
-"""What a DuckDB file holds as tables: all that needs the warehouse or the filters. Every other view is built on these."""
+"""What a DuckDB file holds as tables: all that needs the warehouse or the filters. Other views are built on these."""
 
 _FIRST_OF_THE_OTHERS = "20"
 _FORMULA = r"^[=+\-@\t\r]"

@@ -37,7 +37,12 @@ class Filters:
 
 
 def filters(
-    *, since: str | date | None, until: str | date | None, zone: ZoneInfo, now: datetime, **values: str | Sequence[str] | None
+    *,
+    since: str | date | None,
+    until: str | date | None,
+    zone: ZoneInfo,
+    now: datetime,
+    **values: str | Sequence[str] | None,
 ) -> Filters:
     """Read what a user wrote; a date means its midnight in *zone*, and as *until* the whole day."""
     begin = None if since is None else _moment("since", since, zone, now)
@@ -55,9 +60,7 @@ def zone_called(name: str) -> ZoneInfo:
         raise QueryError(f"no time zone called {name!r}{nearest(name, available_timezones())}") from error
 
 
-def _moment(
-    option: str, value: str | date, zone: ZoneInfo, now: datetime, *, whole_day: bool = False
-) -> datetime:
+def _moment(option: str, value: str | date, zone: ZoneInfo, now: datetime, *, whole_day: bool = False) -> datetime:
     if isinstance(value, datetime):
         return _utc(value, zone)
     if isinstance(value, date):

@@ -6,7 +6,7 @@
 | Anthropic cost report | the same | | `amount`: cents, as text |
 | OpenAI usage | `data[].start_time` (Unix), `results[]` | `input_tokens` (cached included), output | |
 | OpenAI costs | the same | | `amount.value` in dollars |
-| CSV | a row each: a column with `date`, `day` or `time` in its name | `input…`/`prompt…`, `output…`/`completion…` | `cost…`, `amount…` |
+| CSV | a row each: `date…`, `day…`, `time…` | `input…`/`prompt…`, `output…`/`completion…` | `cost…`, `amount…` |
 """
 
 import csv
@@ -23,16 +23,14 @@ import polars as pl
 
 from queries.errors import QueryError
 
-_SCHEMA = pl.Schema(
-    {
-        "day": pl.Date,
-        "model": pl.String,
-        "requests": pl.Int64,
-        "request_tokens": pl.Int64,
-        "response_tokens": pl.Int64,
-        "cost_usd": pl.Decimal(18, 10),
-    }
-)
+_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "day": pl.Date,
+    "model": pl.String,
+    "requests": pl.Int64,
+    "request_tokens": pl.Int64,
+    "response_tokens": pl.Int64,
+    "cost_usd": pl.Decimal(18, 10),
+}
 _SHAPES = "the usage or cost export of Anthropic or OpenAI (JSON), or a CSV with a date, a model, and tokens or cost"
 
 Row = dict[str, Any]  # JSON: whatever the provider wrote
@@ -77,7 +75,9 @@ def _day(bucket: Row) -> date:
 def _of_result(day: date, result: Row) -> Row:
     known = result.get
     amount = known("amount")
-    cost = None if amount is None else Decimal(str(amount["value"])) if isinstance(amount, dict) else Decimal(amount) / 100
+    cost = (
+        None if amount is None else Decimal(str(amount["value"])) if isinstance(amount, dict) else Decimal(amount) / 100
+    )
     created = known("cache_creation") or {}
     written = sum(created.values()) if isinstance(created, dict) else created
     has_tokens = "output_tokens" in result
@@ -102,7 +102,9 @@ def _of_csv(text: str) -> list[Row]:
     names = {name.strip().lower(): name for name in reader.fieldnames or []}
 
     def column(*prefixes: str) -> str | None:
-        return next((names[n] for n in names for prefix in prefixes if n.startswith(prefix) or n.endswith(f"_{prefix}")), None)
+        return next(
+            (names[n] for n in names for prefix in prefixes if n.startswith(prefix) or n.endswith(f"_{prefix}")), None
+        )
 
     day = column("date", "day", "start", "time", "usage_date")
     if day is None:

@@ -37,7 +37,9 @@ def as_markdown(answer: Answer) -> str:
     frame = answer.frame
     names = frame.columns
     rule = ["---:" if frame.schema[name].is_numeric() else "---" for name in names]
-    body = [[cell(name, value).replace("|", "\\|") for name, value in row.items()] for row in frame.iter_rows(named=True)]
+    body = [
+        [cell(name, value).replace("|", "\\|") for name, value in row.items()] for row in frame.iter_rows(named=True)
+    ]
     lines = [" | ".join(row) for row in ([visible(name) for name in names], rule, *body)]
     return "".join(f"| {line} |\n" for line in lines)
 
@@ -76,5 +78,7 @@ def _csv_column(name: str, kind: pl.DataType) -> pl.Expr:
     if kind == pl.Binary:
         return column.bin.encode("hex")
     if kind.is_nested():
-        return column.map_elements(lambda v: _dumps(v.to_list() if isinstance(v, pl.Series) else v), return_dtype=pl.String)
+        return column.map_elements(
+            lambda v: _dumps(v.to_list() if isinstance(v, pl.Series) else v), return_dtype=pl.String
+        )
     return column

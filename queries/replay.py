@@ -6,6 +6,7 @@ from typing import Any
 
 import duckdb
 import polars as pl
+from duckdb.func import ARROW, SPECIAL
 from duckdb.sqltypes import BIGINT, DOUBLE
 
 from queries import buckets
@@ -27,7 +28,12 @@ def replaying(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Give *connection* the function while a report runs; it is dear to keep, and complains when Python ends."""
     numbers = duckdb.list_type(BIGINT)
     connection.create_function(
-        "replay", _replay, [numbers, numbers, BIGINT], duckdb.struct_type(_FIELDS), type="arrow", null_handling="special"
+        "replay",
+        _replay,
+        [numbers, numbers, BIGINT],
+        duckdb.struct_type(_FIELDS),
+        type=ARROW,
+        null_handling=SPECIAL,
     )
     try:
         yield
@@ -51,10 +57,16 @@ def _answer(instants: pl.Series, amounts: pl.Series, limit: int | None) -> dict[
     calls = buckets.in_order(instants, amounts)
     peak = buckets.rolling_peak(calls)
     answer: dict[str, float | None] = dict.fromkeys(_FIELDS)
-    answer |= {"fixed_peak": buckets.fixed_peak(calls), "rolling_peak": peak, "largest_call": int(calls["asked"].max())}
+    largest: int = calls.select(pl.col("asked").max()).item()
+    answer |= {"fixed_peak": buckets.fixed_peak(calls), "rolling_peak": peak, "largest_call": largest}
     if limit:
         waits = buckets.waits(calls, limit)
-        answer |= {"throttled_calls": len(waits), "max_wait_s": waits.max() or 0.0, "total_wait_s": waits.sum()}
+        seconds = waits.to_list()
+        answer |= {
+            "throttled_calls": len(seconds),
+            "max_wait_s": max(seconds, default=0.0),
+            "total_wait_s": sum(seconds),
+        }
     elif peak:
         # A limit as high as the rolling peak is enough: n minutes hold at most n peaks.
         none = buckets.smallest_limit(calls, may_wait=0, at_most=peak)

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,7 +20,7 @@ from queries.replay import replaying
 
 _BUILT_IN = resources("queries") / "reports"
 
-_TYPES = {
+_TYPES: dict[str, tuple[Callable[[str], object], str]] = {
     "bigint": (int, "a whole number"),
     "double": (float, "a number"),
     "varchar": (str, "text"),
@@ -96,7 +96,6 @@ class Answer:
     def limit_crossed(self) -> bool:
         """Whether a row says that a limit was crossed, in a column `status`."""
         return "status" in self.frame.columns and bool(self.frame["status"].is_in(["exceeded", "differs"]).any())
-
 
     def with_filters(self, filters: Mapping[str, object]) -> "Answer":
         """Return the same answer, which also says which *filters* were given."""

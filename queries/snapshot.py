@@ -10,7 +10,7 @@ from deltalake.exceptions import TableNotFoundError
 def files(table: Path, *, since: datetime | None = None, until: datetime | None = None) -> list[str]:
     """Return the Parquet files of *table* that may hold rows of the span; none when there is no such table.
 
-    The span is matched against the partition column `date`, a UTC day, so the rows themselves still have to be filtered.
+    The span is matched against the partition column `date`, a UTC day, so rows still have to be filtered.
     """
     if not (table / "_delta_log").is_dir():
         return []

@@ -29,8 +29,11 @@ def table(answer: Answer, console: Console, *, zone: str, rows: int | None = Non
     grid = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for name in shown:
         grid.add_column(
-            Text(visible(name)), justify="right" if frame.schema[name].is_numeric() else "left", no_wrap=True,
-            overflow="ellipsis", max_width=_WIDEST,
+            Text(visible(name)),
+            justify="right" if frame.schema[name].is_numeric() else "left",
+            no_wrap=True,
+            overflow="ellipsis",
+            max_width=_WIDEST,
         )
     for row in zip(*(texts[name] for name in shown), strict=True):
         grid.add_row(*(Text(text) for text in row))
@@ -59,7 +62,8 @@ def _footer(answer: Answer, hidden_columns: int, hidden_rows: int) -> list[str]:
 
 
 def _fitting(texts: dict[str, list[str]], width: int) -> list[str]:
-    shown, used = [], 0
+    shown: list[str] = []
+    used = 0
     for name, column in texts.items():
         used += min(_WIDEST, max(map(len, [name, *column]))) + _GAP
         if used > width and shown:

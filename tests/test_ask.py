@@ -3,13 +3,16 @@
 from pathlib import Path
 
 import pytest
-import queries
 from warehouses import build, call
+
+import queries
 
 
 @pytest.fixture
 def warehouse(tmp_path):
-    return build(tmp_path / "w", llm_calls=[call("2026-02-03T10:00:00"), call("2026-02-03T10:01:00", agent_id="coder-002")])
+    return build(
+        tmp_path / "w", llm_calls=[call("2026-02-03T10:00:00"), call("2026-02-03T10:01:00", agent_id="coder-002")]
+    )
 
 
 @pytest.mark.parametrize(

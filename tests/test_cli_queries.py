@@ -8,8 +8,9 @@ import duckdb
 import polars as pl
 import pytest
 from click.testing import CliRunner
-from ingest.cli import cli
 from warehouses import build, call
+
+from ingest.cli import cli
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +134,9 @@ def test_a_reconcile_beyond_its_tolerance_exits_with_3(warehouse, tmp_path):
 
 
 def test_a_report_of_ones_own_is_a_report_like_any_other(warehouse, tmp_path):
-    (tmp_path / "mine.sql").write_text("-- Calls of an agent.\nselect count(*) as calls from llm_calls where agent_id = $agent\n")
+    (tmp_path / "mine.sql").write_text(
+        "-- Calls of an agent.\nselect count(*) as calls from llm_calls where agent_id = $agent\n"
+    )
     result = run("report", "mine", "-w", warehouse, "--reports", tmp_path, "-p", "agent=coder-001")
 
     assert json.loads(result.stdout) == {
@@ -156,7 +159,12 @@ def test_an_export_has_every_call_once(warehouse, tmp_path, name):
     run("export", tmp_path / name, "-w", warehouse)
 
     pattern = str(tmp_path / name) + ("/*/*.parquet" if name == "calls" else "")
-    assert duckdb.sql("select count(*), sum(total_tokens) from read_csv($p)" if name.endswith("csv") else "select count(*), sum(total_tokens) from read_parquet($p)", params={"p": pattern}).fetchall() == [(3, 1_234_667)]
+    assert duckdb.sql(
+        "select count(*), sum(total_tokens) from read_csv($p)"
+        if name.endswith("csv")
+        else "select count(*), sum(total_tokens) from read_parquet($p)",
+        params={"p": pattern},
+    ).fetchall() == [(3, 1_234_667)]
     assert [file.name for file in tmp_path.iterdir()] == [name]
 
 
@@ -180,7 +188,9 @@ def test_a_duckdb_file_answers_without_the_warehouse(tmp_path):
 
     with duckdb.connect(str(tmp_path / "all.duckdb"), read_only=True) as connection:
         assert connection.sql("select model, peak_tpm from tpm_peaks").fetchall() == [("gpt-5.2", 100)]
-        views = [name for (name,) in connection.sql("select view_name from duckdb_views() where not internal").fetchall()]
+        views = [
+            name for (name,) in connection.sql("select view_name from duckdb_views() where not internal").fetchall()
+        ]
         for view in views:
             connection.view(view).to_arrow_table()
         assert connection.sql("select key.model, calls from cost_by({model: model})").fetchall() == [("gpt-5.2", 1)]

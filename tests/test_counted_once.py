@@ -3,8 +3,9 @@
 from datetime import timedelta
 
 import pytest
-import queries
 from warehouses import at, build, call
+
+import queries
 
 
 def calls(tmp_path, rows):
@@ -22,16 +23,41 @@ def log(when, tokens=1_000, **columns):
 
 
 def usage(when, tokens=1_000, **columns):
-    return call(when, tokens, format="maestro-usage/v2", source_id="usage", cache_read_tokens=7, provider="bedrock") | columns
+    return (
+        call(when, tokens, format="maestro-usage/v2", source_id="usage", cache_read_tokens=7, provider="bedrock")
+        | columns
+    )
 
 
 def test_equal_keys_are_one_call_with_the_largest_of_each_count(tmp_path):
     found, coverage = calls(
         tmp_path,
         [
-            call("2026-02-03T10:00:00", dedupe_key="m1", format="claude-code", request_tokens=100, response_tokens=1, cache_read_tokens=50, total_tokens=101),
-            call("2026-02-03T10:00:02", dedupe_key="m1", format="claude-code", request_tokens=100, response_tokens=40, total_tokens=140),
-            call("2026-02-03T10:00:01", dedupe_key="m1", format="claude-code", request_tokens=90, response_tokens=30, total_tokens=120),
+            call(
+                "2026-02-03T10:00:00",
+                dedupe_key="m1",
+                format="claude-code",
+                request_tokens=100,
+                response_tokens=1,
+                cache_read_tokens=50,
+                total_tokens=101,
+            ),
+            call(
+                "2026-02-03T10:00:02",
+                dedupe_key="m1",
+                format="claude-code",
+                request_tokens=100,
+                response_tokens=40,
+                total_tokens=140,
+            ),
+            call(
+                "2026-02-03T10:00:01",
+                dedupe_key="m1",
+                format="claude-code",
+                request_tokens=90,
+                response_tokens=30,
+                total_tokens=120,
+            ),
             call("2026-02-03T10:05:00", dedupe_key="m2", format="claude-code"),
             call("2026-02-03T10:06:00", format="claude-code"),
         ],
@@ -48,8 +74,20 @@ def test_a_replay_in_a_side_chain_does_not_take_the_place_of_the_call(tmp_path):
     found, _ = calls(
         tmp_path,
         [
-            call("2026-02-03T10:00:00", dedupe_key="m1", agent_id="main", response_tokens=10, metadata='{"isSidechain":false}'),
-            call("2026-02-03T10:00:00", dedupe_key="m1", agent_id="replay", response_tokens=10, metadata='{"isSidechain":true}'),
+            call(
+                "2026-02-03T10:00:00",
+                dedupe_key="m1",
+                agent_id="main",
+                response_tokens=10,
+                metadata='{"isSidechain":false}',
+            ),
+            call(
+                "2026-02-03T10:00:00",
+                dedupe_key="m1",
+                agent_id="replay",
+                response_tokens=10,
+                metadata='{"isSidechain":true}',
+            ),
         ],
     )
 
@@ -66,7 +104,9 @@ def test_one_call_in_the_log_and_the_usage_file_has_what_each_of_them_knows(tmp_
 
 
 def test_equal_calls_in_both_files_pair_one_to_one(tmp_path):
-    rows = [log(f"2026-02-03T10:00:00.{n}00") for n in range(5)] + [usage(f"2026-02-03T10:00:00.{n}01") for n in range(5)]
+    rows = [log(f"2026-02-03T10:00:00.{n}00") for n in range(5)] + [
+        usage(f"2026-02-03T10:00:00.{n}01") for n in range(5)
+    ]
     found, _ = calls(tmp_path, rows)
 
     assert len(found) == 5
@@ -93,7 +133,12 @@ def test_calls_that_differ_are_two(tmp_path, other):
 def test_what_only_one_of_the_files_has_stays(tmp_path):
     found, _ = calls(
         tmp_path,
-        [log("2026-02-03T10:00:00"), log("2026-02-03T11:00:00"), usage("2026-02-03T10:00:00"), usage("2026-02-03T12:00:00")],
+        [
+            log("2026-02-03T10:00:00"),
+            log("2026-02-03T11:00:00"),
+            usage("2026-02-03T10:00:00"),
+            usage("2026-02-03T12:00:00"),
+        ],
     )
 
     assert [row["created_at"].hour for row in found] == [10, 11, 12]

@@ -4,9 +4,10 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from warehouses import build, call
+
 import queries
 from queries import QueryError, snapshot
-from warehouses import build, call
 
 NOW = datetime(2026, 2, 5, 12, 0, tzinfo=UTC)
 
@@ -57,7 +58,9 @@ def test_a_filter_leaves_the_calls_that_it_says(warehouse, filters, expected):
 
 def test_a_day_is_a_day_of_the_time_zone(warehouse):
     with queries.connect(warehouse, since="2026-02-02", until="2026-02-02", tz="America/New_York") as connection:
-        first, last = connection.sql("select min(epoch(created_at)), max(epoch(created_at)) from llm_calls").fetchall()[0]
+        first, last = connection.sql("select min(epoch(created_at)), max(epoch(created_at)) from llm_calls").fetchall()[
+            0
+        ]
 
     assert datetime.fromtimestamp(first, UTC) == datetime(2026, 2, 2, 12, 30, tzinfo=UTC)
     assert datetime.fromtimestamp(last, UTC) == datetime(2026, 2, 3, 0, 30, tzinfo=UTC)
@@ -88,7 +91,9 @@ def test_a_value_that_exists_at_another_time_gives_no_rows_and_no_error(tmp_path
 
 
 def test_only_the_folders_of_the_days_asked_for_are_opened(warehouse):
-    files = snapshot.files(warehouse / "llm_calls", since=datetime(2026, 2, 4, tzinfo=UTC), until=datetime(2026, 2, 5, tzinfo=UTC))
+    files = snapshot.files(
+        warehouse / "llm_calls", since=datetime(2026, 2, 4, tzinfo=UTC), until=datetime(2026, 2, 5, tzinfo=UTC)
+    )
 
     assert {Path(file).parent.name for file in files} == {"date=2026-02-04", "date=2026-02-05"}
 
@@ -113,7 +118,11 @@ def test_the_number_of_an_attempt_does_not_depend_on_the_filters(tmp_path):
         "llm_calls": [call(f"2026-02-0{day}T10:00:00", story_id="st") for day in (1, 2, 3)],
         "llm_events": [
             {"created_at": call("2026-02-01T20:00:00")["created_at"], "kind": "story_attempt_failed", "story_id": "st"},
-            {"created_at": call("2026-02-02T20:00:00")["created_at"], "kind": "story_requeue_requested", "story_id": "st"},
+            {
+                "created_at": call("2026-02-02T20:00:00")["created_at"],
+                "kind": "story_requeue_requested",
+                "story_id": "st",
+            },
         ],
     }
     with queries.connect(build(tmp_path, **rows), since="2026-02-03", tz="UTC") as connection:

@@ -2,11 +2,12 @@
 
 import polars as pl
 import pytest
-import queries
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from warehouses import build, call
+
+import queries
 from queries import buckets
-from warehouses import at, build, call
 
 CALLS = st.lists(st.tuples(st.integers(0, 400_000_000), st.integers(0, 5_000)), min_size=1, max_size=60)
 
@@ -63,11 +64,36 @@ def test_amounts_beyond_64_bits_stay_exact():
 @pytest.fixture
 def connection(tmp_path):
     rows = [
-        call("2026-02-03T10:00:10", model="claude-opus-4-5", provider="anthropic", request_tokens=1_000, cache_read_tokens=700, response_tokens=50, source_offset=1),
-        call("2026-02-03T10:00:50", model="claude-opus-4-5", provider="anthropic", request_tokens=500, cache_write_tokens=100, response_tokens=10, source_offset=2),
+        call(
+            "2026-02-03T10:00:10",
+            model="claude-opus-4-5",
+            provider="anthropic",
+            request_tokens=1_000,
+            cache_read_tokens=700,
+            response_tokens=50,
+            source_offset=1,
+        ),
+        call(
+            "2026-02-03T10:00:50",
+            model="claude-opus-4-5",
+            provider="anthropic",
+            request_tokens=500,
+            cache_write_tokens=100,
+            response_tokens=10,
+            source_offset=2,
+        ),
         call("2026-02-03T10:00:10", request_tokens=1_000, response_tokens=50, max_tokens=4_000, source_offset=3),
-        call("2026-02-03T10:00:10", model="local", provider=None, request_tokens=70, response_tokens=5, source_offset=4),
-        call("2026-02-03T10:00:10", model="gemini-2.5-flash", provider="google", request_tokens=60, response_tokens=5, source_offset=5),
+        call(
+            "2026-02-03T10:00:10", model="local", provider=None, request_tokens=70, response_tokens=5, source_offset=4
+        ),
+        call(
+            "2026-02-03T10:00:10",
+            model="gemini-2.5-flash",
+            provider="google",
+            request_tokens=60,
+            response_tokens=5,
+            source_offset=5,
+        ),
     ]
     with queries.connect(build(tmp_path, llm_calls=rows), tz="UTC") as connection:
         yield connection

@@ -1,17 +1,21 @@
-"""Every report on a small warehouse that has every case: its answer is in `golden/`. `pytest --golden` writes them anew."""
+"""Every report on a small warehouse that has every case; the answers are in `golden/`."""
 
 import json
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from warehouses import build, call, event
+
 import queries
 from queries import render, tables
 from queries.database import zone
-from warehouses import build, call, event
 
 GOLDEN = Path(__file__).parent / "golden"
-EXPORT = "date,model,requests,input_tokens,output_tokens,cost_usd\n2026-10-24,gpt-5.2-2025-12-11,6,4590,510,0.0051\n2026-10-24,,,,,1.5\n"
+EXPORT = """date,model,requests,input_tokens,output_tokens,cost_usd
+2026-10-24,gpt-5.2-2025-12-11,6,4590,510,0.0051
+2026-10-24,,,,,1.5
+"""
 PARAMETERS = {
     "budget": {"limit": "4000", "by": "agent"},
     "limits": {"limit": "3000"},
@@ -41,14 +45,35 @@ def rows():
         # failures: one that is made again, one that isn't, one with retry lines, one with an attempt field
         call("2026-10-25T08:00:00", None, **story, error="429 too many requests", error_type="rate_limit"),
         call("2026-10-25T08:00:30", 60, **story),
-        call("2026-10-25T09:00:00", None, error="context too long\x1b[31m", error_type="invalid_request", agent_id="=cmd()"),
+        call(
+            "2026-10-25T09:00:00",
+            None,
+            error="context too long\x1b[31m",
+            error_type="invalid_request",
+            agent_id="=cmd()",
+        ),
         call("2026-10-25T10:00:11", 70, **story, latency_s=10),
         call("2026-10-25T11:00:00", 80, attempt=2, agent_id="tutor", run_id="run-1", step_id="a"),
         call("2026-10-25T11:01:00", 90, agent_id="tutor", run_id="run-1", step_id="b", latency_s=None),
         # unpriced, estimated, no model, no measurement, prices that drift
-        call("2026-10-25T12:00:00", 30, **local, cost_usd=None, cost_reported_usd=None, known_model=False, token_source="estimated"),
+        call(
+            "2026-10-25T12:00:00",
+            30,
+            **local,
+            cost_usd=None,
+            cost_reported_usd=None,
+            known_model=False,
+            token_source="estimated",  # noqa: S106 - not a secret
+        ),
         call("2026-10-25T12:01:00", None, success=True, model=None, provider=None, agent_id=None, latency_s=None),
-        call("2026-10-25T12:02:00", 1_000, cost_reported_usd=Decimal("0.02"), cost_computed_usd=Decimal("0.01"), cost_usd=Decimal("0.02"), pricing_version="p1"),
+        call(
+            "2026-10-25T12:02:00",
+            1_000,
+            cost_reported_usd=Decimal("0.02"),
+            cost_computed_usd=Decimal("0.01"),
+            cost_usd=Decimal("0.02"),
+            pricing_version="p1",
+        ),
         # logged twice
         call("2026-10-25T13:00:00", 40, dedupe_key="k", format="claude-code", **opus),
         call("2026-10-25T13:00:01", 50, dedupe_key="k", format="claude-code", **opus),
@@ -60,13 +85,40 @@ def rows():
         event("2026-10-24T10:00:15.001", "story_attempt_failed", story_id="st-1", reason="tests failed"),
         event("2026-10-25T08:00:10", "story_requeue_requested", story_id="st-1", reason="agent reached ERROR state"),
         event("2026-10-25T08:00:10.500", "story_abandoned", story_id="st-1", reason="agent reached ERROR state"),
-        event("2026-10-25T10:00:03", "api_retry", agent_id="coder-001", attempt=2, max_attempts=3, wait_ms=1_100, reason="rate limit"),
-        event("2026-10-25T10:00:06", "api_retry", agent_id="coder-001", attempt=3, max_attempts=3, wait_ms=2_300, reason="server error"),
+        event(
+            "2026-10-25T10:00:03",
+            "api_retry",
+            agent_id="coder-001",
+            attempt=2,
+            max_attempts=3,
+            wait_ms=1_100,
+            reason="rate limit",
+        ),
+        event(
+            "2026-10-25T10:00:06",
+            "api_retry",
+            agent_id="coder-001",
+            attempt=3,
+            max_attempts=3,
+            wait_ms=2_300,
+            reason="server error",
+        ),
     ]
     rejects = [
-        event("2026-10-25T09:30:00", "", reason="latency is not a number", line="[x] LLM call\x1b[2J", source_offset=7, source_path="logs/maestro.log"),
+        event(
+            "2026-10-25T09:30:00",
+            "",
+            reason="latency is not a number",
+            line="[x] LLM call\x1b[2J",
+            source_offset=7,
+            source_path="logs/maestro.log",
+        ),
     ]
-    return {"llm_calls": calls, "llm_events": events, "rejects": [{k: v for k, v in r.items() if k != "kind"} for r in rejects]}
+    return {
+        "llm_calls": calls,
+        "llm_events": events,
+        "rejects": [{k: v for k, v in r.items() if k != "kind"} for r in rejects],
+    }
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +169,16 @@ def test_every_report_says_what_it_is_and_what_its_parameters_mean(name):
 def test_reports_on_the_same_snapshot_agree_in_total(warehouse):
     with queries.connect(warehouse, tz="Europe/Berlin") as connection:
         (usage,) = queries.run(connection, "usage").frame.to_dicts()
-        for name in ("cost-by-model", "cost-by-agent", "cost-by-day", "cost-by-story", "cost-by-user", "cost-by-run", "cost-by-session", "cost-by-agent-model"):
+        for name in (
+            "cost-by-model",
+            "cost-by-agent",
+            "cost-by-day",
+            "cost-by-story",
+            "cost-by-user",
+            "cost-by-run",
+            "cost-by-session",
+            "cost-by-agent-model",
+        ):
             frame = queries.run(connection, name).frame
             for column in ("calls", "failed_calls", "total_tokens", "cost_usd", "unpriced_calls"):
                 assert frame[column].sum() == usage[column], (name, column)

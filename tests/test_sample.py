@@ -4,8 +4,9 @@ import json
 from decimal import Decimal
 
 import pytest
-import queries
 from warehouses import FIXTURES, at, sample
+
+import queries
 
 TRUTH = json.loads((FIXTURES / "rc3" / "truth.json").read_text())
 
@@ -38,7 +39,11 @@ def test_tpm_prints_the_published_table(connection):
 
 @pytest.mark.parametrize(
     ("report", "column", "truth"),
-    [("cost-by-model", "model", "by_model"), ("cost-by-agent", "agent_id", "by_agent"), ("cost-by-story", "story_id", "by_story")],
+    [
+        ("cost-by-model", "model", "by_model"),
+        ("cost-by-agent", "agent_id", "by_agent"),
+        ("cost-by-story", "story_id", "by_story"),
+    ],
 )
 def test_cost_is_exact_to_the_last_digit_of_the_log(connection, report, column, truth):
     found = {row[column] or "": row for row in rows(connection, report)}
@@ -65,14 +70,23 @@ def test_a_burst_without_parameters_is_the_highest_peak_of_all(connection):
 def test_the_largest_burst_is_the_minute_of_the_highest_peak(connection):
     largest = rows(connection, "bursts")[0]
 
-    assert (largest["model"], largest["minutes"], largest["calls"], largest["total_tokens"]) == ("gpt-5.2", 1, 9, 727_096)
+    assert (largest["model"], largest["minutes"], largest["calls"], largest["total_tokens"]) == (
+        "gpt-5.2",
+        1,
+        9,
+        727_096,
+    )
 
 
 def test_attempts_at_stories_are_attributed_by_when_a_call_started(connection):
     found = rows(connection, "story-attempts")
 
     assert {
-        story: {str(row["attempt"]): {"calls": row["calls"], "total_tokens": row["total_tokens"]} for row in found if row["story_id"] == story}
+        story: {
+            str(row["attempt"]): {"calls": row["calls"], "total_tokens": row["total_tokens"]}
+            for row in found
+            if row["story_id"] == story
+        }
         for story in TRUTH["attempts"]
     } == TRUTH["attempts"]
     failed = [row["story_id"] for row in found if row["outcome"] == "failed"]

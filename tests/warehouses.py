@@ -5,6 +5,7 @@ from pathlib import Path
 
 import polars as pl
 from deltalake import write_deltalake
+
 from parsers import FORMATS, Block, parse
 from parsers.schema import TABLES, conform, polars_schema
 

@@ -33,7 +33,8 @@ def export(
       ingest export all.duckdb                  tables and views for any DuckDB
       ingest export agents.csv --report cost-by-agent
     """
-    from queries import connect, export as exports, load, reports, run
+    from queries import connect, load, reports, run
+    from queries import export as exports
     from queries.database import why_nothing, zone
 
     path = Path(dest)

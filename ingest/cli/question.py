@@ -1,11 +1,10 @@
 """What `report`, `sql` and `export` share: which calls are asked about, and how an answer is written."""
 
-import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -112,7 +111,7 @@ def _table(answer: "Answer", *, zone: str, all_rows: bool) -> None:
 def _form_of(output: str) -> str:
     forms = {".json": "json", ".csv": "csv", ".md": "md", ".parquet": "parquet", ".txt": "table"}
     try:
-        return forms[os.path.splitext(output)[1].lower()]
+        return forms[Path(output).suffix.lower()]
     except KeyError as error:
         raise click.UsageError(f"{output}: give --format, or an extension of {', '.join(forms)}.") from error
 
@@ -125,7 +124,7 @@ def _pairs(_context: click.Context, _option: click.Parameter, given: tuple[str, 
     return {name: value for name, _, value in pairs}
 
 
-def _with(options: list[Callable[[_Command], _Command]], command: _Command) -> _Command:
+def _with(options: Sequence[Callable[[Any], Any]], command: _Command) -> _Command:
     for option in reversed(options):
-        command = option(command)
+        command = option(command)  # click's decorators return what they are given
     return command

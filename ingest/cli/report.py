@@ -20,8 +20,9 @@ LIMIT_CROSSED = 3
 )
 @output_options
 @click.pass_context
-def report(
+def report(  # noqa: PLR0913 - an option each
     ctx: click.Context,
+    /,
     *,
     name: str | None,
     parameters: dict[str, str],
@@ -39,7 +40,8 @@ def report(
       ingest report burst -p model=gpt-5.2
       ingest report cost-by-agent --format csv -o agents.csv
     """
-    from queries import database, reports as saved
+    from queries import database
+    from queries import reports as saved
 
     own = saved.folders(reports, warehouse)
     if name is None:

@@ -17,7 +17,7 @@ from ingest.cli.question import filter_options, output_options, parameter_option
 @warehouse_option
 @filter_options
 @output_options
-def sql(
+def sql(  # noqa: PLR0913 - an option each
     *,
     statement: str | None,
     file: str | None,

@@ -3,13 +3,13 @@ create macro cost_by_time(grain) as table (
     with quarters as (
         -- A period begins at a quarter of an hour in every time zone of today; asking the calendar once for each
         -- quarter is much cheaper than for each call.
-        select key.quarter, columns(* exclude (key, cost_share))
+        select make_timestamptz(key.quarter * 900_000_000) as instant, columns(* exclude (key, cost_share))
         from cost_by({quarter: epoch_us(created_at) // 900_000_000})
     ),
     periods as (
         select
-            date_trunc(grain, make_timestamptz(quarter * 900_000_000)) as period,
-            sum(columns(* exclude (quarter, cost_usd)))::bigint,
+            if(grain = 'hour', local_hour(instant), date_trunc(grain, instant)) as period,
+            sum(columns(* exclude (instant, cost_usd)))::bigint,
             sum(cost_usd) as cost_usd,
         from quarters
         group by period

@@ -18,7 +18,7 @@ create macro anomalies(factor) as table (
     ),
     hours as (
         select
-            model, agent_id, date_trunc('hour', make_timestamptz(quarter * 900_000_000)) as hour,
+            model, agent_id, local_hour(make_timestamptz(quarter * 900_000_000)) as hour,
             sum(calls)::bigint as calls,
             sum(failed_calls)::bigint as failed_calls,
             sum(tokens)::double as tokens,
