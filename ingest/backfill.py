@@ -30,6 +30,7 @@ class Outcome:
     """What a backfill did: files read, files that failed and why, files that hold nothing it knows, open last lines."""
 
     files: int = 0
+    tables: int = 0
     bytes: int = 0
     failed: list[str] = field(default_factory=list)
     unknown: list[Path] = field(default_factory=list)

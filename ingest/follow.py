@@ -15,6 +15,7 @@ from typing import cast
 from ingest.cursor import Cursor, unchanged
 from ingest.errors import SourceError, WarehouseError
 from ingest.intake import Intake
+from ingest.polling import Tables
 from ingest.sealing import is_sealed
 from ingest.sources import expand, member
 from ingest.streams import PlainStream, suffix_of
@@ -52,11 +53,12 @@ class Tracked:
 
 @dataclass
 class Follower:
-    """The state of following *paths*; `tick` looks once."""
+    """The state of following the files of *paths*, and *tables* of databases; `tick` looks once."""
 
     paths: Sequence[str]
     intake: Intake
     interval: float = 1.0
+    tables: Tables | None = None
     tracked: dict[Key, Tracked] = field(default_factory=dict)
     committed_at: float = field(default_factory=time.monotonic)
     remembered_at: float = field(default_factory=time.monotonic)
@@ -76,6 +78,8 @@ class Follower:
             self._read(file)
             if self._is_full():
                 self._commit()
+        if self.tables:
+            self.tables.look()
         self.behind = sum(_behind(f) for f in self.tracked.values())
         more = any(f.more for f in self.tracked.values())
         due = self.committed_at + self.interval - time.monotonic()

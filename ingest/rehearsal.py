@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import polars as pl
+
 from ingest.errors import WarehouseError
 from ingest.warehouse import Batch, Position, Warehouse
 
@@ -28,6 +30,16 @@ class Rehearsal:
         """Return where its batches would have ended, the furthest first."""
         given = self._given.get(source_id)
         return ([given] if given else []) + (self._real.boundaries(source_id) if self._real else [])
+
+    def sources(self) -> dict[str, Position]:
+        """Return every source that would be known, with where it would resume."""
+        return (self._real.sources() if self._real else {}) | self._given
+
+    def taken(self, source_id: str, since: int) -> pl.DataFrame:
+        """Return `source_offset` and `dedupe_key` of the calls of *source_id* that are really there from *since* on."""
+        if self._real:
+            return self._real.taken(source_id, since)
+        return pl.DataFrame(schema={"source_offset": pl.Int64, "dedupe_key": pl.String})
 
     def births(self, family: str) -> int:
         """Return how often sources whose first line is *family* would have been named."""

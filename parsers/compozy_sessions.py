@@ -25,7 +25,7 @@ from parsers.values import known, usd, utc
 _RECORD = pl.Struct(
     {"schema": pl.String, "type": pl.String, "turn_id": pl.String, "usage": USAGE_DTYPE, "error": pl.String}
 )
-_RUN_COLUMNS: Columns = {
+RUN_COLUMNS: Columns = {
     "turn_id": pl.String,
     "run_id": pl.String,
     "input_tokens": pl.Int64,
@@ -34,8 +34,8 @@ _RUN_COLUMNS: Columns = {
     "cost_amount": pl.Float64,
     "timestamp": UTC,
 }
-_TURN_COLUMNS: Columns = {
-    **_RUN_COLUMNS,
+TURN_COLUMNS: Columns = {
+    **RUN_COLUMNS,
     "session_id": pl.String,
     "thought_tokens": pl.Int64,
     "cache_read_tokens": pl.Int64,
@@ -44,7 +44,7 @@ _TURN_COLUMNS: Columns = {
     "context_size": pl.Int64,
     "cost_currency": pl.String,
 }
-_SESSION_COLUMNS: Columns = {
+SESSION_COLUMNS: Columns = {
     "id": pl.String,
     "agent_name": pl.String,
     "provider": pl.String,
@@ -62,9 +62,9 @@ def calls_from_turns(rows: pl.DataFrame, sessions: pl.DataFrame) -> Parsed:
     `token_usage` doesn't name its session, the folder does: give it as a column `session_id`. Without it, a single
     session is taken to be the one.
     """
-    rows, rejects = typed(rows, _TURN_COLUMNS)
-    known_sessions, _ = typed(sessions.select(pl.col(c) for c in _SESSION_COLUMNS if c in sessions), _SESSION_COLUMNS)
-    known_sessions = known_sessions.select(_SESSION_COLUMNS.keys()).rename({"id": "session_id"}).unique("session_id")
+    rows, rejects = typed(rows, TURN_COLUMNS)
+    known_sessions, _ = typed(sessions.select(pl.col(c) for c in SESSION_COLUMNS if c in sessions), SESSION_COLUMNS)
+    known_sessions = known_sessions.select(SESSION_COLUMNS.keys()).rename({"id": "session_id"}).unique("session_id")
     if len(known_sessions) == 1:
         rows = rows.with_columns(pl.col("session_id").fill_null(known_sessions["session_id"][0]))
     rows = rows.join(known_sessions, on="session_id", how="left", maintain_order="left")
@@ -73,13 +73,13 @@ def calls_from_turns(rows: pl.DataFrame, sessions: pl.DataFrame) -> Parsed:
 
 def calls_from_run(rows: pl.DataFrame) -> Parsed:
     """Return the sessions in *rows* of `token_usage` of a `run.db` as calls. Give the run as a column `run_id`."""
-    rows, rejects = typed(rows, _RUN_COLUMNS)
+    rows, rejects = typed(rows, RUN_COLUMNS)
     rows = rows.filter(pl.col("turn_id").ne_missing("run-total"))
     return parsed(_calls(rows, "session"), [rejects])
 
 
 def _calls(rows: pl.DataFrame, grain: str) -> pl.DataFrame:
-    missing = {**_TURN_COLUMNS, **_SESSION_COLUMNS}
+    missing = {**TURN_COLUMNS, **SESSION_COLUMNS}
     rows = rows.with_columns(pl.lit(None, dtype=kind).alias(name) for name, kind in missing.items() if name not in rows)
     counts = tokens(lambda field: pl.col(_NAMES[field]))
     dollars = pl.col("cost_currency").fill_null("USD").str.to_uppercase() == "USD"

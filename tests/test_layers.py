@@ -20,6 +20,7 @@ MAY_IMPORT = {
         "genai_prices",
         "watchdog",
         "xxhash",
+        "adbc_driver_manager",
         "adbc_driver_postgresql",
     },
     "queries": {"parsers", "queries", "duckdb", "polars", "pyarrow", "deltalake", "rich", "altair", "vl_convert"},

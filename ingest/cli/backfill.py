@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ingest.cli.options import formats_of, prices_of, reading_options, warehouse_option
+from ingest.cli.options import formats_of, prices_of, reading_options, table_option, warehouse_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @warehouse_option
 @reading_options
+@table_option
 @click.option("--dry-run", is_flag=True, help="Count what would be added; write nothing.")
 @click.option("--strict", is_flag=True, help="Exit with 4 when a record was rejected.")
 def backfill(  # noqa: PLR0913 # one parameter an option
@@ -28,29 +29,37 @@ def backfill(  # noqa: PLR0913 # one parameter an option
     format_name: str | None,
     mapping: str | None,
     prices: str | None,
+    tables: tuple[str, ...],
     dry_run: bool,
     strict: bool,
 ) -> None:
     """Read files, folders and globs to their ends, plain or .gz, .zst, .bz2, .xz; `-` is standard input.
 
     Rotated generations are read in their order. Running it again adds nothing that is there already, also when files
-    were renamed, copied or compressed meanwhile.
+    were renamed, copied or compressed meanwhile. Known tables of databases (SQLite files, PostgreSQL URLs) are read as
+    well.
 
     \b
       ingest backfill maestro.log          the log and its rotated generations
       ingest backfill logs/ 'old/*.gz'     everything that looks like a log
       zcat old.gz | ingest backfill -      standard input
+      ingest backfill runtime.db           the known tables of a SQLite file
+      ingest backfill postgresql://host/app --table llm_calls
     """
     from ingest.backfill import backfill as read_all
     from ingest.backfill import find
     from ingest.intake import Intake
+    from ingest.polling import backfill_tables, split
     from ingest.rehearsal import Rehearsal
     from ingest.warehouse import Warehouse
 
-    files = find(paths)
+    databases, others = split(paths)
+    files = find(others)
     ledger = Rehearsal(warehouse) if dry_run else Warehouse(warehouse, make=True)
     with Intake(ledger, prices_of(prices, warehouse), formats_of(format_name, mapping)) as intake:
         outcome = _with_progress(files, lambda progress: read_all(files, intake, progress=progress))
+        count, failed = backfill_tables(databases, tables, intake)
+    outcome.tables, outcome.failed = count, outcome.failed + failed
     _say(outcome, intake, dry_run=dry_run)
     if outcome.failed:
         sys.exit(1)
@@ -94,7 +103,7 @@ def _say(outcome: "Outcome", intake: "Intake", *, dry_run: bool) -> None:
         records = f"{totals.rejects:,} record{'s' * (totals.rejects != 1)}"
         click.echo(f"Warning: {records} rejected; see `ingest report rejects`", err=True)
     click.echo(
-        f"{verb} {totals.calls:,} calls and {totals.events:,} events from {outcome.files:,} files "
-        f"({outcome.bytes / 1e6:,.1f} MB new)",
+        f"{verb} {totals.calls:,} calls and {totals.events:,} events from {outcome.files:,} files"
+        f"{f', {outcome.tables:,} tables' if outcome.tables else ''} ({outcome.bytes / 1e6:,.1f} MB new)",
         err=True,
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ingest.cli.options import formats_of, prices_of, reading_options, warehouse_option
+from ingest.cli.options import formats_of, prices_of, reading_options, table_option, warehouse_option
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -26,6 +26,7 @@ LOG_SECONDS = 60
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @warehouse_option
 @reading_options
+@table_option
 @click.option("--once", is_flag=True, help="Catch up, commit and exit.")
 @click.option(
     "--interval",
@@ -44,6 +45,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
     format_name: str | None,
     mapping: str | None,
     prices: str | None,
+    tables: tuple[str, ...],
     once: bool,
     interval: float,
     watch: str,
@@ -52,17 +54,21 @@ def follow(  # noqa: PLR0913 # one parameter an option
     """Follow files, folders and globs as they grow and are rotated; stop with Ctrl-C.
 
     What is there already is read first, rotated generations included. A file that doesn't exist yet is waited for.
-    Restarted, it goes on where it stopped. Quote globs, so that files of tomorrow count too.
+    Restarted, it goes on where it stopped. Quote globs, so that files of tomorrow count too. Known tables of databases
+    (SQLite files, PostgreSQL URLs) are asked for new rows again and again.
 
     \b
       ingest follow .maestro/logs/maestro.log
       ingest follow 'logs/*.jsonl' --interval 0.2
+      ingest follow runtime.db        new rows of a SQLite file
+      ingest follow postgresql://host/app --table llm_calls
     """
     from pathlib import Path
 
     from ingest.follow import Follower
     from ingest.follow import follow as run
     from ingest.intake import Intake
+    from ingest.polling import Tables, shown, split
     from ingest.sources import folders
     from ingest.warehouse import Warehouse
     from ingest.watch import Wakeups
@@ -74,12 +80,14 @@ def follow(  # noqa: PLR0913 # one parameter an option
         ) as intake,
     ):
         _stop_on_signals(wakeups)
-        log.info("following %s into %s", ", ".join(paths), warehouse)
-        follower = Follower(paths, intake, interval)
+        log.info("following %s into %s", ", ".join(map(shown, paths)), warehouse)
+        databases, others = split(paths)
+        polled = Tables(databases, intake, tables) if databases else None
+        follower = Follower(others, intake, interval, polled)
         status = _Status(follower)
 
         def wait(seconds: float) -> bool:
-            wakeups.watch(folders(paths))
+            wakeups.watch(folders([p for p in paths if p == shown(p)]))
             status.show()
             return wakeups.wait(seconds)
 
@@ -87,6 +95,8 @@ def follow(  # noqa: PLR0913 # one parameter an option
             run(follower, wait, once=once)
         finally:
             follower.close()
+            if polled:
+                polled.close()
             status.finish()
     if strict and intake.totals.rejects:
         sys.exit(4)

@@ -43,6 +43,17 @@ def reading_options(command: _Command) -> _Command:
     return command
 
 
+def table_option(command: _Command) -> _Command:
+    """Add `--table NAME`, passed as `tables: tuple[str, ...]`: which tables of databases to read."""
+    return click.option(
+        "--table",
+        "tables",
+        multiple=True,
+        metavar="NAME",
+        help="Table of a database to read, instead of all known ones. Repeatable.",
+    )(command)
+
+
 def formats_of(format_name: str | None, mapping: str | None) -> "Sequence[Format]":
     """Return the formats to read: the one named, the one that a mapping describes, or all.
 

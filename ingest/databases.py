@@ -1,0 +1,175 @@
+"""Tables of databases as sources: what a database must offer, and how its rows get into the warehouse.
+
+A table's position is one whole number that only grows. Each kind of database says what it is, and keeps its promise:
+of all rows that are done, those below the position have been read, and whatever appears later is read as well.
+A row that is read again, because it changed, has the same `dedupe_key`: the views count it once.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+import polars as pl
+
+from ingest.intake import Intake, Ledger
+from ingest.stamp import stamp
+from ingest.warehouse import Batch, Conflict, Position
+from parsers.known_tables import Known
+from parsers.schema import CALLS, EVENTS, REJECTS, conform
+from parsers.values import utc
+
+log = logging.getLogger(__name__)
+
+CHUNK = 20_000
+"""Rows that are fetched, parsed and committed at a time."""
+
+PLACED = {"position": pl.Int64, "row_key": pl.String, "row_time": pl.String}
+"""What comes with the columns of a row: its position, its primary key, and when it was done, as text."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some rows of a table (text, with `PLACED`), the position after them, and a mark of the last one of them."""
+
+    rows: pl.DataFrame
+    end: int
+    mark: int = 0
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a table is read on: its identity, its position, and what makes its keys unique in the world."""
+
+    source_id: str
+    position: Position | None
+    scope: str
+
+
+class TableSource(Protocol):
+    """One known table of a database: its path or URL with `#table`, what it is, and the folder that it is in."""
+
+    label: str
+    known: Known
+    folder: str
+
+    def changed(self) -> bool:
+        """Tell whether there may be something new since the last look; cheap.
+
+        Raises:
+            SourceError: The database can't be read now.
+        """
+
+    def locate(self, ledger: Ledger) -> Place | None:
+        """Find out which source this is; None while the table is empty.
+
+        Raises:
+            SourceError: The database can't be read now.
+        """
+
+    def chunks(self, place: Place, ledger: Ledger) -> Iterator[Chunk]:
+        """Yield what is new since *place*, in order.
+
+        Raises:
+            SourceError: The database can't be read now.
+        """
+
+    def sessions(self) -> pl.DataFrame:
+        """Return the rows of `sessions` of the database that `Known.sessions` names; empty where there is none."""
+
+
+def read(source: TableSource, intake: Intake) -> int:
+    """Commit what is new in *source*; return how many rows that was.
+
+    Raises:
+        SourceError: The database can't be read now; what was committed stays.
+        WarehouseError: The warehouse can't be written now.
+    """
+    taken = 0
+    intake.settle()
+    while place := source.locate(intake.warehouse):
+        start = place.position.offset if place.position else None
+        try:
+            for chunk in source.chunks(place, intake.warehouse):
+                rows = _rows(source, place, chunk)
+                if any(frame.height for frame in rows):
+                    end = max(chunk.end, (start or 0) + 1)
+                    _commit(
+                        intake, source.label, Batch(place.source_id, source.label, start, end, None, chunk.mark, *rows)
+                    )
+                    start, taken = end, taken + sum(frame.height for frame in rows)
+        except Conflict:
+            # Somebody else reads the table into the same warehouse: go on after them.
+            intake.warehouse.refresh()
+            continue
+        break
+    return taken
+
+
+def _rows(source: TableSource, place: Place, chunk: Chunk) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Return the rows of *chunk* as calls, events and rejects."""
+    known = source.known
+    # Parsers number the rows; two rows may have one position.
+    frame = chunk.rows.with_row_index("source_offset").cast({"source_offset": pl.Int64})
+    if known.folder:
+        frame = frame.with_columns(pl.lit(source.folder).alias(known.folder))
+    parsed = known.read(frame.drop(*PLACED), source.sessions())
+    where = frame.select("source_offset", "position", at=utc(pl.col("row_time")), key=_key(source, place))
+    calls = _placed(conform(parsed.calls, CALLS), where).with_columns(
+        ts_source=pl.coalesce(
+            "ts_source", pl.when(pl.col("created_at").is_null() & pl.col("at").is_not_null()).then(pl.lit("log"))
+        ),
+        created_at=pl.coalesce("created_at", "at"),
+        dedupe_key=pl.coalesce("dedupe_key", "key"),
+    )
+    rejects = _placed(conform(parsed.rejects, REJECTS), where).with_columns(
+        source_end=pl.col("source_offset") + 1, created_at=pl.col("at"), format=pl.lit(known.name)
+    )
+    events = _placed(conform(parsed.events, EVENTS), where)
+    # What is read again, to see whether it has been read, was rejected then.
+    since = place.position.offset if place.position else 0
+    late = pl.col("source_offset") >= since
+    return conform(calls, CALLS), conform(events.filter(late), EVENTS), conform(rejects.filter(late), REJECTS)
+
+
+def _key(source: TableSource, place: Place) -> pl.Expr:
+    """Return what tells a row from all others in the world, and is the same when it is read again."""
+    known = source.known
+    parts = [pl.lit(known.name)]
+    if not known.global_keys:
+        parts.append(pl.lit(source.folder if known.folder else place.scope))
+    if not known.global_keys and not known.rewritten:
+        # Numbers start anew when a table is emptied, so the time tells as well.
+        parts.append(pl.col("row_time").fill_null(""))
+    return pl.concat_str([*parts, pl.col("row_key")], separator="/")
+
+
+def _placed(rows: pl.DataFrame, where: pl.DataFrame) -> pl.DataFrame:
+    found = rows.join(where, on="source_offset", how="left", maintain_order="left")
+    return found.with_columns(source_offset="position")
+
+
+def _commit(intake: Intake, label: str, batch: Batch) -> None:
+    frames = stamp(
+        batch.calls,
+        batch.events,
+        batch.rejects,
+        source_id=batch.source_id,
+        path=label,
+        prices=intake.prices,
+        now=datetime.now(UTC),
+        file_time=None,
+    )
+    done = Batch(batch.source_id, label, batch.start, batch.end, None, batch.tail, *frames)
+    intake.warehouse.commit([done])
+    calls = done.calls
+    tokens, cost = calls["total_tokens"].sum(), calls["cost_usd"].sum()
+    intake.totals.commits += 1
+    intake.totals.add(calls.height, done.events.height, done.rejects.height, int(tokens or 0), float(cost or 0))
+
+
+def as_text(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> pl.DataFrame:
+    """Return *rows* of text as a frame; the column `position` holds numbers."""
+    schema = {name: PLACED.get(name, pl.String) for name in columns}
+    return pl.DataFrame(rows, schema=schema, orient="row")
