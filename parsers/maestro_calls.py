@@ -6,13 +6,16 @@ import polars as pl
 
 from parsers.maestro_line import FAILURE_END, role_of, split_at
 from parsers.models import provider_of
-from parsers.records import reject
+from parsers.records import REJECTED, reject
+from parsers.schema import UTC
 from parsers.values import known, metadata, started, usd, whole
 
 MARKER = "LLM call to model '"
 """What the message of a usage record begins with; `Starting LLM call to model '` is another record."""
 
 NO_TIME = "the time is not one between 2000 and 2100"
+
+_NO_REJECTS = pl.DataFrame(schema={**REJECTED, "created_at": UTC})
 
 _FAILURE = (
     r"(?s)^(?P<model>[^\n]*?)' failed: latency (?P<latency>[0-9.eE+-]+)(?P<unit>s?)"
@@ -135,6 +138,8 @@ def _wrong(checks: Sequence[tuple[pl.Expr, str]]) -> pl.Expr:
 
 def _rejected(bad: pl.DataFrame, checks: Sequence[tuple[pl.Expr, str]]) -> pl.DataFrame:
     """Return *bad* as rejects, each with the first check that it fails, and with its time where it has one."""
+    if bad.is_empty():
+        return _NO_REJECTS
     reason = pl.coalesce(pl.when(check.fill_null(value=True)).then(pl.lit(text)) for check, text in checks)
     return reject(bad, reason).with_columns(bad["created_at"])
 

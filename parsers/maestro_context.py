@@ -2,11 +2,11 @@
 
 A session is named by a few lines at the start of the process and belongs to everything after them.
 
-When a response is empty, older versions print the whole prompt between two marked lines. A maestro that works on its own
-logs prints them too: whole lines, prefix and all, that look like records but are quotes. Between the two marks a record
-that is older than the first of them is therefore a quote, and is dropped: it was read where it was first written. Records
-of that time or later are real ones, of agents that went on meanwhile; so a log that ends within a printed prompt, or goes
-on after a crash, loses nothing. One second is allowed for lines that are written out of order.
+When a response is empty, older versions print the whole prompt between two marked lines. A maestro that works on its
+own logs prints them too: whole lines, prefix and all, that look like records but are quotes. Between the two marks a
+record that is older than the first of them is therefore a quote, and is dropped: it was read where it was first
+written. Records of that time or later are real ones, of agents that went on meanwhile; so a log that ends within a
+printed prompt, or goes on after a crash, loses nothing. One second is allowed for lines that are written out of order.
 """
 
 from datetime import datetime, timedelta
@@ -15,19 +15,33 @@ from typing import NamedTuple
 import polars as pl
 
 from parsers.format import Context
-from parsers.maestro_line import DECORATION, LEVEL, PREFIX, TIME
+from parsers.maestro_line import DECORATION, LEVEL, PREFIX, TIME, nameless
 from parsers.schema import UTC
 
-_SESSION = r"(?:Generated session ID|Session ID|Created session record|(?P<resumed>Resuming session) \([^)\n]*\)): (?P<session>[0-9]+)"
+_SESSION = (
+    r"(?:Generated session ID|Session ID|Created session record|(?P<resumed>Resuming session) \([^)\n]*\))"
+    r": (?P<session>[0-9]+)"
+)
 _DUMP_BEGINS = "EMPTY RESPONSE FROM LLM - DEBUGGING INFO"
 _DUMP_ENDS = "END EMPTY RESPONSE DEBUG"
 
-SESSION_LINE = rf"{TIME} \[(?:config|kernel)\] {LEVEL} {DECORATION}{_SESSION.replace('?P<resumed>', '?:').replace('?P<session>', '?:')}"
-CONTEXT_LINE = rf"^(?:{SESSION_LINE}|{PREFIX[1:]}{DECORATION}(?:{_DUMP_BEGINS}|{_DUMP_ENDS}))"
+_SESSION_LINE = rf"{TIME} \[(?:config|kernel)\] {LEVEL} {DECORATION}{nameless(_SESSION)}"
+CONTEXT_LINE = rf"^(?:{_SESSION_LINE}|{PREFIX[1:]}{DECORATION}(?:{_DUMP_BEGINS}|{_DUMP_ENDS}))"
 """Lines that change the context."""
 
 _MARK = rf"^{DECORATION}(?:{_SESSION}|(?P<begins>{_DUMP_BEGINS})|(?P<ends>{_DUMP_ENDS}))"
 _DUMP = "dump:"
+_SPANS: dict[str, pl.DataType | type[pl.DataType]] = {
+    "source_offset": pl.Int64,
+    "session_id": pl.String,
+    "since": UTC,
+}
+_EVENTS: dict[str, pl.DataType | type[pl.DataType]] = {
+    "source_offset": pl.Int64,
+    "created_at": UTC,
+    "kind": pl.String,
+    "session_id": pl.String,
+}
 _SLACK = timedelta(seconds=1)
 
 
@@ -90,10 +104,8 @@ def _since(context: Context) -> datetime | None:
 
 
 def _spans(rows: list[tuple[int, str | None, datetime | None]]) -> pl.DataFrame:
-    schema = pl.Schema({"source_offset": pl.Int64, "session_id": pl.String, "since": UTC})
-    return pl.DataFrame(rows, schema=schema, orient="row").set_sorted("source_offset")
+    return pl.DataFrame(rows, schema=_SPANS, orient="row").set_sorted("source_offset")
 
 
 def _events(rows: list[tuple[int, datetime, str, str]]) -> pl.DataFrame:
-    schema = pl.Schema({"source_offset": pl.Int64, "created_at": UTC, "kind": pl.String, "session_id": pl.String})
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    return pl.DataFrame(rows, schema=_EVENTS, orient="row")

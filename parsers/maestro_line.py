@@ -6,6 +6,8 @@ Only such a line begins a record; what doesn't begin so continues the record bef
 fraction digits, so the prefix is cut at fixed places.
 """
 
+import re
+
 import numpy as np
 import polars as pl
 
@@ -18,7 +20,7 @@ LEVELS = ("DEBUG:", "INFO:", "WARN:", "ERROR:")
 LEVEL = r"(?:DEBUG|INFO|WARN|ERROR):"
 PREFIX = rf"^{TIME} \[[^\]\n]*\] {LEVEL} "
 DECORATION = r"(?:[^\x00-\x7F]+ *)?"
-"""The emoji that most messages begin with. They vary (with and without U+FE0F, one or two spaces), so nothing rests on them."""
+"""The emoji that most messages begin with. It varies (U+FE0F or not, one or two spaces), so nothing rests on it."""
 
 TRAILER = (
     r" \(agent: (?P<agent>[^,()\n]*), story: (?P<story>[^,()\n]*), state: (?P<state>[^,()\n]*)"
@@ -47,9 +49,14 @@ _FIXED = {0: "[", 5: "-", 8: "-", 11: "T", 14: ":", 17: ":", 20: ".", 24: "Z", 2
 _PLAUSIBLE_YEARS = (2000, 2100)
 
 
+def nameless(pattern: str) -> str:
+    """Return the regex *pattern* without the names of its groups, to be joined with others."""
+    return re.sub(r"\(\?P<\w+>", "(?:", pattern)
+
+
 def starts(lines: Lines) -> Mask:
     """Return which *lines* begin a record, by the punctuation of the prefix."""
-    found = lines.byte_at(0) == ord("[")
+    found: Mask = lines.byte_at(0) == ord("[")
     for index, character in _FIXED.items():
         found &= lines.byte_at(index) == ord(character)
     return found & np.asarray(lines.whole)

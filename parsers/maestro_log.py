@@ -13,20 +13,20 @@
 | V5 · F5 | 2026-05-19 | logged by the agent, no grouping commas · F5 has no tokens and no cost |
 | V6 | 2026-08-08 | `reasoning tokens`; cost may be `unpriced` |
 
-Tokens: `request tokens` is the prompt. `response tokens` is everything generated, but V6 counts reasoning beside it, so
-there `response_tokens` is the sum. Up to V4 they are estimates from the text alone (tools not counted), `token_source` =
-`estimated`; from V5 on they are the provider's. `total_tokens` is the sum of both; a logged total that differs is kept in
-the metadata. The prompt cache is not logged.
+Tokens: `request tokens` is the prompt. `response tokens` is everything generated, but V6 counts reasoning beside it,
+so there `response_tokens` is the sum. Up to V4 they are estimates from the text alone (tools not counted),
+`token_source` = `estimated`; from V5 on they are the provider's. `total_tokens` is the sum of both; a logged total
+that differs is kept in the metadata. The prompt cache is not logged.
 
-Cost: as logged. `$0.000000` for a call with tokens is, up to V5, how a model without a price was written (or a cost below
-what six decimals show): nobody measured it, so it is NULL. V6 says `unpriced` there, and its zero is a zero.
+Cost: as logged. `$0.000000` for a call with tokens is, up to V5, how a model without a price was written (or a cost
+below what six decimals show): nobody measured it, so it is NULL. V6 says `unpriced` there, and its zero is a zero.
 
-Failed calls up to F4 print zero tokens and zero cost that nobody measured: NULL. Empty names are NULL. The latency is that
-of the whole call, retries and waiting included, to three significant digits.
+Failed calls up to F4 print zero tokens and zero cost that nobody measured: NULL. Empty names are NULL. The latency is
+that of the whole call, retries and waiting included, to three significant digits.
 
-An error may span lines: a failed call ends at the first line that ends in `(agent: …, story: …, state: …)`. A record that
-begins like a call but is not whole is rejected. `Starting LLM call to model` is an event, not a call; `maestro_markers`
-lists the events, `maestro_context` says how sessions and printed prompts are followed.
+An error may span lines: a failed call ends at the first line that ends in `(agent: …, story: …, state: …)`. A record
+that begins like a call but is not whole is rejected. `Starting LLM call to model` is an event, not a call;
+`maestro_markers` lists the events, `maestro_context` says how sessions and printed prompts are followed.
 """
 
 import polars as pl
@@ -34,22 +34,14 @@ import polars as pl
 from parsers.format import Context, Format, Parsed
 from parsers.maestro_calls import MARKER, NO_TIME, failures, successes
 from parsers.maestro_context import CONTEXT_LINE, follow, in_context
-from parsers.maestro_events import events, nameless, open_ended
-from parsers.maestro_line import LEVELS, PREFIX, TRAILER, split_at, starts, time_of
+from parsers.maestro_events import events, open_ended
+from parsers.maestro_line import LEVELS, PREFIX, TRAILER, nameless, split_at, starts, time_of
 from parsers.records import reject
 
 _LINE = pl.col("line")
-_MAY_SPAN = "|".join(
-    (
-        "' failed: ",
-        "LLM (?:stream )?retr",
-        "EMPTY RESPONSE DETECTED",
-        "attempt (?:budget|count): ",
-        "equeue",
-        "Story (?:generation|blocked)",
-        "exceeded retry limit",
-        "abandoned after",
-    )
+_MAY_SPAN = (
+    "' failed: |LLM (?:stream )?retr|EMPTY RESPONSE DETECTED|attempt (?:budget|count): |equeue"
+    "|Story (?:generation|blocked)|exceeded retry limit|abandoned after"
 )
 _FAILED = rf"{PREFIX}{MARKER}[^\n]*?' failed: latency "
 _ENDED = rf"{nameless(TRAILER)}\s*$"
@@ -123,7 +115,7 @@ def _closed(lines: pl.Series) -> pl.Series:
     return closed.scatter(spanning["index"], values=False).alias(lines.name)
 
 
-_HINTS = (
+HINTS = (
     "LLM ",
     "EMPTY RESPONSE",
     "AUTO-RETRY",
@@ -141,7 +133,7 @@ _HINTS = (
 )
 """Literals: one is in each line that matters. Short ones and shared ones, since each costs time on all lines."""
 
-_WORDS = (
+WORDS = (
     "LLM call to model '",
     "LLM stream",
     "LLM retr",
@@ -182,10 +174,10 @@ FORMAT = Format(
     name="maestro-log",
     title="maestro.log: usage lines, retries, rate limits and stories of maestro",
     json=False,
-    claims=(_LINE.str.slice(24, 4) == "Z] [") & _LINE.str.contains("|".join(_WORDS)),
+    claims=(_LINE.str.slice(24, 4) == "Z] [") & _LINE.str.contains("|".join(WORDS)),
     parse=_parse,
     sets_context=_LINE.str.contains(CONTEXT_LINE),
     starts=starts,
     closed=_LINE.map_batches(_closed, return_dtype=pl.Boolean),
-    hints=_HINTS,
+    hints=HINTS,
 )

@@ -19,8 +19,8 @@ class Marker(NamedTuple):
     """One message. Named groups of the name of a column fill it, others go into the metadata.
 
     `tail` is None for a message that is one line. Else free text follows `begins`, which may span lines and holds the
-    reason; it ends at the last `tail` (a regex), or, where that is empty, with the record. `own` says that the logger is
-    the agent that it happened to.
+    reason; it ends at the last `tail` (a regex), or, where that is empty, with the record. `own` says that the logger
+    is the agent that it happened to.
     """
 
     kind: str
@@ -87,14 +87,16 @@ _STREAM = r"LLM stream to model '(?P<model>[^'\n]*)'"
 MARKERS = (
     Marker(
         "call_started",
-        rf"Starting LLM call to model '(?P<model>[^'\n]*)' with (?P<messages>{_N}) messages, (?P<max_tokens>{_N}) max tokens"
+        rf"Starting LLM call to model '(?P<model>[^'\n]*)' with (?P<messages>{_N}) messages, "
+        rf"(?P<max_tokens>{_N}) max tokens"
         rf"(?:, (?P<tools>{_N}) tools \(iteration (?P<iteration>{_N})\))?",
         own=True,
     ),
     Marker(
         "story_totals",
         rf"Story {_STORY} metrics: prompt tokens: (?P<prompt_tokens>{_NUMBER}), completion tokens: "
-        rf"(?P<completion_tokens>{_NUMBER}), total tokens: (?P<total_tokens>{_NUMBER}), total cost: \$(?P<cost_usd>{_NUMBER})",
+        rf"(?P<completion_tokens>{_NUMBER}), total tokens: (?P<total_tokens>{_NUMBER}), "
+        rf"total cost: \$(?P<cost_usd>{_NUMBER})",
     ),
     Marker("stream_started", rf"{_STREAM} started: setup latency (?P<setup_latency>[0-9.e+-]+)s?{TRAILER}"),
     Marker("stream_failed", rf"{_STREAM} failed: setup latency (?P<setup_latency>[0-9.e+-]+)s?, error: ", TRAILER),
@@ -113,7 +115,8 @@ MARKERS = (
     ),
     Marker(
         "rate_limit_impossible",
-        rf"{_LIMITER} impossible request — need (?P<need>{_NUMBER}) tokens but max bucket capacity is (?P<capacity>{_NUMBER}) "
+        rf"{_LIMITER} impossible request — need (?P<need>{_NUMBER}) tokens but max bucket capacity is "
+        rf"(?P<capacity>{_NUMBER}) "
         r"\(provider: [^,\n]*, agent: (?P<agent>[^)\n]*)\)",
     ),
     Marker(

@@ -10,18 +10,18 @@ r"""usage.jsonl: the accounts of maestro. JSON lines below a header, one a call,
 | created_at | `ts` | `finished_at` |
 | request_tokens | `prompt_tokens` | `input_tokens` |
 | response_tokens | `completion_tokens`, reasoning included | `output_tokens` + `reasoning_tokens` |
-| cost_reported_usd | `cost_usd`; 0 for a call with tokens means no price: NULL | `cost_usd`, absent when unpriced; a 0 is a 0 |
+| cost_reported_usd | `cost_usd`; 0 beside tokens means no price: NULL | `cost_usd`, absent when unpriced; a 0 is a 0 |
 | provider, latency_ms | from the model, NULL | `provider`, `latency_ns` |
 
-`total_tokens` is input + output + reasoning, which is what maestro's own budgets count. The cache counts stand beside it,
-as logged: maestro does not say whether `input_tokens` includes them, and does not add them.
+`total_tokens` is input + output + reasoning, which is what maestro's own budgets count. The cache counts stand beside
+it, as logged: maestro does not say whether `input_tokens` includes them, and does not add them.
 
-As strict as maestro's own readers: a record that breaks a rule of the surface is rejected, with the rule. A failed call has
-no tokens and no cost (v1 prints zeros that nobody measured: NULL); a v2 record has all five counts or, failed, none.
-Unknown keys are kept in the metadata. The header makes no row.
+As strict as maestro's own readers: a record that breaks a rule of the surface is rejected, with the rule. A failed
+call has no tokens and no cost (v1 prints zeros that nobody measured: NULL); a v2 record has all five counts or,
+failed, none. Unknown keys are kept in the metadata. The header makes no row.
 
-A line that a crash cut short has the next record glued to it. Such a line is split where records begin: what is whole is a
-row, the torn piece is a reject.
+A line that a crash cut short has the next record glued to it. Such a line is split where records begin: what is whole
+is a row, the torn piece is a reject.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,23 +33,16 @@ from parsers.format import Context, Format, Parsed
 from parsers.json_lines import decode
 from parsers.leftovers import leftovers
 from parsers.maestro_line import role_of
+from parsers.maestro_usage_rules import CHECKS_1, CHECKS_2, COUNTS, Check
 from parsers.models import provider_of
 from parsers.records import RECORDS, reject
 from parsers.values import known, started, usd, utc
 
-Check = tuple[pl.Expr, str]
-"""What is wrong with a record where the first is true."""
-
 _LINE = pl.col("line")
 _HEADER = '{"usage_surface_version":'
 _HEADER_LINE = r"^\{\"usage_surface_version\":[12]\}\s*$"
-_TORN = r'^\{"?[a-z_]{0,21}\{"(?:finished_at|ts|usage_surface_version)":'
+_TORN = r'^\{"?[a-z_]{0,21}"?\{"(?:finished_at|ts|usage_surface_version)":'
 _WHOLE = 2
-_COUNTS = ("input_tokens", "output_tokens", "reasoning_tokens", "cache_read_tokens", "cache_write_tokens")
-_MOST_TOKENS = 10**12
-_MOST_COST = 10**7
-_MOST_LATENCY_NS = 366 * 86_400 * 10**9
-
 _V1 = pl.Struct(
     {
         "ts": pl.String,
@@ -65,7 +58,7 @@ _V1 = pl.Struct(
 _V2 = pl.Struct(
     {
         "finished_at": pl.String,
-        **dict.fromkeys(_COUNTS, pl.Int64),
+        **dict.fromkeys(COUNTS, pl.Int64),
         "cost_usd": pl.Float64,
         "provider": pl.String,
         "model": pl.String,
@@ -77,8 +70,6 @@ _V2 = pl.Struct(
     }
 )
 _AS_GO_WRITES = "%Y-%m-%dT%H:%M:%S%.f%#z"
-_NOT_WHOLE = r'ns":\s*-?[0-9]*[^-0-9,}n\s]'
-"""Counts, whose keys all end in `ns`, that are no whole numbers; the decoder would cut or convert them."""
 
 
 def _parse(records: pl.DataFrame, context: Context) -> Parsed:
@@ -96,8 +87,8 @@ def _parse(records: pl.DataFrame, context: Context) -> Parsed:
 def _rows(records: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Return the calls of *records*, the rejects, and as rejects too what is no JSON at all."""
     header, first = _LINE.str.starts_with(_HEADER), _LINE.str.starts_with('{"ts":')
-    good_1, bad_1, broken_1 = _read(records.filter(first), _V1, _columns_1, _CHECKS_1)
-    good_2, bad_2, broken_2 = _read(records.filter(~first & ~header), _V2, _columns_2, _CHECKS_2)
+    good_1, bad_1, broken_1 = _read(records.filter(first), _V1, _columns_1, CHECKS_1)
+    good_2, bad_2, broken_2 = _read(records.filter(~first & ~header), _V2, _columns_2, CHECKS_2)
     odd = reject(records.filter(header & ~_LINE.str.contains(_HEADER_LINE)), "not a header of version 1 or 2")
     calls = pl.concat([good_1, good_2], how="diagonal_relaxed")
     return calls, pl.concat([bad_1, bad_2, odd]), pl.concat([broken_1, broken_2])
@@ -132,74 +123,18 @@ def _read(
     bad = read.filter(failing)
     reason = pl.coalesce(pl.when(check.fill_null(value=True)).then(pl.lit(text)) for check, text in checks)
     good = read.filter(~failing) if failing.any() else read
-    more = _unknown(good, decoded, failing)
+    more = _unknown(good, decoded.filter(~failing), dtype)
     return good.select(**columns(), metadata=more), reject(bad, reason), broken
 
 
-def _unknown(good: pl.DataFrame, decoded: pl.DataFrame, failing: pl.Series) -> pl.Series:
+def _unknown(good: pl.DataFrame, decoded: pl.DataFrame, dtype: pl.Struct) -> pl.Series:
     """Return the keys of the *good* records that the surface doesn't have. As Go writes, `":` ends each key."""
-    fields = decoded.schema["record"]
-    present = pl.sum_horizontal(pl.col(f.name).is_not_null().cast(pl.UInt32) for f in fields.fields)
+    present = pl.sum_horizontal(pl.col(f.name).is_not_null().cast(pl.UInt32) for f in dtype.fields)
     more = good.select(_LINE.str.count_matches('":', literal=True) > present).to_series()
     found = pl.Series("metadata", [None], dtype=pl.String).new_from_index(0, len(good))
     if not more.any():
         return found
-    return found.scatter(more.arg_true(), leftovers(decoded.filter(~failing).filter(more)))
-
-
-def _absent(name: str) -> pl.Expr:
-    return pl.col(name).is_null() | (pl.col(name).str.strip_chars() == "")
-
-
-def _uncountable(name: str) -> pl.Expr:
-    return ~pl.col(name).is_between(0, _MOST_TOKENS).fill_null(value=False)
-
-
-_WRONG_COST = pl.col("cost_usd").is_null() & _LINE.str.contains(r'"cost_usd"\s*:\s*[^n\s]')
-_NEGATIVE = ~pl.col("cost_usd").is_between(0, _MOST_COST).fill_null(value=True)
-_SUCCESS = pl.col("success").fill_null(value=False)
-_COUNTED = pl.sum_horizontal(pl.col(name).is_not_null().cast(pl.UInt8) for name in _COUNTS)
-_PRINTED = pl.any_horizontal(_LINE.str.contains(f'"{name}":', literal=True) for name in _COUNTS)
-
-_COMMON: tuple[Check, ...] = (
-    (_LINE.str.contains(_NOT_WHOLE), "a count is not a whole number"),
-    (_WRONG_COST | _NEGATIVE, "the cost is negative, not finite, or out of range"),
-    (_absent("model"), "`model` is missing or blank"),
-    (pl.col("success").is_null(), "`success` is missing"),
-)
-_CHECKS_1: tuple[Check, ...] = (
-    *_COMMON,
-    (_absent("ts"), "`ts` is missing or blank"),
-    (~pl.col("created_at").dt.year().is_between(2000, 2100).fill_null(value=False), "`ts` is not a time since 2000"),
-    (_uncountable("prompt_tokens"), "`prompt_tokens` is missing, or not a count"),
-    (_uncountable("completion_tokens"), "`completion_tokens` is missing, or not a count"),
-    (pl.col("cost_usd").is_null(), "`cost_usd` is missing"),
-    (
-        ~_SUCCESS & ((pl.col("prompt_tokens") > 0) | (pl.col("completion_tokens") > 0) | (pl.col("cost_usd") > 0)),
-        "tokens or cost on a failed call",
-    ),
-)
-_CHECKS_2: tuple[Check, ...] = (
-    *_COMMON,
-    (_absent("finished_at"), "`finished_at` is missing or blank"),
-    (
-        ~pl.col("created_at").dt.year().is_between(2000, 2100).fill_null(value=False),
-        "`finished_at` is not a time since 2000",
-    ),
-    (_absent("provider"), "`provider` is missing or blank"),
-    (
-        ~pl.col("latency_ns").is_between(0, _MOST_LATENCY_NS).fill_null(value=False),
-        "`latency_ns` is missing, or no latency",
-    ),
-    (_SUCCESS & (_COUNTED < len(_COUNTS)), "some token counts are missing"),
-    (
-        pl.any_horizontal(_uncountable(name) & pl.col(name).is_not_null() for name in _COUNTS),
-        "a token count is not a count",
-    ),
-    (_SUCCESS & pl.col("error").is_not_null(), "an error on a successful call"),
-    (~_SUCCESS & _absent("error"), "a failed call without an error"),
-    (~_SUCCESS & ((_COUNTED > 0) | pl.col("cost_usd").is_not_null()), "tokens or cost on a failed call"),
-)
+    return found.scatter(more.arg_true(), leftovers(decoded.filter(more)))
 
 
 def _columns() -> dict[str, pl.Expr]:
@@ -220,7 +155,7 @@ def _columns() -> dict[str, pl.Expr]:
 
 def _columns_1() -> dict[str, pl.Expr]:
     request, response = (pl.when("success").then(name) for name in ("prompt_tokens", "completion_tokens"))
-    measured = _SUCCESS & ((pl.col("cost_usd") > 0) | (request + response == 0))
+    measured = pl.col("success") & ((pl.col("cost_usd") > 0) | (request + response == 0))
     return _columns() | {
         "provider": provider_of(pl.col("model")),
         "request_tokens": request,

@@ -81,7 +81,7 @@ VENDORS = {
     "xai": "xai",
     "z-ai": "zai",
 }
-"""Provider by what stands before the first `/` (`anthropic/claude-…`), or, on Bedrock, the first `.` (`anthropic.claude-…`)."""
+"""Provider by what stands before the first `/`, or, on Bedrock, the first `.`, as in `anthropic.claude-…`."""
 
 _ROUTED = r"^(?:bedrock|vertex_ai|models)/"
 _REGION = r"^(?:us|eu|apac|jp|au|ca|global)\."
@@ -91,8 +91,8 @@ _FINE_TUNED = r"^ft:"
 def provider_of(model: pl.Expr) -> pl.Expr:
     """Return the provider of *model*, NULL where the name doesn't tell.
 
-    `vendor/model` and `vendor.model` name theirs; `name:tag` is Ollama's way of writing (but `ft:` marks OpenAI's fine-tuned
-    models, and Bedrock ends its names in `:0`); everything else goes by how it begins.
+    `vendor/model` and `vendor.model` name theirs; `name:tag` is Ollama's way of writing (but `ft:` marks OpenAI's
+    fine-tuned models, and Bedrock ends its names in `:0`); everything else goes by how it begins.
     """
     return looked_up(model, _provider, pl.String)
 

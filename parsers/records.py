@@ -94,8 +94,8 @@ class Lines:
         if self.decoded is None:
             text = _decode(text).str.strip_suffix("\n").str.strip_suffix("\r")
         if skipped.any():
-            at = np.flatnonzero(skipped)
-            text = text.scatter(at, text.gather(at).str.strip_chars_start("\ufeff\0"))
+            at = np.flatnonzero(self.skipped.astype(np.bool_) & chosen)
+            text = text.scatter(np.flatnonzero(skipped), [self.text(i, i) for i in at.tolist()])
         return pl.DataFrame({"line": text, "source_offset": offsets, "source_end": source_ends}, schema=RECORDS)
 
     def _raw(self) -> pl.Series:
@@ -106,7 +106,7 @@ class Lines:
         """Return lines *first* to *last*, both included, as one text without its last line end; `\\n` between them."""
         start = self.bounds[first] + self.skipped[first]
         text = self.data[start : self.bounds[last + 1]].decode("utf-8", "replace")
-        return text.replace("\r\n", "\n").removesuffix("\n")
+        return text.removesuffix("\n").removesuffix("\r").replace("\r\n", "\n")
 
 
 def encoding_of(head: bytes) -> str:
@@ -123,9 +123,10 @@ def split(block: Block) -> Lines:
     if block.offset == 0 and data.startswith(_BOM):
         skipped[0] = len(_BOM)
     whole = np.diff(bounds) <= MAX_LINE
-    refused = []
-    for i in np.flatnonzero(~whole).tolist():
-        refused.append(_overlong(data[bounds[i] : bounds[i] + MAX_KEPT], int(offsets[i]), int(source_ends[i])))
+    refused = [
+        _overlong(data[bounds[i] : bounds[i] + MAX_KEPT], int(offsets[i]), int(source_ends[i]))
+        for i in np.flatnonzero(~whole).tolist()
+    ]
     if b"\0" in data:
         lines = Lines(data, bounds, skipped, offsets, source_ends, whole, block.sealed, _rejected([]))
         for i in np.flatnonzero((lines.byte_at(0) == 0) & whole).tolist():

@@ -40,7 +40,7 @@ def utc(text: pl.Expr) -> pl.Expr:
 def epoch(value: pl.Expr, unit: str) -> pl.Expr:
     """Return a number of *unit* (`s`, `ms`, `us`, `ns`) since 1970 as a UTC time, cut to microseconds."""
     per_second = _EPOCH_PER_SECOND[unit]
-    if per_second <= 1_000_000:
+    if unit != "ns":
         micros = (value.cast(pl.Float64, strict=False) * (1_000_000 // per_second)).round()
     else:
         micros = value.cast(pl.Int64, strict=False) // (per_second // 1_000_000)
@@ -57,12 +57,13 @@ def metadata(fields: Mapping[str, pl.Expr]) -> pl.Expr:
     if not fields:
         return pl.lit(None, dtype=pl.String)
     some = pl.any_horizontal(value.is_not_null() for value in fields.values())
-    parts = [
-        pl.when(value.is_not_null()).then(pl.lit(f'"{name}":') + pl.struct(value.alias("v")).struct.json_encode().str.slice(5).str.strip_suffix("}"))
-        for name, value in fields.items()
-    ]
+    parts = [pl.when(value.is_not_null()).then(pl.lit(f'"{name}":') + _json(value)) for name, value in fields.items()]
     joined = pl.concat_str(parts, separator=",", ignore_nulls=True)
     return pl.when(some).then(pl.lit("{") + joined + pl.lit("}"))
+
+
+def _json(value: pl.Expr) -> pl.Expr:
+    return pl.struct(value.alias("v")).struct.json_encode().str.slice(len('{"v":')).str.strip_suffix("}")
 
 
 def looked_up(value: pl.Expr, rule: Callable[[pl.Expr], pl.Expr], dtype: pl.DataType | type[pl.DataType]) -> pl.Expr:
