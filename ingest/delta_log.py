@@ -5,7 +5,9 @@ all of them. The answer is the same: the newest entry of an id wins.
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -36,29 +38,60 @@ def added(log: Path, first: int, last: int) -> Offsets:
     Raises:
         WarehouseError: An entry is missing or damaged.
     """
-    found: Offsets = {}
+    return {txn["appId"]: txn["version"] for txn in _actions(log, first, last, "txn")}
+
+
+def _actions(log: Path, first: int, last: int, kind: str) -> Iterator[dict[str, Any]]:
+    """Yield the actions of one *kind* in the entries *first* to *last*."""
     for version in range(first, last + 1):
         path = entry(log, version)
         try:
-            text = path.read_text("utf-8")
-            for line in text.splitlines():
-                if '"txn"' in line and (txn := json.loads(line).get("txn")):
-                    found[txn["appId"]] = txn["version"]
-        except (OSError, ValueError, AttributeError, KeyError) as error:
+            for line in path.read_text("utf-8").splitlines():
+                if f'"{kind}"' in line and (action := json.loads(line).get(kind)):
+                    yield action
+        except (OSError, ValueError, AttributeError) as error:
             raise WarehouseError(f"{path} can't be read ({error}); run `ingest repair` on this warehouse") from error
+
+
+def _checkpoints(log: Path, version: int) -> list[Path]:
+    """Return the checkpoints up to *version*, the newest first."""
+    return [p for p in sorted(log.glob("*.checkpoint.parquet"), reverse=True) if _version_of(p) <= version]
+
+
+def _version_of(path: Path) -> int:
+    return int(path.name.split(".", 1)[0])
+
+
+def removed(log: Path, version: int) -> dict[str, int]:
+    """Return the data files that were taken out of the table, and when, in milliseconds since 1970.
+
+    A checkpoint remembers each for a week.
+
+    Raises:
+        WarehouseError: An entry is missing or damaged.
+    """
+    found: dict[str, int] = {}
+    base = -1
+    for path in _checkpoints(log, version):
+        try:
+            column = pq.read_table(path, columns=["remove"]).column("remove")
+        except (OSError, pa.ArrowException):
+            continue
+        base = _version_of(path)
+        found = {r["path"]: r["deletionTimestamp"] or 0 for r in column.to_pylist() if r and r.get("path")}
+        break
+    for remove in _actions(log, base + 1, version, "remove"):
+        found[remove["path"]] = remove.get("deletionTimestamp") or 0
     return found
 
 
 def _from_checkpoint(log: Path, version: int) -> tuple[int, Offsets]:
     """Return the version of the newest readable checkpoint up to *version* (-1 for none), and its transactions."""
-    for path in sorted(log.glob("*.checkpoint.parquet"), reverse=True):
-        base = int(path.name.split(".", 1)[0])
-        if base > version:
-            continue
+    for path in _checkpoints(log, version):
         try:
             column = pq.read_table(path, columns=["txn"]).column("txn")
         except (OSError, pa.ArrowException):
             continue  # a damaged checkpoint costs nothing while the entries before it are there
         rows = [txn for txn in column.to_pylist() if txn and txn.get("appId") is not None]
-        return base, {txn["appId"]: txn["version"] for txn in rows}
+        return _version_of(path), {txn["appId"]: txn["version"] for txn in rows}
     return -1, {}

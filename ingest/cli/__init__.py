@@ -11,6 +11,7 @@ from ingest.errors import IngestError
 COMMANDS = {
     "follow": "Follow logs into the warehouse, exactly once, until stopped.",
     "backfill": "Read history into the warehouse: rotated, compressed, thousands of files.",
+    "compact": "Merge small files; followers and backfills do it by themselves.",
     "status": "Show what has been read from each source, and what is behind.",
     "report": "Run a saved report, or list them all.",
     "sql": "Run read-only SQL on the same tables and views that the reports use.",

@@ -1,5 +1,6 @@
 """`ingest backfill`: history into the warehouse."""
 
+import contextlib
 import sys
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
     from ingest.backfill import Outcome
     from ingest.intake import Intake
+
+MANY_COMMITS = 20
+"""A backfill of so many commits may leave many small files."""
 
 
 @click.command()
@@ -61,10 +65,22 @@ def backfill(  # noqa: PLR0913 # one parameter an option
         count, failed = backfill_tables(databases, tables, intake)
     outcome.tables, outcome.failed = count, outcome.failed + failed
     _say(outcome, intake, dry_run=dry_run)
+    if not dry_run and intake.totals.commits >= MANY_COMMITS:
+        _tidy(warehouse)
     if outcome.failed:
         sys.exit(1)
     if strict and intake.totals.rejects:
         sys.exit(4)
+
+
+def _tidy(warehouse: str) -> None:
+    from pathlib import Path
+
+    from ingest.locks import BusyError
+    from ingest.maintenance import compact, crowded
+
+    with contextlib.suppress(BusyError):  # then somebody else does it
+        compact(Path(warehouse), fewest=crowded)
 
 
 def _with_progress(files: "list[Path]", run: "Callable[[Callable[[int, Path], None]], Outcome]") -> "Outcome":

@@ -70,6 +70,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
     from ingest.intake import Intake
     from ingest.polling import Tables, shown, split
     from ingest.sources import folders
+    from ingest.upkeep import Upkeep
     from ingest.warehouse import Warehouse
     from ingest.watch import Wakeups
 
@@ -84,11 +85,12 @@ def follow(  # noqa: PLR0913 # one parameter an option
         databases, others = split(paths)
         polled = Tables(databases, intake, tables) if databases else None
         follower = Follower(others, intake, interval, polled)
-        status = _Status(follower)
+        status, upkeep = _Status(follower), Upkeep(Path(warehouse))
 
         def wait(seconds: float) -> bool:
             wakeups.watch(folders([p for p in paths if p == shown(p)]))
             status.show()
+            upkeep.look(intake.totals.commits)
             return wakeups.wait(seconds)
 
         try:

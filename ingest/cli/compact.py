@@ -1,0 +1,41 @@
+"""`ingest compact`: few files, a short log."""
+
+import json
+import sys
+from dataclasses import asdict
+
+import click
+
+from ingest.cli.options import warehouse_option
+
+
+@click.command()
+@warehouse_option
+@click.option("--if-crowded", is_flag=True, help="Leave days alone that have few small files.")
+@click.option("--format", "form", type=click.Choice(["table", "json"]), help="Table on a terminal, else JSON.")
+def compact(*, warehouse: str, if_crowded: bool, form: str | None) -> None:
+    """Merge small files, shorten the logs of the tables, and remove files that nothing needs any more.
+
+    Rows and offsets stay as they are, and followers and readers may go on meanwhile. `ingest follow` and
+    `ingest backfill` do this by themselves when it is worth it. A replaced file is kept for a day.
+    """
+    from pathlib import Path
+
+    from ingest.locks import BusyError
+    from ingest.maintenance import compact as merge
+    from ingest.maintenance import crowded
+
+    try:
+        done = merge(Path(warehouse), fewest=crowded) if if_crowded else merge(Path(warehouse))
+    except BusyError:
+        if if_crowded:
+            return
+        raise
+    if (form or ("table" if sys.stdout.isatty() else "json")) == "json":
+        click.echo(json.dumps([asdict(each) for each in done], indent=2))
+        return
+    for each in done:
+        click.echo(
+            f"{each.table}: {each.rows:,} rows, {each.files_before:,} files before, {each.files_after:,} now, "
+            f"{each.removed:,} old ones removed"
+        )

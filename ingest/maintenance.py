@@ -1,0 +1,147 @@
+"""Few files, a short log and nothing left behind: work on the tables that changes no row and no offset.
+
+Safe beside any number of writers and readers. Two compactions must never race (one of two that replace the same files
+has to lose, and newer releases of deltalake let both win), so all of it runs under one lock.
+"""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from deltalake import DeltaTable, PostCommitHookProperties, WriterProperties
+from deltalake.exceptions import CommitFailedError, DeltaError
+
+from ingest import delta_log, durable
+from ingest.errors import WarehouseError
+from ingest.locks import MAINTENANCE, alone
+from ingest.table import DataFile, Table
+from parsers.schema import TABLES
+
+TARGET_BYTES = 128 << 20
+"""How large compaction lets a file become."""
+
+SMALL_BYTES = TARGET_BYTES // 4
+"""A file below this is worth merging with others."""
+
+SAFE_AGE = timedelta(hours=24)
+"""How long a file that no version lists is kept: a writer may be about to list it, a reader may still be reading it."""
+
+BUSY = "another process maintains this warehouse; wait for it, or leave it to that one"
+
+_NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
+_ZSTD = WriterProperties(compression="ZSTD", compression_level=3)
+
+
+@dataclass(frozen=True)
+class Compacted:
+    """What compaction did to one table, and how many files and log entries that nobody needs it removed."""
+
+    table: str
+    files_before: int
+    files_after: int
+    rows: int
+    removed: int
+
+
+def compact(
+    folder: Path,
+    *,
+    fewest: Callable[[date], int] = lambda _: 2,
+    safe_age: timedelta = SAFE_AGE,
+) -> list[Compacted]:
+    """Merge the small files of each day that has *fewest*, asked for that day, or more; then tidy up.
+
+    Raises:
+        BusyError: Another process is at it.
+        WarehouseError: A table is damaged, or can't be written.
+    """
+    with alone(folder, MAINTENANCE, BUSY):
+        return [_maintain(Table(folder, name), fewest, safe_age) for name in TABLES]
+
+
+def crowded(day: date) -> int:
+    """Return how many small files of *day* are worth merging while others write: fewer once the day is over."""
+    return 200 if day == datetime.now(UTC).date() else 20
+
+
+def small_files(table: Table) -> Counter[str]:
+    """Return how many small files each day of *table* has."""
+    return Counter(day_of(f.path) for f in table.files() if f.bytes < SMALL_BYTES)
+
+
+def day_of(path: str) -> str:
+    """Return the day of the data file at *path*, as its folder says it."""
+    return path.split("/", 1)[0].removeprefix("date=")
+
+
+def _maintain(table: Table, fewest: Callable[[date], int], safe_age: timedelta) -> Compacted:
+    before = table.files()
+    days = sorted(d for d, n in small_files(table).items() if n >= fewest(date.fromisoformat(d)))
+    try:
+        for day in days:
+            _merge(table, day)
+        table.refresh()
+        after = table.files()
+        table.checkpoint()
+        DeltaTable(str(table.path)).cleanup_metadata()
+    except (DeltaError, OSError) as error:
+        raise WarehouseError(f"{table.path} can't be maintained: {error}") from error
+    removed = remove_unlisted(table, safe_age)
+    return Compacted(table.name, len(before), len(after), sum(f.rows for f in after), removed)
+
+
+def _merge(table: Table, day: str) -> None:
+    """Merge the small files of *day* in one commit, durably, and see that it holds the same number of rows."""
+    handle = DeltaTable(str(table.path))
+    known = {f.path: f for f in _files(handle)}
+    try:
+        handle.optimize.compact(
+            partition_filters=[("date", "=", day)],
+            target_size=TARGET_BYTES,
+            writer_properties=_ZSTD,
+            post_commithook_properties=_NO_HOOKS,
+        )
+    except CommitFailedError:
+        return  # another machine was first: its work is as good
+    entry = delta_log.entry(table.log, handle.version())
+    actions = [json.loads(line) for line in entry.read_text("utf-8").splitlines()]
+    added = [a["add"] for a in actions if "add" in a]
+    durable.sync([*(table.path / a["path"] for a in added), entry])
+    gone = [a["remove"]["path"] for a in actions if "remove" in a]
+    rows, merged = (
+        sum(known[p].rows for p in gone if p in known),
+        sum(json.loads(a["stats"])["numRecords"] for a in added),
+    )
+    if added and rows != merged:
+        raise WarehouseError(
+            f"{table.path}: {rows} rows of {day} became {merged} in version {handle.version()}; report it"
+        )
+
+
+def _files(handle: DeltaTable) -> list[DataFile]:
+    columns = handle.get_add_actions(flatten=True)
+    names = ("path", "num_records", "size_bytes")
+    return [DataFile(*row) for row in zip(*(columns.column(n).to_pylist() for n in names), strict=True)]
+
+
+def remove_unlisted(table: Table, safe_age: timedelta = SAFE_AGE) -> int:
+    """Delete data files that no version lists and that nobody can need any more; return how many.
+
+    A file counts as needed while it, or the commit that replaced it, is younger than *safe_age*.
+    """
+    oldest = time.time() - safe_age.total_seconds()
+    on_disk = [p for p in table.path.glob("date=*/*.parquet") if p.stat().st_mtime < oldest]
+    if not on_disk:
+        return 0
+    table.refresh()  # after looking at the disk: what was listed meanwhile is seen
+    needed = {f.path for f in table.files()}
+    replaced = delta_log.removed(table.log, table.version)
+    needed |= {path for path, at in replaced.items() if at / 1000 >= oldest}
+    unlisted = [p for p in on_disk if str(p.relative_to(table.path)) not in needed]
+    for path in unlisted:
+        path.unlink(missing_ok=True)
+    return len(unlisted)
