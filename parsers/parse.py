@@ -1,7 +1,7 @@
 """A block of any formats → rows: offer each line to the formats in order, and let each parse what it claimed."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -17,6 +17,7 @@ Contexts = Mapping[str, Context]
 """The context of each format of a source, by the format's name."""
 
 _OPEN_BRACE = ord("{")
+_LINE_ENDS = (b"\n", b"\n\0")
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,10 @@ def parse(block: Block, formats: Sequence[Format], contexts: Contexts | None = N
         closed, open_at = _closed(records, lines, format_, end)
         end = min(end, open_at)
         claimed.append((format_, closed))
-    return _rows(claimed, lines.rejects, end, after)
+    rows = _rows(claimed, lines.rejects, end, after)
+    if block.sealed and len(lines) and not block.data.endswith(_LINE_ENDS):
+        return replace(rows, calls=_flagged(rows.calls, int(lines.offsets[-1])))
+    return rows
 
 
 def parse_records(records: pl.DataFrame, formats: Sequence[Format], end: int) -> Rows | None:
@@ -89,6 +93,16 @@ def recover(block: Block, formats: Sequence[Format], contexts: Contexts | None =
         if not records.is_empty():
             after[format_.name] = format_.parse(records, after.get(format_.name, {})).context
     return after
+
+
+def _flagged(calls: pl.DataFrame, last_line: int) -> pl.DataFrame:
+    """Mark the call on the *last_line*, whose end was never written, in its metadata."""
+    flag = pl.lit('"unterminated":true}')
+    fields = pl.col("metadata").str.strip_suffix("}") + ","
+    flagged = pl.when(pl.col("metadata").is_null()).then(pl.lit("{") + flag).otherwise(fields + flag)
+    return calls.with_columns(
+        metadata=pl.when(pl.col("source_offset") >= last_line).then(flagged).otherwise("metadata")
+    )
 
 
 def _owner(block: Block, lines: Lines, formats: Sequence[Format], contexts: Contexts) -> Format | None:

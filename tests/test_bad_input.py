@@ -1,6 +1,7 @@
 """Whatever is in a file, the records around it are unharmed, and the user is told in one line what happened."""
 
 import json
+import os
 
 import polars as pl
 import pytest
@@ -191,3 +192,22 @@ def test_packed_files_are_read_and_add_nothing_to_their_plain_twin(run, tmp_path
     (tmp_path / "m.log").write_bytes(data + lines(400))
     run("backfill", str(tmp_path / "m.log"))
     assert calls(tmp_path / "w") == exactly(*range(1, 401))
+
+
+def test_a_last_line_without_its_end_is_taken_once_when_its_file_is_sealed_and_says_so(run, tmp_path):
+    log = tmp_path / "m.log"
+    log.write_bytes(lines(1, 2)[:-1])
+    result = run("backfill", str(log))
+    assert calls(tmp_path / "w") == exactly(1)
+    assert "the last record isn't complete yet" in result.stderr
+
+    os.utime(log, (0, 0))
+    run("backfill", str(log))
+    assert calls(tmp_path / "w") == exactly(1, 2)
+    flags = table(tmp_path, "llm_calls").sort("request_tokens")["metadata"].to_list()
+    assert ["unterminated" in (flag or "") for flag in flags] == [False, True]
+
+    with log.open("ab") as file:
+        file.write(b"\n" + lines(4))
+    run("backfill", str(log))
+    assert calls(tmp_path / "w") == exactly(1, 2, 4)
