@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from parsers.json_lines import decode, loads, text_of
+from parsers.json_lines import decode_plain, loads, text_of
 from parsers.records import reject
 
 Path = tuple[str, ...]
@@ -42,15 +42,12 @@ def extract(records: pl.DataFrame, paths: Mapping[str, Path]) -> tuple[pl.DataFr
     tree = _tree(paths.values())
     parts, rejects = [], []
     for cut, part in _by_shape(records, _forks(tree)):
-        decoded, failed = decode(part, _dtype(tree, cut))
-        parts.append(
-            decoded.select(
-                *records.columns, *(_at(where, decoded.schema["record"]).alias(name) for name, where in paths.items())
-            )
-        )
-        if not failed.is_empty():
-            misfits = part.join(failed.select("source_offset"), on="source_offset", how="semi", maintain_order="left")
-            read, refused = _one_by_one(misfits, paths)
+        dtype = _dtype(tree, cut)
+        decoded, plain = decode_plain(part["line"], dtype)
+        found = part.filter(plain).with_columns(decoded.alias("record"))
+        parts.append(found.select(*records.columns, *(_at(where, dtype).alias(name) for name, where in paths.items())))
+        if not plain.all():
+            read, refused = _one_by_one(part.filter(~plain), paths)
             parts.append(read)
             rejects.append(refused)
     fields = pl.concat(parts)

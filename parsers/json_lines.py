@@ -14,8 +14,8 @@ import polars as pl
 
 from parsers.records import reject
 
-_FEW = 32
-"""So many lines or fewer are tried one by one."""
+_FEW = 512
+"""Among so many lines or fewer, Python finds the bad ones."""
 
 _I64 = 1 << 63
 
@@ -31,14 +31,31 @@ def decode(records: pl.DataFrame, dtype: pl.Struct) -> tuple[pl.DataFrame, pl.Da
     its text, numbers out of range are NULL, of a key that occurs twice the first counts. Keys outside of *dtype* are
     ignored: see `leftovers`. *dtype* is made of structs, lists, text, whole and floating numbers, and booleans.
     """
-    decoded, reasons = _decode(records["line"], dtype)
-    result = records.with_columns(decoded.alias("record"))
-    if not reasons:
-        return result, reject(records.clear(), "")
-    bad = pl.Series("reason", [reasons.get(i) for i in range(len(records))], dtype=pl.String)
-    result = result.with_columns(bad)
-    rejects = reject(result.filter(pl.col("reason").is_not_null()), pl.col("reason"))
-    return result.filter(pl.col("reason").is_null()).drop("reason"), rejects
+    decoded, plain = decode_plain(records["line"], dtype)
+    if plain.all():
+        return records.with_columns(decoded.alias("record")), reject(records.clear(), "")
+    others = records.filter(~plain)
+    fitted = [_fitted(line, dtype) for line in others["line"].to_list()]
+    others = others.with_columns(
+        pl.Series("record", [value for value, _ in fitted], dtype=dtype),
+        pl.Series("reason", [reason for _, reason in fitted], dtype=pl.String),
+    )
+    bad = pl.col("reason").is_not_null()
+    read = [records.filter(plain).with_columns(decoded.alias("record")), others.filter(~bad).drop("reason")]
+    return pl.concat(read).sort("source_offset", maintain_order=True), reject(others.filter(bad), pl.col("reason"))
+
+
+def decode_plain(lines: pl.Series, dtype: pl.Struct) -> tuple[pl.Series, pl.Series]:
+    """Decode those of *lines* that Polars can decode, and return them with a mask of which they are."""
+    try:
+        return lines.str.json_decode(dtype), pl.Series([True], dtype=pl.Boolean).new_from_index(0, len(lines))
+    except pl.exceptions.PolarsError:
+        pass
+    if len(lines) <= _FEW:
+        return _decode_few(lines, dtype)
+    half = (len(lines) + 1) // 2
+    parts = [decode_plain(part, dtype) for part in (lines.head(half), lines.slice(half))]
+    return pl.concat([part for part, _ in parts]), pl.concat([plain for _, plain in parts])
 
 
 def loads(text: str) -> Any:  # Any: JSON
@@ -80,30 +97,65 @@ def _fit_field(value: dict[str, Any], field: pl.Field, prefix: str) -> Any:
     return fit(value.get(field.name), field.dtype, prefix + field.name)  # type: ignore[arg-type]  # an instance, always
 
 
-def _decode(lines: pl.Series, dtype: pl.Struct) -> tuple[pl.Series, dict[int, str]]:
+def _decode_few(lines: pl.Series, dtype: pl.Struct) -> tuple[pl.Series, pl.Series]:
+    kind = _kind(dtype)
+    plain = pl.Series([_is_plain_line(line, kind) for line in lines.to_list()], dtype=pl.Boolean)
     try:
-        return lines.str.json_decode(dtype), {}
-    except pl.exceptions.PolarsError:
-        pass
-    if len(lines) == 1:
-        return _decode_one(lines[0], dtype)
-    size = 1 if len(lines) <= _FEW else len(lines) // 2
-    parts, reasons = [], {}
-    for start in range(0, len(lines), size):
-        part, bad = _decode(lines.slice(start, size), dtype)
-        parts.append(part)
-        reasons.update({start + i: reason for i, reason in bad.items()})
-    return pl.concat(parts, rechunk=True), reasons
+        return lines.filter(plain).str.json_decode(dtype), plain
+    except pl.exceptions.PolarsError:  # Python was wrong about one
+        plain = pl.Series([_is_decodable(lines.slice(i, 1), dtype) for i in range(len(lines))], dtype=pl.Boolean)
+        return lines.filter(plain).str.json_decode(dtype), plain
 
 
-def _decode_one(line: str, dtype: pl.Struct) -> tuple[pl.Series, dict[int, str]]:
+def _fitted(line: str | None, dtype: pl.Struct) -> tuple[dict[str, Any] | None, str | None]:
     try:
-        value = fit(loads(line), dtype)
+        return fit(loads(line or ""), dtype), None
     except _MisfitError as error:
-        return pl.Series([None], dtype=dtype), {0: str(error)}
+        return None, str(error)
     except ValueError as error:
-        return pl.Series([None], dtype=dtype), {0: f"not valid JSON: {error}"}
-    return pl.Series([value], dtype=dtype), {}
+        return None, f"not valid JSON: {error}"
+
+
+def _is_decodable(line: pl.Series, dtype: pl.Struct) -> bool:
+    try:
+        line.str.json_decode(dtype)
+    except pl.exceptions.PolarsError:
+        return False
+    return True
+
+
+def _kind(dtype: Any) -> Any:  # Any: a Polars type or its class → dict, list, or the Python types that it takes
+    """Return *dtype* as plain Python: Polars makes its fields anew each time that it is asked for them."""
+    if isinstance(dtype, pl.Struct):
+        return {field.name: _kind(field.dtype) for field in dtype.fields}
+    if isinstance(dtype, pl.List):
+        return [_kind(dtype.inner)]
+    return {pl.String: (str, bool, int, float), pl.Boolean: (bool,)}.get(dtype.base_type(), (int, float))
+
+
+def _is_plain_line(line: str | None, kind: dict[str, Any]) -> bool:
+    try:
+        value = json.loads(line or "", parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict) and _is_plain(value, kind)
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(constant)
+
+
+def _is_plain(value: Any, kind: Any) -> bool:
+    """Return whether Polars decodes *value* as it is."""
+    if value is None:
+        return True
+    if isinstance(kind, dict):
+        return isinstance(value, dict) and all(key not in kind or _is_plain(v, kind[key]) for key, v in value.items())
+    if isinstance(kind, list):
+        return isinstance(value, list) and all(_is_plain(item, kind[0]) for item in value)
+    if type(value) not in kind:
+        return False
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def text_of(value: Any) -> str:  # Any: JSON
