@@ -1,0 +1,1 @@
+"""What ingest takes, beside what people use instead."""

@@ -1,4 +1,4 @@
-"""Large maestro logs made from the lines of the sample, with their own truth: calls and tokens, counted while writing."""
+"""Large maestro logs made from the lines of the sample, with their own truth, counted while writing."""
 
 import json
 import random
@@ -9,6 +9,7 @@ from pathlib import Path
 SAMPLE = Path(__file__).parent.parent / "fixtures" / "rc3" / "maestro.log"
 
 _CALL = re.compile(r"INFO: LLM call to model '.*total tokens: ([\d,]+)")
+_OTHER_RECORD = re.compile(r"LLM call|equeue|attempt count|Session ID|metrics: prompt")
 _STARTS = re.compile(r"^\[\d{4}-")
 
 
@@ -60,11 +61,11 @@ def _write(path: Path, size: int, share: float, chance: random.Random) -> Truth:
 
 
 def _pools() -> tuple[list[tuple[str, int]], list[str]]:
-    """Return the sample's calls with their tokens, and its other lines, none of which is a record over several lines."""
+    """Return the sample's calls with their tokens, and its lines that are no record of any kind."""
     calls, others = [], []
     for line in SAMPLE.read_text("utf-8").splitlines(keepends=True):
         if found := _CALL.search(line):
             calls.append((line, int(found[1].replace(",", ""))))
-        elif _STARTS.match(line) and "failed: latency" not in line and "requeue" not in line.lower():
+        elif _STARTS.match(line) and not _OTHER_RECORD.search(line):
             others.append(line)
     return calls, others

@@ -25,8 +25,8 @@ class Rows:
     """What a block held: rows of the three tables, and the offset up to which the source is done.
 
     `end` is the end of the last closed record: bytes after it must be offered again with what follows them. Columns
-    that only a reader of files knows (source_id, source_path, ingested_at, prices) are NULL. `claimed` counts the records
-    that some format knew, also those that make no row, such as a header.
+    that only a reader of files knows (source_id, source_path, ingested_at, prices) are NULL. `claimed` counts the
+    records that some format knew, also those that make no row, such as a header.
     """
 
     calls: pl.DataFrame
