@@ -1,0 +1,94 @@
+"""Views against what they promise, on data of every shape."""
+
+from datetime import timedelta
+
+import duckdb
+import polars as pl
+import queries
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from queries.database import VIEWS
+from warehouses import at, build, call
+
+START = at("2026-02-03T10:00:00")
+CALLS = st.lists(
+    st.tuples(st.integers(0, 300_000_000), st.sampled_from(["a", "b", None]), st.none() | st.integers(0, 1_000)),
+    min_size=1,
+    max_size=80,
+)
+SECONDS = st.lists(
+    st.tuples(st.integers(0, 299).map(lambda s: s * 1_000_000), st.just("a"), st.integers(1, 9)), min_size=1, max_size=80
+)
+
+
+@settings(deadline=None)
+@given(CALLS | SECONDS)
+def test_the_rolling_peak_is_exact(calls):
+    frame = pl.DataFrame(
+        {
+            "created_at": [START + timedelta(microseconds=t) for t, _, _ in calls],
+            "model": pl.Series([model for _, model, _ in calls], dtype=pl.String),
+            "total_tokens": pl.Series([tokens for _, _, tokens in calls], dtype=pl.Int64),
+            "success": [tokens is not None for _, _, tokens in calls],
+        }
+    )
+    with duckdb.connect() as connection:
+        connection.from_arrow(frame).create("llm_calls")
+        connection.execute((VIEWS / "20_tpm_peaks.sql").read_text())
+        found = connection.sql("select model, peak_rolling_60s, peak_tpm, peak_rolling_end from tpm_peaks").pl()
+
+    for model, rolling, fixed, end in found.rows():
+        mine = [(t, tokens) for t, name, tokens in calls if name == model and tokens is not None]
+        windows = {last: sum(tokens for t, tokens in mine if last - 60_000_000 < t <= last) for last, _ in mine}
+        assert (rolling or 0) == max(windows.values(), default=0)
+        if rolling:
+            assert fixed <= rolling <= 2 * fixed
+            assert windows[(end - START) // timedelta(microseconds=1)] == rolling
+
+
+def test_a_window_that_straddles_two_minutes_beats_both(tmp_path):
+    calls = [call("2026-02-03T10:00:59", 70, source_offset=1), call("2026-02-03T10:01:01", 80, source_offset=2)]
+    with queries.connect(build(tmp_path, llm_calls=calls), tz="UTC") as connection:
+        (row,) = queries.run(connection, "tpm").frame.to_dicts()
+
+    assert (row["peak_tpm"], row["peak_rolling_60s"]) == (80, 150)
+    assert row["peak_rolling_end"] == at("2026-02-03T10:01:01")
+
+
+def test_sixty_seconds_begin_after_the_call_that_is_sixty_seconds_old(tmp_path):
+    calls = [call("2026-02-03T10:00:30", 70, source_offset=1), call("2026-02-03T10:01:30", 80, source_offset=2)]
+    with queries.connect(build(tmp_path, llm_calls=calls), tz="UTC") as connection:
+        (row,) = queries.run(connection, "tpm").frame.to_dicts()
+
+    assert row["peak_rolling_60s"] == 80
+
+
+def test_an_unusual_hour_stands_out_with_the_call_that_explains_it(tmp_path):
+    usual = [call(START + timedelta(hours=h), 100 + h % 3, source_offset=h) for h in range(24)]
+    unusual = call(START + timedelta(hours=30, minutes=5), 50_000, source_offset=99)
+    failures = [call(START + timedelta(hours=40, minutes=m), None, source_offset=200 + m) for m in range(4)]
+    with queries.connect(build(tmp_path, llm_calls=[*usual, unusual, *failures]), tz="UTC") as connection:
+        found = queries.run(connection, "anomalies").frame
+
+    assert found.select("measure", "hour").rows() == [
+        ("error_rate", START + timedelta(hours=40)),
+        ("cost_usd", START + timedelta(hours=30)),
+        ("tokens", START + timedelta(hours=30)),
+    ]
+    assert found["largest_call_offset"].to_list()[1:] == [99, 99]
+
+
+def test_a_chain_of_failures_is_one_row_with_all_its_tries(tmp_path):
+    calls = [
+        call("2026-02-03T10:00:00", None, error="1", source_offset=1),
+        call("2026-02-03T10:00:10", None, error="2", source_offset=2),
+        call("2026-02-03T10:00:20", 10, source_offset=3),
+        call("2026-02-03T10:00:30", 10, source_offset=4),
+        call("2026-02-03T10:00:40", None, error="3", source_offset=5),
+        call("2026-02-03T10:00:50", 10, story_id="other", source_offset=6),
+    ]
+    with queries.connect(build(tmp_path, llm_calls=calls), tz="UTC") as connection:
+        (row,) = queries.run(connection, "retries").frame.to_dicts()
+
+    assert (row["tries"], row["outcome"], row["error"]) == (3, "succeeded", "2")
+    assert row["created_at"] == at("2026-02-03T10:00:20")
