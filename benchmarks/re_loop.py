@@ -7,8 +7,8 @@ from pathlib import Path
 
 USAGE = re.compile(
     r"^\[(\d{4}-\d\d-\d\dT\d\d:\d\d):\d\d\.\d{3}Z\] \[[^\]]*\] INFO: LLM call to model '([^']*)': "
-    r"latency ([0-9.e+-]+)s?, request tokens: ([\d,]+), response tokens: ([\d,]+), total tokens: ([\d,]+), cost \$([\d.]+) "
-    r"\(agent: ([^,]*), story: ([^,]*), state: ([^,)]*)"
+    r"latency ([0-9.e+-]+)s?, request tokens: ([\d,]+), response tokens: ([\d,]+), "
+    r"total tokens: ([\d,]+), cost \$([\d.]+) \(agent: ([^,]*), story: ([^,]*), state: ([^,)]*)"
 )
 
 minutes: dict[tuple[str, str], int] = defaultdict(int)

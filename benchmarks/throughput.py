@@ -31,9 +31,8 @@ def main() -> None:
     options.add_argument("--runs", type=int, default=3)
     options.add_argument("--data", type=Path, default=Path(__file__).parent / "data")
     chosen = options.parse_args()
-    print(
-        f"{'log':<12} {'command':<16} {'median':>8} {'spread':>14} {'MB/s':>8} {'calls/s':>10} {'× grep':>7} {'peak MB':>8}"
-    )
+    heads = (f"{'log':<12} {'command':<16}", f"{'median':>8} {'spread':>14} {'MB/s':>8} {'calls/s':>10}")
+    print(*heads, f"{'× grep':>7} {'peak MB':>8}")
     for name, share in (("5% calls", 0.05), ("100% calls", 1.0)):
         log = chosen.data / f"maestro-{chosen.mb}-{share:.2f}.log"
         truth = write(log, size=chosen.mb * 1_000_000, share=share)
@@ -42,13 +41,8 @@ def main() -> None:
         _row(name, "grep -c", floor, truth, floor)
         if shutil.which("gawk"):
             _row(name, "grep | gawk", run(GAWK.format(log=log), runs=chosen.runs), truth, floor)
-        _row(
-            name,
-            "python re loop",
-            run([sys.executable, str(Path(__file__).parent / "re_loop.py"), str(log)], runs=1),
-            truth,
-            floor,
-        )
+        loop = [sys.executable, str(Path(__file__).parent / "re_loop.py"), str(log)]
+        _row(name, "python re loop", run(loop, runs=1), truth, floor)
         _row(name, "ingest backfill", _backfill(log, truth, chosen.runs), truth, floor)
 
 

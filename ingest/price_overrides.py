@@ -68,23 +68,23 @@ def load(path: Path) -> tuple[Override, ...]:
 
 
 class _Place(NamedTuple):
-    """Where the *index*-th price stands in the file, to say so in errors."""
+    """Where the *number*-th price stands in the file, to say so in errors."""
 
     path: Path
     text: str
-    index: int
+    number: int
 
     def line(self, key: str | None) -> int:
         """Return the line of *key* in this price, or of its `[[price]]`; 1 when the file is written another way."""
         lines = self.text.splitlines()
         heads = [number for number, line in enumerate(lines) if re.match(r"\s*\[\[\s*price\s*\]\]", line)]
-        if self.index >= len(heads):
+        if self.number >= len(heads):
             return 1
-        end = heads[self.index + 1] if self.index + 1 < len(heads) else len(lines)
-        for number in range(heads[self.index], end):
+        end = heads[self.number + 1] if self.number + 1 < len(heads) else len(lines)
+        for number in range(heads[self.number], end):
             if key and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=", lines[number]):
                 return number + 1
-        return heads[self.index] + 1
+        return heads[self.number] + 1
 
     def error(self, key: str | None, problem: str) -> IngestError:
         return IngestError(f"{self.path}, line {self.line(key)}: {problem}")

@@ -82,3 +82,46 @@ def tiles(folder):
         position = warehouse.position(source)
         result[source] = starts == [0, *ends[:-1]] and position is not None and ends[-1] == position.offset
     return result
+
+
+class World:
+    """A log, a warehouse, and a follower that runs across each event, or *restarts* for every look."""
+
+    def __init__(self, folder, *, restarts):
+        self.log = folder / "maestro.log"
+        self.warehouse = folder / "warehouse"
+        self._restarts = restarts
+        self._follower = None
+
+    def look(self):
+        """Let the follower catch up."""
+        if self._restarts:
+            self.close()
+        if self._follower is None:
+            self._follower = follower(self.warehouse, self.log)
+        catch_up(self._follower)
+
+    def close(self):
+        """Stop the follower."""
+        if self._follower:
+            self._follower.close()
+        self._follower = None
+
+    def holds(self, *numbers):
+        """Look, and compare the table with the truth."""
+        self.look()
+        assert calls(self.warehouse) == exactly(*numbers)
+        assert all(tiles(self.warehouse).values())
+
+    def append(self, data, path=None):
+        """Append *data* to the log."""
+        with (path or self.log).open("ab") as file:
+            file.write(data)
+
+    def rotate(self, generations=4):
+        """Rename the log and its generations as maestro does when it starts."""
+        names = [self.log, *(self.log.with_name(f"{self.log.name}.{n}") for n in range(1, generations + 1))]
+        names[-1].unlink(missing_ok=True)
+        for older, newer in zip(names[:0:-1], names[-2::-1], strict=True):
+            if newer.exists():
+                newer.rename(older)

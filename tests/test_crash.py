@@ -89,7 +89,10 @@ def killed_backfills(tmp_path, kills, seed):
         numbers = range(n * 1000 + 1, n * 1000 + 400)
         data = session(n) + lines(*numbers)
         name = folder / f"app-{n}.log"
-        name.write_bytes(data) if n % 2 else gzip.open(f"{name}.gz", "wb").write(data)
+        if n % 2:
+            name.write_bytes(data)
+        else:
+            name.with_name(f"{name.name}.gz").write_bytes(gzip.compress(data))
         expected += numbers
     for _ in range(kills):
         kill_after(start(warehouse, "backfill", str(folder)), chance.uniform(0.4, 1.2))

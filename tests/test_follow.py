@@ -5,50 +5,17 @@ import os
 import shutil
 
 import pytest
-from logs import calls, catch_up, exactly, follower, intake, line, lines, session, sessions, tiles
+from logs import World, calls, catch_up, exactly, follower, intake, line, lines, session, sessions, tiles
 
 from ingest.backfill import backfill, find
 
 
 @pytest.fixture(params=["running", "stopped"])
 def world(request, tmp_path):
-    """A log, a warehouse, and a follower that is running across each event, or stopped and started again after it."""
-
-    class World:
-        log = tmp_path / "maestro.log"
-        warehouse = tmp_path / "warehouse"
-        current = None
-
-        def look(self):
-            if request.param == "stopped" or self.current is None:
-                if self.current:
-                    self.current.close()
-                self.current = follower(self.warehouse, self.log)
-            catch_up(self.current)
-
-        def holds(self, *numbers):
-            self.look()
-            assert calls(self.warehouse) == exactly(*numbers)
-            assert all(tiles(self.warehouse).values())
-
-        def append(self, data, path=None):
-            with (path or self.log).open("ab") as file:
-                file.write(data)
-
-        def rotate(self, generations=4):
-            name = str(self.log)
-            if os.path.exists(f"{name}.{generations}"):
-                os.remove(f"{name}.{generations}")
-            for n in range(generations - 1, 0, -1):
-                if os.path.exists(f"{name}.{n}"):
-                    os.rename(f"{name}.{n}", f"{name}.{n + 1}")
-            if self.log.exists():
-                os.rename(name, f"{name}.1")
-
-    world = World()
+    """A log and its warehouse; the follower is running across each event, or stopped and started again after it."""
+    world = World(tmp_path, restarts=request.param == "stopped")
     yield world
-    if world.current:
-        world.current.close()
+    world.close()
 
 
 def test_lines_are_taken_as_they_are_appended(world):
@@ -121,7 +88,7 @@ def test_the_old_process_goes_on_writing_into_the_rotated_file(world):
 def test_a_crash_between_the_renames_leaves_a_gap_in_the_numbers(world):
     world.append(lines(1))
     world.look()
-    os.rename(world.log, f"{world.log}.2")
+    world.log.rename(f"{world.log}.2")
     world.holds(1)
     world.append(lines(2))
     world.holds(1, 2)

@@ -64,8 +64,9 @@ def formats_of(format_name: str | None, mapping: str | None) -> "Sequence[Format
 
     if mapping:
         from ingest.mappings import load_mapping
+        from parsers.mapping import format_of
 
-        return [load_mapping(Path(mapping))]
+        return [format_of(load_mapping(Path(mapping)))]
     if not format_name:
         return FORMATS
     chosen = [f for f in FORMATS if f.name == format_name]
