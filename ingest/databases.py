@@ -5,7 +5,7 @@ of all rows that are done, those below the position have been read, and whatever
 A row that is read again, because it changed, has the same `dedupe_key`: the views count it once.
 """
 
-import logging
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,8 +19,6 @@ from ingest.warehouse import Batch, Conflict, Position
 from parsers.known_tables import Known
 from parsers.schema import CALLS, EVENTS, REJECTS, conform
 from parsers.values import utc
-
-log = logging.getLogger(__name__)
 
 CHUNK = 20_000
 """Rows that are fetched, parsed and committed at a time."""
@@ -166,6 +164,7 @@ def _commit(intake: Intake, label: str, batch: Batch) -> None:
     calls = done.calls
     tokens, cost = calls["total_tokens"].sum(), calls["cost_usd"].sum()
     intake.totals.commits += 1
+    intake.totals.committed_at = time.monotonic()
     intake.totals.add(calls.height, done.events.height, done.rejects.height, int(tokens or 0), float(cost or 0))
 
 

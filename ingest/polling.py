@@ -9,9 +9,11 @@ from pathlib import Path
 from ingest.databases import TableSource, read
 from ingest.errors import SourceError
 from ingest.intake import Intake
-from ingest.postgres_source import SCHEMES, PostgresServer, PostgresTable, without_secrets
+from ingest.postgres_server import SCHEMES, PostgresServer, without_secrets
+from ingest.postgres_source import PostgresTable
 from ingest.sources import expand
-from ingest.sqlite_source import SqliteFile, SqliteTable, is_sqlite
+from ingest.sqlite_file import SqliteFile, is_sqlite
+from ingest.sqlite_source import SqliteTable
 from parsers.known_tables import KNOWN, Known, by_columns, lacking, recognise
 
 log = logging.getLogger(__name__)

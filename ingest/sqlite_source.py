@@ -12,11 +12,8 @@ last row that was read. Rows that vanish stay in the warehouse.
 """
 
 import json
-import sqlite3
 import time
 from collections.abc import Iterator
-from pathlib import Path
-from urllib.parse import quote
 
 import polars as pl
 import xxhash
@@ -24,86 +21,13 @@ import xxhash
 from ingest.databases import CHUNK, Chunk, Place, as_text
 from ingest.errors import SourceError
 from ingest.intake import Ledger
+from ingest.sqlite_file import SqliteFile, is_sqlite, quoted
 from ingest.warehouse import Position
 from parsers.known_tables import Known
 from parsers.values import utc
 
 OVERLAP = 3_600_000_000
 """How far back, in microseconds, a look compares the rows of a table that is read by time."""
-
-_MAGIC = b"SQLite format 3\0"
-_BUSY_SECONDS = 5.0
-
-
-def is_sqlite(path: Path) -> bool:
-    """Tell whether *path* is a file that begins as SQLite files do."""
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_MAGIC)) == _MAGIC
-    except OSError:
-        return False
-
-
-def quoted(name: str) -> str:
-    """Return *name* as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-class SqliteFile:
-    """A SQLite file, opened again when another file has taken its name."""
-
-    def __init__(self, path: Path) -> None:
-        """Read *path*; it is opened when it is first asked."""
-        self.path = path
-        self._connection: sqlite3.Connection | None = None
-        self._inode = (0, 0)
-
-    def ask(self, sql: str, values: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
-        """Return all rows of one statement, read in one transaction.
-
-        Raises:
-            SourceError: The file can't be read, or not now.
-        """
-        try:
-            return self._open().execute(sql, values).fetchall()
-        except (sqlite3.Error, OSError) as error:
-            self.close()
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            raise SourceError(f"{self.path}: {reason}") from error
-
-    def tables(self) -> dict[str, list[str]]:
-        """Return the columns of each table."""
-        rows = self.ask(
-            "select t.name, c.name from pragma_table_list as t join pragma_table_info(t.name) as c "
-            "where t.schema = 'main' and t.type = 'table' and t.name not like 'sqlite_%' order by t.name, c.cid"
-        )
-        found: dict[str, list[str]] = {}
-        for table, column in rows:
-            found.setdefault(str(table), []).append(str(column))
-        return found
-
-    def version(self) -> int:
-        """Return a number that changes when another connection has written to the file, or another file is there."""
-        ((version,),) = self.ask("pragma data_version")
-        return hash((self._inode, version))
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def _open(self) -> sqlite3.Connection:
-        status = self.path.stat()
-        if self._connection is not None and self._inode != (status.st_dev, status.st_ino):
-            self.close()
-        if self._connection is None:
-            self._inode = (status.st_dev, status.st_ino)
-            self._connection = sqlite3.connect(
-                f"file:{quote(str(self.path))}?mode=ro", uri=True, timeout=_BUSY_SECONDS, isolation_level=None
-            )
-            self._connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
-        return self._connection
 
 
 class SqliteTable:

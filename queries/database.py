@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from parsers.dims import DIMS
 from parsers.schema import TABLES, polars_schema
 from queries import snapshot
 from queries.errors import QueryError, nearest
@@ -106,6 +107,11 @@ def _open_tables(connection: duckdb.DuckDBPyConnection, warehouse: Path, asked: 
         else:
             empty = pl.DataFrame(schema=polars_schema(columns))
             connection.from_arrow(empty).create(f"stored_{name}")
+    for name, types in DIMS.items():
+        path = warehouse / "dims" / name / "snapshot.parquet"
+        # In memory, because a later snapshot takes the same name.
+        found = connection.read_parquet(str(path)) if path.exists() else None
+        (found or connection.from_arrow(pl.DataFrame(schema=types))).create(f"stored_{name}")
     connection.execute("set variable filters = $filters", {"filters": asked.variables()})
     # What may still be read once access to files is switched off.
     connection.execute("set allowed_paths = $paths", {"paths": allowed})

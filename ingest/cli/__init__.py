@@ -12,6 +12,7 @@ COMMANDS = {
     "follow": "Follow logs into the warehouse, exactly once, until stopped.",
     "backfill": "Read history into the warehouse: rotated, compressed, thousands of files.",
     "compact": "Merge small files; followers and backfills do it by themselves.",
+    "dims": "Take snapshots of sessions, stories and failures, to name what calls belong to.",
     "status": "Show what has been read from each source, and what is behind.",
     "report": "Run a saved report, or list them all.",
     "sql": "Run read-only SQL on the same tables and views that the reports use.",

@@ -1,0 +1,139 @@
+"""A PostgreSQL database over ADBC: rows come as Arrow while they are read, errors in one line and without secrets."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import polars as pl
+
+from ingest.errors import SourceError
+
+SCHEMES = ("postgresql://", "postgres://")
+
+_SECRETS = ("password", "sslpassword")
+
+_TABLES = """
+select n.nspname || '.' || c.relname, a.attname, pg_table_is_visible(c.oid)
+from pg_class as c
+    join pg_namespace as n on n.oid = c.relnamespace
+    join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+where c.relkind in ('r', 'p') and n.nspname <> 'information_schema' and n.nspname not like 'pg\\_%'
+order by 1, a.attnum
+"""
+
+
+def quoted(name: str) -> str:
+    """Return *name*, with or without its schema, as an SQL identifier; a schema ends at the first point."""
+    return ".".join(quoted_name(part) for part in name.split(".", 1))
+
+
+def quoted_name(name: str) -> str:
+    """Return *name*, of a column, as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Return *text* as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def without_secrets(url: str) -> str:
+    """Return *url* without user, password and parameters: server and database are left."""
+    parts = urlsplit(url)
+    host = parts.netloc.rsplit("@", 1)[-1]
+    given = dict(parse_qsl(parts.query)).get("host", "")
+    return f"postgresql://{host or (given if not given.startswith('/') else '')}{parts.path}"
+
+
+class PostgresServer:
+    """A PostgreSQL database; connects when it is first asked, and again after a failure."""
+
+    def __init__(self, url: str) -> None:
+        """Read the database at *url*, as libpq understands it."""
+        self.name = without_secrets(url)
+        self._url = url
+        self._connection: Any = None
+
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        """Return all rows of one statement.
+
+        Raises:
+            SourceError: The database can't be reached, or refuses.
+        """
+        return [row for batch in self.stream(sql) for row in batch.iter_rows()]
+
+    def stream(self, sql: str) -> Iterator[pl.DataFrame]:
+        """Yield the rows of one statement as they come; nothing is held in memory but what is yielded.
+
+        Raises:
+            SourceError: The database can't be reached, or refuses.
+        """
+        from adbc_driver_manager import Error
+
+        try:
+            with self._open().cursor() as cursor:
+                cursor.execute(sql)
+                for batch in cursor.fetch_record_batch():
+                    frame = pl.from_arrow(batch)
+                    if isinstance(frame, pl.DataFrame) and frame.height:
+                        yield frame
+        except Error as error:
+            self.close()
+            raise SourceError(f"{self.name}: {self._reason(error)}") from None  # the cause holds the URL
+        except GeneratorExit:
+            # The rest of the rows can only be refused by closing the connection.
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _open(self) -> Any:
+        if self._connection is None:
+            try:
+                from adbc_driver_postgresql import dbapi
+            except ImportError as error:
+                raise SourceError("reading PostgreSQL needs an extra: pip install 'llm-ingest[postgres]'") from error
+            os.environ.setdefault("PGCONNECT_TIMEOUT", "10")
+            self._connection = dbapi.connect(self._url, autocommit=True)
+            with self._connection.cursor() as cursor:
+                for setting in ("default_transaction_read_only = on", "timezone = 'UTC'", "datestyle = 'ISO'"):
+                    cursor.execute(f"set {setting}")
+        return self._connection
+
+    def _reason(self, error: Exception) -> str:
+        """Return what the server said, in one line, without a secret."""
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        line = next((w for w in lines if "FATAL:" in w or "ERROR:" in w), lines[0] if lines else type(error).__name__)
+        text = line.rsplit("FATAL:", 1)[-1].rsplit("ERROR:", 1)[-1].rsplit("Failed to connect:", 1)[-1].strip()
+        parts = urlsplit(self._url)
+        for secret in (self._url, parts.password, *(v for k, v in parse_qsl(parts.query) if k in _SECRETS)):
+            text = text.replace(secret, "…") if secret else text
+        return text
+
+    def tables(self) -> dict[str, list[str]]:
+        """Return the columns of each table, by `schema.table`, or by `table` where that is enough to name it."""
+        found: dict[str, list[str]] = {}
+        for table, column, visible in self.ask(_TABLES):
+            found.setdefault(table.split(".", 1)[1] if visible and table.count(".") == 1 else table, []).append(column)
+        return found
+
+    def declared(self, table: str) -> dict[str, str]:
+        """Return the columns of *table* with their declared types."""
+        return dict(
+            self.ask(
+                "select attname::text, format_type(atttypid, atttypmod) from pg_attribute "  # noqa: S608
+                f"where attrelid = {literal(quoted(table))}::regclass and attnum > 0 and not attisdropped "
+                "order by attnum"
+            )
+        )
+
+    def rows(self, table: str, columns: list[str]) -> pl.DataFrame:
+        """Return all rows of *table*, with *columns* as text."""
+        names = ", ".join(f"{quoted_name(c)}::text as {quoted_name(c)}" for c in columns)
+        parts = list(self.stream(f"select {names} from {quoted(table)}"))  # noqa: S608
+        return pl.concat(parts) if parts else pl.DataFrame(schema=dict.fromkeys(columns, pl.String))

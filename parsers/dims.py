@@ -1,0 +1,95 @@
+"""What an application knows about the work behind its calls: the snapshots `sessions`, `stories` and `failures`.
+
+A snapshot has at least these columns, and further ones as the application's table has them. Text that may be a prompt,
+a response or a plan is left out.
+"""
+
+import polars as pl
+
+from parsers.leftovers import is_content
+from parsers.schema import USD, UTC
+from parsers.values import known, usd, utc
+
+Types = dict[str, pl.DataType | type[pl.DataType]]
+
+DIMS: dict[str, Types] = {
+    "sessions": {"session_id": pl.String, "started_at": UTC, "ended_at": UTC, "status": pl.String},
+    "stories": {
+        "id": pl.String,
+        "session_id": pl.String,
+        "spec_id": pl.String,
+        "title": pl.String,
+        "status": pl.String,
+        "priority": pl.Int64,
+        "story_type": pl.String,
+        "assigned_agent": pl.String,
+        "created_at": UTC,
+        "started_at": UTC,
+        "completed_at": UTC,
+        "tokens_used": pl.Int64,
+        "cost_usd": USD,
+        "pr_id": pl.String,
+        "commit_hash": pl.String,
+        "hold_reason": pl.String,
+        "blocked_by_failure_id": pl.String,
+    },
+    "failures": {
+        "id": pl.String,
+        "session_id": pl.String,
+        "spec_id": pl.String,
+        "story_id": pl.String,
+        "attempt_number": pl.Int64,
+        "created_at": UTC,
+        "source": pl.String,
+        "failed_state": pl.String,
+        "tool_name": pl.String,
+        "kind": pl.String,
+        "explanation": pl.String,
+        "resolved_kind": pl.String,
+        "action": pl.String,
+        "resolution_status": pl.String,
+        "resolution_outcome": pl.String,
+        "model": pl.String,
+        "provider": pl.String,
+    },
+}
+"""The snapshots that the views know, with the columns that they always have."""
+
+_LEFT_OUT = frozenset({"approved_plan", "plan", "evidence", "metadata", "context", "reason_text", "notes"})
+_NUMBERS = {"int": pl.Int64, "real": pl.Float64, "floa": pl.Float64, "doub": pl.Float64, "num": pl.Float64}
+
+
+def is_kept(column: str) -> bool:
+    """Tell whether *column* can't hold a prompt, a response, a plan or a whole configuration."""
+    name = column.lower()
+    return not (is_content(name) or name in _LEFT_OUT or name.endswith("_json"))
+
+
+def snapshot(name: str, rows: pl.DataFrame, declared: dict[str, str]) -> pl.DataFrame:
+    """Return *rows* of text as the snapshot *name*: typed as `DIMS` says, else by their *declared* types.
+
+    A value that isn't of its type is NULL.
+    """
+    types = DIMS.get(name, {})
+    own = {column: types.get(column) or _type(column, declared.get(column, "")) for column in rows.columns}
+    read = [_read(pl.col(column), kind).alias(column) for column, kind in own.items()]
+    missing = [pl.lit(None, dtype=kind).alias(column) for column, kind in types.items() if column not in own]
+    return rows.select(*read).with_columns(*missing)
+
+
+def _type(column: str, declared: str) -> pl.DataType | type[pl.DataType]:
+    """Return the type of a column. Identifiers stay text: those of calls are."""
+    name = declared.lower()
+    if "timestamp" in name or "datetime" in name:
+        return UTC
+    if column.lower().endswith("id"):
+        return pl.String
+    return next((kind for part, kind in _NUMBERS.items() if part in name), pl.String)
+
+
+def _read(text: pl.Expr, kind: pl.DataType | type[pl.DataType]) -> pl.Expr:
+    if kind == UTC:
+        return utc(text)
+    if kind == USD:
+        return usd(text)
+    return known(text) if kind == pl.String else text.cast(kind, strict=False)
