@@ -11,8 +11,7 @@ import polars as pl
 from ingest.errors import IngestError
 from parsers import fields
 from parsers.calls import FAILED, FIELDS, Meaning
-from parsers.format import Format
-from parsers.mapping import Mapping, format_of, why_not
+from parsers.mapping import Mapping, why_not
 from parsers.readings import DURATION_UNITS, TIME_UNITS
 from parsers.shape import Shape
 
@@ -76,25 +75,16 @@ class _File:
         return first
 
 
-def load_mapping(file: str | Path) -> Format:
-    """Return the format that the TOML *file* describes. Offer lines to it before all others: its user knows best.
-
-    Raises:
-        IngestError: The file can't be read, or something in it is wrong.
-    """
-    return format_of(read_mapping(file))
-
-
 def unmatched(file: str | Path, line: str) -> str:
     """Return what to tell the user when the mapping in *file* took no line of a source that begins with *line*."""
     shown = line if len(line) <= _SHOWN else line[:_SHOWN] + "…"
     safe = "".join(c if c.isprintable() else repr(c)[1:-1] for c in shown)
-    why = why_not(read_mapping(file), line)
+    why = why_not(load_mapping(file), line)
     return f"the mapping {file} takes no line; the first is not taken because {why}: {safe}"
 
 
-def read_mapping(file: str | Path) -> Mapping:
-    """Return the mapping in the TOML *file*.
+def load_mapping(file: str | Path) -> Mapping:
+    """Return the mapping in the TOML *file*; `parsers.mapping.format_of` makes it a format.
 
     Raises:
         IngestError: It can't be read, or something in it is wrong.

@@ -7,6 +7,7 @@ import pytest
 
 from ingest.errors import IngestError
 from ingest.mappings import load_mapping, unmatched
+from parsers.mapping import format_of
 from parsers.parse import parse
 from parsers.records import Block
 
@@ -16,7 +17,7 @@ GOOD = '[lines]\ncontains = "x"\n\n[columns]\nmodel = "m"\nrequest_tokens = "in"
 
 @pytest.mark.parametrize("path", sorted(MAPPINGS.glob("*.toml")), ids=lambda path: path.stem)
 def test_example_gives_the_rows_beside_it(path, request):
-    rows = parse(Block(path.with_suffix(".log").read_bytes(), sealed=True), [load_mapping(path)])
+    rows = parse(Block(path.with_suffix(".log").read_bytes(), sealed=True), [format_of(load_mapping(path))])
     expected = path.with_suffix(".rows.json")
     calls = json.loads(rows.calls.write_json())
     found = {
