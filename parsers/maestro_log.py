@@ -39,10 +39,12 @@ from parsers.maestro_line import LEVELS, PREFIX, TRAILER, nameless, split_at, st
 from parsers.records import reject
 
 _LINE = pl.col("line")
-_MAY_SPAN = (
-    "' failed: |LLM (?:stream )?retr|EMPTY RESPONSE DETECTED|attempt (?:budget|count): |equeue"
-    "|Story (?:generation|blocked)|exceeded retry limit|abandoned after"
+MAY_SPAN = (
+    "' failed: |LLM retr|LLM stream retr|EMPTY RESPONSE DETECTED|attempt budget: |attempt count: |equeue request"
+    "|Requeued story|Story generation|Story blocked|exceeded retry limit|abandoned after"
 )
+"""Nothing but literals, which are searched for ten times as fast as what a regex can do more."""
+
 _FAILED = rf"{PREFIX}{MARKER}[^\n]*?' failed: latency "
 _ENDED = rf"{nameless(TRAILER)}\s*$"
 
@@ -109,7 +111,7 @@ def _closed(lines: pl.Series) -> pl.Series:
     """Return which claimed *lines* are whole records, asking as few as possible: successful calls always are."""
     line = pl.col("line")
     frame = lines.to_frame("line").with_row_index()
-    doubtful = frame.filter(line.str.contains(_MAY_SPAN))
+    doubtful = frame.filter(line.str.contains(MAY_SPAN))
     spanning = doubtful.filter(open_ended() | (line.str.contains(_FAILED) & ~line.str.contains(_ENDED)))
     closed = pl.repeat(value=True, n=len(lines), eager=True, dtype=pl.Boolean)
     return closed.scatter(spanning["index"], values=False).alias(lines.name)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parsers.maestro_line import nameless
-from parsers.maestro_log import FORMAT
+from parsers.maestro_log import FORMAT, MAY_SPAN
 from parsers.maestro_markers import KINDS, MARKERS
 from parsers.parse import parse, recover
 from parsers.records import Block
@@ -178,3 +178,10 @@ def test_each_kind_has_an_example_among_the_fixtures():
 def test_markers_stay_valid_without_their_names():
     for marker in MARKERS:
         assert re.compile(nameless(marker.begins)).groups == 0
+
+
+def test_each_message_that_may_span_lines_is_known_to():
+    examples = [line for path in LOGS for line in path.read_text(errors="replace").splitlines()]
+    for marker in MARKERS:
+        told = [line for line in examples if marker.tail is not None and re.search(marker.begins, line)]
+        assert all(re.search(MAY_SPAN, line) for line in told), marker
