@@ -13,32 +13,23 @@ _SAFE = 1 << 62
 _AT, _ASKED, _SUM = pl.col("at"), pl.col("asked"), pl.col("sum")
 
 
-def in_order(instants: pl.Series, amounts: pl.Series) -> pl.DataFrame:
+def in_order(frame: pl.DataFrame, asked: pl.Expr) -> pl.DataFrame:
     """Return calls in order of time: instants in microseconds, what each asks for, and the sum so far."""
-    return (
-        pl.DataFrame({"at": instants, "asked": amounts})
-        .sort("at", maintain_order=True)
-        .with_columns(sum=_ASKED.cum_sum())
-    )
+    return frame.select("at", asked=asked).sort("at", maintain_order=True).with_columns(sum=_ASKED.cum_sum())
 
 
-def fixed_peak(calls: pl.DataFrame) -> int:
-    """Return the largest sum over a clock minute."""
-    sums = calls.group_by(_AT // _MINUTE).agg(_ASKED.sum())
-    return int(sums["asked"].max() or 0)  # type: ignore[arg-type]  # a maximum of integers is one
-
-
-def rolling_peak(calls: pl.DataFrame) -> int:
-    """Return the largest sum over 60 seconds `(t - 60 s, t]`."""
-    # Between neighbouring minutes that are both less than the fullest one lies no window that beats it.
+def peaks(calls: pl.DataFrame) -> tuple[int, int]:
+    """Return the largest sum over a clock minute, and over any 60 seconds `(t - 60 s, t]`."""
     minutes = calls.group_by(at=_AT // _MINUTE).agg(_ASKED.sum()).sort("at")
-    follows = _AT - _AT.shift(1) == 1
-    pairs = minutes.with_columns(both=_ASKED + pl.when(follows).then(_ASKED.shift(1)).otherwise(0))
-    crowded = pairs.filter(pl.col("both") >= _ASKED.max())["at"]
+    fixed: int = minutes.select(_ASKED.max()).item()
+    # A window lies in two neighbouring minutes, so only pairs that hold more than the fullest minute can beat it.
+    before = pl.when(_AT - _AT.shift(1) == 1).then(_ASKED.shift(1)).otherwise(0)
+    crowded = minutes.filter(_ASKED + before >= fixed)["at"]
     near = calls.filter((_AT // _MINUTE).is_in(pl.concat([crowded, crowded - 1]).unique().implode()))
-    sums = near.select(pl.col("asked").cum_sum())["asked"]
+    sums = near.select(so_far=_ASKED.cum_sum())["so_far"]
     first = near["at"].search_sorted(near["at"] - _MINUTE, side="right")
-    return int((sums - sums.gather(first) + near["asked"].gather(first)).max() or 0)  # type: ignore[arg-type]
+    windows = pl.DataFrame({"window": sums - sums.gather(first) + near["asked"].gather(first)})
+    return fixed, windows.select(pl.col("window").max()).item()
 
 
 def backlogs(calls: pl.DataFrame, limit: int) -> pl.DataFrame:

@@ -27,13 +27,9 @@ _FIELDS = {
 def replaying(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Give *connection* the function while a report runs; it is dear to keep, and complains when Python ends."""
     numbers = duckdb.list_type(BIGINT)
+    answers = duckdb.list_type(duckdb.struct_type(_FIELDS))
     connection.create_function(
-        "replay",
-        _replay,
-        [numbers, numbers, BIGINT],
-        duckdb.struct_type(_FIELDS),
-        type=ARROW,
-        null_handling=SPECIAL,
+        "replay", _replay, [numbers, numbers, numbers, BIGINT], answers, type=ARROW, null_handling=SPECIAL
     )
     try:
         yield
@@ -41,35 +37,41 @@ def replaying(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         connection.remove_function("replay")
 
 
-def _replay(instants: Any, amounts: Any, limits: Any) -> Any:  # Arrow arrays in, one out: pyarrow has no types
+def _replay(
+    instants: Any, first: Any, second: Any, limits: Any
+) -> Any:  # Arrow arrays in, one out: pyarrow has no types
     import pyarrow as pa
 
-    rows = [
-        _answer(pl.Series(when.values), pl.Series(what.values), limit.as_py())
-        for when, what, limit in zip(instants, amounts, limits, strict=True)
+    answers = [
+        _answers(pl.Series(when.values), [pl.Series(a.values) for a in asked if a.values], limit.as_py())
+        for when, limit, *asked in zip(instants, limits, first, second, strict=True)
     ]
-    return pa.array(rows, pa.struct([(n, pa.int64() if t == BIGINT else pa.float64()) for n, t in _FIELDS.items()]))
+    fields = [(name, pa.int64() if kind == BIGINT else pa.float64()) for name, kind in _FIELDS.items()]
+    return pa.array(answers, pa.list_(pa.struct(fields)))
 
 
-def _answer(instants: pl.Series, amounts: pl.Series, limit: int | None) -> dict[str, float | None]:
-    if len(amounts) < len(instants):  # requests: each asks for the same
-        amounts = pl.repeat(amounts[0], len(instants), dtype=pl.Int64, eager=True)
-    calls = buckets.in_order(instants, amounts)
-    peak = buckets.rolling_peak(calls)
-    answer: dict[str, float | None] = dict.fromkeys(_FIELDS)
+def _answers(instants: pl.Series, amounts: list[pl.Series], limit: int | None) -> list[dict[str, float | None]]:
+    """Answer for each of *amounts*, and last for the number of calls."""
+    frame = pl.DataFrame([instants.alias("at"), *(asked.alias(f"{n}") for n, asked in enumerate(amounts))]).sort("at")
+    requests = pl.lit(1, pl.Int64)
+    return [_answer(buckets.in_order(frame, asked), limit) for asked in [*map(pl.col, frame.columns[1:]), requests]]
+
+
+def _answer(calls: pl.DataFrame, limit: int | None) -> dict[str, float | None]:
+    fixed, rolling = buckets.peaks(calls)
     largest: int = calls.select(pl.col("asked").max()).item()
-    answer |= {"fixed_peak": buckets.fixed_peak(calls), "rolling_peak": peak, "largest_call": largest}
+    answer: dict[str, float | None] = dict.fromkeys(_FIELDS)
+    answer |= {"fixed_peak": fixed, "rolling_peak": rolling, "largest_call": largest}
     if limit:
-        waits = buckets.waits(calls, limit)
-        seconds = waits.to_list()
+        seconds = buckets.waits(calls, limit).to_list()
         answer |= {
             "throttled_calls": len(seconds),
             "max_wait_s": max(seconds, default=0.0),
             "total_wait_s": sum(seconds),
         }
-    elif peak:
+    elif rolling:
         # A limit as high as the rolling peak is enough: n minutes hold at most n peaks.
-        none = buckets.smallest_limit(calls, may_wait=0, at_most=peak)
+        none = buckets.smallest_limit(calls, may_wait=0, at_most=rolling)
         few = buckets.smallest_limit(calls, may_wait=calls.height // 100, at_most=none)
         answer |= {"limit_for_none": none, "limit_for_one_percent": few}
     return answer

@@ -2,9 +2,15 @@
 
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import unquote
 
+import polars as pl
 from deltalake import DeltaTable
-from deltalake.exceptions import TableNotFoundError
+from deltalake.exceptions import DeltaError, TableNotFoundError
+
+from queries.errors import QueryError
+
+_DAY = pl.col("partition.date")
 
 
 def files(table: Path, *, since: datetime | None = None, until: datetime | None = None) -> list[str]:
@@ -14,12 +20,17 @@ def files(table: Path, *, since: datetime | None = None, until: datetime | None 
     """
     if not (table / "_delta_log").is_dir():
         return []
-    span = []
-    if since:
-        span.append(("date", ">=", since.date().isoformat()))
-    if until:
-        span.append(("date", "<=", until.date().isoformat()))
     try:
-        return sorted(DeltaTable(str(table)).file_uris(span or None))
+        listed = pl.DataFrame(DeltaTable(str(table)).get_add_actions(flatten=True))
     except TableNotFoundError:
         return []  # created a moment ago: no commit yet
+    except DeltaError as error:
+        raise QueryError(f"{table} can't be read: {error}") from error
+    if listed.is_empty():
+        return []
+    if since:
+        listed = listed.filter(since.date() <= _DAY)
+    if until:
+        listed = listed.filter(until.date() >= _DAY)
+    # The log has relative, percent-encoded paths; the URIs that deltalake makes of them encode the folder as well.
+    return sorted(str(table.absolute() / unquote(path)) for path in listed["path"])

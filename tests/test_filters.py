@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from deltalake import DeltaTable
 from warehouses import build, call
 
 import queries
@@ -104,6 +105,24 @@ def test_a_snapshot_has_the_files_of_the_log_not_those_of_the_folder(tmp_path):
     (file.parent / "left-behind.parquet").write_bytes(file.read_bytes())
 
     assert count(tmp_path) == 1
+
+
+@pytest.mark.parametrize("name", ["my warehouse", "logs [old]", "who? what*", "ünïcode", "it's"])
+def test_a_warehouse_may_lie_in_any_folder(tmp_path, name):
+    folder = build(tmp_path / "w", llm_calls=[call("2026-02-01T10:00:00")]).rename(tmp_path / name)
+    with queries.connect(folder) as connection:
+        assert queries.ask(connection, "select count(*) as calls from llm_calls", {}).frame.item() == 1
+
+
+def test_a_checkpoint_and_compacted_files_change_nothing(tmp_path):
+    for hour in range(10, 13):
+        build(tmp_path, llm_calls=[call(f"2026-02-01T{hour}:00:00")])
+    table = DeltaTable(str(tmp_path / "llm_calls"))
+    table.optimize.compact()
+    table.create_checkpoint()
+
+    assert len(snapshot.files(tmp_path / "llm_calls")) == 1
+    assert count(tmp_path) == 3
 
 
 def test_a_snapshot_does_not_change_while_calls_are_added(tmp_path):

@@ -13,9 +13,8 @@ CALLS = st.lists(st.tuples(st.integers(0, 400_000_000), st.integers(0, 5_000)), 
 
 
 def in_order(calls):
-    return buckets.in_order(
-        pl.Series([t for t, _ in calls], dtype=pl.Int64), pl.Series([a for _, a in calls], dtype=pl.Int64)
-    )
+    frame = pl.DataFrame(calls, schema={"at": pl.Int64, "amount": pl.Int64}, orient="row")
+    return buckets.in_order(frame, pl.col("amount"))
 
 
 def waiting_one_by_one(calls, limit):
@@ -39,7 +38,7 @@ def test_a_replay_is_what_a_bucket_does(calls, limit):
 @settings(deadline=None)
 def test_the_smallest_limit_is_enough_and_one_less_is_not(calls, may_wait):
     ordered = in_order(calls)
-    peak = buckets.rolling_peak(ordered)
+    _, peak = buckets.peaks(ordered)
     if peak == 0:
         return
     limit = buckets.smallest_limit(ordered, may_wait=may_wait, at_most=peak)
@@ -52,7 +51,7 @@ def test_the_smallest_limit_is_enough_and_one_less_is_not(calls, may_wait):
 @settings(deadline=None)
 def test_the_rolling_peak_is_the_largest_sum_of_any_minute_that_ends_at_a_call(calls):
     expected = max(sum(a for t, a in calls if end - 60_000_000 < t <= end) for end, _ in calls)
-    assert buckets.rolling_peak(in_order(calls)) == expected
+    assert buckets.peaks(in_order(calls))[1] == expected
 
 
 def test_amounts_beyond_64_bits_stay_exact():

@@ -5,7 +5,9 @@
 -- Note: Without a limit: the smallest limits at which no call, and at which 1% of the calls, would have waited.
 with replays as (
     select
-        * exclude (instants, amounts), len(instants) as calls, replay(instants, amounts, $limit::bigint) as replay,
+        provider, model, len(instants) as calls,
+        unnest(list_append(names, 'RPM')) as counts, unnest(list_append(meanings, 'requests')) as counted,
+        unnest(replay(instants, first, second, $limit::bigint)) as replay,
     from rate_demands(coalesce($charge::varchar, 'end'))
 )
 select

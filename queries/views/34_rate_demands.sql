@@ -1,5 +1,6 @@
 -- What each call counted against the limits of its provider: instants (microseconds) and amounts, as lists.
--- One row per provider, model and limit. `charge` is the instant that counts: `end`, or `start` of the call.
+-- One row per provider and model; `names` are the limits of `first` and, where there are two, of `second`. `charge` is the
+-- instant that counts: `end`, or `start` of the call.
 create macro rate_demands(charge) as table (
     with rules as (
         select
@@ -36,17 +37,10 @@ create macro rate_demands(charge) as table (
             on rules.provider = if(
                 amounts.provider in (select provider from counting_rules), amounts.provider, '*'
             )
-    ),
-    of_models as (
-        select
-            provider, model, any_value(names) as names, any_value(meanings) as meanings,
-            list(at_us) as instants, list(first) as first, list(second) filter (second is not null) as second,
-        from demands
-        group by provider, model
     )
-    select provider, model, names[1] as counts, meanings[1] as counted, instants, first as amounts from of_models
-    union all
-    select provider, model, names[2], meanings[2], instants, second from of_models where len(names) > 1
-    union all
-    select provider, model, 'RPM', 'requests', instants, [1::bigint] from of_models
+    select
+        provider, model, any_value(names) as names, any_value(meanings) as meanings,
+        list(at_us) as instants, list(first) as first, list(second) filter (second is not null) as second,
+    from demands
+    group by provider, model
 );
