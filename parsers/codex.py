@@ -54,12 +54,13 @@ _SHAPE = Shape(
 def _parse(records: pl.DataFrame, context: Context) -> Parsed:
     fields, rejects = read(records, _SHAPE)
     fields = _carried(fields, context)
-    after = {name: fields[name][-1] for name in ("model", "provider", "session_id", "root", "totals")}
+    last = fields.tail(1)
+    after = {name: last[name].to_list() for name in ("model", "provider", "session_id", "root", "totals")}
     told = pl.any_horizontal(pl.col(name).is_not_null() for name in (*_SUMS, *_COUNTS))
     grown = pl.col("own").is_null() | pl.col("own").ne_missing(pl.col("before"))
     counted = fields.filter(pl.col("is_count") & told & grown)
     parsed = calls(_since(counted).select(*records.columns, *_ROW), _SHAPE.meaning)
-    kept = {name: value for name, value in after.items() if value is not None}
+    kept = {name: value for name, values in after.items() for value in values if value is not None}
     return replace(parsed, rejects=pl.concat([rejects, parsed.rejects]), context={**context, **kept})
 
 
