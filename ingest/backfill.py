@@ -16,7 +16,7 @@ from ingest.streams import PlainStream, Stream, open_stream
 
 log = logging.getLogger(__name__)
 
-COMMIT_ROWS = 200_000
+COMMIT_ROWS = 120_000
 """Rows that are held in memory before they are committed."""
 
 COMMIT_BYTES = 512 << 20

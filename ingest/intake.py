@@ -14,9 +14,11 @@ from typing import Protocol, Self
 
 import polars as pl
 
-from ingest.cursor import Cursor, Draft, advance, cut, finish, is_outdated, locate, resume, survey
+from ingest.cursor import Cursor, is_outdated, locate, resume, survey
+from ingest.draft import Draft, cut, finish
 from ingest.identity import HEAD, is_copy
 from ingest.pricing import Prices
+from ingest.reading import advance
 from ingest.streams import PackedStream, open_stream
 from ingest.warehouse import Batch, Conflict, Position
 from parsers import Format
@@ -79,6 +81,7 @@ class Intake:
     _claims: dict[str, Cursor] = field(default_factory=dict)
     _heads: dict[bytes, list[tuple[bytes, Cursor]]] = field(default_factory=dict)
     _worker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "commit"))
+    _parser: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "parse"))
     _flying: tuple["Future[None]", list[tuple[Cursor, Draft]]] | None = None
 
     def __enter__(self) -> Self:
@@ -87,6 +90,7 @@ class Intake:
 
     def __exit__(self, *exc: object) -> None:
         """Wait for a commit that is under way; whatever isn't committed is read again next time."""
+        self._parser.shutdown(wait=True, cancel_futures=True)
         self._worker.shutdown(wait=True)
 
     def bind(self, path: Path) -> Cursor | None:
@@ -143,7 +147,7 @@ class Intake:
 
     def read(self, cursor: Cursor, *, sealed: bool = False) -> int:
         """Read on; return how many bytes of records that was. Call it only if `may_read`."""
-        taken = advance(cursor, sealed=sealed)
+        taken = advance(cursor, sealed=sealed, pool=self._parser)
         if cursor.source_id is not None:
             self._claims[cursor.source_id] = cursor
         elif cursor.yielded and not cursor.committed:

@@ -36,7 +36,7 @@ OPENERS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
 
 
 class Stream(Protocol):
-    """The bytes of one source. A read must not begin more than `TAIL` bytes before the last one did."""
+    """The bytes of one source. A read must not begin more than `TAIL` bytes before the last one but one did."""
 
     can_grow: bool
 
@@ -121,6 +121,7 @@ class PackedStream:
         self._source = source
         self._held = b""
         self._held_at = 0
+        self._asked = 0
 
     @property
     def at_start(self) -> bool:
@@ -136,10 +137,8 @@ class PackedStream:
         self._skip(max(self._held_at, offset - TAIL))
         if offset < self._held_at:
             raise SourceError(f"{self._name} can't be read backwards")
-        self._held, self._held_at = (
-            self._held[max(0, offset - TAIL - self._held_at) :],
-            max(self._held_at, offset - TAIL),
-        )
+        keep = max(self._held_at, min(offset, self._asked) - TAIL)
+        self._held, self._held_at, self._asked = self._held[keep - self._held_at :], keep, offset
         skipped = offset - self._held_at
         parts, have = [self._held], len(self._held)
         while have < skipped + size and (more := self._next(skipped + size - have)):

@@ -9,7 +9,8 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
@@ -158,9 +159,8 @@ class Table:
         actions: list[AddAction] = []
         if rows.is_empty():
             return actions
-        dated = rows.with_columns(date=pl.col(self._day).dt.date())
-        for (date,), part in dated.partition_by("date", as_dict=True, include_key=False).items():
-            relative = f"date={date}/part-{uuid.uuid4()}.parquet"
+        for day, part in self._by_date(rows):
+            relative = f"date={day}/part-{uuid.uuid4()}.parquet"
             path = self.path / relative
             if not path.parent.exists():
                 path.parent.mkdir(exist_ok=True)
@@ -169,9 +169,18 @@ class Table:
             stats = json.dumps({"numRecords": part.height})
             now = int(time.time() * 1000)
             actions.append(
-                AddAction(relative, path.stat().st_size, {"date": str(date)}, now, data_change=True, stats=stats)
+                AddAction(relative, path.stat().st_size, {"date": str(day)}, now, data_change=True, stats=stats)
             )
         return actions
+
+    def _by_date(self, rows: pl.DataFrame) -> Iterable[tuple[date, pl.DataFrame]]:
+        """Return *rows* by the UTC date that partitions the table."""
+        days = rows[self._day].dt.date()
+        first = days[0]
+        if (days == first).all():
+            return [(first, rows)]
+        dated = rows.with_columns(date=days).partition_by("date", as_dict=True, include_key=False)
+        return [(day, part) for (day,), part in dated.items()]
 
     def _commit(self, actions: list[AddAction], offsets: Mapping[str, int]) -> None:
         self._handle.create_write_transaction(

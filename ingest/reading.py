@@ -1,0 +1,104 @@
+"""The next bytes of a source → rows: blocks of whole records, one parsed here and the next one beside it."""
+
+from concurrent.futures import Executor
+
+import polars as pl
+
+from ingest.cursor import QUANTUM, Cursor, Guess, end_of_lines, line_end_of
+from ingest.documents import document
+from ingest.identity import HEAD
+from ingest.streams import TAIL
+from parsers import Block, Rows, parse
+from parsers.records import MAX_KEPT, MAX_LINE, overlong
+from parsers.schema import CALLS, EVENTS, REJECTS, conform, polars_schema
+
+
+def advance(cursor: Cursor, *, sealed: bool = False, quantum: int = QUANTUM, pool: Executor | None = None) -> int:
+    """Read and parse up to *quantum* bytes, more where a record is longer; return how many bytes of records that were.
+
+    *sealed* says that the source can't grow, so that its last line and record are complete as they are. With a *pool*,
+    the block that follows is parsed there meanwhile, and the next call finds it done.
+
+    Raises:
+        SourceError: A packed file is damaged.
+        OSError: The file can't be read.
+    """
+    guess, cursor.guess = cursor.guess, None
+    if guess and guess.block.offset == cursor.position and guess.contexts == cursor.contexts:
+        return _took(cursor, guess.block, guess.rows.result())
+    size = quantum
+    while True:
+        data = cursor.stream.read(cursor.position, size)
+        ended = len(data) < size
+        cut = len(data) if ended and sealed else end_of_lines(data, cursor.encoding)
+        if not cursor.position and (found := document(cursor.stream, data, cursor.formats, ended=ended)):
+            rows, whole = found
+            _consume(cursor, whole, rows)
+            return len(whole)
+        if not cut and len(data) > MAX_LINE:
+            return _skip_overlong(cursor, data[:MAX_KEPT], sealed=sealed)
+        if cut and (
+            taken := _take(cursor, Block(data[:cut], cursor.position, ended and sealed, cursor.encoding), pool)
+        ):
+            return taken
+        if ended:
+            return 0
+        size *= 2
+
+
+def _take(cursor: Cursor, block: Block, pool: Executor | None) -> int:
+    if pool and len(block.data) > QUANTUM // 2:
+        _guess_next(cursor, block.offset + len(block.data), pool)
+    return _took(cursor, block, parse(block, cursor.formats, cursor.contexts))
+
+
+def _guess_next(cursor: Cursor, offset: int, pool: Executor) -> None:
+    """Have the block at *offset* parsed, provided that it is a full one and so neither the last nor still growing."""
+    data = cursor.stream.read(offset, QUANTUM)
+    cut = end_of_lines(data, cursor.encoding)
+    if len(data) == QUANTUM and cut:
+        block = Block(data[:cut], offset, encoding=cursor.encoding)
+        rows = pool.submit(parse, block, cursor.formats, cursor.contexts)
+        cursor.guess = Guess(block, cursor.contexts, rows)
+
+
+def _took(cursor: Cursor, block: Block, rows: Rows) -> int:
+    taken = rows.end - block.offset
+    if taken:
+        _consume(cursor, block.data[:taken], rows)
+        cursor.contexts = rows.contexts
+    return taken
+
+
+def _consume(cursor: Cursor, data: bytes, rows: Rows | None) -> None:
+    cursor.digest.update(data)
+    cursor.tail = (cursor.tail + data[-TAIL:])[-TAIL:]
+    if len(cursor.head) < HEAD and cursor.committed is None:
+        cursor.head = (cursor.head + data[:HEAD])[:HEAD]
+    cursor.position += len(data)
+    cursor.searched = cursor.position
+    cursor.claimed += rows.claimed if rows else 0
+    if rows and (rows.calls.height or rows.events.height or rows.rejects.height):
+        cursor.pending.append(rows)
+
+
+def _skip_overlong(cursor: Cursor, head: bytes, *, sealed: bool) -> int:
+    """Pass over a line longer than `MAX_LINE`, keeping no more of it in memory than a quantum."""
+    start, line_end = cursor.position, line_end_of(cursor.encoding)
+    at = max(cursor.searched, start)
+    while True:
+        data = cursor.stream.read(at, QUANTUM)
+        newline = data.find(line_end)
+        if newline >= 0 or (sealed and len(data) < QUANTUM):
+            end = at + (newline + len(line_end) if newline >= 0 else len(data))
+            break
+        if len(data) < QUANTUM:
+            cursor.searched = max(start, at + len(data) - len(line_end))
+            return 0
+        at += len(data)
+    for offset in range(start, end, QUANTUM):
+        _consume(cursor, cursor.stream.read(offset, min(QUANTUM, end - offset)), None)
+    rejects = conform(overlong(head, start, end), REJECTS)
+    empty = pl.DataFrame(schema=polars_schema(CALLS)), pl.DataFrame(schema=polars_schema(EVENTS))
+    cursor.pending.append(Rows(*empty, rejects, end, cursor.contexts))
+    return end - start
