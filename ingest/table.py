@@ -116,6 +116,10 @@ class Table:
         actions = pl.DataFrame(self._handle.get_add_actions(flatten=True))
         return [DataFile(*row) for row in actions.select("path", "num_records", "size_bytes").iter_rows()]
 
+    def scan(self) -> pl.LazyFrame:
+        """Return the rows of the snapshot."""
+        return pl.scan_delta(self._handle)
+
     def checkpoint(self) -> None:
         """Write a checkpoint, so that opening the table stays quick however long its history."""
         self._handle.create_checkpoint()

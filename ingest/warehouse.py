@@ -13,6 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
+from ingest.locks import WRITERS, join
 from ingest.streams import tail_hash
 from ingest.table import Conflict, Table, create
 from parsers.schema import BATCHES, TABLES, polars_schema
@@ -66,6 +67,7 @@ class Warehouse:
         if make:
             for name in TABLES:
                 create(self.folder, name)
+            join(self.folder, WRITERS, self)
         self.tables = {name: Table(self.folder, name) for name in TABLES}
 
     def position(self, source_id: str) -> Position | None:
@@ -78,7 +80,7 @@ class Warehouse:
     def sources(self) -> dict[str, Position]:
         """Return every source that the warehouse knows, with where it resumes."""
         offsets = self.tables[_CALLS].offsets
-        return {s: Position(at, offsets[s + _TAIL]) for s, at in offsets.items() if not s.endswith((_TAIL, _BORN))}
+        return {s: Position(at, offsets[s + _TAIL]) for s, at in offsets.items() if is_source(s)}
 
     def births(self, family: str) -> int:
         """Return how often sources whose first line is *family* were named."""
@@ -136,6 +138,11 @@ class Warehouse:
                 offsets[batch.family + _BORN] = batch.births + 1
                 expected[batch.family + _BORN] = batch.births or None
         calls.append(pl.DataFrame(), offsets, expected)
+
+
+def is_source(key: str) -> bool:
+    """Tell whether the transaction id *key* is the offset of a source, not something else that is known of one."""
+    return not key.endswith((_TAIL, _BORN))
 
 
 def _append_new(table: Table, batches: Sequence[Batch]) -> None:

@@ -11,6 +11,8 @@ from ingest.errors import IngestError
 COMMANDS = {
     "follow": "Follow logs into the warehouse, exactly once, until stopped.",
     "backfill": "Read history into the warehouse: rotated, compressed, thousands of files.",
+    "verify": "Check that the warehouse holds what it says, and what its logs still say.",
+    "repair": "Put a damaged warehouse back to its last good state.",
     "compact": "Merge small files; followers and backfills do it by themselves.",
     "dims": "Take snapshots of sessions, stories and failures, to name what calls belong to.",
     "status": "Show what has been read from each source, and what is behind.",

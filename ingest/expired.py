@@ -1,0 +1,50 @@
+"""What retention has taken out of the tables, so that missing rows can be told from lost ones."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from ingest import durable
+
+FILE = "expired.json"
+
+
+def remember(folder: Path, table: str, before: date, files: Iterable[str], rows: dict[str, int]) -> None:
+    """Write down, durably, that *files* of *table* with *rows* of each source are about to be deleted."""
+    record = {"table": table, "before": before.isoformat(), "files": sorted(files), "rows": rows}
+    _write(folder, [*_read(folder), record])
+
+
+def forget_unfinished(folder: Path, table: str, live: Iterable[str]) -> None:
+    """Take back what was written down of *table* and then not done, as its files are still *live*."""
+    there = set(live)
+    records = _read(folder)
+    kept = [r for r in records if r["table"] != table or not there.intersection(r["files"])]
+    if kept != records:
+        _write(folder, kept)
+
+
+def rows(folder: Path, table: str) -> Counter[str]:
+    """Return how many rows of each source were taken out of *table*."""
+    gone: Counter[str] = Counter()
+    for record in _read(folder):
+        if record["table"] == table:
+            gone.update(record["rows"])
+    return gone
+
+
+def _read(folder: Path) -> list[dict[str, Any]]:
+    path = folder / FILE
+    records: list[dict[str, Any]] = json.loads(path.read_text("utf-8")) if path.exists() else []
+    return records
+
+
+def _write(folder: Path, records: list[dict[str, Any]]) -> None:
+    part = folder / f"{FILE}.part"
+    part.write_text(json.dumps(records, indent=1), encoding="utf-8")
+    durable.sync_file(part)
+    part.replace(folder / FILE)
+    durable.sync_folder(folder)

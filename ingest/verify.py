@@ -1,0 +1,154 @@
+"""Does the warehouse hold what it says it holds? Logs, files, ledger, offsets, rows, and the sources themselves."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ingest import delta_log, expired, sources_again
+from ingest.errors import WarehouseError
+from ingest.table import Table
+from ingest.warehouse import Warehouse, is_source
+from parsers.schema import TABLES
+
+ROWS = {"llm_calls": "calls", "llm_events": "events", "rejects": "rejects"}
+"""The tables of rows, and the column of `batches` that counts theirs."""
+
+
+@dataclass
+class Verdict:
+    """What was looked at, what is wrong, and what is worth knowing but not wrong."""
+
+    checked: dict[str, int] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+
+def verify(folder: Path, *, read_sources: bool = True) -> Verdict:
+    """Look at everything; with *read_sources*, read the logs again that are still there.
+
+    Raises:
+        WarehouseError: There is no warehouse.
+    """
+    verdict = Verdict()
+    for name in TABLES:
+        log = folder / name / "_delta_log"
+        if not log.is_dir():
+            raise WarehouseError(f"no warehouse at {folder}: name it with --warehouse")
+        verdict.problems += delta_log.damages(log)
+    if verdict.problems:
+        return verdict
+    # The ledger last: whatever commits meanwhile, it is then at least as far as the rows.
+    opened = Warehouse(folder)
+    for name, table in opened.tables.items():
+        verdict.problems += _files(table, verdict)
+        verdict.checked[f"rows of {name}"] = sum(f.rows for f in table.files())
+    if verdict.problems:
+        return verdict
+    ledger = opened.tables["batches"].scan().collect().sort("source_id", "start_offset")
+    verdict.checked["batches"] = ledger.height
+    verdict.problems += _tiling(ledger)
+    verdict.problems += _offsets(opened, ledger, verdict)
+    verdict.problems += [p for name in ROWS for p in _rows(opened, name, ledger)]
+    if read_sources:
+        again = sources_again.compare(ledger, opened.sources())
+        verdict.checked |= {"sources read again": again.read, "sources gone or changed since": again.gone}
+        verdict.problems += again.problems
+    return verdict
+
+
+def _files(table: Table, verdict: Verdict) -> Iterator[str]:
+    """Yield what is wrong with the data files that the table's log lists."""
+    for file in table.files():
+        path = table.path / file.path
+        verdict.checked["data files"] = verdict.checked.get("data files", 0) + 1
+        try:
+            size = path.stat().st_size
+            rows = pq.read_metadata(path).num_rows
+        except (OSError, pa.ArrowException) as error:
+            yield f"{path} can't be read: {' '.join(str(error).split())}"
+            continue
+        if (size, rows) != (file.bytes, file.rows):
+            yield f"{path} has {size} bytes and {rows} rows; the log says {file.bytes} and {file.rows}"
+
+
+def _tiling(ledger: pl.DataFrame) -> Iterator[str]:
+    """Yield where the batches of a source leave bytes out, or count them twice."""
+    before = pl.col("end_offset").shift().over("source_id").fill_null(0)
+    wrong = ledger.with_columns(before=before).filter(pl.col("start_offset") != pl.col("before"))
+    for row in wrong.iter_rows(named=True):
+        what = "twice" if row["start_offset"] < row["before"] else "in no batch"
+        first, last = sorted((row["start_offset"], row["before"]))
+        yield f"{row['source_path']}: bytes {first} to {last} are {what} (source {row['source_id']})"
+
+
+def _offsets(opened: Warehouse, ledger: pl.DataFrame, verdict: Verdict) -> Iterator[str]:
+    """Yield sources whose offset isn't the end of a batch; note those of which a batch is under way."""
+    ends = dict(ledger.group_by("source_id").agg(pl.col("end_offset")).iter_rows())
+    under_way = 0
+    for source, position in opened.sources().items():
+        at = ends.pop(source, [])
+        if position.offset and position.offset > max(at, default=0):
+            yield f"source {source}: its offset is {position.offset}, its batches end at {max(at, default=0)}"
+        under_way += max(at, default=0) > position.offset
+    for source in ends:
+        yield f"source {source} has batches and no offset"
+    verdict.checked["sources"] = len(opened.sources())
+    if under_way:
+        verdict.notes.append(f"{under_way} sources have a commit under way; the next follow or backfill ends it")
+
+
+def _rows(opened: Warehouse, name: str, ledger: pl.DataFrame) -> Iterator[str]:
+    """Yield batches that have more or fewer rows in table *name* than they counted, and rows of no batch."""
+    table = opened.tables[name]
+    offsets = table.offsets
+    known = {s: at for s, at in offsets.items() if is_source(s)}
+    reached = pl.DataFrame(
+        {"source_id": list(known), "reached": list(known.values())}, schema_overrides={"reached": pl.Int64}
+    )
+    rows = table.scan().select("source_id", "source_offset").collect()
+    late = rows.join(reached, on="source_id", how="left").filter(
+        pl.col("source_offset") >= pl.col("reached").fill_null(0)
+    )
+    for source, count in late.group_by("source_id").len().sort("source_id").iter_rows():
+        yield f"{name}: {count} rows of source {source} lie beyond its offset {known.get(source)}"
+    gone = expired.rows(opened.folder, name)
+    found = rows.sort("source_offset").join_asof(
+        ledger.select("source_id", "start_offset").sort("start_offset"),
+        left_on="source_offset",
+        right_on="start_offset",
+        by="source_id",
+        check_sortedness=False,
+    )
+    counted = found.group_by("source_id", "start_offset").len("found")
+    # Of a batch under way, this table may not have its rows yet.
+    done = ledger.join(_calls_reached(opened), on="source_id").filter(pl.col("end_offset") <= pl.col("calls_reached"))
+    both = done.join(counted, on=["source_id", "start_offset"], how="left").with_columns(pl.col("found").fill_null(0))
+    per_source = both.group_by("source_id").agg(pl.col(ROWS[name]).sum().alias("counted"), pl.col("found").sum())
+    wrong = {s for s, c, f in per_source.iter_rows() if c != f + gone.get(s, 0)}
+    wrong |= set(
+        both.filter((pl.col("found") != pl.col(ROWS[name])) & ~pl.col("source_id").is_in(list(gone)))["source_id"]
+    )
+    for row in both.filter(pl.col("source_id").is_in(list(wrong)) & (pl.col("found") != pl.col(ROWS[name]))).iter_rows(
+        named=True
+    ):
+        yield (
+            f"{name}: the batch of {row['source_path']} from {row['start_offset']} to {row['end_offset']} counted "
+            f"{row[ROWS[name]]} rows, and {row['found']} are there"
+        )
+
+
+def _calls_reached(opened: Warehouse) -> pl.DataFrame:
+    at = {source: position.offset for source, position in opened.sources().items()}
+    return pl.DataFrame(
+        {"source_id": list(at), "calls_reached": list(at.values())},
+        schema={"source_id": pl.String, "calls_reached": pl.Int64},
+    )

@@ -1,0 +1,196 @@
+"""Damage is found, told in plain words, and repaired: what it took along is read again, and nothing else changes."""
+
+import json
+import shutil
+
+import polars as pl
+import pytest
+from click.testing import CliRunner
+from logs import calls, catch_up, exactly, follower, lines, noise, session, tiles
+
+from ingest.cli import cli
+from ingest.errors import WarehouseError
+from ingest.maintenance import compact
+from ingest.verify import verify
+from ingest.warehouse import Warehouse
+
+NUMBERS = range(1, 5)
+
+
+@pytest.fixture
+def world(tmp_path):
+    """A warehouse of eight commits and the log that it came from."""
+    (tmp_path / "maestro.log").write_text("".join(map(noise, range(100))))
+    each = follower(tmp_path / "w", tmp_path / "maestro.log")
+    for n in NUMBERS:
+        with (tmp_path / "maestro.log").open("ab") as file:
+            file.write(session(n) + lines(n) + b"[2026-02-03T14:00:00.001Z] [s] INFO: LLM call to model 'x': broken\n")
+        catch_up(each)
+    each.close()
+    del each
+    return tmp_path
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli, ["-q", *arguments], catch_exceptions=False)
+
+
+def log_of(world, table):
+    return world / "w" / table / "_delta_log"
+
+
+def last_entry(world, table):
+    return max(p for p in log_of(world, table).glob("*.json"))
+
+
+def assert_mended(world):
+    assert run("repair", "--yes", "-w", str(world / "w")).exit_code == 0
+    assert run("follow", "--once", str(world / "maestro.log"), "-w", str(world / "w")).exit_code == 0
+    assert calls(world / "w") == exactly(*NUMBERS)
+    for table in ("llm_events", "rejects"):
+        assert pl.read_delta(str(world / "w" / table)).height == len(NUMBERS)
+    assert all(tiles(world / "w").values())
+    assert verify(world / "w").problems == []
+
+
+def test_a_sound_warehouse_is_well(world):
+    done = run("verify", "-w", str(world / "w"))
+    verdict = json.loads(done.stdout)
+
+    assert done.exit_code == 0
+    assert verdict["good"]
+    assert verdict["checked"]["rows of llm_calls"] == len(NUMBERS)
+    assert verdict["checked"]["sources read again"] == 1
+    assert "all is well" in run("verify", "--format", "table", "-w", str(world / "w")).stdout
+
+
+def test_a_sound_warehouse_has_nothing_to_repair(world):
+    before = sorted(p for p in (world / "w").rglob("*") if p.suffix != ".lock")
+
+    assert "nothing to repair" in run("repair", "-w", str(world / "w")).stderr
+    assert sorted(p for p in (world / "w").rglob("*") if p.suffix != ".lock") == before
+
+
+@pytest.mark.parametrize("table", ["llm_calls", "llm_events", "rejects", "batches"])
+@pytest.mark.parametrize("damage", ["empty", "half", "zeros", "missing in the middle"])
+def test_a_damaged_log_entry(world, table, damage):
+    entry = last_entry(world, table)
+    data = entry.read_bytes()
+    if damage == "missing in the middle":
+        (log_of(world, table) / f"{int(entry.stem) - 2:020}.json").unlink()
+    else:
+        entry.write_bytes({"empty": b"", "half": data[: len(data) // 2], "zeros": bytes(len(data))}[damage])
+
+    assert not verify(world / "w").good
+    with pytest.raises(WarehouseError):
+        Warehouse(world / "w")
+    assert_mended(world)
+
+
+@pytest.mark.parametrize("table", ["llm_calls", "batches"])
+def test_a_truncated_checkpoint(world, table):
+    compact(world / "w")
+    (checkpoint,) = log_of(world, table).glob("*.checkpoint.parquet")
+    checkpoint.write_bytes(checkpoint.read_bytes()[:100])
+
+    assert [f"{checkpoint} is damaged"] == verify(world / "w").problems
+    assert_mended(world)
+
+
+def test_an_empty_hint_at_the_checkpoint_does_no_harm(world):
+    compact(world / "w")
+    (log_of(world, "llm_calls") / "_last_checkpoint").write_bytes(b"")
+
+    assert verify(world / "w").good
+
+
+@pytest.mark.parametrize("table", ["llm_calls", "llm_events"])
+@pytest.mark.parametrize("damage", ["missing", "half"])
+def test_a_damaged_data_file(world, table, damage):
+    path = max((world / "w" / table).glob("date=*/*.parquet"), key=lambda p: p.stat().st_mtime_ns)
+    path.unlink() if damage == "missing" else path.write_bytes(path.read_bytes()[:50])
+
+    (problem,) = verify(world / "w").problems
+    assert str(path) in problem
+    assert_mended(world)
+
+
+def test_a_merged_file_that_never_reached_the_disk_is_replaced_by_what_it_was_merged_from(world):
+    compact(world / "w")
+    newest = max((world / "w" / "llm_calls").glob("date=*/*.parquet"), key=lambda p: p.stat().st_mtime_ns)
+    newest.write_bytes(b"")
+
+    assert run("repair", "--yes", "-w", str(world / "w")).exit_code == 0
+    assert calls(world / "w") == exactly(*NUMBERS)
+    assert verify(world / "w").problems == []
+
+
+def test_repair_asks_and_moves_instead_of_deleting(world):
+    entry = last_entry(world, "llm_calls")
+    entry.write_bytes(b"{")
+    asked = CliRunner().invoke(cli, ["repair", "-w", str(world / "w")], input="n\n")
+    assert asked.exit_code == 1
+    assert entry.exists()
+
+    run("repair", "--yes", "-w", str(world / "w"))
+    (aside,) = (world / "w").glob("_damaged-*")
+    assert (aside / "llm_calls" / entry.name).read_bytes() == b"{"
+
+
+def test_repair_waits_for_nobody_and_disturbs_no_follower(world):
+    running = Warehouse(world / "w", make=True)
+    last_entry(world, "llm_calls").write_bytes(b"")
+    done = run("repair", "--yes", "-w", str(world / "w"))
+
+    assert done.exit_code == 1
+    assert "stop it first" in done.stderr
+    assert running.position("nothing") is None
+
+
+def test_changed_bytes_of_a_source_are_told(world):
+    log = world / "maestro.log"
+    data = bytearray(log.read_bytes())
+    data[300:303] = b"???"
+    log.write_bytes(data)
+
+    (problem,) = verify(world / "w").problems
+    assert problem.startswith(f"{log}: bytes ")
+
+
+def test_a_source_that_was_packed_or_renamed_is_found_and_one_that_is_gone_is_no_damage(world):
+    import gzip
+
+    with gzip.open(world / "maestro.log.3.gz", "wb") as packed:
+        packed.write((world / "maestro.log").read_bytes())
+    (world / "maestro.log").unlink()
+    assert verify(world / "w").checked["sources read again"] == 1
+
+    (world / "maestro.log.3.gz").unlink()
+    verdict = verify(world / "w")
+    assert verdict.good
+    assert verdict.checked["sources gone or changed since"] == 1
+
+
+def test_rows_that_are_missing_or_doubled_are_told(world):
+    from deltalake import DeltaTable
+
+    DeltaTable(str(world / "w" / "llm_calls")).delete("request_tokens = 3")
+    (problem,) = verify(world / "w").problems
+    assert "counted 1 rows, and 0 are there" in problem
+
+
+def test_a_commit_that_a_crash_cut_short_is_no_damage(world):
+    for path in (log_of(world, "llm_calls"),):
+        last_entry(world, "llm_calls").rename(path / "later")
+    verdict = verify(world / "w")
+
+    assert verdict.problems == []
+    assert len(verdict.notes) == 1
+
+
+def test_where_there_is_no_warehouse_verify_says_so(tmp_path):
+    shutil.rmtree(tmp_path / "w", ignore_errors=True)
+    done = run("verify", "-w", str(tmp_path / "w"))
+
+    assert done.exit_code == 1
+    assert "no warehouse" in done.stderr
