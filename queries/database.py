@@ -110,8 +110,8 @@ def _open_tables(connection: duckdb.DuckDBPyConnection, warehouse: Path, asked: 
     for name, types in DIMS.items():
         path = warehouse / "dims" / name / "snapshot.parquet"
         # In memory, because a later snapshot takes the same name.
-        found = connection.read_parquet(str(path)) if path.exists() else None
-        (found or connection.from_arrow(pl.DataFrame(schema=types))).create(f"stored_{name}")
+        frame = pl.read_parquet(path) if path.exists() else pl.DataFrame(schema=types)
+        connection.from_arrow(frame).create(f"stored_{name}")
     connection.execute("set variable filters = $filters", {"filters": asked.variables()})
     # What may still be read once access to files is switched off.
     connection.execute("set allowed_paths = $paths", {"paths": allowed})
