@@ -39,8 +39,15 @@ def literal(text: str) -> str:
 
 
 def without_secrets(url: str) -> str:
-    """Return *url* without user, password and parameters: server and database are left."""
-    parts = urlsplit(url)
+    """Return *url* without user, password and parameters: server and database are left.
+
+    Raises:
+        SourceError: It isn't a URL.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise SourceError("that isn't a URL of PostgreSQL: postgresql://user:password@host:port/database") from error
     host = parts.netloc.rsplit("@", 1)[-1]
     given = dict(parse_qsl(parts.query)).get("host", "")
     return f"postgresql://{host or (given if not given.startswith('/') else '')}{parts.path}"

@@ -1,4 +1,4 @@
-"""Each script in `fixtures/` makes a database whose rows are those in the `.rows.json` beside it. A new file is a new test."""
+"""Each script in `fixtures/` makes a database that gives the rows in the `.rows.json` beside it."""
 
 import json
 

@@ -1,0 +1,89 @@
+"""Snapshots of an application's sessions, stories and failures name what calls belong to."""
+
+import polars as pl
+from click.testing import CliRunner
+from databases import sqlite
+from logs import catch_up, follower, line
+
+import queries.database
+from ingest.cli import cli
+
+
+def run(*arguments, code=0):
+    result = CliRunner().invoke(cli, [str(a) for a in arguments])
+    assert result.exit_code == code, result.output
+    return result
+
+
+def asked(folder, sql):
+    with queries.database.connect(folder) as connection:
+        return connection.sql(sql).fetchall()
+
+
+def test_calls_are_joined_to_titles_and_failures(tmp_path):
+    log = tmp_path / "maestro.log"
+    log.write_text(line(5).replace("story: ,", "story: 9ae50aa4,"))
+    reader = follower(tmp_path / "w", log)
+    catch_up(reader)
+    reader.close()
+    sqlite(tmp_path / "maestro.db", "maestro-db/maestro.sqlite.sql").close()
+
+    said = run("dims", tmp_path / "maestro.db", "-w", tmp_path / "w")
+    assert said.stderr == "sessions: 1 rows\nstories: 1 rows\nfailures: 1 rows\n"
+    joined = (
+        "select title, stories.status, explanation, request_tokens from llm_calls "
+        "join stories on stories.id = story_id join failures using (story_id)"
+    )
+    assert asked(tmp_path / "w", joined) == [("Add login", "done", "the container is gone", 5)]
+
+
+def test_prompts_plans_and_configurations_are_left_out(tmp_path):
+    sqlite(tmp_path / "maestro.db", "maestro-db/maestro.sqlite.sql").close()
+    run("dims", tmp_path / "maestro.db", "-w", tmp_path / "w")
+
+    for name in ("sessions", "stories", "failures"):
+        frame = pl.read_parquet(tmp_path / "w" / "dims" / name / "snapshot.parquet")
+        assert "a secret" not in frame.write_csv()
+        assert not {"content", "approved_plan", "config_json", "evidence"} & set(frame.columns)
+
+
+def test_the_views_are_there_before_any_snapshot(tmp_path):
+    for name in ("sessions", "stories", "failures"):
+        assert asked(tmp_path / "w", f"from {name}") == []
+
+
+def test_a_later_snapshot_replaces_the_earlier_one(tmp_path):
+    writer = sqlite(tmp_path / "maestro.db", "maestro-db/maestro.sqlite.sql")
+    run("dims", tmp_path / "maestro.db", "-w", tmp_path / "w")
+    writer.execute("update stories set status = 'failed'")
+    run("dims", tmp_path / "maestro.db", "-w", tmp_path / "w")
+
+    assert asked(tmp_path / "w", "select status from stories") == [("failed",)]
+    assert [p.name for p in (tmp_path / "w" / "dims" / "stories").iterdir()] == ["snapshot.parquet"]
+
+
+def test_a_snapshot_that_fails_leaves_the_earlier_ones(tmp_path):
+    writer = sqlite(tmp_path / "maestro.db", "maestro-db/maestro.sqlite.sql")
+    run("dims", tmp_path / "maestro.db", "-w", tmp_path / "w")
+    writer.execute("update stories set status = 'failed'")
+    said = run("dims", tmp_path / "maestro.db", "-w", tmp_path / "w", "--table", "stories", "--table", "nope", code=1)
+
+    assert "no table nope; there are failures, sessions, stories" in said.stderr
+    assert asked(tmp_path / "w", "select status from stories") == [("done",)]
+
+
+def test_columns_of_an_older_application_are_filled_up(tmp_path):
+    sqlite(tmp_path / "maestro.db").execute("create table stories (id text primary key, title text, own integer)")
+    run("dims", tmp_path / "maestro.db", "-w", tmp_path / "w")
+
+    assert asked(tmp_path / "w", "select id, status, own from stories") == []
+
+
+def test_any_table_can_be_taken(tmp_path):
+    writer = sqlite(tmp_path / "app.db")
+    writer.execute("create table plans (plan_id text, seats integer, since timestamp, prompt text)")
+    writer.execute("insert into plans values ('7', 3, '2026-01-01 00:00:00', 'a secret')")
+    run("dims", tmp_path / "app.db", "-w", tmp_path / "w", "--table", "plans")
+
+    frame = pl.read_parquet(tmp_path / "w" / "dims" / "plans" / "snapshot.parquet")
+    assert frame.schema == {"plan_id": pl.String, "seats": pl.Int64, "since": pl.Datetime("us", "UTC")}
