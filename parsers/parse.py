@@ -129,17 +129,24 @@ def _claimed(lines: Lines, formats: Sequence[Format]) -> list[tuple[Format, pl.D
 
 
 def _offered(records: pl.DataFrame, formats: Sequence[Format]) -> list[tuple[Format, pl.DataFrame]]:
+    """Return what each of *formats* claims; one is asked only about lines that hold one of its hints."""
     result = []
     rest = records
     if all(f.hints for f in formats):
         rest = rest.filter(pl.col("line").str.contains(_any_of(f.hints for f in formats)))
+    free = pl.Series([True], dtype=pl.Boolean).new_from_index(0, len(rest))
+    hinted: dict[tuple[str, ...], pl.Series] = {}
     for format_ in formats:
-        if rest.is_empty():
-            break
-        mine = rest.select(format_.claims.fill_null(value=False)).to_series()
+        if format_.hints and format_.hints not in hinted:
+            hinted[format_.hints] = rest["line"].str.contains(_any_of([format_.hints]))
+        asked = free & hinted[format_.hints] if format_.hints else free
+        if not asked.any():
+            continue
+        candidates = rest.filter(asked)
+        mine = candidates.select(format_.claims.fill_null(value=False)).to_series()
         if mine.any():
-            result.append((format_, rest.filter(mine)))
-            rest = rest.filter(~mine)
+            result.append((format_, candidates.filter(mine)))
+            free = free.scatter(asked.arg_true().filter(mine), False)  # noqa: FBT003 -- Polars takes it by position
     return result
 
 

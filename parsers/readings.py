@@ -4,8 +4,11 @@ Sources write the same thing in many ways: epoch seconds, milliseconds or nanose
 doesn't pass the check is NULL.
 """
 
+from functools import partial
+
 import polars as pl
 
+from parsers.schema import UTC
 from parsers.values import epoch, utc
 
 TIME_UNITS = ("s", "ms", "us", "ns")
@@ -28,12 +31,8 @@ def time(text: pl.Expr, written: str = "auto", zone: str = "UTC") -> pl.Expr:
     """
     text = text.str.strip_chars()
     if written == "auto":
-        number = text.cast(pl.Float64, strict=False)
-        unit_of = ((1e11, "s"), (1e14, "ms"), (1e17, "us"))
-        numeric = _epoch(text, "ns")
-        for limit, unit in reversed(unit_of):
-            numeric = pl.when(number < limit).then(_epoch(text, unit)).otherwise(numeric)
-        return _plausible(pl.when(text.str.contains(_NUMBER)).then(numeric).otherwise(_iso(text, zone)))
+        # ISO 8601 is the rule: numbers are only looked at in blocks that hold some.
+        return _plausible(text.map_batches(partial(_auto, zone), return_dtype=UTC, is_elementwise=True))
     if written in TIME_UNITS:
         return _plausible(_epoch(text, written))
     if "%z" in written or "%#z" in written:
@@ -56,12 +55,35 @@ def duration_ms(text: pl.Expr, unit: str = "ms") -> pl.Expr:
 
 def count(text: pl.Expr) -> pl.Expr:
     """Return *text* as a count: `4531`, `4,531`, `4531.0`."""
-    plain = text.str.strip_chars().str.replace_all(",", "", literal=True)
+    value = text.map_batches(_whole, return_dtype=pl.Int64, is_elementwise=True)
+    return pl.when((value >= 0) & (value < _MOST)).then(value)
+
+
+def _whole(texts: pl.Series) -> pl.Series:
+    plain = texts.cast(pl.Int64, strict=False)
+    if plain.null_count() == texts.null_count():
+        return plain
+    return texts.to_frame("text").select(_unusual(pl.col("text").str.strip_chars())).to_series().rename(texts.name)
+
+
+def _unusual(text: pl.Expr) -> pl.Expr:
+    plain = text.str.replace_all(",", "", literal=True)
     real = plain.cast(pl.Float64, strict=False)
-    value = pl.coalesce(
+    return pl.coalesce(
         plain.cast(pl.Int64, strict=False), pl.when(real == real.round()).then(real.cast(pl.Int64, strict=False))
     )
-    return pl.when((value >= 0) & (value < _MOST)).then(value)
+
+
+def _auto(zone: str, texts: pl.Series) -> pl.Series:
+    text = pl.col("text")
+    number = text.cast(pl.Float64, strict=False)
+    read = _iso(text, zone)
+    if texts.str.contains(_NUMBER).any():
+        numeric = _epoch(text, "ns")
+        for limit, unit in ((1e17, "us"), (1e14, "ms"), (1e11, "s")):
+            numeric = pl.when(number < limit).then(_epoch(text, unit)).otherwise(numeric)
+        read = pl.when(text.str.contains(_NUMBER)).then(numeric).otherwise(read)
+    return texts.to_frame("text").select(read).to_series().rename(texts.name)
 
 
 def _iso(text: pl.Expr, zone: str) -> pl.Expr:
