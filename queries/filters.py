@@ -68,10 +68,9 @@ def _moment(option: str, value: str | date, zone: ZoneInfo, now: datetime, *, wh
     if age := _AGE.fullmatch(value):
         return now - timedelta(**{_UNITS[age[2]]: int(age[1])})
     try:
-        return _midnight(date.fromisoformat(value), zone, whole_day=whole_day)
-    except ValueError:
-        pass  # not a date: a time then, or nothing that we know
-    try:
+        # A date is the one ISO form of ten characters; everything longer has a time.
+        if len(value) == len("2026-02-03"):
+            return _midnight(date.fromisoformat(value), zone, whole_day=whole_day)
         return _utc(datetime.fromisoformat(value), zone)
     except ValueError as error:
         raise QueryError(f"--{option} takes {_MOMENTS}, not {value!r}") from error

@@ -4,11 +4,12 @@ from datetime import timedelta
 
 import duckdb
 import polars as pl
-import queries
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from queries.database import VIEWS
 from warehouses import at, build, call
+
+import queries
+from queries.database import VIEWS
 
 START = at("2026-02-03T10:00:00")
 CALLS = st.lists(
@@ -17,7 +18,9 @@ CALLS = st.lists(
     max_size=80,
 )
 SECONDS = st.lists(
-    st.tuples(st.integers(0, 299).map(lambda s: s * 1_000_000), st.just("a"), st.integers(1, 9)), min_size=1, max_size=80
+    st.tuples(st.integers(0, 299).map(lambda s: s * 1_000_000), st.just("a"), st.integers(1, 9)),
+    min_size=1,
+    max_size=80,
 )
 
 
