@@ -83,6 +83,11 @@ def _lacks(name: str, table: str, known: Known, columns: list[str]) -> str:
     return f"{name}#{table}: looks like {known.name}, but lacks {', '.join(columns)}"
 
 
+def _named(text: str) -> list[str]:
+    """Return the databases that *text* names now; a file may not be there yet."""
+    return [text] if text.startswith(SCHEMES) else [str(path) for path in expand([text], families=False)]
+
+
 @dataclass
 class _Polled:
     """One database that is followed."""
@@ -103,6 +108,7 @@ class Tables:
     wanted: Sequence[str] = ()
     clock: Callable[[], float] = time.monotonic
     _polled: dict[str, _Polled] = field(default_factory=dict)
+    _missing: set[str] = field(default_factory=set)
 
     def look(self) -> int:
         """Commit what is new in the databases that are due; return how many rows. One that fails is tried again later.
@@ -111,8 +117,12 @@ class Tables:
             WarehouseError: The warehouse can't be written now.
         """
         for text in self.places:
-            for found in [text] if text.startswith(SCHEMES) else map(str, expand([text], families=False)):
-                self._polled.setdefault(found, _Polled(open_database(found)))
+            names = _named(text)
+            if not names and text not in self._missing:
+                self._missing.add(text)
+                log.info("%s isn't there yet; waiting for it", text)
+            for name in names:
+                self._polled.setdefault(name, _Polled(open_database(name)))
         return sum(self._look(name, polled) for name, polled in self._polled.items() if polled.due <= self.clock())
 
     def close(self) -> None:
@@ -154,7 +164,7 @@ def backfill_tables(places: Sequence[str], wanted: Sequence[str], intake: Intake
     """
     count, failed = 0, []
     for text in places:
-        names = [text] if text.startswith(SCHEMES) else [str(p) for p in expand([text], families=False)]
+        names = _named(text)
         if not names:
             failed.append(f"no such database: {text}")
         for name in names:

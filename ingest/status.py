@@ -27,7 +27,7 @@ class TableSize:
 def sources(warehouse: Warehouse) -> pl.DataFrame:
     """Return one row per source: path, format, bytes ingested and behind, rows, rejects, first and last time.
 
-    `behind` is NULL where the file is packed, gone, or has another content by now.
+    `behind` is NULL where the file is packed, gone, or has another content by now; a table has no bytes at all.
     """
     batches = pl.scan_delta(str(warehouse.tables["batches"].path)).sort("end_offset")
     summary = batches.group_by("source_id", maintain_order=True).agg(
@@ -41,7 +41,8 @@ def sources(warehouse: Warehouse) -> pl.DataFrame:
         .sort()
         .str.join(",")
         .alias("format"),
-        pl.col("end_offset").max().alias("ingested_bytes"),
+        # The digest is missing where no bytes were read: the positions of a table are no bytes.
+        pl.when(pl.col("digest").is_not_null().any()).then(pl.col("end_offset").max()).alias("ingested_bytes"),
         pl.col("calls").sum(),
         pl.col("events").sum(),
         pl.col("rejects").sum(),
@@ -53,7 +54,7 @@ def sources(warehouse: Warehouse) -> pl.DataFrame:
     newest = found.group_by("path").agg(pl.col("committed_at").max().alias("newest"))
     found = found.join(newest, on="path", how="left")
     behind = [
-        _behind(Path(path), done) if at == newest_at else None
+        _behind(Path(path), done) if at == newest_at and done is not None else None
         for path, done, at, newest_at in found.select("path", "ingested_bytes", "committed_at", "newest").iter_rows()
     ]
     notes = [

@@ -1,6 +1,10 @@
 """Tables of SQLite files are read once, row by row, while their application writes them."""
 
+import json
+import random
 import shutil
+import subprocess
+import sys
 import threading
 from collections import Counter
 
@@ -306,3 +310,41 @@ def test_follow_takes_files_and_tables_side_by_side(tmp_path):
     (tmp_path / "maestro.log").write_bytes(lines(7))
     run("follow", tmp_path / "app.db", tmp_path / "maestro.log", "-w", tmp_path / "w", "--once")
     assert numbers(tmp_path / "w") == Counter([1, 7])
+
+
+@pytest.mark.slow
+def test_followers_that_are_killed_take_each_row_once(tmp_path):
+    path, folder = tmp_path / "app.db", tmp_path / "w"
+    trading(path).close()
+    stop, written = threading.Event(), []
+
+    def write():
+        writer = sqlite(path)
+        while not stop.wait(0.002):
+            writer.execute(CALL, (len(written),))
+            written.append(len(written))
+        writer.close()
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    command = [sys.executable, "-m", "ingest", "follow", str(path), "--interval", "0.01", "-w", str(folder)]
+    for seed in range(8):
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        try:
+            process.wait(timeout=random.Random(seed).uniform(1, 4))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    stop.set()
+    thread.join()
+    run("follow", path, "-w", folder, "--once")
+
+    assert numbers(folder) == Counter(written)
+
+
+def test_status_shows_tables_without_bytes(tmp_path, into):
+    trading(tmp_path / "app.db").execute(CALL, (1,))
+    read(into, tmp_path / "app.db")
+    shown = json.loads(run("status", "-w", tmp_path / "w", "--format", "json").stdout)["sources"]
+
+    assert [(s["path"], s["ingested_bytes"], s["calls"]) for s in shown] == [(f"{tmp_path}/app.db#llm_calls", None, 1)]
