@@ -90,9 +90,9 @@ def read(source: TableSource, intake: Intake) -> int:
         start = place.position.offset if place.position else None
         try:
             for chunk in source.chunks(place, intake.warehouse):
-                rows = _rows(source, place, chunk)
+                end = max(chunk.end, (start or 0) + 1)
+                rows = _rows(source, place, chunk, start or 0, end)
                 if any(frame.height for frame in rows):
-                    end = max(chunk.end, (start or 0) + 1)
                     _commit(
                         intake, source.label, Batch(place.source_id, source.label, start, end, None, chunk.mark, *rows)
                     )
@@ -105,8 +105,10 @@ def read(source: TableSource, intake: Intake) -> int:
     return taken
 
 
-def _rows(source: TableSource, place: Place, chunk: Chunk) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """Return the rows of *chunk* as calls, events and rejects."""
+def _rows(
+    source: TableSource, place: Place, chunk: Chunk, start: int, end: int
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Return the rows of *chunk* as calls, events and rejects, placed from *start* to *end*, as the batch is."""
     known = source.known
     # Parsers number the rows; two rows may have one position.
     frame = chunk.rows.with_row_index("source_offset").cast({"source_offset": pl.Int64})
@@ -122,13 +124,16 @@ def _rows(source: TableSource, place: Place, chunk: Chunk) -> tuple[pl.DataFrame
         dedupe_key=pl.coalesce("dedupe_key", "key"),
     )
     rejects = _placed(conform(parsed.rejects, REJECTS), where).with_columns(
-        source_end=pl.col("source_offset") + 1, created_at=pl.col("at"), format=pl.lit(known.name)
+        created_at=pl.col("at"), format=pl.lit(known.name)
     )
     events = _placed(conform(parsed.events, EVENTS), where)
     # What is read again, to see whether it has been read, was rejected then.
     since = place.position.offset if place.position else 0
     late = pl.col("source_offset") >= since
-    return conform(calls, CALLS), conform(events.filter(late), EVENTS), conform(rejects.filter(late), REJECTS)
+    inside = pl.col("source_offset").clip(start, end - 1)
+    calls, events, rejects = (f.with_columns(inside) for f in (calls, events.filter(late), rejects.filter(late)))
+    rejects = rejects.with_columns(source_end=pl.col("source_offset") + 1)
+    return conform(calls, CALLS), conform(events, EVENTS), conform(rejects, REJECTS)
 
 
 def _key(source: TableSource, place: Place) -> pl.Expr:

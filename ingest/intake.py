@@ -36,8 +36,8 @@ class Ledger(Protocol):
     def sources(self) -> dict[str, Position]:
         """Return every source that is known, with where it resumes."""
 
-    def taken(self, source_id: str, since: int) -> pl.DataFrame:
-        """Return `source_offset` and `dedupe_key` of the calls of *source_id* from *since* on."""
+    def taken(self, source_id: str, since: datetime) -> pl.DataFrame:
+        """Return `created_at` and `dedupe_key` of the calls of *source_id* from *since* on."""
 
     def births(self, family: str) -> int:
         """Return how often sources whose first line is *family* were named."""

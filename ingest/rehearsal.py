@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
 
 from ingest.errors import WarehouseError
 from ingest.warehouse import Batch, Position, Warehouse
+from parsers.schema import UTC
 
 
 class Rehearsal:
@@ -35,11 +37,11 @@ class Rehearsal:
         """Return every source that would be known, with where it would resume."""
         return (self._real.sources() if self._real else {}) | self._given
 
-    def taken(self, source_id: str, since: int) -> pl.DataFrame:
-        """Return `source_offset` and `dedupe_key` of the calls of *source_id* that are really there from *since* on."""
+    def taken(self, source_id: str, since: datetime) -> pl.DataFrame:
+        """Return `created_at` and `dedupe_key` of the calls of *source_id* that are really there from *since* on."""
         if self._real:
             return self._real.taken(source_id, since)
-        return pl.DataFrame(schema={"source_offset": pl.Int64, "dedupe_key": pl.String})
+        return pl.DataFrame(schema={"created_at": UTC, "dedupe_key": pl.String})
 
     def births(self, family: str) -> int:
         """Return how often sources whose first line is *family* would have been named."""

@@ -14,6 +14,7 @@ last row that was read. Rows that vanish stay in the warehouse.
 import json
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import polars as pl
 import xxhash
@@ -111,10 +112,8 @@ class SqliteTable:
     def _by_time(self, place: Place, ledger: Ledger) -> Iterator[Chunk]:
         since = max(0, place.position.offset - OVERLAP) if place.position and self._compared else 0
         there = self._times().filter(pl.col("position") >= since)
-        taken = ledger.taken(place.source_id, since) if place.position else None
-        if taken is not None:
-            same = taken.select(position="source_offset", row_key=pl.col("dedupe_key").str.extract(r"([^/]*)$", 1))
-            there = there.join(same, on=["position", "row_key"], how="anti")
+        if place.position:
+            there = self._unknown(there, ledger.taken(place.source_id, datetime.fromtimestamp(since / 1e6, UTC)))
         # A row of the future must not hide those that come before it is due.
         now = time.time_ns() // 1000
         for part in there.sort("position", "rowid").iter_slices(CHUNK):
@@ -124,6 +123,15 @@ class SqliteTable:
             last = part.row(-1, named=True)
             mark = _mark(last["position"], last["row_key"], last["row_time"])
             yield Chunk(placed, min(last["position"], now) + 1, mark)
+
+    def _unknown(self, there: pl.DataFrame, taken: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows of *there* that aren't among the calls *taken*: other keys, and later forms of rows."""
+        same = taken.select(row_key=pl.col("dedupe_key").str.extract(r"([^/]*)$", 1), at="created_at")
+        if not self.known.rewritten:
+            return there.join(same, on="row_key", how="anti")
+        timeless = there.filter(pl.col("position") == 0).join(same, on="row_key", how="anti")
+        timed = there.filter(pl.col("position") > 0).with_columns(at=utc(pl.col("row_time")))
+        return pl.concat([timeless, timed.join(same, on=["row_key", "at"], how="anti").drop("at")])
 
     def _times(self) -> pl.DataFrame:
         """Return `rowid`, `row_key`, `row_time` and `position` of all rows that are done."""

@@ -98,11 +98,11 @@ class Warehouse:
         ends = mine.select("end_offset", "tail").sort("end_offset", descending=True).collect()
         return [Position(*row) for row in ends.iter_rows()]
 
-    def taken(self, source_id: str, since: int) -> pl.DataFrame:
-        """Return `source_offset` and `dedupe_key` of the calls of *source_id* from *since* on."""
+    def taken(self, source_id: str, since: datetime) -> pl.DataFrame:
+        """Return `created_at` and `dedupe_key` of the calls of *source_id* from *since* on."""
         calls = pl.scan_delta(str(self.tables[_CALLS].path))
-        mine = calls.filter((pl.col("source_id") == source_id) & (pl.col("source_offset") >= since))
-        return mine.select("source_offset", "dedupe_key").collect()
+        mine = calls.filter((pl.col("source_id") == source_id) & (pl.col("created_at") >= since))
+        return mine.select("created_at", "dedupe_key").collect()
 
     def commit(self, batches: Sequence[Batch]) -> None:
         """Add *batches*, of different sources, in one commit of each table, durably.

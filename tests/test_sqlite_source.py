@@ -8,10 +8,11 @@ import sys
 import threading
 from collections import Counter
 
+import polars as pl
 import pytest
 from click.testing import CliRunner
 from databases import read, sqlite, stored
-from logs import intake
+from logs import intake, tiles
 
 from ingest.cli import cli
 from ingest.polling import Tables
@@ -172,6 +173,9 @@ def test_a_step_that_appears_long_after_its_time_comes_with_the_next_start(tmp_p
 
     assert read(into, tmp_path / "runtime.db") == 1
     assert read(into, tmp_path / "runtime.db") == 0
+    assert all(tiles(tmp_path / "w").values())
+    batches = pl.scan_delta(str(tmp_path / "w" / "batches")).collect()
+    assert batches["calls"].to_list() == [1, 1], "each row lies within the batch that brought it"
 
 
 def test_a_time_in_the_future_hides_nothing(tmp_path, into):
