@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
-from deltalake.exceptions import DeltaError
+from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction
 
 from ingest import delta_log, durable
@@ -25,6 +25,8 @@ from parsers.schema import TABLES, polars_schema
 
 CHECKPOINT_EVERY = 100
 """Commits between two checkpoints: opening then replays at most so many entries."""
+
+_TRIES = 5
 
 _NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 _CONFIGURATION = {"delta.logRetentionDuration": "interval 2 days", "delta.checkpointInterval": str(CHECKPOINT_EVERY)}
@@ -84,10 +86,29 @@ class Table:
             Conflict: An offset isn't as expected; refreshed offsets say what it is.
             WarehouseError: The commit failed and did not land (no space, no permission, damaged table).
         """
-        if self._torn:
-            self._open()
-        if any(self.offsets.get(key) != value for key, value in expected.items()):
-            raise Conflict
+        before = self.version
+        for tries_left in reversed(range(_TRIES)):
+            if self._torn:
+                self._open()
+            if self._differ(expected):
+                raise Conflict
+            error = self._try_append(rows, offsets)
+            if error is None:
+                break
+            # Somebody replaced rows (new prices, expiry) since this snapshot; these rows read nothing of them.
+            if not tries_left or not isinstance(error, CommitFailedError):
+                if self._differ(expected):
+                    raise Conflict from error
+                raise WarehouseError(_explain(self.path, error)) from error
+        try:
+            self._sync_entries()
+        except OSError as error:
+            raise WarehouseError(_explain(self.path, error)) from error
+        if self.version // CHECKPOINT_EVERY > before // CHECKPOINT_EVERY:
+            self._try_checkpoint()
+
+    def _try_append(self, rows: pl.DataFrame, offsets: Mapping[str, int]) -> Exception | None:
+        """Commit on top of the snapshot, and take a new one; return why that failed, nothing of it being left."""
         before, written = self.version, []
         try:
             self._sync_entries()
@@ -96,20 +117,16 @@ class Table:
             self._commit(written, offsets)
         except (DeltaError, OSError, pl.exceptions.PolarsError) as error:
             self._open()
-            if not self._landed(offsets, written, since=before):
-                for action in written:
-                    (self.path / action.path).unlink(missing_ok=True)
-                if any(self.offsets.get(key) != value for key, value in expected.items()):
-                    raise Conflict from error
-                raise WarehouseError(_explain(self.path, error)) from error
-        else:
-            self.refresh()
-        try:
-            self._sync_entries()
-        except OSError as error:
-            raise WarehouseError(_explain(self.path, error)) from error
-        if self.version // CHECKPOINT_EVERY > before // CHECKPOINT_EVERY:
-            self._try_checkpoint()
+            if self._landed(offsets, written, since=before):
+                return None
+            for action in written:
+                (self.path / action.path).unlink(missing_ok=True)
+            return error
+        self.refresh()
+        return None
+
+    def _differ(self, expected: Mapping[str, int | None]) -> bool:
+        return any(self.offsets.get(key) != value for key, value in expected.items())
 
     def files(self) -> list[DataFile]:
         """Return the data files of the snapshot."""
@@ -119,6 +136,49 @@ class Table:
     def scan(self) -> pl.LazyFrame:
         """Return the rows of the snapshot."""
         return pl.scan_delta(self._handle)
+
+    def days(self) -> list[date]:
+        """Return the UTC dates that the snapshot has rows of, in order."""
+        return sorted({date.fromisoformat(f.path.split("/")[0].removeprefix("date=")) for f in self.files()})
+
+    def read(self, day: date) -> pl.DataFrame:
+        """Return the rows of *day* in the snapshot, in the order of its files."""
+        return pl.read_parquet([self.path / f.path for f in self._files_of(day)], hive_partitioning=False)
+
+    def replace(self, day: date, rows: pl.DataFrame) -> None:
+        """Put *rows* in the place of those that the snapshot has of *day*, durably. What others add stays.
+
+        Raises:
+            Conflict: Another writer replaced files of that day; the snapshot is new.
+            WarehouseError: It can't be written.
+        """
+        written = []
+        try:
+            written = self._write(rows)
+            durable.sync(self.path / action.path for action in written)
+            self._handle.create_write_transaction(
+                written,
+                mode="overwrite",
+                schema=self._handle.schema(),
+                partition_by=["date"],
+                partition_filters=[("date", "=", str(day))],
+                post_commithook_properties=_NO_HOOKS,
+            )
+        except (DeltaError, OSError, pl.exceptions.PolarsError) as error:
+            before = self.version
+            self._open()
+            if not self._landed({}, written, since=before):
+                for action in written:
+                    (self.path / action.path).unlink(missing_ok=True)
+                if isinstance(error, CommitFailedError):
+                    raise Conflict from error
+                raise WarehouseError(_explain(self.path, error)) from error
+        else:
+            self.refresh()
+        self._sync_entries()
+
+    def _files_of(self, day: date) -> list[DataFile]:
+        return [f for f in self.files() if f.path.startswith(f"date={day}/")]
 
     def checkpoint(self) -> None:
         """Write a checkpoint, so that opening the table stays quick however long its history."""

@@ -20,7 +20,7 @@ import polars as pl
 from parsers.app_json_names import CONTAINERS, COUNTS, FIELDS, MODEL, PARTS
 from parsers.calls import Meaning
 from parsers.readings import duration_ms
-from parsers.shape import Shape, json_format
+from parsers.shape import HINTS, Shape, json_format
 
 
 def _places(keys: tuple[str, ...], containers: tuple[str, ...]) -> tuple[str, ...]:
@@ -77,4 +77,5 @@ FORMAT = json_format(
     _SHAPE,
     claims=_LINE.str.contains(f'"{_any_key(tuple(key for keys in COUNTS.values() for key in keys))}"\\s*:\\s*"?\\d')
     & _LINE.str.contains(f'"{_any_key(MODEL)}"\\s*:\\s*"[^"]'),
+    hints=(*HINTS, "okens_", "okensIn", "okensOut"),
 )

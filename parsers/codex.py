@@ -117,5 +117,5 @@ FORMAT = Format(
     claims=(_CONTEXT | _COUNT) & pl.col("line").str.contains(r'"payload"\s*:\s*\{'),
     parse=_parse,
     sets_context=(_CONTEXT | _COUNT) & pl.col("line").str.contains(r'"payload"\s*:\s*\{'),
-    hints=("oken", "turn_context", "session_meta"),
+    hints=("oken_count", "turn_context", "session_meta"),
 )

@@ -11,9 +11,9 @@ from typing import Any
 
 import polars as pl
 
+from parsers.dispatch import Rows, parse_records
 from parsers.format import Format
 from parsers.json_lines import text_of
-from parsers.parse import Rows, parse_records
 from parsers.records import RECORDS
 
 _DEEPEST = 3

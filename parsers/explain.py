@@ -11,8 +11,8 @@ from typing import Any
 
 import polars as pl
 
+from parsers.dispatch import Contexts, Rows, parse
 from parsers.format import Format
-from parsers.parse import Contexts, Rows, parse
 from parsers.records import RECORDS, Block
 
 _MOST = 400  # fields of one record that are tried

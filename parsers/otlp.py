@@ -25,6 +25,7 @@ from parsers.json_lines import decode
 from parsers.otel_names import ATTRIBUTES, NOT_CALLS
 from parsers.readings import duration_ms, time
 from parsers.records import RECORDS
+from parsers.shape import HINTS
 from parsers.values import metadata
 
 _Fields = dict[str, pl.DataType | type[pl.DataType]]
@@ -171,7 +172,9 @@ FORMAT = Format(
     title="OpenTelemetry spans and logs in OTLP-JSON, Claude Code's among them",
     json=True,
     claims=pl.col("line").str.contains(r'^\s*\{\s*"resource(?:Spans|Logs)"\s*:')
-    & pl.col("line").str.contains(r'oken|"(?:claude_code\.)?api_(?:error|retries_exhausted)"'),
+    & pl.col("line").str.contains(
+        r'okens"|oken_count|"error\.type"|"(?:claude_code\.)?api_(?:error|retries_exhausted)"'
+    ),
     parse=_parse,
-    hints=("oken", "api_error", "api_retries_exhausted"),
+    hints=(*HINTS, "api_error", "api_retries_exhausted", "error.type"),
 )

@@ -65,7 +65,9 @@ CALLS = (
     Column("request_id", pl.String, "identifier of the request at the provider or in the application"),
     Column("prompt_version", pl.String, "version of the prompt, as logged"),
     Column("tool_used", pl.String, "first tool that the response used"),
-    Column("metadata", pl.String, "fields of the record that have no column, as a JSON object; never prompts or responses"),
+    Column(
+        "metadata", pl.String, "fields of the record without a column, as a JSON object; never prompts or responses"
+    ),
     Column("dedupe_key", pl.String, "set where one call can be logged more than once; equal keys are one call"),
     *_PROVENANCE,
 )

@@ -11,8 +11,12 @@ from parsers.fields import Path, extract, path
 from parsers.format import Context, Format, Parsed
 from parsers.values import known
 
-HINTS = ("oken",)
-"""In every record that counts tokens, whatever it calls them: `input_tokens`, `promptTokenCount`, `Tokens`."""
+HINTS = ('okens"', 'okenCount"', "oken_count")
+"""One of them is in every record that counts tokens (`input_tokens`, `promptTokenCount`, `llm.token_count.prompt`)."""
+
+_MANY = 64
+_A_KEY = r'"([^"\\]+)"\s*:'
+_ESCAPED_KEY = r'\\u[^"]*"\s*:'
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,29 +55,40 @@ def _parse(shape: Shape, records: pl.DataFrame, context: Context) -> Parsed:
 
 def read(records: pl.DataFrame, shape: Shape) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return *records* with the fields of *shape* as columns of text, and the rejects."""
-    places, fields = _places(shape)
+    places = _present(records["line"], _places(shape))
     wide, rejects = extract(records, places)
-    return wide.select(*records.columns, *fields), rejects
+    return wide.select(*records.columns, *_fields(shape, frozenset(places))), rejects
 
 
 @lru_cache(maxsize=64)
-def _places(shape: Shape) -> tuple[dict[str, Path], list[pl.Expr]]:
-    """Return each place where *shape* looks, and from these the fields: the first place that isn't blank."""
-    places = {f"{name} {i}": path(text) for name, texts in shape.paths.items() for i, text in enumerate(texts)}
-    fields = [
-        (
-            known(pl.col(f"{name} 0"))
-            if len(texts) == 1
-            else pl.coalesce(known(pl.col(f"{name} {i}")) for i in range(len(texts)))
-        ).alias(name)
-        for name, texts in shape.paths.items()
-    ]
-    return places, fields
+def _places(shape: Shape) -> dict[str, Path]:
+    """Return each place where *shape* looks."""
+    return {f"{name} {i}": path(text) for name, texts in shape.paths.items() for i, text in enumerate(texts)}
+
+
+def _present(lines: pl.Series, places: dict[str, Path]) -> dict[str, Path]:
+    """Return those of many *places* whose keys are in any of *lines*: looking for hundreds in vain costs most."""
+    if len(places) <= _MANY or lines.str.contains(_ESCAPED_KEY).any():
+        return places
+    keys = set(lines.str.extract_all(_A_KEY).explode(empty_as_null=False).unique().str.extract(_A_KEY, 1).to_list())
+    return {name: where for name, where in places.items() if keys.issuperset(where)}
+
+
+@lru_cache(maxsize=256)
+def _fields(shape: Shape, places: frozenset[str]) -> list[pl.Expr]:
+    """Return the fields of *shape* from *places*: the first that isn't blank."""
+    fields = []
+    for name, texts in shape.paths.items():
+        values = [known(pl.col(f"{name} {i}")) for i in range(len(texts)) if f"{name} {i}" in places]
+        value = pl.coalesce(values) if values else pl.lit(None, dtype=pl.String)
+        fields.append(value.alias(name))
+    return fields
 
 
 def made(fields: pl.DataFrame, shape: Shape, rejects: pl.DataFrame) -> Parsed:
     """Return the calls in *fields*; their rejects follow *rejects*."""
-    parsed = calls(fields, _meaning(shape))
+    unknown = [column.name for column in fields if column.null_count() == len(column)]
+    parsed = calls(fields.drop(unknown), _meaning(shape)) if not fields.is_empty() else calls(fields, _meaning(shape))
     return replace(parsed, rejects=pl.concat([rejects, parsed.rejects]))
 
 

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from parsers.claude_code import FORMAT
-from parsers.parse import parse
+from parsers.dispatch import parse
 from parsers.records import Block
 
 ROOT = Path(__file__).parent.parent

@@ -6,8 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from parsers.dispatch import Rows, parse, recover
 from parsers.documents import parse_document
-from parsers.parse import Rows, parse, recover
 from parsers.records import Block, split
 from parsers.registry import FORMATS
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from parsers.dispatch import parse
 from parsers.documents import parse_document
-from parsers.parse import parse
 from parsers.records import Block, split
 from parsers.registry import FORMATS
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from parsers.dispatch import parse
 from parsers.maestro_usage import FORMAT
-from parsers.parse import parse
 from parsers.records import Block
 
 GOOD = {

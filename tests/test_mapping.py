@@ -7,8 +7,8 @@ import pytest
 
 from ingest.errors import IngestError
 from ingest.mappings import load_mapping, unmatched
+from parsers.dispatch import parse
 from parsers.mapping import format_of
-from parsers.parse import parse
 from parsers.records import Block
 
 MAPPINGS = Path(__file__).parent.parent / "fixtures" / "mappings"

@@ -21,6 +21,7 @@ COMMANDS = {
     "export": "Hand calls or a report to other tools: Parquet, CSV, DuckDB.",
     "explain": "Show how a line is read: format, fields, columns, or why it is rejected.",
     "prices": "Show model prices, and which models would be unpriced.",
+    "reprice": "Compute the cost of stored calls again, by other prices.",
 }
 """Each command is `ingest.cli.<name>.<name>`, imported only when it is run, so that `--help` stays quick."""
 
