@@ -111,9 +111,7 @@ def _rows(opened: Warehouse, name: str, ledger: pl.DataFrame) -> Iterator[str]:
     table = opened.tables[name]
     offsets = table.offsets
     known = {s: at for s, at in offsets.items() if is_source(s)}
-    reached = pl.DataFrame(
-        {"source_id": list(known), "reached": list(known.values())}, schema_overrides={"reached": pl.Int64}
-    )
+    reached = pl.DataFrame(list(known.items()), {"source_id": pl.String, "reached": pl.Int64}, orient="row")
     rows = table.scan().select("source_id", "source_offset").collect()
     late = rows.join(reached, on="source_id", how="left").filter(
         pl.col("source_offset") >= pl.col("reached").fill_null(0)

@@ -16,6 +16,7 @@ from logs import intake, tiles
 
 from ingest.cli import cli
 from ingest.polling import Tables
+from ingest.verify import verify
 
 CALL = (
     "insert into llm_calls (provider, model, role, input_tokens, output_tokens, duration_ms, created_at) "
@@ -352,3 +353,13 @@ def test_status_shows_tables_without_bytes(tmp_path, into):
     shown = json.loads(run("status", "-w", tmp_path / "w", "--format", "json").stdout)["sources"]
 
     assert [(s["path"], s["ingested_bytes"], s["calls"]) for s in shown] == [(f"{tmp_path}/app.db#llm_calls", None, 1)]
+
+
+def test_a_warehouse_of_tables_alone_is_verified(tmp_path, into):
+    writer = sqlite(tmp_path / "runtime.db", "agentic-runtime/runtime-2.sqlite.sql")
+    read(into, tmp_path / "runtime.db")
+    for key, year in (("late", 2020), ("early", 2999)):
+        writer.execute(STEP, (key, "SUCCEEDED", f"{year}-05-02T10:00:00+00:00", None))
+    read(into, tmp_path / "runtime.db")
+
+    assert not verify(tmp_path / "w").problems
