@@ -5,7 +5,7 @@ all of them. The answer is the same: the newest entry of an id wins.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,17 @@ def live_files(log: Path, version: int) -> dict[str, int]:
             live.pop(remove["path"], None)
         live |= {add["path"]: int(add["size"]) for add in _actions(log, at, at, "add")}
     return live
+
+
+def removing(log: Path, versions: Iterable[int]) -> list[tuple[int, list[str]]]:
+    """Return those of *versions* that took data files out of the table, and which."""
+    found = [(version, [r["path"] for r in _actions(log, version, version, "remove")]) for version in versions]
+    return [(version, paths) for version, paths in found if paths]
+
+
+def adding(log: Path, version: int) -> list[tuple[str, int]]:
+    """Return the data files that *version* added, and how many rows it says they have."""
+    return [(a["path"], json.loads(a["stats"])["numRecords"]) for a in _actions(log, version, version, "add")]
 
 
 def added_files(log: Path, last: int) -> list[tuple[int, str]]:

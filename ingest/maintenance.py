@@ -4,7 +4,6 @@ Safe beside any number of writers and readers. Two compactions must never race (
 has to lose, and newer releases of deltalake let both win), so all of it runs under one lock.
 """
 
-import json
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -97,6 +96,7 @@ def _maintain(table: Table, fewest: Callable[[date], int], safe_age: timedelta) 
 def _merge(table: Table, day: str) -> None:
     """Merge the small files of *day* in one commit, durably, and see that it holds the same number of rows."""
     handle = DeltaTable(str(table.path))
+    before = handle.version()
     known = {f.path: f for f in _files(handle)}
     try:
         handle.optimize.compact(
@@ -107,19 +107,14 @@ def _merge(table: Table, day: str) -> None:
         )
     except CommitFailedError:
         return  # another machine was first: its work is as good
-    entry = delta_log.entry(table.log, handle.version())
-    actions = [json.loads(line) for line in entry.read_text("utf-8").splitlines()]
-    added = [a["add"] for a in actions if "add" in a]
-    durable.sync([*(table.path / a["path"] for a in added), entry])
-    gone = [a["remove"]["path"] for a in actions if "remove" in a]
-    rows, merged = (
-        sum(known[p].rows for p in gone if p in known),
-        sum(json.loads(a["stats"])["numRecords"] for a in added),
-    )
-    if added and rows != merged:
-        raise WarehouseError(
-            f"{table.path}: {rows} rows of {day} became {merged} in version {handle.version()}; report it"
-        )
+    # Others may have committed before and after it: the handle's version isn't always that of the merge.
+    versions = range(before + 1, handle.version() + 1)
+    for version, gone in delta_log.removing(table.log, versions):
+        added = delta_log.adding(table.log, version)
+        durable.sync([*(table.path / path for path, _ in added), delta_log.entry(table.log, version)])
+        rows, merged = sum(known[path].rows for path in gone), sum(rows for _, rows in added)
+        if rows != merged:
+            raise WarehouseError(f"{table.path}: {rows} rows of {day} became {merged} in version {version}; report it")
 
 
 def _files(handle: DeltaTable) -> list[DataFile]:

@@ -77,7 +77,7 @@ def expand(paths: Sequence[str], *, families: bool) -> list[Path]:
         for path in _matches(text):
             this = member(path)
             found.setdefault(path, this)
-            if families and this.live and not Path(text).is_dir():
+            if families and this.live and not _is_folder(Path(text)):
                 if path.parent not in listed:
                     listed[path.parent] = _families(path.parent)
                 found |= {m.path: m for m in listed[path.parent].get(path, [])}
@@ -89,21 +89,21 @@ def folders(paths: Sequence[str]) -> dict[Path, bool]:
     result: dict[Path, bool] = {}
     for text in paths:
         path = Path(text)
-        deep = path.is_dir() or "**" in text
-        folder = path if path.is_dir() else _fixed_part(path) if _GLOB.search(text) else path.parent
+        deep = _is_folder(path) or "**" in text
+        folder = path if _is_folder(path) else _fixed_part(path) if _GLOB.search(text) else path.parent
         result[folder] = result.get(folder, False) or deep
     return result
 
 
 def _matches(text: str) -> Iterator[Path]:
     path = Path(text).expanduser()
-    if path.is_dir():
+    if _is_folder(path):
         yield from _walk(path)
-    elif path.exists():
+    elif os.path.exists(path):  # noqa: PTH110 # False where that may not be known
         yield path
     elif _GLOB.search(text):
         fixed = _fixed_part(path)
-        yield from (p for p in sorted(fixed.glob(str(path.relative_to(fixed)))) if p.is_file())
+        yield from (p for p in sorted(fixed.glob(str(path.relative_to(fixed)))) if os.path.isfile(p))  # noqa: PTH113 # False where that may not be known
     else:
         # The live name may be missing for an instant while its family is being rotated.
         yield from family(path) if member(path).live else ()
@@ -120,6 +120,11 @@ def _walk(folder: Path) -> Iterator[Path]:
             path = Path(parent, name)
             if member(path).base.suffix in _LOG_SUFFIXES:
                 yield path
+
+
+def _is_folder(path: Path) -> bool:
+    """Tell whether *path* is a folder; unlike `Path.is_dir`, without raising where that may not be known."""
+    return os.path.isdir(path)  # noqa: PTH112
 
 
 def _fixed_part(path: Path) -> Path:

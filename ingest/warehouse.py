@@ -69,6 +69,7 @@ class Warehouse:
                 create(self.folder, name)
             join(self.folder, WRITERS, self)
         self.tables = {name: Table(self.folder, name) for name in TABLES}
+        self._ends = -1, pl.DataFrame()
 
     def position(self, source_id: str) -> Position | None:
         """Return where *source_id* resumes; None when the warehouse doesn't know it."""
@@ -94,9 +95,11 @@ class Warehouse:
         """Return the ends of all batches of *source_id* with their tail hashes, the furthest first."""
         table = self.tables["batches"]
         table.refresh()
-        mine = pl.scan_delta(str(table.path)).filter(pl.col("source_id") == source_id)
-        ends = mine.select("end_offset", "tail").sort("end_offset", descending=True).collect()
-        return [Position(*row) for row in ends.iter_rows()]
+        if self._ends[0] != table.version:  # one look at the ledger serves all sources with the same head
+            columns = table.scan().select("source_id", "end_offset", "tail")
+            self._ends = table.version, columns.sort("end_offset", descending=True).collect()
+        mine = self._ends[1].filter(pl.col("source_id") == source_id)
+        return [Position(*row) for row in mine.select("end_offset", "tail").iter_rows()]
 
     def taken(self, source_id: str, since: datetime) -> pl.DataFrame:
         """Return `created_at` and `dedupe_key` of the calls of *source_id* from *since* on."""

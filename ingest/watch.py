@@ -5,6 +5,7 @@ looks when the time is up.
 """
 
 import logging
+import os
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -35,7 +36,11 @@ class Wakeups(FileSystemEventHandler):
         self._stop = False
         self._ignored = tuple(f"{folder.resolve()}/" for folder in ignore)
         self._watched: set[Path] = set()
-        self._observer: Any = Observer() if events else None
+        self._observer: Any = None
+        try:
+            self._observer = Observer() if events else None
+        except OSError as error:
+            self._give_up(error)
 
     def __enter__(self) -> Self:
         """Start watching."""
@@ -55,7 +60,7 @@ class Wakeups(FileSystemEventHandler):
     def watch(self, folders: Mapping[Path, bool]) -> None:
         """Watch *folders* that exist now; the value says whether their subfolders count."""
         for folder, deep in folders.items():
-            if self._observer is None or folder in self._watched or not folder.is_dir():
+            if self._observer is None or folder in self._watched or not os.path.isdir(folder):  # noqa: PTH112 # never raises
                 continue
             try:
                 self._observer.schedule(self, str(folder.resolve()), recursive=deep, event_filter=_CHANGES)

@@ -1,0 +1,288 @@
+"""Full disks, no descriptors, no permission, dead watchers: the follower says so once, waits, and loses nothing."""
+
+import ctypes
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from logs import calls, catch_up, exactly, follower, lines, tiles
+
+from ingest.errors import WarehouseError
+from ingest.follow import follow
+from ingest.watch import Wakeups
+
+root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+@contextmanager
+def small_disk(path, size):
+    """Mount a file system of *size* at *path*; skip where that isn't allowed."""
+    path.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(path)], capture_output=True, check=False
+    )
+    if done.returncode:
+        pytest.skip(f"can't mount: {done.stderr.decode()}")
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", "-l", str(path)], check=True)
+
+
+def fill(file):
+    while True:
+        file.write(bytes(4096))
+
+
+def append(path, data):
+    with path.open("ab") as file:
+        file.write(data)
+
+
+@root
+def test_a_full_disk_stops_commits_and_a_freed_one_resumes_them(tmp_path):
+    log = tmp_path / "maestro.log"
+    log.write_bytes(lines(1, 2))
+    with small_disk(tmp_path / "disk", "600k") as disk:
+        each = follower(disk / "w", log)
+        catch_up(each)
+        filler = disk / "filler"
+        with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="space"):
+            fill(file)
+        append(log, lines(*range(3, 3000)))
+        for _ in range(3):
+            with pytest.raises(WarehouseError, match="no space left"):
+                catch_up(each)
+        filler.unlink()
+        catch_up(each)
+        each.close()
+
+        assert calls(disk / "w") == exactly(*range(1, 3000))
+        assert all(tiles(disk / "w").values())
+
+
+def in_child(code, *arguments):
+    """Run *code* in a process of its own."""
+    here = Path(__file__).parent
+    environment = os.environ | {"PYTHONPATH": f"{here}:{here.parent}"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_without_free_descriptors_nothing_is_lost(tmp_path):
+    in_child(
+        """
+import os, resource, sys
+from logs import *
+folder = Path(sys.argv[1])
+log = folder / "maestro.log"
+log.write_bytes(lines(1))
+each = follower(folder / "w", log)
+catch_up(each)
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+taken = [os.open("/dev/null", os.O_RDONLY)]
+for n in range(2, 8):
+    with log.open("ab") as file:
+        file.write(lines(n))
+    (folder / f"maestro.log.{n}").write_bytes(lines(n * 100))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(taken) + n, hard))
+    try:
+        catch_up(each)
+    except BaseException as error:
+        print(type(error).__name__)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+catch_up(each)
+each.close()
+assert calls(folder / "w") == exactly(*range(1, 8), *range(200, 800, 100)), calls(folder / "w")
+assert all(tiles(folder / "w").values())
+""",
+        tmp_path,
+    )
+
+
+def test_a_limit_on_the_size_of_files_is_told_and_survived(tmp_path):
+    in_child(
+        """
+import resource, signal, sys
+from logs import *
+from ingest.errors import WarehouseError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+folder = Path(sys.argv[1])
+log = folder / "maestro.log"
+log.write_bytes(lines(*range(1, 5000)))
+each = follower(folder / "w", log)
+resource.setrlimit(resource.RLIMIT_FSIZE, (8192, resource.RLIM_INFINITY))
+try:
+    catch_up(each)
+except WarehouseError as error:
+    print(error)
+else:
+    raise SystemExit("no error")
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+catch_up(each)
+each.close()
+assert calls(folder / "w") == exactly(*range(1, 5000))
+""",
+        tmp_path,
+    )
+
+
+@root
+@pytest.mark.parametrize("what", ["file", "folder"])
+def test_a_file_that_may_not_be_read_is_read_once_it_may(what):
+    with tempfile.TemporaryDirectory(dir="/tmp") as open_to_all:
+        Path(open_to_all).chmod(0o777)
+        _shut_out(open_to_all, what)
+
+
+def _shut_out(folder, what):
+    in_child(
+        """
+import os, sys
+from logs import *
+folder, what = Path(sys.argv[1]), sys.argv[2]
+(folder / "logs").mkdir()
+log = folder / "logs" / "maestro.log"
+log.write_bytes(lines(1, 2))
+shut = log if what == "file" else log.parent
+warm = folder / "warm.log"
+warm.write_bytes(lines(9))
+each = follower(folder / "w", log, warm)
+shut.chmod(0)
+for path in [folder, *folder.rglob("*")]:
+    os.chown(path, 65534, 65534)
+log.parent.exists() and os.chown(log.parent, 65534, 65534)
+follower(folder / "w2", warm).tick(final=True)  # imports what it needs while it may
+os.setresuid(65534, 65534, 0)
+for _ in range(3):
+    each.tick(final=True)
+shut.chmod(0o755)
+catch_up(each)
+each.close()
+assert calls(folder / "w") == exactly(1, 2, 9)
+os.setresuid(0, 0, 0)
+""",
+        folder,
+        what,
+    )
+
+
+def test_a_folder_that_is_removed_and_made_again(tmp_path):
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    (folder / "a.log").write_bytes(lines(1))
+    each = follower(tmp_path / "w", folder)
+    catch_up(each)
+    (folder / "a.log").unlink()
+    folder.rmdir()
+    catch_up(each)
+    folder.mkdir()
+    (folder / "b.log").write_bytes(lines(2))
+    catch_up(each)
+    folder.rename(tmp_path / "elsewhere")
+    append(tmp_path / "elsewhere" / "b.log", lines(3))
+    catch_up(each)
+    each.close()
+
+    assert calls(tmp_path / "w") == exactly(1, 2, 3)
+
+
+def test_when_the_watcher_dies_the_files_are_still_looked_at(tmp_path):
+    log = tmp_path / "maestro.log"
+    log.write_bytes(lines(1))
+    each = follower(tmp_path / "w", log)
+    seen = []
+    with Wakeups() as wakeups:
+        wakeups.watch({tmp_path: False})
+        wakeups._observer.stop()  # noqa: SLF001 # what a crash of its thread does
+        wakeups._observer.join()  # noqa: SLF001
+
+        def wait(_seconds):
+            seen.append(calls(tmp_path / "w").total())
+            if len(seen) == 1:
+                append(log, lines(2))
+            return wakeups.wait(0.01) and len(seen) < 4
+
+        follow(each, wait)
+    each.close()
+
+    assert calls(tmp_path / "w") == exactly(1, 2)
+
+
+def test_more_events_than_the_queue_holds_lose_nothing(tmp_path):
+    limit = Path("/proc/sys/fs/inotify/max_queued_events")
+    events = int(limit.read_text()) if limit.exists() else 16384
+    log = tmp_path / "maestro.log"
+    each = follower(tmp_path / "w", log)
+    with Wakeups() as wakeups:
+        wakeups.watch({tmp_path: False})
+        for n in range(events // 4):
+            other = tmp_path / f"{n}.tmp"
+            other.touch()
+            other.unlink()
+        append(log, lines(1))
+        assert wakeups.wait(10)
+        catch_up(each)
+    each.close()
+
+    assert calls(tmp_path / "w") == exactly(1)
+
+
+def test_where_there_are_no_more_watches_time_alone_wakes(tmp_path, caplog):
+    libc = ctypes.CDLL(None, use_errno=True)
+    held = []
+    while (descriptor := libc.inotify_init1(os.O_CLOEXEC)) >= 0 and len(held) < 4096:
+        held.append(descriptor)
+    try:
+        if descriptor >= 0:
+            held.append(descriptor)
+            pytest.skip("no limit on watches")
+        with Wakeups() as wakeups:
+            wakeups.watch({tmp_path: False})
+            assert wakeups.wait(0.01)
+    finally:
+        for each in held:
+            os.close(each)
+    assert "no file events" in caplog.text
+
+
+@pytest.mark.parametrize("years", [-1, 1])
+def test_a_clock_that_jumps_changes_nothing(tmp_path, years):
+    log = tmp_path / "maestro.log"
+    each = follower(tmp_path / "w", log)
+    for n in range(1, 5):
+        append(log, lines(n))
+        at = 1_750_000_000 + years * 31_536_000 * n
+        os.utime(log, (at, at))
+        catch_up(each)
+    each.close()
+
+    assert calls(tmp_path / "w") == exactly(1, 2, 3, 4)
+
+
+def test_sigkill_leaves_no_lock_behind(tmp_path):
+    code = "import os, signal, sys; from ingest.warehouse import Warehouse; "
+    code += "w = Warehouse(sys.argv[1], make=True); os.kill(os.getpid(), signal.SIGKILL)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "w")], cwd=Path(__file__).parent.parent, check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+
+    from ingest.locks import WRITERS, alone
+
+    with alone(tmp_path / "w", WRITERS, "busy"):
+        assert resource.getrusage(resource.RUSAGE_CHILDREN)

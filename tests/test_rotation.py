@@ -1,0 +1,277 @@
+"""Rotation in every way that writers and tools do it, told of by events or not, the follower running or stopped."""
+
+import bz2
+import gzip
+import lzma
+import os
+import shutil
+import subprocess
+
+import polars as pl
+import pytest
+from logs import calls, catch_up, exactly, follower, line, lines, noise, tiles
+
+from ingest.watch import Wakeups
+
+HEADER = b'{"usage_surface_version":2}\n'
+
+
+class World:
+    """A log, a warehouse, and a follower that runs across each event, or is stopped before and started after it."""
+
+    def __init__(self, folder, *, running, events):
+        self.log, self.warehouse, self.folder = folder / "maestro.log", folder / "w", folder
+        self.running, self.events = running, events
+        self.current, self.wakeups = None, Wakeups(events=events, ignore=[folder / "w"])
+
+    def look(self):
+        if self.current and not self.running:
+            self.current.close()
+            self.current = None
+        self.current = self.current or follower(self.warehouse, self.log)
+        self.wakeups.watch({self.folder: False})
+        if self.events and self.running:
+            assert self.wakeups.wait(10)
+        catch_up(self.current)
+
+    def holds(self, *numbers):
+        self.append(b"")
+        self.look()
+        assert calls(self.warehouse) == exactly(*numbers)
+        assert all(tiles(self.warehouse).values())
+
+    def append(self, data, path=None):
+        with (path or self.log).open("ab") as file:
+            file.write(data)
+        os.utime(path or self.log)
+
+    def name(self, suffix):
+        return self.log.with_name(f"{self.log.name}{suffix}")
+
+    def rotate(self, generations=9):
+        for n in range(generations, 0, -1):
+            if self.name(f".{n}").exists():
+                self.name(f".{n}").rename(self.name(f".{n + 1}"))
+        self.log.rename(self.name(".1"))
+
+
+@pytest.fixture(params=[(r, e) for r in ("running", "stopped") for e in ("events", "poll")], ids="-".join)
+def world(request, tmp_path):
+    running, events = request.param
+    each = World(tmp_path, running=running == "running", events=events == "events")
+    with each.wakeups:
+        each.wakeups.watch({tmp_path: False})
+        yield each
+    if each.current:
+        each.current.close()
+
+
+@pytest.mark.parametrize("times", [1, 2, 5])
+def test_rename_and_create(world, times):
+    world.append(lines(1))
+    world.look()
+    for n in range(times):
+        world.append(lines(10 * n + 2))
+        world.rotate()
+        world.append(lines(10 * n + 3))
+    world.holds(1, *(10 * n + k for n in range(times) for k in (2, 3)))
+
+
+def test_a_name_that_is_missing_between_two_renames(world):
+    world.append(lines(1))
+    world.look()
+    world.append(lines(2))
+    world.log.rename(world.name(".2"))
+    world.append(b"", world.folder / "other.tmp")
+    world.look()
+    world.append(lines(3))
+    world.holds(1, 2, 3)
+
+
+def test_a_process_that_goes_on_writing_into_its_rotated_file(world):
+    world.append(lines(1))
+    world.look()
+    with world.log.open("ab", buffering=0) as old:
+        world.rotate()
+        old.write(lines(2))
+        world.append(lines(3))
+        world.look()
+        world.rotate()
+        old.write(lines(4))
+        world.append(lines(5))
+        world.holds(1, 2, 3, 4, 5)
+
+
+def test_copy_and_truncate_with_a_writer_that_appends(world):
+    with world.log.open("ab", buffering=0) as writer:
+        writer.write(lines(1, 2))
+        world.look()
+        writer.write(lines(3))
+        shutil.copy(world.log, world.name(".1"))
+        os.truncate(world.log, 0)
+        writer.write(lines(4))
+        world.holds(1, 2, 3, 4)
+
+
+def test_copy_and_truncate_with_a_writer_that_does_not_append_leaves_a_hole(world):
+    with world.log.open("wb", buffering=0) as writer:
+        writer.write(lines(1, 2))
+        world.look()
+        writer.write(lines(3))
+        shutil.copy(world.log, world.name(".1"))
+        os.truncate(world.log, 0)
+        writer.write(lines(4))
+        world.holds(1, 2, 3, 4)
+    assert "hole of" in pl.read_delta(str(world.warehouse / "rejects"))["reason"][0]
+
+
+@pytest.mark.parametrize("again", ["smaller", "equal", "larger"])
+def test_truncated_and_written_anew(world, again):
+    world.append(lines(100, 200, 300))
+    world.look()
+    numbers = {"smaller": [400], "equal": [400, 500, 600], "larger": [400, 500, 600, 700]}[again]
+    world.log.write_bytes(lines(*numbers))
+    world.holds(100, 200, 300, *numbers)
+
+
+def test_deleted_and_created_again_with_the_same_inode(world):
+    world.append(lines(1))
+    world.look()
+    if world.current:
+        world.current.close()
+        world.current = None  # an open file keeps its inode from being used again
+    inode = world.log.stat().st_ino
+    world.log.unlink()
+    spare = []
+    for n in range(200):
+        world.append(lines(2))
+        if world.log.stat().st_ino == inode:
+            break
+        spare.append(world.log.rename(world.folder / f"{n}.spare"))
+    world.append(b"")
+    world.holds(1, 2)
+
+
+@pytest.mark.parametrize("opener", [gzip.open, bz2.open, lzma.open], ids=["gz", "bz2", "xz"])
+@pytest.mark.parametrize("when", ["before", "during", "after"])
+def test_packed_before_during_and_after_it_was_read(world, opener, when):
+    suffix = {gzip.open: ".gz", bz2.open: ".bz2", lzma.open: ".xz"}[opener]
+    world.append(lines(1, 2))
+    if when != "before":
+        world.look()
+    if when == "during":
+        world.append(lines(3))
+    with opener(world.name(f".1{suffix}"), "wb") as packed:
+        packed.write(world.log.read_bytes())
+    world.log.unlink()
+    world.append(lines(4))
+    world.holds(1, 2, *([3] if when == "during" else []), 4)
+
+
+def test_a_gz_of_several_members_and_one_that_is_still_being_written(world):
+    whole = gzip.compress(lines(1)) + gzip.compress(lines(2, 3))
+    packed = world.name(".1.gz")
+    packed.write_bytes(whole[: len(whole) - 20])
+    world.append(lines(4))
+    world.look()
+    packed.write_bytes(whole)
+    world.append(lines(5))
+    world.holds(1, 2, 3, 4, 5)
+
+
+def test_a_gz_with_garbage_behind_it_gives_what_it_holds(world):
+    world.name(".1.gz").write_bytes(gzip.compress(lines(1)) + b"\0" * 512)
+    world.append(lines(2))
+    world.holds(1, 2)
+
+
+def test_zstd(world):
+    packed = world.name(".1.zst")
+    plain = world.folder / "plain"
+    plain.write_bytes(lines(1, 2))
+    import pyarrow as pa
+
+    with pa.output_stream(str(packed), compression="zstd") as file:
+        file.write(plain.read_bytes())
+    world.append(lines(3))
+    world.holds(1, 2, 3)
+
+
+def test_an_editor_that_replaces_the_file_by_a_longer_one(world):
+    world.append(lines(1, 2))
+    world.look()
+    (world.folder / "new").write_bytes(lines(1, 2, 3))
+    (world.folder / "new").replace(world.log)
+    world.holds(1, 2, 3)
+
+
+def test_dated_generations(world):
+    world.append(lines(1))
+    world.look()
+    world.append(lines(2))
+    world.log.rename(world.name("-20260203"))
+    world.append(lines(3))
+    world.holds(1, 2, 3)
+
+
+def test_links_that_lead_nowhere_or_in_a_circle_are_waited_for(world):
+    world.log.symlink_to(world.folder / "nothing")
+    world.append(b"", world.folder / "other.tmp")
+    world.look()
+    world.log.unlink()
+    world.log.symlink_to(world.log)
+    world.append(b"", world.folder / "other.tmp")
+    world.look()
+    world.log.unlink()
+    world.append(lines(1))
+    world.holds(1)
+
+
+def test_files_that_begin_with_the_same_header_diverge_and_outgrow_each_other(tmp_path):
+    one, two = tmp_path / "a.log", tmp_path / "b.log"
+    each = follower(tmp_path / "w", tmp_path / "*.log")
+    for path in (one, two):
+        path.write_bytes(HEADER)
+    catch_up(each)
+    for n, path in ((1, one), (2, two), (3, two), (4, two), (5, one), (6, one), (7, one)):
+        with path.open("ab") as file:
+            file.write(lines(n))
+        catch_up(each)
+    each.close()
+
+    assert calls(tmp_path / "w") == exactly(*range(1, 8))
+
+
+@pytest.mark.parametrize("count", [40, pytest.param(400, marks=pytest.mark.slow)])
+def test_many_files_that_begin_with_the_same_64_kib(tmp_path, count):
+    head = "".join(noise(n) for n in range(900)).encode()
+    assert len(head) > 64 << 10
+    for n in range(count):
+        (tmp_path / f"{n}.log").write_bytes(head + lines(n))
+    each = follower(tmp_path / "w", tmp_path / "*.log")
+    catch_up(each)
+    each.close()
+
+    assert calls(tmp_path / "w") == exactly(*range(count))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_file_that_is_moved_to_another_disk_is_the_same_source(tmp_path):
+    log, disk = tmp_path / "maestro.log", tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(disk)], capture_output=True, check=False).returncode:
+        pytest.skip("can't mount")
+    try:
+        log.write_bytes(lines(1, 2))
+        each = follower(tmp_path / "w", log, disk / "*.log")
+        catch_up(each)
+        shutil.move(log, disk / "maestro.log")
+        with (disk / "maestro.log").open("ab") as file:
+            file.write(lines(3))
+        catch_up(each)
+        each.close()
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+
+    assert calls(tmp_path / "w") == exactly(1, 2, 3)
+    assert line(1)
