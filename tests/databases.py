@@ -1,6 +1,7 @@
 """Real databases for the tests: SQLite files and a PostgreSQL server, made by the scripts in `fixtures/`."""
 
 import os
+import shutil
 import sqlite3
 import tempfile
 import warnings
@@ -41,6 +42,7 @@ def server():
         yield running.get_uri()
     finally:
         running.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class Database:
