@@ -3,11 +3,23 @@
 import os
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+INGEST = [sys.executable, "-m", "ingest", "--quiet"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How large the inputs are, how often each command runs, and where inputs are kept."""
+
+    data: Path
+    scale: float = 1.0
+    runs: int = 3
 
 
 @dataclass(frozen=True)
@@ -15,8 +27,8 @@ class Taken:
     """What runs of one command took: seconds of each run, CPU seconds of the median one, peak memory in bytes."""
 
     seconds: tuple[float, ...]
-    cpu: float
-    peak: int
+    cpu: float = 0.0
+    peak: int = 0
 
     @property
     def median(self) -> float:
@@ -26,30 +38,27 @@ class Taken:
     @property
     def spread(self) -> str:
         """Fastest and slowest run."""
-        return f"{min(self.seconds):.2f}–{max(self.seconds):.2f} s"
+        return f"{min(self.seconds):.2f}–{max(self.seconds):.2f}"
 
 
-def run(
-    command: str | Sequence[str], *, runs: int = 3, before: Callable[[], None] = lambda: None, warm: bool = False
-) -> Taken:
-    """Run *command* (a string goes to the shell) *runs* times, calling *before* each; *warm* adds a first run.
+def run(command: str | Sequence[str], *, runs: int = 3, before: Callable[[], None] = lambda: None) -> Taken:
+    """Run *command* (a string goes to the shell) *runs* times, calling *before* each.
 
     Raises:
         subprocess.CalledProcessError: A run failed.
     """
     times: list[tuple[float, float, int]] = []
-    for number in range(runs + warm):
+    for _ in range(runs):
         before()
         began = time.perf_counter()
         with tempfile.TemporaryFile() as printed:  # grep stops at its first hit when nobody reads what it prints
-            process = subprocess.Popen(command, shell=isinstance(command, str), stdout=printed)
+            process = subprocess.Popen(command, shell=isinstance(command, str), stdout=printed, stderr=printed)
             _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         took = time.perf_counter() - began
         if process.returncode:
             raise subprocess.CalledProcessError(process.returncode, command)
-        if number or not warm:
-            times.append((took, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024))
+        times.append((took, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024))
     ordered = sorted(times)
     return Taken(tuple(t for t, _, _ in times), ordered[len(ordered) // 2][1], max(peak for _, _, peak in times))
 
@@ -59,3 +68,27 @@ def read_once(path: Path) -> None:
     with path.open("rb") as file:
         while file.read(1 << 24):
             pass
+
+
+def head(work: str, *figures: str) -> None:
+    """Print the head of a table about *work*."""
+    print(f"\n### {work}\n")
+    print("|", " | ".join(["command", "median s", "spread s", "CPU s", *figures]), "|")
+    print("|", " | ".join(["---"] + ["---:"] * (3 + len(figures))), "|", flush=True)
+
+
+def row(command: str, taken: Taken, *figures: str) -> None:
+    """Print what *command* took."""
+    cells = [command, f"{taken.median:.2f}", taken.spread, f"{taken.cpu:.2f}" if taken.cpu else "", *figures]
+    print("|", " | ".join(cells), "|", flush=True)
+
+
+def bar(text: str, *, met: bool) -> None:
+    """Print whether a bar is met."""
+    print(f"\n{'met' if met else '**not met**'}: {text}", flush=True)
+
+
+def must(found: object, truth: object, what: str) -> None:
+    """Stop unless what was *found* is the *truth*: a fast wrong answer is no result."""
+    if found != truth:
+        sys.exit(f"wrong {what}: {found}, and not {truth}")

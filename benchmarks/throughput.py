@@ -1,11 +1,5 @@
-"""How fast history is read: `ingest backfill` end to end beside `grep -c`, `grep | gawk` and a Python loop, in one run.
+"""How fast history is read: `ingest backfill` end to end beside `grep -c`, `grep | gawk` and a Python loop."""
 
-    python -m benchmarks.throughput [--mb 300] [--runs 3] [--data DIR]
-
-Every figure is printed only after the warehouse's totals equalled the generator's.
-"""
-
-import argparse
 import shutil
 import sys
 import tempfile
@@ -14,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.maestro import Truth, write
-from benchmarks.measure import Taken, read_once, run
+from benchmarks.measure import INGEST, Options, Taken, bar, head, must, read_once, row, run
 
 GREP = 'LC_ALL=C grep -c "LLM call to model \'" {log}'
 GAWK = (
@@ -24,48 +18,53 @@ GAWK = (
 )
 
 
-def main() -> None:
-    """Print the table."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--mb", type=int, default=300, help="size of each log")
-    options.add_argument("--runs", type=int, default=3)
-    options.add_argument("--data", type=Path, default=Path(__file__).parent / "data")
-    chosen = options.parse_args()
-    heads = (f"{'log':<12} {'command':<16}", f"{'median':>8} {'spread':>14} {'MB/s':>8} {'calls/s':>10}")
-    print(*heads, f"{'× grep':>7} {'peak MB':>8}")
-    for name, share in (("5% calls", 0.05), ("100% calls", 1.0)):
-        log = chosen.data / f"maestro-{chosen.mb}-{share:.2f}.log"
-        truth = write(log, size=chosen.mb * 1_000_000, share=share)
-        read_once(log)
-        floor = run(GREP.format(log=log), runs=chosen.runs)
-        _row(name, "grep -c", floor, truth, floor)
-        if shutil.which("gawk"):
-            _row(name, "grep | gawk", run(GAWK.format(log=log), runs=chosen.runs), truth, floor)
-        loop = [sys.executable, str(Path(__file__).parent / "re_loop.py"), str(log)]
-        _row(name, "python re loop", run(loop, runs=1), truth, floor)
-        _row(name, "ingest backfill", _backfill(log, truth, chosen.runs), truth, floor)
+def main(options: Options) -> None:
+    """Measure a large log with few calls and a dense one."""
+    floor, ours, gawk, _ = _measure(options, "log with 5% call lines", 1000, 0.05)
+    bar(f"at most 6 × grep -c: {ours.median / floor.median:.1f} ×", met=ours.median <= 6 * floor.median)
+    if gawk:
+        ratio = ours.median / gawk.median
+        bar(f"faster than grep | gawk: {ratio:.2f} × its time", met=ratio < 1)
+    _, ours, _, loop = _measure(options, "log where every line is a call", 300, 1.0)
+    bar(f"at least 8 × as fast as the loop: {loop.median / ours.median:.1f} ×", met=loop.median >= 8 * ours.median)
 
 
-def _backfill(log: Path, truth: Truth, runs: int) -> Taken:
+def _measure(options: Options, name: str, megabytes: int, share: float) -> tuple[Taken, Taken, Taken | None, Taken]:
+    size = int(megabytes * options.scale)
+    log = options.data / f"maestro-{size}-{share:.2f}.log"
+    truth = write(log, size=size * 1_000_000, share=share)
+    read_once(log)
+    head(f"{size} MB {name}, {truth.calls:,} calls", "MB/s", "calls/s", "× grep", "peak MB")
+    floor = run(GREP.format(log=log), runs=options.runs)
+    _row("`grep -c`", floor, truth, floor)
+    gawk = run(GAWK.format(log=log), runs=options.runs) if shutil.which("gawk") else None
+    if gawk:
+        _row("`grep \\| gawk`", gawk, truth, floor)
+    loop = run([sys.executable, str(Path(__file__).parent / "re_loop.py"), str(log)], runs=1)
+    _row("Python `re` loop", loop, truth, floor)
+    ours = backfill(log, truth, options.runs)
+    _row("`ingest backfill`", ours, truth, floor)
+    return floor, ours, gawk, loop
+
+
+def backfill(log: Path, truth: Truth, runs: int) -> Taken:
+    """Measure a backfill of *log* into a new warehouse; its totals must be the *truth*."""
     with tempfile.TemporaryDirectory() as scratch:
         warehouse = Path(scratch, "warehouse")
-        command = [sys.executable, "-m", "ingest", "--quiet", "backfill", str(log), "-w", str(warehouse)]
+        command = [*INGEST, "backfill", str(log), "-w", str(warehouse)]
         taken = run(command, runs=runs, before=lambda: shutil.rmtree(warehouse, ignore_errors=True))
-        found = (
-            pl.scan_delta(str(warehouse / "llm_calls")).select(pl.len(), pl.col("total_tokens").sum()).collect().row(0)
-        )
-    if found != (truth.calls, truth.tokens):
-        sys.exit(f"wrong: {found} calls and tokens in the warehouse, {(truth.calls, truth.tokens)} in the log")
+        calls = pl.scan_delta(str(warehouse / "llm_calls"))
+        found = calls.select(pl.len(), pl.col("total_tokens").sum()).collect().row(0)
+    must(found, (truth.calls, truth.tokens), "calls and tokens")
     return taken
 
 
-def _row(log: str, command: str, taken: Taken, truth: Truth, floor: Taken) -> None:
-    print(
-        f"{log:<12} {command:<16} {taken.median:>6.2f} s {taken.spread:>14} {truth.bytes / 1e6 / taken.median:>8,.0f} "
-        f"{truth.calls / taken.median:>10,.0f} {taken.median / floor.median:>7.1f} {taken.peak / 1e6:>8,.0f}",
-        flush=True,
+def _row(command: str, taken: Taken, truth: Truth, floor: Taken) -> None:
+    row(
+        command,
+        taken,
+        f"{truth.bytes / 1e6 / taken.median:,.0f}",
+        f"{truth.calls / taken.median:,.0f}",
+        f"{taken.median / floor.median:.1f}",
+        f"{taken.peak / 1e6:,.0f}",
     )
-
-
-if __name__ == "__main__":
-    main()
