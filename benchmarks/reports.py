@@ -15,7 +15,7 @@ PLAIN = """
 import duckdb, glob, sys
 files = glob.glob(sys.argv[1] + "/llm_calls/date=*/*.parquet")
 print(duckdb.sql('''select model, date_trunc('minute', created_at) as minute, count(*), sum(total_tokens)
-    from read_parquet($files) group by all order by 4 desc limit 10''', params={"files": files}).fetchall()[:1])
+    from read_parquet($files) group by all order by 4 desc limit 10''', params={"files": files}).pl())
 """
 SQLITE = """
 import sqlite3, sys

@@ -14,7 +14,7 @@ from parsers.registry import FORMATS
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 EXPECTED = sorted(FIXTURES.glob("*/*.expected.json"))
 CASES = [(e, e.name.removesuffix(".expected.json")) for e in EXPECTED]
-INPUTS = [next(p for p in e.parent.glob(f"{case}.*") if p != e) for e, case in CASES]
+INPUTS = [next(p for p in sorted(e.parent.glob(f"{case}.*")) if p != e and p.stem == case) for e, case in CASES]
 NAMES = [str(path.relative_to(FIXTURES)) for path in INPUTS]
 LINES = [path for path in INPUTS if path.suffix in (".jsonl", ".log")]
 
