@@ -1,6 +1,6 @@
 """What a cursor has read, cut loose from it and made ready for the warehouse."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -33,8 +33,12 @@ class Draft:
     births: int = 0
 
 
-def cut(cursor: Cursor, known: Positions, *, file_time: datetime | None = None) -> Draft | None:
+def cut(
+    cursor: Cursor, known: Positions, *, taken: Collection[str] = (), file_time: datetime | None = None
+) -> Draft | None:
     """Take what *cursor* read since its last commit out of it; None when there is nothing to remember.
+
+    *taken* are the names of the sources that are committed together with it.
 
     A source that has yielded nothing is not remembered: many files begin alike, and only a record tells them apart.
     Records without a time of their own will get *file_time*, else the time when they are committed.
@@ -44,7 +48,7 @@ def cut(cursor: Cursor, known: Positions, *, file_time: datetime | None = None) 
     if cursor.source_id is None and is_outdated(cursor, cursor.head, known):
         cursor.lost = True
         return None
-    source_id = cursor.source_id or name_of(cursor.head, known)
+    source_id = cursor.source_id or name_of(cursor.head, known, taken)
     family = family_of(cursor.head) if cursor.committed is None else ""
     draft = Draft(
         source_id,

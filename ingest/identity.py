@@ -5,7 +5,7 @@ that source when its bytes before the committed offset are the ones that were re
 another source: the same digest with a number behind it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import count
 from typing import Protocol
 
@@ -31,10 +31,14 @@ class Positions(Protocol):
         """Return how often sources whose first line is *family* were named."""
 
 
-def name_of(head: bytes, known: Positions) -> str:
-    """Return a free name for a new source whose first bytes, up to what was read of it, are *head*."""
+def name_of(head: bytes, known: Positions, taken: Collection[str] = ()) -> str:
+    """Return a free name for a new source whose first bytes, up to what was read of it, are *head*.
+
+    *taken* are the names of the sources that will be committed together with it: their complete first lines may be the
+    same although what follows within `HEAD` bytes isn't.
+    """
     base = _digest(head, _runs(head)[0])
-    return next(name for name in _generations(base) if known.position(name) is None)
+    return next(name for name in _generations(base) if name not in taken and known.position(name) is None)
 
 
 def family_of(head: bytes) -> str:

@@ -163,10 +163,12 @@ class Intake:
             WarehouseError: It can't be written now. The cursors stand where the warehouse does: read again later.
         """
         self.settle()
-        drafts = []
+        drafts, names = [], set[str]()
         for cursor in cursors:
-            if draft := cut(cursor, self.warehouse, file_time=_file_time(cursor) if file_times else None):
+            file_time = _file_time(cursor) if file_times else None
+            if draft := cut(cursor, self.warehouse, taken=names, file_time=file_time):
                 drafts.append((cursor, draft))
+                names.add(draft.source_id)
                 self._claims[draft.source_id] = cursor
         if drafts:
             self._flying = self._worker.submit(self._commit, [d for _, d in drafts]), drafts

@@ -5,7 +5,7 @@ import os
 import shutil
 
 import pytest
-from logs import World, calls, catch_up, exactly, follower, intake, line, lines, session, sessions, tiles
+from logs import World, calls, catch_up, exactly, follower, intake, line, lines, noise, session, sessions, tiles
 
 from ingest.backfill import backfill, find
 
@@ -238,3 +238,15 @@ def test_any_split_of_the_file_over_two_looks_gives_the_same_rows(tmp_path, cut)
     each.close()
 
     assert calls(tmp_path / "w") == exactly(1, 2, 3)
+
+
+def test_files_whose_first_line_is_the_same_are_told_apart_though_the_second_is_long(tmp_path):
+    for n in range(5):
+        second = line(n + 1, agent="a" * 600)
+        (tmp_path / f"{n}.log").write_bytes(noise(0).encode() + second.encode())
+    for _ in range(2):
+        with intake(tmp_path / "w") as into:
+            backfill(find([str(tmp_path / "*.log")]), into, progress=lambda *_: None)
+
+    assert calls(tmp_path / "w") == exactly(*range(1, 6))
+    assert all(tiles(tmp_path / "w").values())
