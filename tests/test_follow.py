@@ -250,3 +250,26 @@ def test_files_whose_first_line_is_the_same_are_told_apart_though_the_second_is_
 
     assert calls(tmp_path / "w") == exactly(*range(1, 6))
     assert all(tiles(tmp_path / "w").values())
+
+
+def test_five_generations_two_of_them_packed_give_the_rows_of_the_plain_ones(tmp_path):
+    plain, packed = tmp_path / "plain", tmp_path / "packed"
+    for folder in (plain, packed):
+        folder.mkdir()
+        for n in range(5):
+            name = folder / ("maestro.log" if n == 0 else f"maestro.log.{n}")
+            data = session(n) + lines(*range(n * 100, n * 100 + 20))
+            if folder is packed and n in (2, 4):
+                name.with_name(f"{name.name}.gz").write_bytes(gzip.compress(data))
+            else:
+                name.write_bytes(data)
+    for folder in (plain, packed):
+        with intake(folder / "w") as into:
+            backfill(find([str(folder / "maestro.log")]), into, progress=lambda *_: None)
+
+    assert calls(packed / "w") == calls(plain / "w") == exactly(*(n * 100 + k for n in range(5) for k in range(20)))
+    assert sessions(packed / "w") == sessions(plain / "w")
+    late = follower(packed / "w", packed / "maestro.log")
+    catch_up(late)
+    late.close()
+    assert calls(packed / "w") == calls(plain / "w")
