@@ -9,8 +9,11 @@ from ingest.documents import document
 from ingest.identity import HEAD
 from ingest.streams import TAIL
 from parsers import Block, Rows, parse
-from parsers.records import MAX_KEPT, MAX_LINE, overlong
+from parsers.records import MAX_KEPT, MAX_LINE, hole, overlong
 from parsers.schema import CALLS, EVENTS, REJECTS, conform, polars_schema
+
+_HOLE = bytes(MAX_KEPT)
+"""So many NUL bytes are passed over before lines are looked for; fewer are part of the line that they begin."""
 
 
 def advance(cursor: Cursor, *, sealed: bool = False, quantum: int = QUANTUM, pool: Executor | None = None) -> int:
@@ -35,6 +38,8 @@ def advance(cursor: Cursor, *, sealed: bool = False, quantum: int = QUANTUM, poo
             rows, whole = found
             _consume(cursor, whole, rows)
             return len(whole)
+        if cursor.encoding == "utf-8" and data.startswith(_HOLE):
+            return _skip_hole(cursor)
         if not cut and len(data) > MAX_LINE:
             return _skip_overlong(cursor, data[:MAX_KEPT], sealed=sealed)
         if cut and (
@@ -82,23 +87,53 @@ def _consume(cursor: Cursor, data: bytes, rows: Rows | None) -> None:
         cursor.pending.append(rows)
 
 
+def _skip_hole(cursor: Cursor) -> int:
+    """Pass over NUL bytes, however many: the record after them is none the worse for them.
+
+    A writer without O_APPEND leaves them when its file is truncated, as long as the file was.
+    """
+    start = cursor.position
+    while data := cursor.stream.read(cursor.position, QUANTUM):
+        run = len(data) - len(data.lstrip(b"\0"))
+        _consume(cursor, data[:run], None)
+        if run < QUANTUM:
+            break
+    return _refuse(cursor, hole(start, cursor.position), start)
+
+
 def _skip_overlong(cursor: Cursor, head: bytes, *, sealed: bool) -> int:
     """Pass over a line longer than `MAX_LINE`, keeping no more of it in memory than a quantum."""
+    start = cursor.position
+    length = _length_of_line(cursor, sealed=sealed) if cursor.stream.can_grow else None
+    if length == 0:
+        return 0
+    while length is None or cursor.position < start + length:
+        size = QUANTUM if length is None else min(QUANTUM, start + length - cursor.position)
+        data = cursor.stream.read(cursor.position, size)
+        newline = data.find(line_end_of(cursor.encoding)) if length is None else -1
+        piece = data if newline < 0 else data[: newline + len(line_end_of(cursor.encoding))]
+        _consume(cursor, piece, None)
+        if newline >= 0 or len(data) < size:
+            break
+    return _refuse(cursor, overlong(head, start, cursor.position), start)
+
+
+def _length_of_line(cursor: Cursor, *, sealed: bool) -> int:
+    """Return the length of the line that begins at the cursor; 0 while its end isn't written."""
     start, line_end = cursor.position, line_end_of(cursor.encoding)
     at = max(cursor.searched, start)
     while True:
         data = cursor.stream.read(at, QUANTUM)
         newline = data.find(line_end)
-        if newline >= 0 or (sealed and len(data) < QUANTUM):
-            end = at + (newline + len(line_end) if newline >= 0 else len(data))
-            break
+        if newline >= 0:
+            return at + newline + len(line_end) - start
         if len(data) < QUANTUM:
             cursor.searched = max(start, at + len(data) - len(line_end))
-            return 0
+            return at + len(data) - start if sealed else 0
         at += len(data)
-    for offset in range(start, end, QUANTUM):
-        _consume(cursor, cursor.stream.read(offset, min(QUANTUM, end - offset)), None)
-    rejects = conform(overlong(head, start, end), REJECTS)
+
+
+def _refuse(cursor: Cursor, rejected: pl.DataFrame, start: int) -> int:
     empty = pl.DataFrame(schema=polars_schema(CALLS)), pl.DataFrame(schema=polars_schema(EVENTS))
-    cursor.pending.append(Rows(*empty, rejects, end, cursor.contexts))
-    return end - start
+    cursor.pending.append(Rows(*empty, conform(rejected, REJECTS), cursor.position, cursor.contexts))
+    return cursor.position - start

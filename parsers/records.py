@@ -156,6 +156,11 @@ def overlong(head: bytes, start: int, end: int) -> pl.DataFrame:
     return _rejected([_overlong(head, start, end)])
 
 
+def hole(start: int, end: int) -> pl.DataFrame:
+    """Return the reject row for the NUL bytes from *start* to *end* of the source."""
+    return _rejected([(f"hole of {end - start} NUL bytes", b"", start, end)])
+
+
 def _plain(block: Block) -> Lines | None:
     """Return the lines of a block of nothing but UTF-8 and newlines, as most are, in half the time; else None."""
     data = block.data
