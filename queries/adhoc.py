@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import duckdb
 
 from queries.errors import QueryError, nearest
-from queries.reports import Answer
+from queries.reports import Answer, Report
 
 _EXPLAIN = re.compile(r"\s*explain(\s+analyze)?\s+(?=\w)", re.IGNORECASE)
 _READS = "only reading is allowed here: select, from, with, values, describe, show, summarize, explain"
@@ -26,7 +26,8 @@ def ask(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str
     except (duckdb.Error, ValueError) as error:
         raise QueryError(f"{where}{error}") from error
 
-    return Answer("sql", origin or "SQL", dict(parameters), frame)
+    # A comment may say how to draw the rows, as in a report.
+    return Answer("sql", origin or "SQL", dict(parameters), frame, chart=Report("sql", sql).chart)
 
 
 def lock(connection: duckdb.DuckDBPyConnection) -> None:

@@ -56,6 +56,11 @@ class Report:
         """What a reader of the answer has to know: lines that begin with `Note:`."""
         return [line.removeprefix("Note:").strip() for line in self.comment if line.startswith("Note:")]
 
+    @property
+    def chart(self) -> str:
+        """How to draw the answer, as `queries.charts.plan` reads it: a line that begins with `Chart:`, or nothing."""
+        return next((line.removeprefix("Chart:").strip() for line in self.comment if line.startswith("Chart:")), "")
+
     @cached_property
     def parameters(self) -> dict[str, str]:
         """Names the statement binds, each with its meaning (a comment line `$name: meaning`) or nothing."""
@@ -91,6 +96,7 @@ class Answer:
     parameters: dict[str, object]
     frame: pl.DataFrame
     notes: Sequence[str] = ()
+    chart: str = ""
 
     @property
     def limit_crossed(self) -> bool:
@@ -143,7 +149,7 @@ def run(connection: duckdb.DuckDBPyConnection, report: Report | str, **parameter
     except duckdb.Error as error:
         raise QueryError(f"report {report.name}: {error}") from error
 
-    return Answer(report.name, report.title, bound, frame, report.notes)
+    return Answer(report.name, report.title, bound, frame, report.notes, report.chart)
 
 
 @contextmanager

@@ -5,13 +5,20 @@ from typing import Any
 
 import click
 
+from ingest.cli.completion import report_names
 from ingest.cli.options import warehouse_option
 from ingest.cli.question import filter_options, parameter_option, replace, write
 
 
 @click.command()
 @click.argument("dest")
-@click.option("--report", "report_name", metavar="NAME", help="Export the rows of a report instead of the calls.")
+@click.option(
+    "--report",
+    "report_name",
+    metavar="NAME",
+    shell_complete=report_names,
+    help="Export the rows of a report instead of the calls.",
+)
 @parameter_option
 @click.option("--force", is_flag=True, help="Replace what is there.")
 @warehouse_option

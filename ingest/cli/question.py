@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ingest.cli.completion import parameters
+
 if TYPE_CHECKING:
     from queries.reports import Answer
 
-FORMATS = ["table", "json", "csv", "md", "parquet"]
+FORMATS = ["table", "json", "csv", "md", "parquet", "html", "svg", "png"]
+_BINARY = {"parquet": "Parquet", "png": "PNG"}
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
@@ -59,6 +62,7 @@ def parameter_option(command: _Command) -> _Command:
         metavar="NAME=VALUE",
         multiple=True,
         callback=_pairs,
+        shell_complete=parameters,
         help="Set a parameter; may be given again.",
     )(command)
 
@@ -70,8 +74,8 @@ def write(answer: "Answer", *, zone: str, form: str | None, output: str | None, 
         replace(Path(output), lambda file: file.write_bytes(_bytes(answer, form, zone)))
     elif form == "table" and sys.stdout.isatty():
         _table(answer, zone=zone, all_rows=all_rows)
-    elif form == "parquet" and sys.stdout.isatty():
-        raise click.UsageError("Parquet is not for a terminal; use -o FILE.")
+    elif form in _BINARY and sys.stdout.isatty():
+        raise click.UsageError(f"{_BINARY[form]} is not for a terminal; use -o FILE.")
     else:
         click.echo(_bytes(answer, form, zone), nl=False)
 
@@ -92,6 +96,10 @@ def _bytes(answer: "Answer", form: str, zone: str) -> bytes:
         from queries.tables import as_text
 
         return as_text(answer, zone=zone).encode()
+    if form in {"html", "svg", "png"}:
+        from queries.charts import pictures
+
+        return {"html": pictures.as_html, "svg": pictures.as_svg, "png": pictures.as_png}[form](answer)
     from queries import render
 
     if form == "parquet":
@@ -109,7 +117,7 @@ def _table(answer: "Answer", *, zone: str, all_rows: bool) -> None:
 
 
 def _form_of(output: str) -> str:
-    forms = {".json": "json", ".csv": "csv", ".md": "md", ".parquet": "parquet", ".txt": "table"}
+    forms = {f".{form}": form for form in FORMATS if form != "table"} | {".txt": "table"}
     try:
         return forms[Path(output).suffix.lower()]
     except KeyError as error:

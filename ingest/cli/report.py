@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from ingest.cli.completion import report_names
 from ingest.cli.options import warehouse_option
 from ingest.cli.question import filter_options, output_options, parameter_option, write
 
@@ -11,7 +12,7 @@ LIMIT_CROSSED = 3
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=report_names)
 @parameter_option
 @warehouse_option
 @filter_options

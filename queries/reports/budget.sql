@@ -3,6 +3,7 @@
 -- $limit: tokens a day, 0 for no limit (default: 0)
 -- $warn: the share of the limit from which to warn (default: 0.8)
 -- $by: user, account, agent, model, story or session (default: user)
+-- Chart: line x=day y=used_tokens color=key limit=limit_tokens
 select
     key, day, used_tokens, limit_tokens, ratio, status, crossed_warning_at, crossed_limit_at, calls_over, downgrade_to,
     downgrade_saving_usd,

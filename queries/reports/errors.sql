@@ -1,5 +1,6 @@
 -- Failed calls by type, model and agent, with the latest example
 -- One row per type, model and agent, most frequent first.
+-- Chart: bar y=error_type x=errors color=model
 select
     error_type, model, agent_id, count(*) as errors, count(distinct story_id) as stories,
     sum(total_tokens)::bigint as total_tokens, sum(cost_usd) as cost_usd,

@@ -1,6 +1,7 @@
 -- Every call of one run, in order, with what the run had cost by then
 -- One row per call.
 -- $run: the run (default: the latest)
+-- Chart: line x=created_at y=running_cost_usd
 with run_calls as (
     select *, coalesce(started_at, created_at) as began_at
     from llm_calls

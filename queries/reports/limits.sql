@@ -3,6 +3,7 @@
 -- $limit: tokens (or requests) a minute to replay: a bucket of that size, refilled by a 60th of it each second
 -- $charge: when a call counts, `end` or `start` (default: end)
 -- Note: Without a limit: the smallest limits at which no call, and at which 1% of the calls, would have waited.
+-- Chart: bar y=model x=fixed_peak,rolling_peak,largest_call facet=counted unit='in a minute'
 with replays as (
     select
         provider, model, len(instants) as calls,

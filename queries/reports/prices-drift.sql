@@ -1,5 +1,6 @@
 -- Cost as logged against cost by our price table
 -- One row per model, largest difference first; only calls that have both.
+-- Chart: bar y=model x=cost_reported_usd,cost_computed_usd
 select
     model, provider, count(*) as calls,
     sum(cost_reported_usd) as cost_reported_usd, sum(cost_computed_usd) as cost_computed_usd,

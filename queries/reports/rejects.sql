@@ -1,5 +1,6 @@
 -- Records that could not be read, by reason, with an example
 -- One row per format and reason, most frequent first.
+-- Chart: bar y=reason x=rejects color=format
 select
     format, reason, count(*) as rejects, count(distinct source_id) as sources,
     min(created_at) as first_at, max(created_at) as last_at,

@@ -1,5 +1,6 @@
 -- Sessions: when, how much, by which models and agents
 -- One row per session, latest first; calls without a session are one row.
+-- Chart: span y=session_id x=started_at,ended_at none='no session'
 select
     session_id, min(coalesce(started_at, created_at)) as started_at, max(created_at) as ended_at, count(*) as calls,
     count(*) filter (success is false) as failed_calls, sum(total_tokens)::bigint as total_tokens,

@@ -1,5 +1,6 @@
 -- Tokens, calls and cost of each minute
 -- One row per minute and model.
+-- Chart: series x=minute y=total_tokens color=model
 select minute, model, calls, failed_calls, request_tokens, response_tokens, total_tokens, cost_usd,
 from minutes
 order by minute, model;

@@ -1,5 +1,6 @@
 -- Models that the price table does not know
 -- One row per model and provider, most tokens first.
+-- Chart: bar y=model x=total_tokens
 select
     model, provider, count(*) as calls, sum(request_tokens)::bigint as request_tokens,
     sum(response_tokens)::bigint as response_tokens, sum(total_tokens)::bigint as total_tokens,

@@ -1,0 +1,77 @@
+"""Bars: a ranking, each bar divided, or several measures side by side."""
+
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from queries.charts import labels, parts, rows
+from queries.charts.plan import Plan
+
+_BAR, _THIN_BAR = 24, 13
+_ROOM = 1.09
+
+
+def bars(frame: pl.DataFrame, plan: Plan) -> tuple[Any, str]:
+    """Draw a bar for each `y`, divided by `color`, or one for each measure; return it and what it leaves out."""
+    measures, beside = plan.columns["x"], len(plan.columns["x"]) > 1
+    found = pl.concat(
+        frame.select(
+            parts.text(plan, "y"),
+            parts.text(plan, "facet"),
+            pl.lit(labels.words(name)).alias("color") if beside else parts.text(plan, "color"),
+            x=pl.col(name).cast(pl.Float64),
+            text=parts.written(name, name, frame.schema[name]),
+        )
+        for name in measures
+    ).drop_nulls("x")
+    found, note = rows.keep(found, "y", pl.col("x").sum(), rows.MOST_BARS)
+    if not beside:
+        found = rows.fold(found, pl.col("x").sum())
+    if not beside and "facet" not in plan.columns:
+        found = found.sort(pl.col("x").sum().over("y"), descending=True, maintain_order=True)
+    group = [pl.col(name) for name in ("y", "facet", *(["color"] if beside else []))]
+    said = parts.written(measures[0], "total", frame.schema[measures[0]])
+    is_first = pl.int_range(pl.len()).over(group) == 0
+    found = found.with_columns(total=pl.col("x").sum().over(group))
+    found = found.with_columns(said=pl.when(is_first).then(said).otherwise(pl.lit("")))
+    return _drawn(found, plan, parts.limits(frame, plan)), note
+
+
+def _drawn(found: pl.DataFrame, plan: Plan, limits: pl.Series | None) -> Any:
+    measures, beside = plan.columns["x"], len(plan.columns["x"]) > 1
+    colors = [labels.words(name) for name in measures] if beside else _by_size(found)
+    found = found.with_columns(rank=pl.col("color").replace_strict(colors, range(len(colors)), return_dtype=pl.Int64))
+    names = {"y": parts.title(plan, "y"), "color": "" if beside else parts.title(plan, "color")}
+    order = found["y"].unique(maintain_order=True).to_list()
+    y = alt.Y("y:N", title=names["y"], sort=order, axis=alt.Axis(labelLimit=parts.LONGEST_LABEL))
+    offset: dict[str, Any] = {"yOffset": alt.YOffset("color:N", sort=colors)} if beside else {}
+    base = alt.Chart(parts.values(found)).encode(y=y, **offset)
+    axis = parts.axis(measures, found["total"], plan.whole)
+    # Room for the numbers at the ends of the bars. Facets have a scale each, so there the legend has to keep away.
+    scale = alt.Undefined if "facet" in plan.columns else alt.Scale(domainMax=_room(found["total"], limits))
+    x: dict[str, Any] = {"axis": axis, "title": labels.title(measures, plan.unit), "scale": scale}
+    tips = [alt.Tooltip(f"{channel}:N", title=name) for channel, name in names.items() if name]
+    drawn = base.mark_bar(stroke="white", strokeWidth=0.7).encode(
+        x=alt.X("x:Q", stack=None if beside else "zero", **x),
+        color=parts.color(colors, names["color"]),
+        order=[alt.Order("rank:Q"), alt.Order("x:Q", sort="descending")],
+        tooltip=[*tips, alt.Tooltip("text:N", title=x["title"])],
+    )
+    totals = base.mark_text(align="left", dx=4, color=parts.INK).encode(x=alt.X("total:Q", **x), text="said:N")
+    layers = alt.layer(drawn, totals, *parts.limit(limits, "x"))
+    sized = layers.properties(width=parts.WIDTH, height=alt.Step(_THIN_BAR if beside else _BAR))
+    return parts.faceted(sized, plan, found["facet"])
+
+
+def _room(totals: pl.Series, limits: pl.Series | None) -> float:
+    largest = [column.cast(pl.Float64).max() for column in (totals, limits) if column is not None]
+    # All zeros make an axis as well.
+    return max(*(size for size in largest if isinstance(size, float)), 1e-6, 0) * _ROOM
+
+
+def _by_size(found: pl.DataFrame) -> list[str]:
+    """Return the colours, the largest first, and `others` last."""
+    sizes = found.group_by("color", maintain_order=True).agg(pl.col("x").sum())
+    others = pl.col("color") == "others"
+    return sizes.sort(others, "x", descending=[False, True], maintain_order=True)["color"].to_list()

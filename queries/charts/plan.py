@@ -1,0 +1,115 @@
+"""An answer → a Vega-Lite chart, as the `Chart:` line in the comment of its report says.
+
+`-- Chart: KIND channel=column …`, for example `-- Chart: bar y=model x=peak_tpm,avg_tpm`. The kinds:
+
+- `bar`: a ranking. `y` is what is ranked, `x` a measure, or several side by side; `color` divides a bar.
+- `series`: `y` over times `x`, a line for each `color`, zero where there is no row, and the peak of each marked.
+- `line`: the same as it is: nothing is filled in or marked.
+- `column`: a measure `y` per period `x`.
+- `point`: `y` over times `x`, with `color`, `size` and `shape`.
+- `span`: what `y` lasted, from the first time of `x` to the second, as `x=started_at,ended_at`.
+
+`facet=column` makes one picture for each value; `limit=column` draws a line at it; `about=column` writes what the
+first row has of it under the title; `none='no story'` names an unknown value, and `unit='requests a minute'`
+says what the name of a measure doesn't.
+"""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from queries.cells import cell, visible
+from queries.errors import QueryError, nearest
+from queries.reports import Answer
+
+INSTALL = "pictures need Altair: pip install 'llm-ingest[charts]'"
+KINDS = ("bar", "series", "line", "column", "point", "span")
+_CHANNELS = ("x", "y", "color", "size", "shape", "facet", "limit", "about")
+_WORDS = ("none", "unit")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a `Chart:` line says: the kind, the columns of each channel, and words that the columns don't say."""
+
+    kind: str
+    columns: Mapping[str, list[str]]
+    none: str = "unknown"
+    unit: str = ""
+    whole: Sequence[str] = ()
+    """Columns of whole numbers."""
+
+
+def chart(answer: Answer) -> Any:
+    """Return *answer* as an Altair chart, which a notebook shows and a script may change."""
+    plan = _plan(answer)
+    try:
+        from queries.charts.kinds import draw
+    except ImportError as error:
+        raise QueryError(INSTALL) from error
+    known = [pl.col(name).is_not_null() for name in plan.columns["x"]]
+    if plan.kind == "bar":
+        known = [pl.any_horizontal(known)]  # of several measures side by side, some may be unknown
+    elif plan.kind != "span":
+        known += [pl.col(plan.columns["y"][0]).is_not_null()]
+    frame = answer.frame.filter(*known)
+    if frame.is_empty():
+        raise QueryError(f"nothing to draw: {answer.name} gave no rows")
+    return draw(frame, plan, heading=visible(answer.title), subtitle=_subtitle(answer, plan))
+
+
+def _plan(answer: Answer) -> Plan:
+    """Read the `Chart:` line of *answer*, and check that it names what there is."""
+    where = f"the Chart line of {answer.name}"
+    if not answer.chart:
+        raise QueryError(
+            f"{answer.name} has no picture; a comment line such as `-- Chart: bar y=model x=calls` gives one"
+        )
+    try:
+        kind, *pairs = shlex.split(answer.chart)
+    except ValueError as error:
+        raise QueryError(f"{where}: {error}") from error
+    given = dict(pair.partition("=")[::2] for pair in pairs)
+    if kind not in KINDS:
+        raise QueryError(f"{where} begins with {kind!r}{nearest(kind, KINDS)}")
+    for name in given:
+        if name not in {*_CHANNELS, *_WORDS}:
+            raise QueryError(f"{where} says {name!r}{nearest(name, (*_CHANNELS, *_WORDS))}")
+    schema = answer.frame.schema
+    columns = {name: value.split(",") for name, value in given.items() if name in _CHANNELS}
+    for name in (name for names in columns.values() for name in names):
+        if name not in schema:
+            raise QueryError(f"{where} names no column {name!r}{nearest(name, schema)}")
+    if not {"x", "y"} <= set(columns) or (kind == "span" and len(columns["x"]) != 2):  # noqa: PLR2004 - from and to
+        raise QueryError(f"{where} needs x=… and y=…" + (", and two columns for x" if kind == "span" else ""))
+    _check_types(where, kind, columns, schema)
+    whole = [name for name, kind in schema.items() if kind.is_integer()]
+    return Plan(kind, columns, whole=whole, **{name: value for name, value in given.items() if name in _WORDS})
+
+
+def _check_types(where: str, kind: str, columns: Mapping[str, list[str]], schema: pl.Schema) -> None:
+    """Refuse words where a chart has numbers or times."""
+    numbers = [*columns.get("size", []), *columns.get("limit", []), *columns["x" if kind == "bar" else "y"]]
+    for name in numbers if kind != "span" else []:
+        if not schema[name].is_numeric():
+            raise QueryError(f"{where} draws {name}, which is not a number")
+    for name in columns["x"] if kind != "bar" else []:
+        if not isinstance(schema[name], pl.Datetime | pl.Date):
+            raise QueryError(f"{where} draws {name} as times, which it is not")
+
+
+def _subtitle(answer: Answer, plan: Plan) -> str:
+    """Return which calls were asked about, and what all rows are about."""
+    given = {name: value for name, value in answer.parameters.items() if value is not None and name != "file"}
+    about = [_said(name, answer.frame[name][0]) for name in plan.columns.get("about", [])]
+    texts = (", ".join(map(str, value)) if isinstance(value, list) else str(value) for value in given.values())
+    asked = (f"{name} {text}" for name, text in zip(given, texts, strict=True))
+    return visible(" · ".join([*about, *asked]))
+
+
+def _said(name: str, value: object) -> str:
+    return f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else cell(name, value)
