@@ -1,5 +1,6 @@
 """History → warehouse: every file of the given paths once, the oldest first, many files in one commit."""
 
+import contextlib
 import logging
 import tempfile
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from ingest.cursor import Cursor
 from ingest.errors import SourceError
 from ingest.identity import HEAD, known_names
 from ingest.intake import Intake
+from ingest.joint import Joint, Turn
 from ingest.sealing import is_sealed, quiet_seconds
 from ingest.sources import expand
 from ingest.streams import PlainStream, Stream, open_stream
@@ -21,6 +23,9 @@ COMMIT_ROWS = 120_000
 
 COMMIT_BYTES = 512 << 20
 """Bytes that are read before their offsets are committed, however few rows they hold."""
+
+JOINT_ROUNDS = 4
+"""How often files are put off because they may be the same source as another, before each is read alone."""
 
 STDIN = Path("-")
 
@@ -60,18 +65,26 @@ def backfill(files: Sequence[Path], intake: Intake, *, progress: Callable[[int, 
     Raises:
         WarehouseError: Nothing more can be written; what was committed stays, and a later run goes on from there.
     """
-    outcome, reading = Outcome(), _Reading(intake)
-    queue = list(files)
+    reading = _Reading(intake, progress)
+    queue, rounds = list(files), 0 if STDIN in files else JOINT_ROUNDS
     while queue:
-        path = queue.pop(0)
-        try:
-            _read(path, reading, outcome, progress)
-        except (OSError, SourceError) as error:
-            outcome.failed.append(f"{path}: {_reason(error)}")
-        outcome.files += 1
-        if not queue:
-            queue = reading.finish()
-    return outcome
+        later = _round(queue, reading, Joint(intake) if rounds else None)
+        rounds -= bool(later)
+        queue = reading.finish() + later
+    return reading.outcome
+
+
+def _round(files: Sequence[Path], reading: "_Reading", joint: Joint | None) -> list[Path]:
+    """Read *files*; return those that may be the same source as one of the others, for the next round."""
+    later = []
+    for path in files:
+        if reading.visit(path, joint):
+            later.append(path)
+        if joint and joint.full:
+            reading.join(joint)
+    if joint:
+        reading.join(joint)
+    return later
 
 
 @dataclass
@@ -79,21 +92,52 @@ class _Reading:
     """The cursors whose rows wait to be committed, and those whose rows are on their way."""
 
     intake: Intake
-    waiting: list[Cursor] = field(default_factory=list)
+    progress: Callable[[int, Path], None]
+    outcome: Outcome = field(default_factory=Outcome)
+    waiting: dict[int, Cursor] = field(default_factory=dict)
     flying: list[Cursor] = field(default_factory=list)
     again: list[Path] = field(default_factory=list)
+    rows: int = 0
+    bytes: int = 0
+
+    def visit(self, path: Path, joint: Joint | None) -> bool:
+        """Read *path*, or leave it to *joint*; tell whether it must be visited again, after those that were taken."""
+        self.outcome.files += 1
+        try:
+            cursor = _open(path, self.intake)
+            if cursor is None:
+                return False
+            with contextlib.closing(cursor.stream):
+                turn = joint.offer(cursor) if joint else Turn.ALONE
+                if turn is Turn.ALONE:
+                    self._read(cursor)
+        except (OSError, SourceError) as error:
+            self.outcome.failed.append(f"{path}: {_reason(error)}")
+            return False
+        self.outcome.files -= turn is Turn.LATER
+        return turn is Turn.LATER
+
+    def join(self, joint: Joint) -> None:
+        """Parse what *joint* holds."""
+        read, alone = joint.parse()
+        for part in read:
+            self.rows += part.cursor.pending_rows
+            self._took(part.cursor, len(part.data), part.consumed)
+            if not part.cursor.claimed:
+                self.outcome.unknown.append(part.cursor.path)
+        if self._is_due():
+            self.flush(wait=False)
+        for path in alone:
+            self.outcome.files -= 1
+            self.visit(path, None)
 
     def flush(self, *, wait: bool) -> None:
         """Commit what waits, after what is on its way."""
         self.intake.settle()
-        self.again += [c.path for c in self.flying if c.lost and c not in self.waiting and c.path != STDIN]
-        self.intake.flush(self.waiting, wait=wait, file_times=True)
-        self.flying, self.waiting = self.waiting, []
-
-    def is_due(self) -> bool:
-        """Whether enough waits to be worth a commit."""
-        rows = sum(c.pending_rows for c in self.waiting)
-        return rows >= COMMIT_ROWS or sum(c.pending_bytes for c in self.waiting) >= COMMIT_BYTES
+        self.again += [c.path for c in self.flying if c.lost and id(c) not in self.waiting and c.path != STDIN]
+        self.flying = list(self.waiting.values())
+        self.waiting, self.rows, self.bytes = {}, 0, 0
+        self.intake.flush(self.flying, wait=wait, file_times=True)
 
     def finish(self) -> list[Path]:
         """Commit everything; return the files that must be read again because another writer read them too."""
@@ -102,38 +146,43 @@ class _Reading:
         again, self.again = self.again, []
         return again
 
-
-def _read(path: Path, reading: _Reading, outcome: Outcome, progress: Callable[[int, Path], None]) -> None:
-    """Read *path* to its end, committing now and then."""
-    intake = reading.intake
-    cursor = _open(path, intake)
-    if cursor is None:
-        return
-    try:
+    def _read(self, cursor: Cursor) -> None:
+        """Read to the end, committing now and then."""
+        path, intake = cursor.path, self.intake
         known, consumed = cursor.committed is not None, 0
         sealed = path == STDIN or is_sealed(cursor.stream, quiet_seconds=quiet_seconds(path))
-        while _is_placed(cursor, reading) and (taken := intake.read(cursor, sealed=sealed)):
-            if cursor not in reading.waiting:
-                reading.waiting.append(cursor)
-            outcome.bytes += taken
-            progress(cursor.stream.consumed(cursor.position) - consumed, path)
-            consumed = cursor.stream.consumed(cursor.position)
-            if reading.is_due():
-                reading.flush(wait=False)
+        while self._is_placed(cursor):
+            before = cursor.pending_rows
+            if not (taken := intake.read(cursor, sealed=sealed)):
+                break
+            done = cursor.stream.consumed(cursor.position)
+            self.rows += cursor.pending_rows - before
+            self._took(cursor, taken, done - consumed)
+            consumed = done
+            if self._is_due():
+                self.flush(wait=False)
         if not known and not cursor.claimed and cursor.stream.read(cursor.position and cursor.position - 1, 1):
-            outcome.unknown.append(path)
+            self.outcome.unknown.append(path)
         if cursor.stream.read(cursor.position, 1):
-            outcome.open_ended.append(path)
-    finally:
-        cursor.stream.close()
+            self.outcome.open_ended.append(path)
 
+    def _took(self, cursor: Cursor, taken: int, consumed: int) -> None:
+        """Note that *cursor* has read *taken* bytes, for which *consumed* bytes of its file were needed."""
+        self.waiting[id(cursor)] = cursor
+        self.bytes += taken
+        self.outcome.bytes += taken
+        self.progress(consumed, cursor.path)
 
-def _is_placed(cursor: Cursor, reading: _Reading) -> bool:
-    """Wait for whoever may be reading the same source; False when nothing is left to read then."""
-    if not reading.intake.may_read(cursor):
-        reading.flush(wait=True)
-        return reading.intake.place(cursor)
-    return not cursor.lost or reading.intake.place(cursor)
+    def _is_due(self) -> bool:
+        """Whether enough waits to be worth a commit."""
+        return self.rows >= COMMIT_ROWS or self.bytes >= COMMIT_BYTES
+
+    def _is_placed(self, cursor: Cursor) -> bool:
+        """Wait for whoever may be reading the same source; False when nothing is left to read then."""
+        if not self.intake.may_read(cursor):
+            self.flush(wait=True)
+            return self.intake.place(cursor)
+        return not cursor.lost or self.intake.place(cursor)
 
 
 def _open(path: Path, intake: Intake) -> Cursor | None:

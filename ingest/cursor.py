@@ -28,7 +28,7 @@ class Guess:
     rows: "Future[Rows]"
 
 
-@dataclass
+@dataclass(eq=False)
 class Cursor:
     """A source open for reading.
 
@@ -36,6 +36,7 @@ class Cursor:
     it has been read. The rows between the two are `pending`. `claimed` counts the records that a format knew. `lost`
     says that the source has moved on in the warehouse, or that a commit failed: it must be placed anew. `rivals` and
     `births` are what `survey` found. `guess` is the block after the next one, when that is being parsed already.
+    `unrecalled` is the offset before which lines may set a context that nobody has looked for yet: see `recall`.
     """
 
     path: Path
@@ -56,11 +57,12 @@ class Cursor:
     rivals: frozenset[str] = frozenset()
     births: int = 0
     guess: Guess | None = None
+    unrecalled: int = 0
 
     @property
     def pending_rows(self) -> int:
         """Rows read and not yet committed."""
-        return sum(r.calls.height + r.events.height + r.rejects.height for r in self.pending)
+        return sum(r.height for r in self.pending)
 
     @property
     def yielded(self) -> bool:
@@ -106,20 +108,26 @@ def resume(cursor: Cursor, found: tuple[str, Position] | None) -> None:
     cursor.pending.clear()
     cursor.digest.reset()
     cursor.contexts, cursor.head, cursor.tail, cursor.guess = {}, b"", b"", None
-    cursor.source_id, cursor.committed, cursor.position, cursor.lost = None, None, 0, False
+    cursor.source_id, cursor.committed, cursor.position, cursor.lost, cursor.unrecalled = None, None, 0, False, 0
     cursor.encoding = encoding_of(cursor.stream.read(0, 2))
     if found:
         cursor.source_id, position = found
-        if any(f.sets_context is not None for f in cursor.formats):
-            _recover(cursor, position.offset)
+        cursor.unrecalled = position.offset
+        if not cursor.stream.can_grow:
+            recall(cursor)  # it can't be read backwards
         cursor.tail = cursor.stream.before(position.offset)
         cursor.committed = cursor.position = position.offset
     cursor.searched = cursor.position
 
 
-def _recover(cursor: Cursor, offset: int) -> None:
-    """Learn what the lines before *offset* say about those after it."""
-    at = 0
+def recall(cursor: Cursor) -> None:
+    """Learn what the lines that were committed say about those after them.
+
+    Not before there are such lines: it takes reading all of the source, and most have not grown since.
+    """
+    at, offset, cursor.unrecalled = 0, cursor.unrecalled, 0
+    if all(f.sets_context is None for f in cursor.formats):
+        return
     while at < offset:
         data = cursor.stream.read(at, min(QUANTUM, offset - at))
         if not data:

@@ -154,16 +154,9 @@ def _placed(rows: pl.DataFrame, where: pl.DataFrame) -> pl.DataFrame:
 
 
 def _commit(intake: Intake, label: str, batch: Batch) -> None:
-    frames = stamp(
-        batch.calls,
-        batch.events,
-        batch.rejects,
-        source_id=batch.source_id,
-        path=label,
-        prices=intake.prices,
-        now=datetime.now(UTC),
-        file_time=None,
-    )
+    named = {"source_id": pl.lit(batch.source_id), "source_path": pl.lit(label)}
+    tables = (frame.with_columns(**named) for frame in (batch.calls, batch.events, batch.rejects))
+    frames = stamp(*tables, prices=intake.prices, now=datetime.now(UTC))
     done = Batch(batch.source_id, label, batch.start, batch.end, None, batch.tail, *frames)
     intake.warehouse.commit([done])
     calls = done.calls

@@ -17,14 +17,14 @@ def document(stream: Stream, beginning: bytes, formats: Sequence[Format], *, end
     *beginning* is what has been read of it, all of it if it *ended*. A complete document can't grow, so it need not be
     sealed to be taken.
     """
-    if not _may_be_document(beginning, ended=ended):
+    if not may_be_document(beginning, ended=ended):
         return None
     data = beginning if ended else stream.read(0, MAX_DOCUMENT + 1)
     rows = parse_document(data, formats) if len(data) <= MAX_DOCUMENT else None
     return (rows, data) if rows else None
 
 
-def _may_be_document(beginning: bytes, *, ended: bool) -> bool:
+def may_be_document(beginning: bytes, *, ended: bool) -> bool:
     """Tell a document from JSON lines: its first line is no value of its own, or there is no second line."""
     start = beginning.lstrip(b"\xef\xbb\xbf \t\r\n")
     if start[:1] not in (b"{", b"["):

@@ -46,6 +46,11 @@ def family_of(head: bytes) -> str:
     return _digest(head, _runs(head)[-1] if head else 0)
 
 
+def first_line(head: bytes) -> bytes:
+    """Return the first line of *head*: sources with different ones are different."""
+    return head[: head.find(b"\n") + 1] or head
+
+
 def known_names(head: bytes, known: Positions) -> Iterator[tuple[str, Position]]:
     """Yield the known sources that a file beginning with *head* may be: the longest common head first."""
     for length in _runs(head):

@@ -16,12 +16,12 @@ import polars as pl
 
 from ingest.cursor import Cursor, is_outdated, locate, resume, survey
 from ingest.draft import Draft, cut, finish
-from ingest.identity import HEAD, is_copy
+from ingest.identity import HEAD, first_line, is_copy
 from ingest.pricing import Prices
-from ingest.reading import advance
+from ingest.reading import advance, consume
 from ingest.streams import PackedStream, open_stream
 from ingest.warehouse import Batch, Conflict, Position
-from parsers import Format
+from parsers import Format, Rows
 
 
 class Ledger(Protocol):
@@ -137,7 +137,7 @@ class Intake:
         if cursor.lost or cursor.yielded:
             return True
         head = cursor.stream.read(0, HEAD) if not cursor.position else cursor.head
-        others = self._heads.get(_first_line(head), ())
+        others = self._heads.get(first_line(head), ())
         if any(o is not cursor and (h.startswith(head) or head.startswith(h)) for h, o in others):
             return False
         if is_outdated(cursor, head, self.warehouse) and not self.place(cursor):
@@ -148,13 +148,22 @@ class Intake:
     def read(self, cursor: Cursor, *, sealed: bool = False) -> int:
         """Read on; return how many bytes of records that was. Call it only if `may_read`."""
         taken = advance(cursor, sealed=sealed, pool=self._parser)
+        self._claim(cursor)
+        return taken
+
+    def take(self, cursor: Cursor, data: bytes, rows: Rows) -> None:
+        """Let *cursor* have read *data*, which was parsed elsewhere. Call it only if `may_read`."""
+        consume(cursor, data, rows)
+        self._claim(cursor)
+
+    def _claim(self, cursor: Cursor) -> None:
+        """Keep others from reading what may be the same source until this is committed."""
         if cursor.source_id is not None:
             self._claims[cursor.source_id] = cursor
         elif cursor.yielded and not cursor.committed:
-            claimed = self._heads.setdefault(_first_line(cursor.head), [])
+            claimed = self._heads.setdefault(first_line(cursor.head), [])
             if not any(o is cursor for _, o in claimed):
                 claimed.append((cursor.head, cursor))
-        return taken
 
     def flush(self, cursors: Iterable[Cursor], *, wait: bool = True, file_times: bool = False) -> None:
         """Commit what *cursors* have read, in one commit; with *wait*, return when it is in the warehouse.
@@ -208,7 +217,7 @@ class Intake:
 
     def _commit(self, drafts: Sequence[Draft]) -> None:
         now = datetime.now(UTC)
-        batches = [finish(draft, self.prices, now) for draft in drafts]
+        batches = finish(drafts, self.prices, now)
         self.warehouse.commit(batches)
         self.totals.commits += 1
         self.totals.committed_at = time.monotonic()
@@ -222,10 +231,6 @@ def _rewind(cursor: Cursor) -> None:
     if isinstance(cursor.stream, PackedStream) and not cursor.stream.at_start:
         cursor.stream.close()
         cursor.stream = open_stream(cursor.path)
-
-
-def _first_line(head: bytes) -> bytes:
-    return head[: head.find(b"\n") + 1] or head
 
 
 def _file_time(cursor: Cursor) -> datetime | None:

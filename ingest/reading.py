@@ -4,7 +4,7 @@ from concurrent.futures import Executor
 
 import polars as pl
 
-from ingest.cursor import QUANTUM, Cursor, Guess, end_of_lines, line_end_of
+from ingest.cursor import QUANTUM, Cursor, Guess, end_of_lines, line_end_of, recall
 from ingest.documents import document
 from ingest.identity import HEAD
 from ingest.streams import TAIL
@@ -34,9 +34,11 @@ def advance(cursor: Cursor, *, sealed: bool = False, quantum: int = QUANTUM, poo
         data = cursor.stream.read(cursor.position, size)
         ended = len(data) < size
         cut = len(data) if ended and sealed else end_of_lines(data, cursor.encoding)
+        if cut and cursor.unrecalled:
+            recall(cursor)
         if not cursor.position and (found := document(cursor.stream, data, cursor.formats, ended=ended)):
             rows, whole = found
-            _consume(cursor, whole, rows)
+            consume(cursor, whole, rows)
             return len(whole)
         if cursor.encoding == "utf-8" and data.startswith(_HOLE):
             return _skip_hole(cursor)
@@ -70,12 +72,13 @@ def _guess_next(cursor: Cursor, offset: int, pool: Executor) -> None:
 def _took(cursor: Cursor, block: Block, rows: Rows) -> int:
     taken = rows.end - block.offset
     if taken:
-        _consume(cursor, block.data[:taken], rows)
+        consume(cursor, block.data[:taken], rows)
         cursor.contexts = rows.contexts
     return taken
 
 
-def _consume(cursor: Cursor, data: bytes, rows: Rows | None) -> None:
+def consume(cursor: Cursor, data: bytes, rows: Rows | None) -> None:
+    """Move *cursor* beyond *data*, which held *rows*."""
     cursor.digest.update(data)
     cursor.tail = (cursor.tail + data[-TAIL:])[-TAIL:]
     if len(cursor.head) < HEAD and cursor.committed is None:
@@ -83,7 +86,7 @@ def _consume(cursor: Cursor, data: bytes, rows: Rows | None) -> None:
     cursor.position += len(data)
     cursor.searched = cursor.position
     cursor.claimed += rows.claimed if rows else 0
-    if rows and (rows.calls.height or rows.events.height or rows.rejects.height):
+    if rows and rows.height:
         cursor.pending.append(rows)
 
 
@@ -95,7 +98,7 @@ def _skip_hole(cursor: Cursor) -> int:
     start = cursor.position
     while data := cursor.stream.read(cursor.position, QUANTUM):
         run = len(data) - len(data.lstrip(b"\0"))
-        _consume(cursor, data[:run], None)
+        consume(cursor, data[:run], None)
         if run < QUANTUM:
             break
     return _refuse(cursor, hole(start, cursor.position), start)
@@ -112,7 +115,7 @@ def _skip_overlong(cursor: Cursor, head: bytes, *, sealed: bool) -> int:
         data = cursor.stream.read(cursor.position, size)
         newline = data.find(line_end_of(cursor.encoding)) if length is None else -1
         piece = data if newline < 0 else data[: newline + len(line_end_of(cursor.encoding))]
-        _consume(cursor, piece, None)
+        consume(cursor, piece, None)
         if newline >= 0 or len(data) < size:
             break
     return _refuse(cursor, overlong(head, start, cursor.position), start)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
@@ -151,51 +152,67 @@ def is_source(key: str) -> bool:
 def _append_new(table: Table, batches: Sequence[Batch]) -> None:
     """Append what *batches* hold for *table* beyond the table's own offsets, which a crash may have left ahead."""
     while True:
-        rows, offsets, expected = [], {}, {}
-        for batch in batches:
-            own = table.offsets.get(batch.source_id)
-            new = _rows_beyond(batch, table.name, max(own or 0, batch.start or 0))
-            if new.is_empty():
-                continue
-            rows.append(new)
-            offsets[batch.source_id] = batch.end
-            expected[batch.source_id] = own
+        own = {b.source_id: table.offsets.get(b.source_id) for b in batches}
+        owed = [_Owed(b, at) for b in batches if (at := max(own[b.source_id] or 0, b.start or 0)) < b.end]
+        if table.name == "batches":
+            rows = [_ledger(owed)] if owed else []
+        else:
+            owed = [o for o in owed if o.rows(table.name).height]
+            rows = [o.rows(table.name) for o in owed]
         if not rows:
             return
+        offsets = {o.batch.source_id: o.batch.end for o in owed}
         try:
-            table.append(pl.concat(rows), offsets, expected)
+            table.append(pl.concat(rows), offsets, {source_id: own[source_id] for source_id in offsets})
         except Conflict:
             table.refresh()
         else:
             return
 
 
-def _rows_beyond(batch: Batch, table: str, offset: int) -> pl.DataFrame:
-    if offset >= batch.end:
-        return pl.DataFrame(schema=polars_schema(TABLES[table]))
-    beyond = pl.col("source_offset") >= offset
-    if table == "llm_events":
-        return batch.events.filter(beyond)
-    if table == "rejects":
-        return batch.rejects.filter(beyond)
-    calls = batch.calls.filter(beyond)
-    formats = pl.concat([batch.calls["format"], batch.events["format"], batch.rejects["format"]]).unique().drop_nulls()
-    row = {
-        "committed_at": datetime.now(UTC),
-        "source_id": batch.source_id,
-        "source_path": batch.source_path,
-        "format": ",".join(formats.sort()) or None,
-        "start_offset": offset,
-        "end_offset": batch.end,
-        "digest": batch.digest if offset == (batch.start or 0) else None,
-        "tail": batch.tail,
-        "calls": calls.height,
-        "events": batch.events.filter(beyond).height,
-        "rejects": batch.rejects.filter(beyond).height,
-        "first_at": calls["created_at"].min(),
-        "last_at": calls["created_at"].max(),
-    }
-    return pl.DataFrame([row], schema=polars_schema(BATCHES))
+class _Owed(NamedTuple):
+    """A batch of which a table lacks what lies beyond an offset."""
+
+    batch: Batch
+    offset: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether that is all of it."""
+        return self.offset == (self.batch.start or 0)
+
+    def rows(self, table: str) -> pl.DataFrame:
+        """Return the rows for *table* that it lacks."""
+        frames = {_CALLS: self.batch.calls, "llm_events": self.batch.events, "rejects": self.batch.rejects}
+        return frames[table] if self.whole else frames[table].filter(pl.col("source_offset") >= self.offset)
+
+
+def _ledger(owed: Sequence[_Owed]) -> pl.DataFrame:
+    """Return the rows of the ledger for what it lacks."""
+    now = datetime.now(UTC)
+    return pl.DataFrame([_entry(o, now) for o in owed], schema=polars_schema(BATCHES), orient="row")
+
+
+def _entry(owed: _Owed, now: datetime) -> tuple[object, ...]:
+    batch = owed.batch
+    calls, events, rejects = (owed.rows(name) for name in (_CALLS, "llm_events", "rejects"))
+    named = (frame["format"].unique().to_list() for frame in (batch.calls, batch.events, batch.rejects) if frame.height)
+    formats = {name for names in named for name in names if name is not None}
+    return (
+        now,
+        batch.source_id,
+        batch.source_path,
+        ",".join(sorted(formats)) or None,
+        owed.offset,
+        batch.end,
+        batch.digest if owed.whole else None,
+        batch.tail,
+        calls.height,
+        events.height,
+        rejects.height,
+        calls["created_at"].min(),
+        calls["created_at"].max(),
+    )
 
 
 __all__ = ["Batch", "Conflict", "Position", "Warehouse"]

@@ -36,6 +36,11 @@ class Rows:
     contexts: Contexts
     claimed: int = 0
 
+    @property
+    def height(self) -> int:
+        """How many rows that is, of all tables."""
+        return self.calls.height + self.events.height + self.rejects.height
+
 
 def parse(block: Block, formats: Sequence[Format], contexts: Contexts | None = None) -> Rows:
     """Parse *block*; *contexts* is what the blocks before it left."""
@@ -44,11 +49,11 @@ def parse(block: Block, formats: Sequence[Format], contexts: Contexts | None = N
     after = dict(contexts or {})
     owner = _owner(block, lines, formats, after)
     claimed = []
-    for format_, records in _claimed(lines, formats) if owner is None else [(owner, lines.frame())]:
+    for format_, records in claimed_by(lines, formats) if owner is None else [(owner, lines.frame())]:
         closed, open_at = _closed(records, lines, format_, end)
         end = min(end, open_at)
         claimed.append((format_, closed))
-    rows = _rows(claimed, lines.rejects, end, after)
+    rows = rows_of(claimed, lines.rejects, end, after)
     if block.sealed and len(lines) and not block.data.endswith(_LINE_ENDS):
         return replace(rows, calls=_flagged(rows.calls, int(lines.offsets[-1])))
     return rows
@@ -57,12 +62,13 @@ def parse(block: Block, formats: Sequence[Format], contexts: Contexts | None = N
 def parse_records(records: pl.DataFrame, formats: Sequence[Format], end: int) -> Rows | None:
     """Parse JSON *records* (`RECORDS`) that were found without splitting lines; None when no format claims any."""
     claimed = _offered(records, [f for f in formats if f.json and f.heads is None])
-    return _rows(claimed, pl.DataFrame(schema=REJECTED), end, {}) if claimed else None
+    return rows_of(claimed, pl.DataFrame(schema=REJECTED), end, {}) if claimed else None
 
 
-def _rows(
+def rows_of(
     claimed: Sequence[tuple[Format, pl.DataFrame]], refused: pl.DataFrame, end: int, after: dict[str, Context]
 ) -> Rows:
+    """Return the rows of the records before *end* that each format *claimed*; *after* becomes the contexts there."""
     calls, events, rejects, count = [], [], [refused.with_columns(format=pl.lit(None, dtype=pl.String))], 0
     for format_, records in claimed:
         before_end = records.filter(pl.col("source_offset") < end)
@@ -118,7 +124,7 @@ def _owner(block: Block, lines: Lines, formats: Sequence[Format], contexts: Cont
     return next((f for f, yes in zip(candidates, told, strict=True) if yes), None)
 
 
-def _claimed(lines: Lines, formats: Sequence[Format]) -> list[tuple[Format, pl.DataFrame]]:
+def claimed_by(lines: Lines, formats: Sequence[Format]) -> list[tuple[Format, pl.DataFrame]]:
     """Return the records that each format claims, those that none claims left out."""
     result = []
     for kind in (False, True):

@@ -1,0 +1,129 @@
+"""Many small new files → one block: planning how to parse costs the same for a file of two lines as for 16 MB."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from ingest.cursor import QUANTUM, Cursor
+from ingest.documents import may_be_document
+from ingest.identity import HEAD, first_line
+from ingest.intake import Intake
+from ingest.streams import PlainStream
+from parsers import Block, parse
+from parsers.joint import parse_jointly
+
+MAX_FILE = 4 << 20
+"""Files beyond this are worth a block of their own."""
+
+MAX_FILES = 1024
+"""Files of a block."""
+
+_BOM = b"\xef\xbb\xbf"
+
+
+class Turn(Enum):
+    """When a file is read: it was taken and is parsed with others, or it must wait for another, or be read alone."""
+
+    TAKEN = "taken"
+    LATER = "later"
+    ALONE = "alone"
+
+
+@dataclass
+class Part:
+    """A file that was read and waits to be parsed: its bytes, and how many of the file itself those took."""
+
+    cursor: Cursor
+    data: bytes
+    consumed: int
+
+
+@dataclass
+class Joint:
+    """Files of one round that are parsed together.
+
+    Of files that may be the same source only the first is taken, or read alone; the others wait for the next round,
+    when that one is committed and their content decides.
+    """
+
+    intake: Intake
+    parts: list[Part] = field(default_factory=list)
+    size: int = 0
+    _whole: set[bytes] = field(default_factory=set)
+    _short: dict[bytes, list[bytes]] = field(default_factory=dict)
+    _lines: dict[bytes, list[bytes]] = field(default_factory=dict)
+    _barren: dict[bytes, bool] = field(default_factory=dict)
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to parse."""
+        return self.size >= QUANTUM or len(self.parts) >= MAX_FILES
+
+    def offer(self, cursor: Cursor) -> Turn:
+        """Take what *cursor*, just placed, reads, if that is small and new, and say whose turn it is.
+
+        Raises:
+            OSError: The file can't be read.
+            SourceError: A packed file is damaged.
+        """
+        if cursor.source_id is not None:
+            return Turn.ALONE
+        head = cursor.stream.read(0, HEAD)
+        waits = self._meets(head) or not self.intake.may_read(cursor)
+        data = b"" if waits else _all_of(cursor)
+        if waits or data:
+            self._remember(head)
+        if not data:
+            return Turn.LATER if waits else Turn.ALONE
+        self.parts.append(Part(cursor, data, cursor.stream.consumed(len(data))))
+        self.size += len(data)
+        return Turn.TAKEN
+
+    def parse(self) -> tuple[list[Part], list[Path]]:
+        """Return the files that now have been read, and those that must be read alone."""
+        parts, self.parts, self.size = self.parts, [], 0
+        if not parts:
+            return [], []
+        read, alone = [], []
+        for part, rows in zip(parts, parse_jointly([p.data for p in parts], self.intake.formats), strict=True):
+            if rows is None:
+                alone.append(part.cursor.path)
+            else:
+                self.intake.take(part.cursor, part.data, rows)
+                read.append(part)
+        return read, alone
+
+    def _meets(self, head: bytes) -> bool:
+        """Tell whether a file with this *head* may be the same source as one that was met in this round."""
+        family = first_line(head)
+        if len(head) < HEAD:
+            met = any(other.startswith(head) for other in self._lines.get(family, ())) and not self._is_barren(head)
+        else:
+            met = head in self._whole
+        return met or any(head.startswith(s) and not self._is_barren(s) for s in self._short.get(family, ()))
+
+    def _remember(self, head: bytes) -> None:
+        family = first_line(head)
+        if len(head) < HEAD:
+            if head not in self._short.get(family, ()):
+                self._short.setdefault(family, []).append(head)
+        else:
+            self._whole.add(head)
+        self._lines.setdefault(family, []).append(head)
+
+    def _is_barren(self, head: bytes) -> bool:
+        """Tell whether a file of nothing but *head* has no rows: many begin with the same header, no source yet."""
+        if head not in self._barren:
+            rows = parse(Block(head), self.intake.formats) if head.endswith(b"\n") else None
+            self._barren[head] = rows is not None and not rows.height
+        return self._barren[head]
+
+
+def _all_of(cursor: Cursor) -> bytes:
+    """Return all bytes of the file, if it is one that can be parsed with others; else none."""
+    stream = cursor.stream
+    if isinstance(stream, PlainStream) and stream.stat().st_size > MAX_FILE:
+        return b""
+    data = stream.read(0, MAX_FILE + 1)
+    fits = len(data) <= MAX_FILE and data.endswith(b"\n") and cursor.encoding == "utf-8" and not data.startswith(_BOM)
+    return data if fits and not may_be_document(data, ended=True) else b""

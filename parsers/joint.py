@@ -1,0 +1,78 @@
+"""Many whole small sources → rows of each: parsed as one block, since the cost of planning a block is the same for any.
+
+What makes sources depend on their own lines stays out: a source in which a format claims lines whose meaning depends on
+other lines (a context, a record over several lines, a header that names the format) must be parsed alone.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from parsers.dispatch import Rows, claimed_by, rows_of
+from parsers.format import Format
+from parsers.records import Block, Lines, Mask, Positions, split
+
+
+def parse_jointly(sources: Sequence[bytes], formats: Sequence[Format]) -> list[Rows | None]:
+    """Return the rows of each of *sources*, which begin at their offset 0; None for one that must be parsed alone.
+
+    A source is UTF-8 without a byte order mark, complete, not empty, and ends where a line ends.
+    """
+    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum([len(s) for s in sources], dtype=np.int64)])
+    lines = split(Block(b"".join(sources)))
+    alone = _headed(lines, starts, formats)
+    claimed = []
+    for format_, records in claimed_by(lines, formats):
+        home = _home(records, starts)
+        if format_.sets_context is not None or format_.closed is not None:
+            alone[home] = True
+        else:
+            claimed.append((format_, records, home))
+    free = [(format_, records.filter(pl.Series(~alone[home]))) for format_, records, home in claimed]
+    refused = lines.rejects.filter(pl.Series(~alone[_home(lines.rejects, starts)], dtype=pl.Boolean))
+    count = np.bincount(
+        np.concatenate([_home(records, starts) for _, records in free] or [np.zeros(0, np.int64)]),
+        minlength=len(sources),
+    )
+    rows = rows_of(free, refused, int(starts[-1]), {})
+    return _parted(rows, starts, alone, count)
+
+
+def _home(rows: pl.DataFrame, starts: Positions) -> Positions:
+    """Return the number of the source that each of *rows* lies in."""
+    return np.searchsorted(starts, rows["source_offset"].to_numpy(), side="right").astype(np.int64) - 1
+
+
+def _headed(lines: Lines, starts: Positions, formats: Sequence[Format]) -> Mask:
+    """Return which sources begin with a line that says what the whole source is."""
+    alone = np.zeros(len(starts) - 1, np.bool_)
+    candidates = [f.heads for f in formats if f.heads is not None]
+    if candidates:
+        first = lines.frame(np.isin(lines.bounds[:-1], starts[:-1]))
+        told = first.select(pl.any_horizontal(head.fill_null(value=False) for head in candidates)).to_series()
+        alone[_home(first.filter(told), starts)] = True
+    return alone
+
+
+def _parted(rows: Rows, starts: Positions, alone: Mask, count: Positions) -> list[Rows | None]:
+    """Return *rows*, cut at the *starts* of the sources; None for each that must be parsed *alone*."""
+    tables = [_in_order(frame) for frame in (rows.calls, rows.events, rows.rejects)]
+    edges = [np.searchsorted(table["source_offset"].to_numpy(), starts).tolist() for table in tables]
+    tables = [_placed(table, starts) for table in tables]
+    parts: list[Rows | None] = []
+    for i, end in enumerate(np.diff(starts).tolist()):
+        calls, events, rejects = (t.slice(at[i], at[i + 1] - at[i]) for t, at in zip(tables, edges, strict=True))
+        parts.append(None if alone[i] else Rows(calls, events, rejects, end, {}, int(count[i])))
+    return parts
+
+
+def _in_order(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame if frame["source_offset"].is_sorted() else frame.sort("source_offset", maintain_order=True)
+
+
+def _placed(frame: pl.DataFrame, starts: Positions) -> pl.DataFrame:
+    """Return *frame* with offsets in the sources of its rows."""
+    before = pl.Series(starts[_home(frame, starts)], dtype=pl.Int64)
+    places = [name for name in ("source_offset", "source_end") if name in frame.columns]
+    return frame.with_columns(pl.col(name) - before for name in places)

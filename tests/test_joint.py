@@ -1,0 +1,176 @@
+"""Small files that are parsed together give the rows that each gives alone."""
+
+import gzip
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from logs import calls, exactly, intake, lines, noise, session, sessions, tiles
+
+from ingest.backfill import backfill, find
+from parsers import FORMATS, Block, parse
+from parsers.joint import parse_jointly
+
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+
+
+def answer(number, *, filler=10):
+    """Return the Claude Code line of call *number*: its request tokens are the number."""
+    usage = {"input_tokens": number, "output_tokens": 1}
+    message = {"id": f"msg_{number}", "model": "claude-sonnet-4-5", "usage": usage, "content": "é" * filler}
+    record = {"type": "assistant", "sessionId": f"s{number}", "timestamp": "2026-02-03T14:00:00Z", "message": message}
+    return json.dumps(record, ensure_ascii=False).encode() + b"\n"
+
+
+def answers(*numbers):
+    """Return the lines of calls *numbers*, another kind of line between them."""
+    return b"".join(b'{"type":"user","message":{"content":"hi"}}\n' * (n % 3) + answer(n) for n in numbers)
+
+
+def read(folder, warehouse):
+    """Backfill *folder*; return what happened."""
+    with intake(warehouse) as into:
+        return backfill(find([str(folder)]), into, progress=lambda *_: None)
+
+
+def mixed(folder, count, chance):
+    """Write *count* files of every kind into *folder*; return the calls in them."""
+    expected = []
+    for n in range(count):
+        numbers = [n * 100 + k for k in range(1, chance.randrange(2, 12))]
+        kind = chance.choice(("claude", "claude", "maestro", "crlf", "bom", "packed", "binary", "empty", "open"))
+        data = {
+            "maestro": session(n) + lines(*numbers),
+            "binary": bytes(chance.randrange(256) for _ in range(300)) + b"\n" + answers(*numbers),
+            "empty": b"",
+        }.get(kind, answers(*numbers))
+        data = data.replace(b"\n", b"\r\n") if kind == "crlf" else data
+        data = b"\xef\xbb\xbf" + data if kind == "bom" else data
+        if kind == "packed":
+            (folder / f"{n:03}.log.gz").write_bytes(gzip.compress(data))
+        else:
+            (folder / f"{n:03}.log").write_bytes(data + b'{"type":"assis' * (kind == "open"))
+        if n % 7 == 0:
+            (folder / f"{n:03}-copy.log").write_bytes(data)
+        expected += numbers if data else []
+    return expected
+
+
+def test_many_files_of_all_kinds_are_counted_once_and_a_second_run_adds_nothing(tmp_path):
+    folder, warehouse = tmp_path / "logs", tmp_path / "w"
+    folder.mkdir()
+    expected = mixed(folder, 300, random.Random(1))
+    for _ in range(2):
+        outcome = read(folder, warehouse)
+        assert not outcome.failed
+        assert calls(warehouse) == exactly(*expected)
+        assert all(tiles(warehouse).values())
+    assert outcome.bytes == 0
+
+    grown = next(
+        p for p in sorted(folder.glob("*.log")) if b"assistant" in (data := p.read_bytes()) and data[-2:] == b"}\n"
+    )
+    with grown.open("ab") as file:
+        file.write(answers(90_001))
+    assert 0 < read(folder, warehouse).bytes < 1000
+    assert calls(warehouse) == exactly(*expected, 90_001)
+
+
+def test_files_that_begin_alike_are_told_apart_by_what_follows(tmp_path):
+    head = answer(1, filler=600)
+    for n in range(40):
+        (tmp_path / f"{n:02}.jsonl").write_bytes(head + answer(100 + n))
+    read(tmp_path, tmp_path / "w")
+
+    found = calls(tmp_path / "w")
+    assert all(found[100 + n] == 1 for n in range(40))
+    assert all(tiles(tmp_path / "w").values())
+
+
+def test_a_shorter_copy_that_comes_first_is_continued(tmp_path):
+    for n in range(9):
+        (tmp_path / f"{n:02}.jsonl").write_bytes(answers(*range(1, n + 2)))
+    read(tmp_path, tmp_path / "w")
+
+    assert calls(tmp_path / "w") == exactly(*range(1, 10))
+
+
+def test_files_with_the_same_header_only_are_no_sources_yet(tmp_path):
+    header = b'{"usage_surface_version":1}\n'
+    for n in range(30):
+        (tmp_path / f"{n:02}.jsonl").write_bytes(header + (answers(n) if n % 2 else b""))
+    outcome = read(tmp_path, tmp_path / "w")
+
+    assert outcome.unknown == []
+    assert calls(tmp_path / "w") == exactly(*range(1, 30, 2))
+    assert all(tiles(tmp_path / "w").values())
+
+
+def test_a_file_that_was_put_off_is_not_overtaken_by_one_that_continues_it(tmp_path):
+    first, other = answer(1), answer(2, filler=400)
+    (tmp_path / "a.jsonl").write_bytes(first + other)
+    (tmp_path / "b.jsonl").write_bytes(first)
+    (tmp_path / "c.jsonl").write_bytes(first + answer(3, filler=400))
+    read(tmp_path, tmp_path / "w")
+
+    found = calls(tmp_path / "w")
+    assert found[2] == found[3] == 1
+    assert all(tiles(tmp_path / "w").values())
+
+
+def test_contexts_and_headers_do_not_leak_into_the_next_file(tmp_path):
+    (tmp_path / "1.log").write_bytes(session(7) + lines(1))
+    (tmp_path / "2.log").write_bytes(noise(5).encode() + lines(2))
+    (tmp_path / "3.csv").write_bytes((FIXTURES / "trading" / "copy.csv").read_bytes())
+    (tmp_path / "4.jsonl").write_bytes(answers(4))
+    read(tmp_path, tmp_path / "w")
+
+    found = sessions(tmp_path / "w")
+    table = parse(Block((FIXTURES / "trading" / "copy.csv").read_bytes()), FORMATS).calls["request_tokens"]
+    assert (found[1], found[2], found[4]) == ("7", None, "s4")
+    assert set(found) == {1, 2, 4, *table} > {1, 2, 4}
+
+
+def test_rows_and_places_are_those_of_each_source_alone():
+    chance = random.Random(3)
+    sources = [answers(*(n * 10 + k for k in range(chance.randrange(9)))) or b"nothing\n" for n in range(60)]
+    sources[5] = b"\0\0\0" + sources[5]
+    sources[9] = b"\xff\xfe\n" + sources[9]
+    sources[11] = sources[11].replace(b"\n", b"\r\n")
+    sources[20] = lines(1, 2)
+    together = parse_jointly(sources, FORMATS)
+
+    assert [i for i, rows in enumerate(together) if rows is None] == [20]
+    for source, rows in zip(sources, together, strict=True):
+        if rows is not None:
+            alone = parse(Block(source), FORMATS)
+            assert rows.calls.equals(alone.calls)
+            assert rows.rejects.equals(alone.rejects)
+            assert (rows.end, rows.claimed) == (alone.end, alone.claimed)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_backfill_of_small_files_killed_at_random_instants_counts_each_call_once(tmp_path, seed):
+    folder, warehouse, chance = tmp_path / "logs", tmp_path / "w", random.Random(seed)
+    folder.mkdir()
+    expected = mixed(folder, 120, chance)
+    command = [sys.executable, "-m", "ingest", "backfill", str(folder), "-w", str(warehouse)]
+    for _ in range(3):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            process.wait(timeout=chance.uniform(0.8, 2.5))
+        except subprocess.TimeoutExpired:
+            process.kill()
+        process.communicate()
+    subprocess.run(command, check=True, capture_output=True)
+
+    assert calls(warehouse) == exactly(*expected)
+    assert all(tiles(warehouse).values())
+    ledger = pl.scan_delta(str(warehouse / "batches")).collect()
+    assert ledger["calls"].sum() == len(expected)
+    assert np.unique(ledger["source_id"]).size == ledger.height
