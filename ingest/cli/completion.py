@@ -19,7 +19,8 @@ def report_names(ctx: click.Context, _parameter: click.Parameter, incomplete: st
 
 def parameters(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Offer the parameters of the report that was named, as its comment explains them."""
-    name = ctx.params.get("name") or ctx.params.get("report_name")
+    # An option that is still without its value leaves what came before it in `args`.
+    name = ctx.params.get("name") or ctx.params.get("report_name") or next(iter(ctx.args), None)
     for folder in reversed(list(_folders(ctx))):
         file = folder / f"{name}.sql"
         if name and file.is_file():

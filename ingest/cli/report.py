@@ -19,6 +19,7 @@ LIMIT_CROSSED = 3
 @click.option(
     "--reports", metavar="DIR", help="Folder of your own reports; also $INGEST_REPORTS and WAREHOUSE/reports."
 )
+@click.option("--explain", is_flag=True, help="Print the SQL with its parameters, to paste into DuckDB.")
 @output_options
 @click.pass_context
 def report(  # noqa: PLR0913 - an option each
@@ -29,6 +30,7 @@ def report(  # noqa: PLR0913 - an option each
     parameters: dict[str, str],
     warehouse: str,
     reports: str | None,
+    explain: bool,
     form: str | None,
     output: str | None,
     all_rows: bool,
@@ -40,8 +42,9 @@ def report(  # noqa: PLR0913 - an option each
       ingest report tpm --since 7d
       ingest report burst -p model=gpt-5.2
       ingest report cost-by-agent --format csv -o agents.csv
+      ingest report tpm-series -o tokens.png         or .svg, or .html
     """
-    from queries import database
+    from queries import database, explained
     from queries import reports as saved
 
     own = saved.folders(reports, warehouse)
@@ -50,6 +53,9 @@ def report(  # noqa: PLR0913 - an option each
         return
     asked = saved.load(name, own)
     asked.bind(parameters)
+    if explain:
+        click.echo(explained.as_sql(asked, parameters, filters, warehouse=warehouse), nl=False)
+        return
     with database.connect(warehouse, **filters) as connection:
         answer = saved.run(connection, asked, **parameters).with_filters(filters)
         zone, nothing = database.zone(connection), database.why_nothing(connection)
