@@ -5,11 +5,9 @@ closed when it is sealed. Nothing depends on file events or on the clock: every 
 """
 
 import logging
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import cast
 
 from ingest.cursor import Cursor, unchanged
@@ -19,6 +17,7 @@ from ingest.polling import Tables
 from ingest.sealing import is_sealed
 from ingest.sources import expand, member
 from ingest.streams import PlainStream, suffix_of
+from ingest.tracked import Key, Tracked, behind, close, holds, state
 
 log = logging.getLogger(__name__)
 
@@ -33,22 +32,6 @@ REMEMBER_SECONDS = 30.0
 
 MAX_OPEN = 512
 """How many idle files are kept open; a file that was rotated or unlinked stays open until it is sealed."""
-
-Key = tuple[int, int]
-
-
-@dataclass
-class Tracked:
-    """One file, by device and inode, under whatever name it has now."""
-
-    path: Path
-    present: bool = True
-    cursor: Cursor | None = None
-    seen: tuple[int, int] = (-1, -1)
-    changed_at: float = 0.0
-    more: bool = False
-    done: bool = False
-    complaint: str = ""
 
 
 @dataclass
@@ -74,13 +57,17 @@ class Follower:
             WarehouseError: It can't be written now; nothing is lost, and a later tick tries again.
         """
         self._discover()
+        rows, size = self._held()
         for file in list(self.tracked.values()):
+            had = holds(file)
             self._read(file)
-            if self._is_full():
+            rows, size = rows + holds(file)[0] - had[0], size + holds(file)[1] - had[1]
+            if rows >= COMMIT_ROWS or size >= COMMIT_BYTES:
                 self._commit()
+                rows, size = self._held()
         if self.tables:
             self.tables.look()
-        self.behind = sum(_behind(f) for f in self.tracked.values())
+        self.behind = sum(behind(f) for f in self.tracked.values())
         more = any(f.more for f in self.tracked.values())
         due = self.committed_at + self.interval - time.monotonic()
         if final or due <= 0:
@@ -93,7 +80,7 @@ class Follower:
     def close(self) -> None:
         """Close all files."""
         for file in self.tracked.values():
-            _close(file)
+            close(file)
 
     def _discover(self) -> None:
         """Find the files that the paths name now; what was found before stays tracked under its new name."""
@@ -139,17 +126,17 @@ class Follower:
         if file.cursor is not None and not file.present:
             file.cursor.lost = True
             return
-        _close(file)
+        close(file)
         packed = suffix_of(file.path) and file.path.exists()
         # Unpacking from the beginning each second would cost too much: a damaged file must change first.
-        file.seen = _state(file.path.stat()) if packed else (-1, -1)
+        file.seen = state(file.path.stat()) if packed else (-1, -1)
 
     def _is_readable(self, file: Tracked) -> bool:
         """Open and place the file where needed; False when there is nothing new in it."""
         if file.cursor is None:
             return file.present and self._open(file)
         status = cast("PlainStream", file.cursor.stream).stat()
-        now = _state(status)
+        now = state(status)
         if now != file.seen:
             file.seen, file.changed_at = now, time.monotonic()
         elif not file.cursor.lost and file.cursor.position >= status.st_size:
@@ -163,7 +150,7 @@ class Follower:
 
     def _open(self, file: Tracked) -> bool:
         status = file.path.stat()
-        now = _state(status)
+        now = state(status)
         if now == file.seen or not status.st_size:
             return False
         file.cursor = self.intake.bind(file.path)
@@ -177,7 +164,7 @@ class Follower:
             self.intake.flush([cursor])
         if self.intake.place(cursor):
             return True
-        _close(file)  # a shorter copy; looked at again when it changes
+        close(file)  # a shorter copy; looked at again when it changes
         return False
 
     def _read_plain(self, file: Tracked, cursor: Cursor) -> None:
@@ -197,22 +184,22 @@ class Follower:
             return
         status = file.path.stat()
         if file.cursor is None:
-            if file.seen == _state(status):
+            if file.seen == state(status):
                 return
             file.cursor = self.intake.bind(file.path)
             if file.cursor is None:
-                file.seen = _state(status)
+                file.seen = state(status)
                 return
         if not self.intake.may_read(file.cursor):
             file.more = True
         elif file.cursor.lost:
-            _close(file)
+            close(file)
             file.more = True
         elif self.intake.read(file.cursor, sealed=True):
             file.more = True
         elif not file.cursor.pending_bytes:
-            file.seen = _state(status)
-            _close(file)
+            file.seen = state(status)
+            close(file)
 
     def _is_sealed(self, file: Tracked, cursor: Cursor) -> bool:
         """A rotated or unlinked generation that has not grown for long, and that nobody can write to."""
@@ -222,17 +209,16 @@ class Follower:
     def _pending(self) -> list[Cursor]:
         return [f.cursor for f in self.tracked.values() if f.cursor and not f.cursor.lost and f.cursor.yielded]
 
-    def _is_full(self) -> bool:
-        cursors = [f.cursor for f in self.tracked.values() if f.cursor]
-        return (
-            sum(c.pending_rows for c in cursors) >= COMMIT_ROWS or sum(c.pending_bytes for c in cursors) >= COMMIT_BYTES
-        )
+    def _held(self) -> tuple[int, int]:
+        """Return how many rows and bytes wait to be committed."""
+        held = [holds(f) for f in self.tracked.values() if f.cursor]
+        return sum(rows for rows, _ in held), sum(size for _, size in held)
 
     def _commit(self, *, everything: bool = False) -> None:
         """Commit pending rows, and now and then offsets without rows."""
         now = time.monotonic()
         cursors = self._pending()
-        if everything or self._is_full() or now - self.remembered_at >= REMEMBER_SECONDS:
+        if everything or self._held()[1] >= COMMIT_BYTES or now - self.remembered_at >= REMEMBER_SECONDS:
             cursors = [f.cursor for f in self.tracked.values() if f.cursor and f.cursor.pending_bytes]
             self.remembered_at = now
         self.intake.flush(cursors)
@@ -242,15 +228,15 @@ class Follower:
         """Forget files that are gone and sealed; keep the number of open ones bounded."""
         for key, file in list(self.tracked.items()):
             if not file.present and (file.cursor is None or self._is_drained(file, file.cursor)):
-                _close(file)
+                close(file)
                 del self.tracked[key]
         idle = [
             f
             for f in self.tracked.values()
-            if f.cursor and f.present and not f.more and not f.cursor.pending_bytes and not _behind(f)
+            if f.cursor and f.present and not f.more and not f.cursor.pending_bytes and not behind(f)
         ]
         for file in sorted(idle, key=lambda f: f.changed_at)[: max(0, len(idle) - MAX_OPEN)]:
-            _close(file)
+            close(file)
 
     def _is_drained(self, file: Tracked, cursor: Cursor) -> bool:
         at_end = not cursor.pending_bytes and not cursor.stream.read(cursor.position, 1)
@@ -281,20 +267,3 @@ def follow(follower: Follower, wait: Callable[[float], bool], *, once: bool = Fa
             break
     if not once:
         follower.tick(final=True)
-
-
-def _behind(file: Tracked) -> int:
-    """Return how many bytes of a plain file have not been read."""
-    if file.cursor is None or not isinstance(file.cursor.stream, PlainStream):
-        return 0
-    return max(0, file.seen[0] - file.cursor.position)
-
-
-def _state(status: os.stat_result) -> tuple[int, int]:
-    return status.st_size, status.st_mtime_ns
-
-
-def _close(file: Tracked) -> None:
-    if file.cursor is not None:
-        file.cursor.stream.close()
-        file.cursor = None

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from ingest.streams import suffix_of
@@ -32,6 +33,7 @@ class Member:
         return not self.number and not self.date
 
 
+@lru_cache(maxsize=1 << 16)
 def member(path: Path) -> Member:
     """Return which family *path* belongs to: `name`, `name.N`, `name-DATE`, `name.DATE`, each possibly packed."""
     plain = path.name.removesuffix(suffix_of(path))
@@ -74,10 +76,11 @@ def expand(paths: Sequence[str], *, families: bool) -> list[Path]:
     found: dict[Path, Member] = {}
     listed: dict[Path, dict[Path, list[Member]]] = {}
     for text in paths:
+        alone = families and not _is_folder(Path(text))
         for path in _matches(text):
             this = member(path)
             found.setdefault(path, this)
-            if families and this.live and not _is_folder(Path(text)):
+            if alone and this.live:
                 if path.parent not in listed:
                     listed[path.parent] = _families(path.parent)
                 found |= {m.path: m for m in listed[path.parent].get(path, [])}
