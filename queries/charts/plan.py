@@ -104,7 +104,9 @@ def _check_types(where: str, kind: str, columns: Mapping[str, list[str]], schema
 
 def _subtitle(answer: Answer, plan: Plan) -> str:
     """Return which calls were asked about, and what all rows are about."""
-    given = {name: value for name, value in answer.parameters.items() if value is not None and name != "file"}
+    given = {
+        name: value for name, value in answer.parameters.items() if value is not None and name not in {"file", "tz"}
+    }
     about = [_said(name, answer.frame[name][0]) for name in plan.columns.get("about", [])]
     texts = (", ".join(map(str, value)) if isinstance(value, list) else str(value) for value in given.values())
     asked = (f"{name} {text}" for name, text in zip(given, texts, strict=True))
