@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import polars as pl
 from deltalake import DeltaTable, PostCommitHookProperties, WriterProperties
 from deltalake.exceptions import CommitFailedError, DeltaError
 
-from ingest import delta_log, durable
+from ingest import delta_log, durable, expired
 from ingest.errors import WarehouseError
 from ingest.locks import MAINTENANCE, alone
 from ingest.table import DataFile, Table
@@ -60,6 +61,36 @@ def compact(
     """
     with alone(folder, MAINTENANCE, BUSY):
         return [_maintain(Table(folder, name), fewest, safe_age) for name in TABLES]
+
+
+def expire(folder: Path, before: date) -> dict[str, int]:
+    """Delete the rows of all days before *before*, whole days at a time; return how many of each table.
+
+    Offsets and the ledger stay, so nothing of it is read again, and what was deleted is written down for `verify`.
+
+    Raises:
+        BusyError: Maintenance is under way.
+        WarehouseError: A table is damaged, or can't be written.
+    """
+    with alone(folder, MAINTENANCE, BUSY):
+        return {name: _expire(Table(folder, name), folder, before) for name in TABLES if name != "batches"}
+
+
+def _expire(table: Table, folder: Path, before: date) -> int:
+    handle = DeltaTable(str(table.path))
+    live = [f.path for f in _files(handle)]
+    expired.forget_unfinished(folder, table.name, live)
+    old = [path for path in live if day_of(path) < before.isoformat()]
+    if not old:
+        return 0
+    rows = pl.scan_delta(handle).filter(pl.col("date") < before).group_by("source_id").len().collect()
+    expired.remember(folder, table.name, before, old, dict(rows.iter_rows()))
+    try:
+        handle.delete(f"date < '{before.isoformat()}'", post_commithook_properties=_NO_HOOKS)
+    except (DeltaError, OSError) as error:
+        raise WarehouseError(f"{table.path}: nothing was expired: {error}; run the same command again") from error
+    durable.sync([delta_log.entry(table.log, handle.version())])
+    return int(rows["len"].sum())
 
 
 def crowded(day: date) -> int:

@@ -13,6 +13,7 @@ COMMANDS = {
     "backfill": "Read history into the warehouse: rotated, compressed, thousands of files.",
     "verify": "Check that the warehouse holds what it says, and what its logs still say.",
     "repair": "Put a damaged warehouse back to its last good state.",
+    "expire": "Delete the rows of days that are older than you need.",
     "compact": "Merge small files; followers and backfills do it by themselves.",
     "dims": "Take snapshots of sessions, stories and failures, to name what calls belong to.",
     "status": "Show what has been read from each source, and what is behind.",

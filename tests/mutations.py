@@ -1,0 +1,104 @@
+"""Take one promise out of the code at a time and see that a test notices.
+
+python tests/mutations.py
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+MUTATIONS = {
+    "the check of offsets before a commit": (
+        "ingest/table.py",
+        "            if self._differ(expected):\n                raise Conflict\n",
+        "",
+        "tests/test_warehouse.py",
+    ),
+    "the commit on top of exactly the snapshot that was read": (
+        "ingest/table.py",
+        "-> None:\n        self._handle.create_write_transaction(\n",
+        "-> None:\n        self._handle.update_incremental()\n        self._handle.create_write_transaction(\n",
+        "tests/test_warehouse.py",
+    ),
+    "the naming of a new source before its rows": (
+        "ingest/warehouse.py",
+        "            self._name(new)\n",
+        "            pass\n",
+        "tests/test_identity.py tests/test_warehouse.py",
+    ),
+    "the comparison of the bytes before the offset": (
+        "ingest/identity.py",
+        "    return len(before) == min(position.offset, TAIL) and tail_hash(before) == position.tail\n",
+        "    return len(before) == min(position.offset, TAIL)\n",
+        "tests/test_follow.py",
+    ),
+    "the rule when a last line is complete": (
+        "ingest/sealing.py",
+        "    return quiet_seconds >= QUIET_SECONDS and stream.has_writer() is not True\n",
+        "    return True\n",
+        "tests/test_records_on_disk.py",
+    ),
+    "the question whether anybody could still write": (
+        "ingest/sealing.py",
+        " and stream.has_writer() is not True",
+        "",
+        "tests/test_records_on_disk.py",
+    ),
+    "the fsync": ("ingest/durable.py", "        os.fsync(descriptor)\n", "        pass\n", "tests/test_durability.py"),
+    "the lock of maintenance": (
+        "ingest/locks.py",
+        "            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
+        "            pass\n",
+        "tests/test_maintenance.py tests/test_damage.py",
+    ),
+    "the safe age of files": (
+        "ingest/maintenance.py",
+        "if p.stat().st_mtime < oldest]",
+        "]",
+        "tests/test_maintenance.py",
+    ),
+}
+
+
+def main():
+    """Try each mutation on a copy; fail if one goes unnoticed."""
+    unnoticed = [name for name, mutation in MUTATIONS.items() if not notices(name, *mutation)]
+    if unnoticed:
+        sys.exit(f"unnoticed: {', '.join(unnoticed)}")
+
+
+def notices(name, file, old, new, tests):
+    """Tell whether one of *tests* fails when *old* in *file* is *new*; say which."""
+    with tempfile.TemporaryDirectory(prefix="ingest-mutation-") as folder:
+        copy = Path(folder) / "copy"
+        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", "__pycache__", ".*_cache"))
+        text = (copy / file).read_text("utf-8")
+        assert old in text, f"{file} has changed: {old!r}"
+        (copy / file).write_text(text.replace(old, new), encoding="utf-8")
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-x",
+            "-m",
+            "not slow",
+            "-p",
+            "no:cacheprovider",
+            *tests.split(),
+        ]
+        environment = os.environ | {"PYTHONPATH": str(copy)}
+        done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
+    red = [line for line in done.stdout.splitlines() if line.startswith("FAILED")]
+    sys.stdout.write(f"{name}: {red[0].split(' - ')[0] if red else 'UNNOTICED'}\n")
+    sys.stdout.flush()
+    return bool(red)
+
+
+if __name__ == "__main__":
+    main()
