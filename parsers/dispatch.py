@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import or_
 
 import numpy as np
 import polars as pl
@@ -15,6 +17,9 @@ MAX_RECORD = 16 << 20
 
 Contexts = Mapping[str, Context]
 """The context of each format of a source, by the format's name."""
+
+_LONG = 1024
+"""Mean length of the lines, in bytes, from which on they are long."""
 
 _OPEN_BRACE = ord("{")
 _LINE_ENDS = (b"\n", b"\n\0")
@@ -136,24 +141,55 @@ def claimed_by(lines: Lines, formats: Sequence[Format]) -> list[tuple[Format, pl
 
 def _offered(records: pl.DataFrame, formats: Sequence[Format]) -> list[tuple[Format, pl.DataFrame]]:
     """Return what each of *formats* claims; one is asked only about lines that hold one of its hints."""
-    result = []
-    rest = records
-    if all(f.hints for f in formats):
-        rest = rest.filter(pl.col("line").str.contains(_any_of(f.hints for f in formats)))
-    free = pl.Series([True], dtype=pl.Boolean).new_from_index(0, len(rest))
-    hinted: dict[tuple[str, ...], pl.Series] = {}
+    if all(f.hints for f in formats) and not _is_long(records):
+        records = records.filter(pl.col("line").str.contains(_any_of(f.hints for f in formats)))
+    result, rest = [], _Rest(records)
     for format_ in formats:
-        if format_.hints and format_.hints not in hinted:
-            hinted[format_.hints] = rest["line"].str.contains(_any_of([format_.hints]))
-        asked = free & hinted[format_.hints] if format_.hints else free
+        asked = rest.holding(format_.hints)
         if not asked.any():
             continue
-        candidates = rest.filter(asked)
+        candidates = rest.records.filter(asked)
         mine = candidates.select(format_.claims.fill_null(value=False)).to_series()
         if mine.any():
             result.append((format_, candidates.filter(mine)))
-            free = free.scatter(asked.arg_true().filter(mine), False)  # noqa: FBT003 -- Polars takes it by position
+            rest.give(asked.arg_true().filter(mine))
     return result
+
+
+def _is_long(records: pl.DataFrame) -> bool:
+    """Tell whether searching for one literal after the other is faster than for all of them by one regex.
+
+    One literal is found at 15 GB/s, many at 0.4 GB/s, but each search costs some 30 ns a line besides.
+    """
+    return records["line"].str.len_bytes().sum() > _LONG * len(records)
+
+
+class _Rest:
+    """The records that no format has claimed, and which literals they hold."""
+
+    def __init__(self, records: pl.DataFrame) -> None:
+        self.records = records
+        self._is_long = _is_long(records)
+        self._free = pl.Series([True], dtype=pl.Boolean).new_from_index(0, len(records))
+        self._held: dict[str, pl.Series] = {}
+
+    def holding(self, hints: tuple[str, ...]) -> pl.Series:
+        """Return which records are free and hold one of the *hints*; without hints, which are free."""
+        if not hints:
+            return self._free
+        patterns = [pl.escape_regex(hint) for hint in hints] if self._is_long else [_any_of([hints])]
+        for pattern in patterns:
+            if pattern not in self._held:
+                self._held[pattern] = self.records["line"].str.contains(pattern)
+        return self._free & reduce(or_, (self._held[pattern] for pattern in patterns))
+
+    def give(self, claimed: pl.Series) -> None:
+        """Take the records at the positions that were *claimed* out of the free ones."""
+        self._free = self._free.scatter(claimed, False)  # noqa: FBT003 -- Polars takes it by position
+        if self._free.sum() * 2 < len(self._free):
+            self.records = self.records.filter(self._free)
+            self._held = {pattern: held.filter(self._free) for pattern, held in self._held.items()}
+            self._free = self._free.filter(self._free)
 
 
 def _any_of(hints: Iterable[tuple[str, ...]]) -> str:
