@@ -1,4 +1,4 @@
-"""Many small new files → one block: planning how to parse costs the same for a file of two lines as for 16 MB."""
+"""Many small new files → one block: planning how to parse costs the same for a file of two lines as for 8 MB."""
 
 from dataclasses import dataclass, field
 from enum import Enum

@@ -70,7 +70,9 @@ def _split(records: pl.DataFrame) -> pl.DataFrame:
     cut = cut.with_columns(
         split_at(pl.col("numbers"), ", ", *(f"n{i}" for i in range(7))),
         split_at(pl.col("names"), ", ", *(f"t{i}" for i in range(5))),
-    ).unnest("n0", "t0")
+    )
+    # What was split is only asked for whether it is there, from here on: its texts would take much memory.
+    cut = cut.drop("numbers", "body").with_columns(pl.col("rest", "names").is_not_null()).unnest("n0", "t0")
     cut = cut.with_columns(reasons=pl.col("n3").str.starts_with("reasoning tokens: ").fill_null(value=False))
     return cut.with_columns(
         n_total=pl.when("reasons").then("n4").otherwise("n3"),
@@ -97,9 +99,9 @@ _LAST_NAME = pl.coalesce("t3", "t2")
 
 _SUCCESS_CHECKS = (
     _TIME_CHECK,
-    (pl.col("rest").is_null(), "neither `latency` nor `failed` follows the model"),
+    (~pl.col("rest"), "neither `latency` nor `failed` follows the model"),
     _NO_MODEL,
-    (pl.col("names").is_null(), "cut short: agent, story and state are missing"),
+    (~pl.col("names"), "cut short: agent, story and state are missing"),
     _LATENCY_CHECK,
     (~_is_count("request"), "`request tokens` is missing, or not a count"),
     (~_is_count("visible"), "`response tokens` is missing, or not a count"),

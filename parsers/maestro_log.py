@@ -57,7 +57,9 @@ def _parse(records: pl.DataFrame, context: Context) -> Parsed:
     ).to_series()
     others = cut.filter(~is_call).with_columns(message=_without_level(pl.col("message")))
     followed = follow(others, context)
-    calls, bad_calls = _calls(cut.filter(is_call) if len(others) else cut)
+    called = (cut.filter(is_call) if len(others) else cut).drop("message")
+    del cut  # its texts are copies: a block of calls takes ten times its size without this
+    calls, bad_calls = _calls(called)
     found, bad_events = _events(others)
     rejects = pl.concat([bad_calls, bad_events], how="diagonal").sort("source_offset")
     found = pl.concat([in_context(found, followed), followed.events], how="diagonal").sort("source_offset")
