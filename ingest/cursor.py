@@ -14,7 +14,7 @@ from parsers import Block, Contexts, Format, Rows, recover
 from parsers.records import encoding_of
 
 QUANTUM = 8 << 20
-"""How many bytes are read and parsed at a time: twice as many take a third more memory and save nothing."""
+"""How many bytes are read and parsed at a time, unless they hold few rows."""
 
 _LINE_ENDS = {"utf-8": b"\n", "utf-16-le": b"\n\0", "utf-16-be": b"\0\n"}
 
@@ -35,7 +35,8 @@ class Cursor:
     `committed` is the offset in the warehouse, None while the warehouse doesn't know the source; `position` is how far
     it has been read. The rows between the two are `pending`. `claimed` counts the records that a format knew. `lost`
     says that the source has moved on in the warehouse, or that a commit failed: it must be placed anew. `rivals` and
-    `births` are what `survey` found. `guess` is the block after the next one, when that is being parsed already.
+    `births` are what `survey` found. `guess` is the block after the next one, when that is being parsed already,
+    and `quantum` the size of blocks that suits this source.
     `unrecalled` is the offset before which lines may set a context that nobody has looked for yet: see `recall`.
     """
 
@@ -57,6 +58,7 @@ class Cursor:
     rivals: frozenset[str] = frozenset()
     births: int = 0
     guess: Guess | None = None
+    quantum: int = QUANTUM
     unrecalled: int = 0
 
     @property

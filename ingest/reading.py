@@ -12,12 +12,18 @@ from parsers import Block, Rows, parse
 from parsers.records import MAX_KEPT, MAX_LINE, hole, overlong
 from parsers.schema import CALLS, EVENTS, REJECTS, conform, polars_schema
 
+FULL_ROWS = 40_000
+"""How many rows of a block are worth its fixed cost."""
+
+MAX_QUANTUM = 32 << 20
+"""How large a block becomes that holds fewer."""
+
 _HOLE = bytes(MAX_KEPT)
 """So many NUL bytes are passed over before lines are looked for; fewer are part of the line that they begin."""
 
 
-def advance(cursor: Cursor, *, sealed: bool = False, quantum: int = QUANTUM, pool: Executor | None = None) -> int:
-    """Read and parse up to *quantum* bytes, more where a record is longer; return how many bytes of records that were.
+def advance(cursor: Cursor, *, sealed: bool = False, pool: Executor | None = None) -> int:
+    """Read and parse a block, more where a record is longer; return how many bytes of records that were.
 
     *sealed* says that the source can't grow, so that its last line and record are complete as they are. With a *pool*,
     the block that follows is parsed there meanwhile, and the next call finds it done.
@@ -29,7 +35,7 @@ def advance(cursor: Cursor, *, sealed: bool = False, quantum: int = QUANTUM, poo
     guess, cursor.guess = cursor.guess, None
     if guess and guess.block.offset == cursor.position and guess.contexts == cursor.contexts:
         return _took(cursor, guess.block, guess.rows.result())
-    size = quantum
+    size = cursor.quantum
     while True:
         data = cursor.stream.read(cursor.position, size)
         ended = len(data) < size
@@ -54,16 +60,16 @@ def advance(cursor: Cursor, *, sealed: bool = False, quantum: int = QUANTUM, poo
 
 
 def _take(cursor: Cursor, block: Block, pool: Executor | None) -> int:
-    if pool and len(block.data) > QUANTUM // 2:
+    if pool and len(block.data) > cursor.quantum // 2:
         _guess_next(cursor, block.offset + len(block.data), pool)
     return _took(cursor, block, parse(block, cursor.formats, cursor.contexts))
 
 
 def _guess_next(cursor: Cursor, offset: int, pool: Executor) -> None:
     """Have the block at *offset* parsed, provided that it is a full one and so neither the last nor still growing."""
-    data = cursor.stream.read(offset, QUANTUM)
+    data = cursor.stream.read(offset, cursor.quantum)
     cut = end_of_lines(data, cursor.encoding)
-    if len(data) == QUANTUM and cut:
+    if len(data) == cursor.quantum and cut:
         block = Block(data[:cut], offset, encoding=cursor.encoding)
         rows = pool.submit(parse, block, cursor.formats, cursor.contexts)
         cursor.guess = Guess(block, cursor.contexts, rows)
@@ -74,6 +80,10 @@ def _took(cursor: Cursor, block: Block, rows: Rows) -> int:
     if taken:
         consume(cursor, block.data[:taken], rows)
         cursor.contexts = rows.contexts
+        if len(block.data) > cursor.quantum // 2 and not cursor.guess:
+            # Each block costs some 20 ms however little it holds, and each row a kilobyte until it is committed.
+            larger = rows.height * 2 < FULL_ROWS
+            cursor.quantum = min(cursor.quantum * 2, MAX_QUANTUM) if larger else QUANTUM
     return taken
 
 

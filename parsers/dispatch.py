@@ -145,7 +145,7 @@ def _offered(records: pl.DataFrame, formats: Sequence[Format]) -> list[tuple[For
         records = records.filter(pl.col("line").str.contains(_any_of(f.hints for f in formats)))
     result, rest = [], _Rest(records)
     for format_ in formats:
-        asked = rest.holding(format_.hints)
+        asked = rest.holding(format_.hints if len(formats) > 1 else ())
         if not asked.any():
             continue
         candidates = rest.records.filter(asked)
