@@ -46,9 +46,14 @@ def waits(calls: pl.DataFrame, limit: int) -> pl.Series:
     return backlogs(calls, limit).filter(excess > 0).select(wait=excess / limit / 1e6)["wait"]
 
 
-def smallest_limit(calls: pl.DataFrame, *, may_wait: int, at_most: int) -> int:
-    """Return the smallest limit at which no more than *may_wait* calls wait; at *at_most* none does."""
-    low, high = 0, at_most
+def smallest_limit(calls: pl.DataFrame, *, may_wait: int, at_most: int, more_than: int = 0) -> int:
+    """Return the smallest limit at which no more than *may_wait* calls wait; at *at_most* none does.
+
+    *more_than* is a limit known to be too small: only the busy periods in which calls wait at it are looked at.
+    """
+    low, high = more_than, at_most
+    if low:
+        calls = _still_of_interest(backlogs(calls, low), pl.col("owed") > low * _MINUTE)
     while high - low > 1:
         middle = (low + high) // 2
         owed = backlogs(calls, middle)

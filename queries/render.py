@@ -18,7 +18,8 @@ _ISO = "%Y-%m-%dT%H:%M:%S%.f%:z"
 
 def as_json(answer: Answer) -> str:
     """Return the envelope that every report has, one row a line; times ISO 8601, money numbers, unknown null."""
-    rows = ",\n".join(f"  {_dumps(row)}" for row in answer.frame.iter_rows(named=True))
+    encoded = map(_ENCODER.encode, answer.frame.iter_rows(named=True))
+    rows = _safe(",\n".join(f"  {row}" for row in encoded))
     head: dict[str, object] = {"report": answer.name, "title": answer.title, "parameters": answer.parameters}
     if answer.notes:
         head["notes"] = list(answer.notes)
@@ -52,8 +53,11 @@ def as_parquet(answer: Answer) -> bytes:
 
 
 def _dumps(value: object) -> str:
-    text = json.dumps(value, default=_plain, ensure_ascii=False, allow_nan=False)
-    # json leaves these as they are, and a terminal may obey them.
+    return _safe(_ENCODER.encode(value))
+
+
+def _safe(text: str) -> str:
+    """Escape what json leaves as it is and a terminal may obey."""
     return _UNSAFE_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
@@ -82,3 +86,6 @@ def _csv_column(name: str, kind: pl.DataType) -> pl.Expr:
             lambda v: _dumps(v.to_list() if isinstance(v, pl.Series) else v), return_dtype=pl.String
         )
     return column
+
+
+_ENCODER = json.JSONEncoder(default=_plain, ensure_ascii=False, allow_nan=False)

@@ -71,7 +71,9 @@ def _answer(calls: pl.DataFrame, limit: int | None) -> dict[str, float | None]:
         }
     elif rolling:
         # A limit as high as the rolling peak is enough: n minutes hold at most n peaks.
-        none = buckets.smallest_limit(calls, may_wait=0, at_most=rolling)
+        # In less than a minute a bucket gives less than twice its limit, and never more than it to one call.
+        surely = max(largest, -(-rolling // 2)) - 1
+        none = buckets.smallest_limit(calls, may_wait=0, at_most=rolling, more_than=surely)
         few = buckets.smallest_limit(calls, may_wait=calls.height // 100, at_most=none)
         answer |= {"limit_for_none": none, "limit_for_one_percent": few}
     return answer

@@ -45,6 +45,9 @@ def test_the_smallest_limit_is_enough_and_one_less_is_not(calls, may_wait):
 
     assert waiting_one_by_one(ordered, limit) <= may_wait
     assert limit == 1 or waiting_one_by_one(ordered, limit - 1) > may_wait
+    if not may_wait:
+        surely = max(*(asked for _, asked in calls), -(-peak // 2)) - 1
+        assert limit == buckets.smallest_limit(ordered, may_wait=0, at_most=peak, more_than=surely)
 
 
 @given(CALLS)
