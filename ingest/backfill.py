@@ -52,6 +52,8 @@ def find(paths: Sequence[str]) -> list[Path]:
     for path in paths:
         found = [STDIN] if path == "-" else expand([path], families=True)
         if not found:
+            if Path(path).is_dir():
+                raise SourceError(f"no file in {path} looks like a log; name the files themselves, or a glob")
             raise SourceError(f"no such file, folder or match: {path}")
         files += [f for f in found if f not in files]
     return files

@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -211,3 +212,29 @@ def test_a_last_line_without_its_end_is_taken_once_when_its_file_is_sealed_and_s
         file.write(b"\n" + lines(4))
     run("backfill", str(log))
     assert calls(tmp_path / "w") == exactly(1, 2, 4)
+
+
+def test_a_wrong_format_says_what_the_file_looks_like_instead(run, tmp_path):
+    (tmp_path / "m.log").write_bytes(lines(1, 2))
+    result = run("backfill", "--format", "maestro-usage", str(tmp_path / "m.log"))
+
+    assert "m.log: no record of maestro-usage; it looks like maestro-log: leave --format out" in result.stderr
+    assert table(tmp_path, "llm_calls").height == 0
+
+
+def test_a_mapping_that_matches_no_line_says_so_with_the_first_one_it_tried(run, tmp_path):
+    (tmp_path / "m.log").write_bytes(lines(1, 2))
+    mapping = Path(__file__).parent.parent / "fixtures" / "mappings" / "zap.toml"
+    result = run("backfill", "--mapping", str(mapping), str(tmp_path / "m.log"))
+
+    assert "zap.toml takes no line; the first is not taken because" in result.stderr
+    assert "LLM call to model" in result.stderr
+
+
+def test_a_folder_without_logs_is_one_line(run, tmp_path):
+    (tmp_path / "empty").mkdir()
+    result = run("backfill", str(tmp_path / "empty"), expect=1)
+
+    assert (
+        result.stderr == f"Error: no file in {tmp_path}/empty looks like a log; name the files themselves, or a glob\n"
+    )

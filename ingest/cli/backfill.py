@@ -64,7 +64,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
         outcome = _with_progress(files, lambda progress: read_all(files, intake, progress=progress))
         count, failed = backfill_tables(databases, tables, intake)
     outcome.tables, outcome.failed = count, outcome.failed + failed
-    _say(outcome, intake, dry_run=dry_run)
+    _say(outcome, intake, dry_run=dry_run, format_name=format_name, mapping=mapping)
     if not dry_run and intake.totals.commits >= MANY_COMMITS:
         _tidy(warehouse)
     if outcome.failed:
@@ -102,13 +102,12 @@ def _with_progress(files: "list[Path]", run: "Callable[[Callable[[int, Path], No
         return run(lambda taken, path: bar.update(task, advance=taken, description=path.name))
 
 
-def _say(outcome: "Outcome", intake: "Intake", *, dry_run: bool) -> None:
-    from parsers import FORMATS
+def _say(outcome: "Outcome", intake: "Intake", *, dry_run: bool, format_name: str | None, mapping: str | None) -> None:
+    from ingest.nothing import why_nothing
 
     totals, verb = intake.totals, "would add" if dry_run else "added"
     for path in outcome.unknown:
-        names = ", ".join(sorted(f.name for f in FORMATS))
-        click.echo(f"{path}: no record that ingest knows; it reads {names}, and any other log by --mapping", err=True)
+        click.echo(why_nothing(path, format_name=format_name, mapping=mapping), err=True)
     for path in outcome.open_ended:
         click.echo(
             f"{path}: the last record isn't complete yet; it is taken once the file has been quiet for 30 s", err=True
