@@ -14,6 +14,9 @@ their parent under other request ids, and progress lines hold whole messages of 
 request's), and the one with most tokens is the call. Nothing is dropped here: a copy may lie in another file.
 The request is no part of the key: some lines of a response lack it, and a replay has another.
 
+Inferences that a response lists beside its own, of an adviser or a compaction, are calls too (see `iterations`), with
+the key of the response and their number in its list.
+
 Lines of a side chain are marked `"sidechain":true` in the metadata. Lines of the model `<synthetic>` are Claude
 Code's own, not calls; those that report an API error are events, `api_error`. `costUSD`, which old versions wrote, is
 the reported cost.
@@ -25,6 +28,7 @@ import polars as pl
 
 from parsers.calls import Meaning
 from parsers.format import Context, Format, Parsed
+from parsers.iterations import beside
 from parsers.readings import time
 from parsers.shape import HINTS, Shape, made, read
 
@@ -56,10 +60,15 @@ _SHAPE = Shape(
         "version": ("version",),
         "service_tier": _places("usage.service_tier"),
         "speed": _places("usage.speed"),
+        "web_search_requests": _places("usage.server_tool_use.web_search_requests"),
+        "web_fetch_requests": _places("usage.server_tool_use.web_fetch_requests"),
         "error_type": ("error",),
     },
     meaning=Meaning(name="claude-code", request_includes_cache=False, constants={"provider": "anthropic"}),
 )
+
+_ONCE = ("web_search_requests", "web_fetch_requests")
+"""What is counted with the response, and not with what stands beside it."""
 
 
 def _parse(records: pl.DataFrame, context: Context) -> Parsed:
@@ -71,6 +80,10 @@ def _parse(records: pl.DataFrame, context: Context) -> Parsed:
         dedupe_key=pl.lit("claude-code:") + pl.coalesce("message_id", "request_id"),
         sidechain=pl.when(pl.col("sidechain") == "true").then(pl.col("sidechain")),
     )
+    others = beside(called, (("message",), ("data", "message", "message")))
+    if not others.is_empty():
+        others = others.with_columns(pl.concat_str("dedupe_key", "number", separator=":").alias("dedupe_key"))
+        called = pl.concat([called, others.drop(_ONCE)], how="diagonal").sort("source_offset", maintain_order=True)
     parsed = made(called.drop("api_error", "error_type"), _SHAPE, rejects)
     marked = pl.col("metadata").str.replace('"sidechain":"true"', '"sidechain":true', literal=True)
     return replace(parsed, calls=parsed.calls.with_columns(metadata=marked), events=_errors(fields.filter(failed)))

@@ -14,7 +14,8 @@ latency and the session. What each provider counts inside what is known to `usag
 began: it stands for the finish only where nothing else does.
 
 A response that is logged twice, or by a gateway too, is one call: `dedupe_key` is `<variant>:<id>`, and for chat the
-time of creation too, since servers such as Ollama number their responses from a few hundred.
+time of creation too, since servers such as Ollama number their responses from a few hundred. Inferences that a response
+of Anthropic's lists beside its own are calls too (see `iterations`), with that key and their number in the list.
 """
 
 from dataclasses import replace
@@ -23,6 +24,7 @@ import polars as pl
 
 from parsers.calls import Meaning, calls
 from parsers.format import Context, Format, Parsed
+from parsers.iterations import COUNTS, beside
 from parsers.json_lines import decode
 from parsers.records import RECORDS
 from parsers.shape import HINTS
@@ -73,6 +75,7 @@ _VARIANTS = {
     "bedrock": _LINE.str.contains(r'"(?:stopReason|latencyMs)"\s*:') & _LINE.str.contains(r'"inputTokens"\s*:'),
     "anthropic": _LINE.str.contains(r'"type"\s*:\s*"message"') & _LINE.str.contains(r'"input_tokens"\s*:'),
 }
+_ASKED = ("request_tokens", "cache_read_tokens", "cache_write_tokens")
 _NAME = "responses"
 _MEANING = Meaning(
     name=_NAME,
@@ -90,10 +93,11 @@ def _parse(records: pl.DataFrame, context: Context) -> Parsed:
         keys = {key for key, here in zip(_KEYS, held, strict=True) if here}
         places = [place for place in _PLACES if set(place) <= keys]
         decoded, rejects = decode(part.select(*RECORDS), _dtype(places, _ERROR if "error" in keys else pl.String))
-        parsed = calls(_fields(decoded, places), _MEANING)
+        fields = _fields(decoded, places)
+        parsed = calls(_with_others(fields, tuple(places)), _MEANING)
         parts.append(replace(parsed, rejects=pl.concat([rejects, parsed.rejects])))
     return Parsed(
-        calls=pl.concat([part.calls for part in parts], how="diagonal").sort("source_offset"),
+        calls=pl.concat([part.calls for part in parts], how="diagonal").sort("source_offset", maintain_order=True),
         events=parts[0].events,
         rejects=pl.concat([part.rejects for part in parts]),
     )
@@ -136,6 +140,20 @@ def _fields(decoded: pl.DataFrame, places: list[tuple[str, ...]]) -> pl.DataFram
     usage = pl.col("used")
     counted = {name: value.cast(pl.String) for name, value in {**tokens(usage), **details(usage)}.items()}
     return flat.with_columns(**counted, cost=cost(usage).cast(pl.String), **_named()).drop("used")
+
+
+def _with_others(fields: pl.DataFrame, places: tuple[tuple[str, ...], ...]) -> pl.DataFrame:
+    """Add the calls that responses of Anthropic's list beside themselves."""
+    others = beside(fields.filter(pl.col("variant") == "anthropic"), places)
+    if others.is_empty():
+        return fields
+    asked = [pl.col(name).cast(pl.Int64, strict=False) for name in COUNTS if name in _ASKED]
+    others = others.with_columns(
+        request_tokens=pl.sum_horizontal(asked).cast(pl.String),
+        dedupe_key=pl.concat_str("dedupe_key", "number", separator=":"),
+    )
+    others = others.drop("web_search_requests", "latency")
+    return pl.concat([fields, others], how="diagonal").sort("source_offset", maintain_order=True)
 
 
 def _named() -> dict[str, pl.Expr]:

@@ -26,7 +26,10 @@ _spec.loader.exec_module(corpus)
 def counted(root):
     """Return the tokens of each model, of equal keys the call with most tokens."""
     blocks = (Block(path.read_bytes(), sealed=True) for path in root.rglob("*.jsonl"))
-    calls = pl.concat(parse(block, [FORMAT]).calls for block in blocks)
+    return by_model(pl.concat(parse(block, [FORMAT]).calls for block in blocks))
+
+
+def by_model(calls):
     once = calls.sort("total_tokens", descending=True).unique("dedupe_key", keep="first")
     models = once.group_by("model").agg(pl.len().alias("calls"), pl.col(COUNTS).sum())
     return {row.pop("model"): row for row in models.to_dicts()}
@@ -51,6 +54,33 @@ def test_responses_are_counted_once(tmp_path, lacking):
     truth = corpus.write(tmp_path, megabytes=2, seed=7, lacking=lacking)
 
     assert counted(tmp_path) == truth
+
+
+def test_advisers_and_compactions_are_calls_of_their_own_and_count_once():
+    session = ROOT / "fixtures" / "claude-code" / "advisor-and-compaction.jsonl"
+    found = by_model(parse(Block(session.read_bytes(), sealed=True), [FORMAT]).calls)
+
+    adviser = found["claude-opus-4-7"]
+    others = found["claude-sonnet-4-6"]
+    assert (adviser["calls"], adviser["request_tokens"], adviser["response_tokens"]) == (1, 159_419, 7_805)
+    assert others["calls"] == 4
+    assert others["request_tokens"] == (2 + 226_584 + 7_853) + 23_000 + (180_000 + 600) + (5 + 10)
+    assert others["response_tokens"] == 491 + 1_000 + 3_500 + 7
+
+
+@pytest.mark.slow
+def test_advisers_are_counted_as_ccusage_does(tmp_path):
+    """It leaves compactions out, which are billed."""
+    command = os.environ.get("CCUSAGE") or shutil.which("ccusage")
+    if not command:
+        pytest.skip("ccusage is not installed")
+    session = ROOT / "fixtures" / "claude-code" / "advisor-and-compaction.jsonl"
+    (tmp_path / "projects" / "p").mkdir(parents=True)
+    shutil.copy(session, tmp_path / "projects" / "p")
+    calls = parse(Block(session.read_bytes(), sealed=True), [FORMAT]).calls
+    ours = by_model(calls.filter(pl.col("task").ne_missing("compaction")))
+
+    assert ccusage(command, tmp_path) == {model: {name: row[name] for name in COUNTS} for model, row in ours.items()}
 
 
 @pytest.mark.slow
