@@ -23,7 +23,7 @@ from ingest import delta_log, durable
 from ingest.errors import WarehouseError
 from parsers.schema import TABLES, polars_schema
 
-CHECKPOINT_EVERY = 100
+CHECKPOINT_EVERY = 50
 """Commits between two checkpoints: opening then replays at most so many entries."""
 
 _TRIES = 5
@@ -48,7 +48,11 @@ class DataFile(NamedTuple):
 
 
 class Table:
-    """An open table: a snapshot, its offsets, and the way to commit on top of exactly that snapshot."""
+    """An open table: a snapshot, its offsets, and the way to commit on top of exactly that snapshot.
+
+    The snapshot doesn't list its data files until somebody asks: adding rows needs none of them, and keeping the list
+    costs each commit a third of a millisecond, twice, for each entry since the last checkpoint.
+    """
 
     def __init__(self, folder: Path, name: str) -> None:
         """Open the table *name* in the warehouse *folder*.
@@ -61,8 +65,9 @@ class Table:
         self.log = self.path / "_delta_log"
         self._day = TABLES[name][0].name
         self._torn = True
+        self._listed: DeltaTable | None = None
         self._open()
-        self._synced = self.version - 1
+        self._synced, self._tidied = self.version - 1, self.version
 
     @property
     def version(self) -> int:
@@ -86,7 +91,6 @@ class Table:
             Conflict: An offset isn't as expected; refreshed offsets say what it is.
             WarehouseError: The commit failed and did not land (no space, no permission, damaged table).
         """
-        before = self.version
         for tries_left in reversed(range(_TRIES)):
             if self._torn:
                 self._open()
@@ -104,8 +108,16 @@ class Table:
             self._sync_entries()
         except OSError as error:
             raise WarehouseError(_explain(self.path, error)) from error
-        if self.version // CHECKPOINT_EVERY > before // CHECKPOINT_EVERY:
-            self._try_checkpoint()
+
+    def tidy(self) -> None:
+        """Write a checkpoint when it is time; what was appended can be seen already."""
+        before, self._tidied = self._tidied, self.version
+        if self.version // CHECKPOINT_EVERY == before // CHECKPOINT_EVERY:
+            return
+        try:
+            self.checkpoint()
+        except (DeltaError, OSError, WarehouseError) as error:
+            log.warning("%s: no checkpoint (%s); opening takes longer until one is written", self.path, error)
 
     def _try_append(self, rows: pl.DataFrame, offsets: Mapping[str, int]) -> Exception | None:
         """Commit on top of the snapshot, and take a new one; return why that failed, nothing of it being left."""
@@ -130,12 +142,12 @@ class Table:
 
     def files(self) -> list[DataFile]:
         """Return the data files of the snapshot."""
-        actions = pl.DataFrame(self._handle.get_add_actions(flatten=True))
+        actions = pl.DataFrame(self._with_files().get_add_actions(flatten=True))
         return [DataFile(*row) for row in actions.select("path", "num_records", "size_bytes").iter_rows()]
 
     def scan(self) -> pl.LazyFrame:
         """Return the rows of the snapshot."""
-        return pl.scan_delta(self._handle)
+        return pl.scan_delta(self._with_files())
 
     def days(self) -> list[date]:
         """Return the UTC dates that the snapshot has rows of, in order."""
@@ -152,11 +164,11 @@ class Table:
             Conflict: Another writer replaced files of that day; the snapshot is new.
             WarehouseError: It can't be written.
         """
-        written = []
+        written, listed = [], self._with_files()
         try:
             written = self._write(rows)
             durable.sync(self.path / action.path for action in written)
-            self._handle.create_write_transaction(
+            listed.create_write_transaction(
                 written,
                 mode="overwrite",
                 schema=self._handle.schema(),
@@ -177,6 +189,12 @@ class Table:
             self.refresh()
         self._sync_entries()
 
+    def _with_files(self) -> DeltaTable:
+        """Return the snapshot with the list of its files."""
+        if self._listed is None or self._listed.version() != self.version:
+            self._listed = _snapshot(self.path, version=self.version, without_files=False)
+        return self._listed
+
     def _files_of(self, day: date) -> list[DataFile]:
         return [f for f in self.files() if f.path.startswith(f"date={day}/")]
 
@@ -184,13 +202,10 @@ class Table:
         """Write a checkpoint, so that opening the table stays quick however long its history."""
         self._handle.create_checkpoint()
         durable.sync(self.log.glob(f"{self.version:020}.checkpoint*.parquet"))
-        self._open()  # a snapshot that lives for ever grows for ever
+        self._handle = _snapshot(self.path, self.version)  # one that lives for ever grows for ever
 
     def _open(self) -> None:
-        try:
-            handle = DeltaTable(str(self.path))
-        except (DeltaError, OSError) as error:
-            raise WarehouseError(_explain(self.path, error)) from error
+        handle = _snapshot(self.path)
         # Both or neither: a new snapshot with old offsets would let a commit through that must lose.
         self._handle, self.offsets = handle, delta_log.transactions(self.log, handle.version())
         self._torn = False
@@ -204,12 +219,6 @@ class Table:
         entries = (delta_log.entry(self.log, v) for v in range(self._synced + 1, self.version + 1))
         durable.sync(p for p in entries if p.exists())
         self._synced = self.version
-
-    def _try_checkpoint(self) -> None:
-        try:
-            self.checkpoint()
-        except (DeltaError, OSError, WarehouseError) as error:
-            log.warning("%s: no checkpoint (%s); opening takes longer until one is written", self.path, error)
 
     def _landed(self, offsets: Mapping[str, int], written: list[AddAction], *, since: int) -> bool:
         """Tell whether a commit that raised is in the log after all, and isn't another writer's of the same bytes."""
@@ -255,6 +264,13 @@ class Table:
             commit_properties=CommitProperties(app_transactions=[Transaction(k, v) for k, v in offsets.items()]),
             post_commithook_properties=_NO_HOOKS,
         )
+
+
+def _snapshot(path: Path, version: int | None = None, *, without_files: bool = True) -> DeltaTable:
+    try:
+        return DeltaTable(str(path), version=version, without_files=without_files)
+    except (DeltaError, OSError) as error:
+        raise WarehouseError(_explain(path, error)) from error
 
 
 def create(folder: Path, name: str) -> None:

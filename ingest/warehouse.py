@@ -126,6 +126,8 @@ class Warehouse:
             _append_new(self.tables[name], batches)
         offsets = {b.source_id: b.end for b in batches} | {b.source_id + _TAIL: b.tail for b in batches}
         calls.append(pl.concat([b.calls for b in batches]), offsets, expected)
+        for table in self.tables.values():
+            table.tidy()
 
     def _name(self, new: Sequence[Batch]) -> None:
         """Make the names of *new* sources known before any of their rows, one writer at a time per first line.

@@ -129,6 +129,7 @@ def test_offsets_survive_checkpoints_and_many_commits(tmp_path):
     warehouse = Warehouse(tmp_path, make=True)
     for i in range(120):
         warehouse.tables["llm_calls"].append(pl.DataFrame(), {f"s{i}": i}, {f"s{i}": None})
+        warehouse.tables["llm_calls"].tidy()
     reopened = Warehouse(tmp_path).tables["llm_calls"]
 
     assert list((tmp_path / "llm_calls" / "_delta_log").glob("*.checkpoint.parquet"))
