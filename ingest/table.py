@@ -65,6 +65,7 @@ class Table:
         self.log = self.path / "_delta_log"
         self._day = TABLES[name][0].name
         self._torn = True
+        self._handle: DeltaTable
         self._listed: DeltaTable | None = None
         self._open()
         self._synced, self._tidied = self.version - 1, self.version
