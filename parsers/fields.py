@@ -6,7 +6,7 @@ what a value means is decided later, by its column. A record that has something 
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import polars as pl
@@ -16,6 +16,11 @@ from parsers.records import reject
 
 Path = tuple[str, ...]
 """The keys from the top of a record to a value."""
+
+_Cut = frozenset[Path]
+"""Places where records have no object, though paths go on there."""
+
+_Parts = list[tuple[_Cut, pl.DataFrame]]
 
 _KEY = re.compile(r'(?:"([^"]+)"|([^."]+))(?:\.(?=.)|$)')
 
@@ -41,14 +46,14 @@ def extract(records: pl.DataFrame, paths: Mapping[str, Path]) -> tuple[pl.DataFr
     """Return *records* with a column of text for each of *paths*, in source order, and the rejects."""
     tree = _tree(paths.values())
     parts, rejects = [], []
-    for cut, part in _by_shape(records, _forks(tree)):
+    for cut, part, decoded in _decoded(records, tree):
         dtype = _dtype(tree, cut)
-        decoded, plain = decode_plain(part["line"], dtype)
-        found = part.filter(plain).with_columns(decoded.alias("record"))
+        read, plain = decode_plain(part["line"], dtype) if decoded is None else (decoded, None)
+        found = (part if plain is None else part.filter(plain)).with_columns(read.alias("record"))
         parts.append(found.select(*records.columns, *(_at(where, dtype).alias(name) for name, where in paths.items())))
-        if not plain.all():
-            read, refused = _one_by_one(part.filter(~plain), paths)
-            parts.append(read)
+        if plain is not None and not plain.all():
+            others, refused = _one_by_one(part.filter(~plain), paths)
+            parts.append(others)
             rejects.append(refused)
     fields = pl.concat(parts)
     return (fields if len(parts) == 1 else fields.sort("source_offset")), pl.concat(
@@ -56,21 +61,35 @@ def extract(records: pl.DataFrame, paths: Mapping[str, Path]) -> tuple[pl.DataFr
     )
 
 
-def _by_shape(records: pl.DataFrame, forks: list[Path]) -> list[tuple[frozenset[Path], pl.DataFrame]]:
-    """Split *records* by whether they seem to hold an object at each fork, so that each part decodes at once.
+def _decoded(records: pl.DataFrame, tree: "_Tree") -> Iterator[tuple[_Cut, pl.DataFrame, pl.Series | None]]:
+    """Split *records* so that each part decodes at once, as there is an object at a place in all of it or in none.
 
-    A guess by a regex: where it is wrong (the same key elsewhere in the line) the record takes the slow way.
+    Yields where there is none, and the part; decoded, if that was done already. Places where a path may end as well are
+    looked at first, the others only if it doesn't decode.
     """
-    parts: list[tuple[frozenset[Path], pl.DataFrame]] = [(frozenset(), records)]
-    for fork in forks:
-        is_object = pl.col("line").str.contains(rf'"{re.escape(fork[-1])}"\s*:\s*\{{')
+    inner = _inner(tree)
+    for cut, part in _by_shape([(frozenset(), records)], _forks(tree), r'"{}"\s*:\s*\{{', there=True):
+        try:
+            yield cut, part, part["line"].str.json_decode(_dtype(tree, cut))
+        except pl.exceptions.PolarsError:
+            for smaller, piece in _by_shape([(cut, part)], inner, r'"{}"\s*:\s*[^\s{{n]', there=False):
+                yield smaller, piece, None
+
+
+def _by_shape(parts: _Parts, places: list[Path], pattern: str, *, there: bool) -> _Parts:
+    """Split *parts* by whether the *pattern* of each place is in a line, which tells that an object is *there* or not.
+
+    A guess: where it is wrong (the same key elsewhere in the line) the record takes the slow way.
+    """
+    for place in places:
+        is_object = pl.col("line").str.contains(pattern.format(re.escape(place[-1]))) == there
         parts = [
-            (cut | {fork} if not flag else cut, chosen)
+            (cut if flag else cut | {place}, chosen)
             for cut, part in parts
             for flag, chosen in ((True, part.filter(is_object)), (False, part.filter(~is_object)))
             if not chosen.is_empty()
-        ]
-    return parts or [(frozenset(), records)]
+        ] or parts
+    return parts
 
 
 def _one_by_one(records: pl.DataFrame, paths: Mapping[str, Path]) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -127,6 +146,12 @@ def _forks(tree: _Tree, above: Path = ()) -> list[Path]:
     """Return where one path ends and another goes on."""
     here = [above] if "" in tree and len(tree) > 1 else []
     return here + [fork for key, below in tree.items() if key for fork in _forks(below, (*above, key))]
+
+
+def _inner(tree: _Tree, above: Path = ()) -> list[Path]:
+    """Return where paths go on and none ends."""
+    here = [above] if above and "" not in tree else []
+    return here + [place for key, below in tree.items() if key for place in _inner(below, (*above, key))]
 
 
 def _dtype(tree: _Tree, cut: frozenset[Path], above: Path = ()) -> Any:  # Any: a Struct, or text at the leaves

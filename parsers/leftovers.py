@@ -7,14 +7,18 @@ prompt or a response are never kept.
 import json
 import math
 import re
+from functools import cache
 from typing import Any
 
 import polars as pl
 
 from parsers.json_lines import loads, text_of
+from parsers.leftover_columns import LONGEST, at_once, keys
 
-_LONGEST = 512
-"""Longer text is taken for a prompt or a response, whatever its key."""
+_FEW = 64
+"""Of so many lines or fewer, Python tells the unknown fields."""
+
+_EXACT = 1e15
 
 _CONTENT = re.compile(
     r"(answer|args|arguments|body|candidate|chunk|choice|code|completion|content|data|delta|document|generation|inputjson|"
@@ -27,15 +31,18 @@ _CONTENT = re.compile(
 def leftovers(records: pl.DataFrame) -> pl.Series:
     """Return for each of *records*, as `json_lines.decode` leaves them, its unknown fields as a JSON object, else NULL.
 
-    Lines are counted first: only where a line has more keys than its `record` does anybody look at it in Python.
+    Keys are counted first: only where a line has more than its `record` does anybody look further, and in Python only
+    at those that columns can't tell.
     """
     dtype = records.schema["record"]
-    line = pl.col("line")
-    keys = line.str.count_matches(r'"\s*:') - line.str.count_matches(r'"\s*:\s*null')
-    more = records.select(keys.cast(pl.Int64) > _present(pl.col("record"), dtype)).to_series().arg_true()
+    counted = records.select("line", present=_present(pl.col("record"), dtype), keys=keys(pl.col("line")))
+    more = counted.select(pl.col("keys") > pl.col("present")).to_series().arg_true()
     found = pl.Series("leftovers", [None], dtype=pl.String).new_from_index(0, len(records))
-    if more.is_empty():
-        return found
+    if len(more) > _FEW:
+        lines = counted[more]
+        texts, told = at_once(lines["line"], dtype, lines["present"], is_content)
+        found = found.scatter(more.filter(told), texts.filter(told))
+        more = more.filter(~told)
     return found.scatter(more, [_unknown(text, dtype) for text in records["line"].gather(more).to_list()])
 
 
@@ -45,10 +52,8 @@ def joined(metadata: pl.Expr, leftover: pl.Expr) -> pl.Expr:
     return pl.coalesce(both, metadata, leftover)
 
 
-def _present(record: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+def _present(record: pl.Expr, dtype: Any) -> pl.Expr:  # Any: a Struct
     """Return how many fields of *record*, at any depth, are not NULL."""
-    if not isinstance(dtype, pl.Struct):
-        return record.is_not_null().cast(pl.Int64)
     counts = []
     for field in dtype.fields:
         value = record.struct.field(field.name)
@@ -61,7 +66,7 @@ def _present(record: pl.Expr, dtype: pl.DataType) -> pl.Expr:
 def _unknown(line: str, dtype: pl.DataType) -> str | None:
     try:
         kept = _beyond(loads(line), dtype)
-        return text_of(json.loads(json.dumps(kept))) if kept else None
+        return text_of(json.loads(json.dumps(kept, sort_keys=True))) if kept else None
     except (ValueError, RecursionError):
         return None
 
@@ -84,8 +89,8 @@ def _without_content(value: Any, key: str) -> Any:
         return {name: item for name, item in kept.items() if item not in (None, {}, [])}
     if isinstance(value, list):
         return [kept for item in value if (kept := _without_content(item, key)) not in (None, {}, [])]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
+    if isinstance(value, float):
+        return None if not math.isfinite(value) else int(value) if value.is_integer() and abs(value) < _EXACT else value
     if isinstance(value, str):
         return _short(value, key)
     return value
@@ -93,7 +98,7 @@ def _without_content(value: Any, key: str) -> Any:
 
 def _short(text: str, key: str) -> Any:
     """Return *text* unless it may be a prompt; JSON within text as what it says."""
-    if is_content(key) or len(text) > _LONGEST:
+    if is_content(key) or len(text) > LONGEST:
         return None
     if not text.lstrip().startswith(("{", "[")):
         return text
@@ -103,6 +108,7 @@ def _short(text: str, key: str) -> Any:
         return None
 
 
+@cache
 def is_content(key: str) -> bool:
     """Return whether texts under *key* may be a prompt or a response."""
     return _CONTENT.fullmatch(re.sub(r"[^a-z]|user|assistant", "", key.lower())) is not None

@@ -9,7 +9,7 @@ from functools import partial
 import polars as pl
 
 from parsers.schema import UTC
-from parsers.values import epoch, utc
+from parsers.values import ZONED, epoch, rest, utc
 
 TIME_UNITS = ("s", "ms", "us", "ns")
 DURATION_UNITS = {"s": 1e3, "ms": 1.0, "us": 1e-3, "ns": 1e-6}
@@ -31,7 +31,6 @@ def time(text: pl.Expr, written: str = "auto", zone: str = "UTC") -> pl.Expr:
     """
     text = text.str.strip_chars()
     if written == "auto":
-        # ISO 8601 is the rule: numbers are only looked at in blocks that hold some.
         return _plausible(text.map_batches(partial(_auto, zone), return_dtype=UTC, is_elementwise=True))
     if written in TIME_UNITS:
         return _plausible(_epoch(text, written))
@@ -42,14 +41,7 @@ def time(text: pl.Expr, written: str = "auto", zone: str = "UTC") -> pl.Expr:
 
 def duration_ms(text: pl.Expr, unit: str = "ms") -> pl.Expr:
     """Return *text*, a number of *unit* or a duration such as `1.5s` or `1m2.3s`, in milliseconds."""
-    text = text.str.strip_chars()
-    groups = text.str.extract_groups(_GO_DURATION)
-    parts = [
-        groups.struct.field(str(i)).cast(pl.Float64, strict=False) * milliseconds
-        for i, milliseconds in enumerate(_GO_PARTS, start=1)
-    ]
-    spelled = pl.when(pl.any_horizontal(part.is_not_null() for part in parts)).then(pl.sum_horizontal(parts))
-    value = pl.coalesce(text.cast(pl.Float64, strict=False) * DURATION_UNITS[unit], spelled)
+    value = text.map_batches(partial(_milliseconds, unit), return_dtype=pl.Float64, is_elementwise=True)
     return pl.when((value >= 0) & (value < 366 * _DAY_MS)).then(value)
 
 
@@ -59,11 +51,22 @@ def count(text: pl.Expr) -> pl.Expr:
     return pl.when((value >= 0) & (value < _MOST)).then(value)
 
 
+def _milliseconds(unit: str, texts: pl.Series) -> pl.Series:
+    number = texts.str.strip_chars().cast(pl.Float64, strict=False) * DURATION_UNITS[unit]
+    return rest(texts, number, _spelled)
+
+
+def _spelled(text: pl.Expr) -> pl.Expr:
+    groups = text.str.extract_groups(_GO_DURATION)
+    parts = [
+        groups.struct.field(str(i)).cast(pl.Float64, strict=False) * milliseconds
+        for i, milliseconds in enumerate(_GO_PARTS, start=1)
+    ]
+    return pl.when(pl.any_horizontal(part.is_not_null() for part in parts)).then(pl.sum_horizontal(parts))
+
+
 def _whole(texts: pl.Series) -> pl.Series:
-    plain = texts.cast(pl.Int64, strict=False)
-    if plain.null_count() == texts.null_count():
-        return plain
-    return texts.to_frame("text").select(_unusual(pl.col("text").str.strip_chars())).to_series().rename(texts.name)
+    return rest(texts, texts.cast(pl.Int64, strict=False), _unusual)
 
 
 def _unusual(text: pl.Expr) -> pl.Expr:
@@ -75,15 +78,16 @@ def _unusual(text: pl.Expr) -> pl.Expr:
 
 
 def _auto(zone: str, texts: pl.Series) -> pl.Series:
-    text = pl.col("text")
+    zoned = texts.str.to_datetime(ZONED, strict=False, time_unit="us", time_zone="UTC")
+    return rest(texts, zoned, partial(_any, zone=zone))
+
+
+def _any(text: pl.Expr, *, zone: str) -> pl.Expr:
     number = text.cast(pl.Float64, strict=False)
-    read = _iso(text, zone)
-    if texts.str.contains(_NUMBER).any():
-        numeric = _epoch(text, "ns")
-        for limit, unit in ((1e17, "us"), (1e14, "ms"), (1e11, "s")):
-            numeric = pl.when(number < limit).then(_epoch(text, unit)).otherwise(numeric)
-        read = pl.when(text.str.contains(_NUMBER)).then(numeric).otherwise(read)
-    return texts.to_frame("text").select(read).to_series().rename(texts.name)
+    numeric = _epoch(text, "ns")
+    for limit, unit in ((1e17, "us"), (1e14, "ms"), (1e11, "s")):
+        numeric = pl.when(number < limit).then(_epoch(text, unit)).otherwise(numeric)
+    return pl.when(text.str.contains(_NUMBER)).then(numeric).otherwise(_iso(text, zone))
 
 
 def _iso(text: pl.Expr, zone: str) -> pl.Expr:

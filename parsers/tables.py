@@ -44,6 +44,7 @@ def typed(rows: pl.DataFrame, columns: Columns, required: tuple[str, ...] = ()) 
     unread = [
         pl.when(_given(rows[name]) & values[name].is_null()).then(pl.lit(f"`{name}` can't be read"))
         for name in readings
+        if values[name].null_count() > rows[name].null_count()
     ]
     unread += [pl.when(pl.col(name).is_null()).then(pl.lit(f"`{name}` is missing")) for name in required]
     if not unread:

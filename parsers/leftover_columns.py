@@ -1,0 +1,170 @@
+"""The unknown fields of many lines at once: what `leftovers` would say of each, for lines that hold plain values.
+
+Some of the lines are read in Python, to learn which unknown keys there are. All are then decoded with these as columns,
+and a line whose every key is accounted for, with values that need no second look, is told by columns.
+"""
+
+import json
+from typing import Any
+
+import polars as pl
+
+from parsers.json_lines import decode_plain, loads
+
+LONGEST = 512
+"""Longer text is taken for a prompt or a response, whatever its key."""
+
+_SAMPLE = 64
+_LINE = pl.col("line")
+_KEY = r'"\s*:'
+_NULL = r'"\s*:\s*null'
+_NUMBER = r"^(?:0|-?[1-9]\d{0,14}|-?0\.0{0,3}[1-9]\d{0,9}|-?[1-9]\d{0,8}\.\d{1,6})$"
+"""Numbers that Polars and Python write alike."""
+
+_UNUSUAL_TEXT = r'^\s*[\[{]|["\\\x00-\x1f\x7f]'
+"""Text that may be JSON itself, or that JSON would escape."""
+
+_Kinds = dict[str, Any]
+"""Unknown keys: for each `text`, `number` or `boolean`, or what is below it."""
+
+
+def keys(line: pl.Expr) -> pl.Expr:
+    """Return how many keys *line* has whose values aren't null, at any depth; at least, where texts hold JSON."""
+    return (line.str.count_matches(_KEY) - line.str.count_matches(_NULL)).cast(pl.Int64)
+
+
+def at_once(lines: pl.Series, dtype: pl.DataType, present: pl.Series, drops: Any) -> tuple[pl.Series, pl.Series]:
+    """Return the unknown fields of *lines* as JSON objects, and for which lines that is all there is to say.
+
+    *present* is how many keys are in fields that *dtype* knows; *drops(key)* tells whether texts below it are dropped.
+    """
+    kinds: _Kinds = {}
+    for line in lines.gather_every(max(1, len(lines) // _SAMPLE)).to_list():
+        try:
+            _learn(loads(line), dtype, kinds)
+        except (ValueError, RecursionError):
+            continue
+    kinds = _usable(kinds)
+    nothing = pl.Series([False], dtype=pl.Boolean).new_from_index(0, len(lines))
+    if not kinds:
+        return pl.Series([None], dtype=pl.String).new_from_index(0, len(lines)), nothing
+    decoded, plain = decode_plain(lines, _dtype(kinds))
+    frame = pl.DataFrame({"line": lines.filter(plain), "record": decoded, "present": present.filter(plain)})
+    written = _Written(drops)
+    text = written.object(pl.col("record"), kinds, dtype)
+    for name, value in written.texts.items():
+        frame = frame.with_columns(_unwrapped(frame.select(value).to_series(), name, drops))
+    accounted = pl.col("present") + pl.sum_horizontal(written.keys)
+    told = frame.select(text=text, told=pl.all_horizontal(keys(_LINE) == accounted, *written.checks))
+    at = plain.arg_true()
+    empty = pl.Series([None], dtype=pl.String).new_from_index(0, len(lines))
+    return empty.scatter(at, told["text"]), nothing.scatter(at, told["told"].fill_null(value=False))
+
+
+def _unwrapped(values: pl.Series, name: str, drops: Any) -> list[pl.Series]:
+    """Return, for texts that are JSON objects themselves, what is to be said of these, and whether that is known."""
+    is_object = values.str.contains(r"^\s*\{").fill_null(value=False)
+    told = ~is_object
+    unwrapped = pl.Series([None], dtype=pl.String).new_from_index(0, len(values))
+    if is_object.any():
+        inner = values.filter(is_object)
+        none = pl.Series([0], dtype=pl.Int64).new_from_index(0, len(inner))
+        texts, known = at_once(inner, pl.Struct([]), none, drops)
+        at = is_object.arg_true()
+        unwrapped, told = unwrapped.scatter(at, texts), told.scatter(at, known)
+    return [unwrapped.alias(name), told.alias(f"{name} told"), is_object.alias(f"{name} is")]
+
+
+class _Written:
+    """Writes unknown fields as JSON, and notes what must hold for that to be right."""
+
+    def __init__(self, drops: Any) -> None:
+        self.drops = drops
+        self.keys: list[pl.Expr] = []
+        self.checks: list[pl.Expr] = []
+        self.texts: dict[str, pl.Expr] = {}
+
+    def object(self, record: pl.Expr, kinds: _Kinds, dtype: Any, above: str = "") -> pl.Expr:
+        """Return the object *record*, or NULL where it would be empty; known objects in it as `their.key`."""
+        parts = self._parts(record, kinds, dtype, above)
+        joined = pl.concat_str([parts[name] for name in sorted(parts)], separator=",", ignore_nulls=True)
+        return pl.when(joined != "").then(pl.lit("{") + joined + pl.lit("}"))
+
+    def _parts(self, record: pl.Expr, kinds: _Kinds, dtype: Any, above: str, prefix: str = "") -> dict[str, pl.Expr]:
+        known = {field.name: field.dtype for field in dtype.fields} if isinstance(dtype, pl.Struct) else {}
+        parts: dict[str, pl.Expr] = {}
+        for key, kind in kinds.items():
+            value, name = record.struct.field(key), prefix + key
+            content = self._content(key, above)
+            if isinstance(known.get(key), pl.Struct):
+                parts |= self._parts(value, kind, known[key], "", f"{name}.")
+                continue
+            self.keys.append(value.is_not_null().cast(pl.Int64))
+            if isinstance(kind, dict):
+                text = self.object(value, kind, None, content)
+            else:
+                text = self._scalar(value, key, kind, drop=bool(content))
+            parts[name] = pl.when(text.is_not_null()).then(pl.lit(f"{json.dumps(name, ensure_ascii=False)}:") + text)
+        return parts
+
+    def _content(self, key: str, above: str) -> str:
+        """Return the key, *key* or one *above* it, for which texts are dropped; empty if they are kept."""
+        return above or (key if self.drops(key) else "")
+
+    def _scalar(self, value: pl.Expr, key: str, kind: str, *, drop: bool) -> pl.Expr:
+        written = rf'"{pl.escape_regex(key)}"\s*:\s*'
+        if kind != "text":
+            self.checks.append(value.is_null() | ~_LINE.str.contains(written + '"'))
+            self.checks.append(
+                value.is_null() | value.str.contains(_NUMBER if kind == "number" else "^(?:true|false)$")
+            )
+            return value
+        self.checks.append(value.is_null() | ~_LINE.str.contains(written + r'[^"n\s]'))
+        self.keys.append(keys(value).fill_null(0))  # JSON within text: its keys are in the line too
+        if drop:
+            return pl.lit(None, dtype=pl.String)
+        name = f"text {len(self.texts)}"
+        self.texts[name] = value.alias(name)
+        is_object, short = pl.col(f"{name} is"), value.str.len_chars() <= LONGEST
+        self.checks.append(value.is_null() | ~short | is_object | ~value.str.contains(_UNUSUAL_TEXT))
+        self.checks.append(~short.fill_null(value=False) | pl.col(f"{name} told"))
+        text = pl.when(is_object).then(pl.col(name)).otherwise(pl.lit('"') + value + pl.lit('"'))
+        return pl.when(short).then(text)
+
+
+def _learn(value: Any, dtype: Any, kinds: _Kinds) -> None:
+    """Note the kinds of the keys of *value* that *dtype* lacks; a list, and what is of two kinds, can't be told."""
+    known = {field.name: field.dtype for field in dtype.fields} if isinstance(dtype, pl.Struct) else {}
+    for key, item in value.items() if isinstance(value, dict) else ():
+        if item is None or (key in known and not isinstance(known[key], pl.Struct)):
+            continue
+        kind = _kind(item)
+        if key in known and kind != "object":
+            continue
+        have = kinds.setdefault(key, {} if kind == "object" else kind)
+        if isinstance(have, dict) and kind == "object":
+            _learn(item, known.get(key), have)
+        elif have != kind:
+            kinds[key] = "odd"
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, dict):
+        return "object"
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, str):
+        return "text"
+    return "number" if isinstance(value, int | float) else "odd"
+
+
+def _usable(kinds: _Kinds) -> _Kinds:
+    return {
+        key: below
+        for key, kind in kinds.items()
+        if (below := _usable(kind) if isinstance(kind, dict) else kind) not in ({}, "odd")
+    }
+
+
+def _dtype(kinds: _Kinds) -> pl.Struct:
+    return pl.Struct({key: _dtype(kind) if isinstance(kind, dict) else pl.String for key, kind in kinds.items()})
