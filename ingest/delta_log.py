@@ -60,7 +60,7 @@ def added(log: Path, first: int, last: int) -> Offsets:
 def removed(log: Path, version: int) -> dict[str, int]:
     """Return the data files that were taken out of the table, and when, in milliseconds since 1970.
 
-    A checkpoint remembers each for a week.
+    A checkpoint remembers each for some hours.
 
     Raises:
         WarehouseError: An entry is missing or damaged.

@@ -28,7 +28,19 @@ SMALL_BYTES = TARGET_BYTES // 4
 """A file below this is worth merging with others."""
 
 SAFE_AGE = timedelta(hours=24)
-"""How long a file that no version lists is kept: a writer may be about to list it, a reader may still be reading it."""
+"""How long a file is kept that no version ever listed: a writer may be about to."""
+
+REPLACED_AGE = timedelta(hours=1)
+"""How long a file is kept that was merged into another: a reader may still be reading it."""
+
+LOG_ENTRIES = 2000
+"""How many log entries are kept, at least: every commit looks through the names of all of them."""
+
+LOG_AGE = timedelta(days=2)
+"""How long entries are kept where there are fewer."""
+
+YOUNG_AGE = timedelta(minutes=10)
+"""How long entries are kept however many there are: a reader may be about to read them."""
 
 BUSY = "another process maintains this warehouse; wait for it, or leave it to that one"
 
@@ -51,16 +63,18 @@ def compact(
     folder: Path,
     *,
     fewest: Callable[[date], int] = lambda _: 2,
-    safe_age: timedelta = SAFE_AGE,
+    pace: float = 1.0,
 ) -> list[Compacted]:
     """Merge the small files of each day that has *fewest*, asked for that day, or more; then tidy up.
+
+    Where time runs faster than the clock, *pace* says how many times: what is kept for a while is kept for less.
 
     Raises:
         BusyError: Another process is at it.
         WarehouseError: A table is damaged, or can't be written.
     """
     with alone(folder, MAINTENANCE, BUSY):
-        return [_maintain(Table(folder, name), fewest, safe_age) for name in TABLES]
+        return [_maintain(Table(folder, name), fewest, pace) for name in TABLES]
 
 
 def expire(folder: Path, before: date) -> dict[str, int]:
@@ -108,7 +122,7 @@ def day_of(path: str) -> str:
     return path.split("/", 1)[0].removeprefix("date=")
 
 
-def _maintain(table: Table, fewest: Callable[[date], int], safe_age: timedelta) -> Compacted:
+def _maintain(table: Table, fewest: Callable[[date], int], pace: float) -> Compacted:
     before = table.files()
     days = sorted(d for d, n in small_files(table).items() if n >= fewest(date.fromisoformat(d)))
     try:
@@ -116,11 +130,11 @@ def _maintain(table: Table, fewest: Callable[[date], int], safe_age: timedelta) 
             _merge(table, day)
         table.refresh()
         after = table.files()
+        removed = remove_unlisted(table, pace)  # before the checkpoint, which forgets what was replaced long ago
         table.checkpoint()
-        DeltaTable(str(table.path)).cleanup_metadata()
+        removed += forget_entries(table.log, pace)
     except (DeltaError, OSError) as error:
         raise WarehouseError(f"{table.path} can't be maintained: {error}") from error
-    removed = remove_unlisted(table, safe_age)
     return Compacted(table.name, len(before), len(after), sum(f.rows for f in after), removed)
 
 
@@ -154,20 +168,38 @@ def _files(handle: DeltaTable) -> list[DataFile]:
     return [DataFile(*row) for row in zip(*(columns.column(n).to_pylist() for n in names), strict=True)]
 
 
-def remove_unlisted(table: Table, safe_age: timedelta = SAFE_AGE) -> int:
-    """Delete data files that no version lists and that nobody can need any more; return how many.
-
-    A file counts as needed while it, or the commit that replaced it, is younger than *safe_age*.
-    """
-    oldest = time.time() - safe_age.total_seconds()
-    on_disk = [p for p in table.path.glob("date=*/*.parquet") if p.stat().st_mtime < oldest]
-    if not on_disk:
-        return 0
+def remove_unlisted(table: Table, pace: float = 1.0) -> int:
+    """Delete data files that no version lists and that nobody can need any more; return how many."""
+    now = time.time()
+    written_before, replaced_before = (now - age.total_seconds() / pace for age in (SAFE_AGE, REPLACED_AGE))
+    on_disk = {str(p.relative_to(table.path)): p.stat().st_mtime for p in table.path.glob("date=*/*.parquet")}
     table.refresh()  # after looking at the disk: what was listed meanwhile is seen
-    needed = {f.path for f in table.files()}
     replaced = delta_log.removed(table.log, table.version)
-    needed |= {path for path, at in replaced.items() if at / 1000 >= oldest}
-    unlisted = [p for p in on_disk if str(p.relative_to(table.path)) not in needed]
-    for path in unlisted:
+    unlisted = on_disk.keys() - {f.path for f in table.files()}
+    gone = [
+        path
+        for path in unlisted
+        if (replaced[path] / 1000 < replaced_before if path in replaced else on_disk[path] < written_before)
+    ]
+    for path in gone:
+        (table.path / path).unlink(missing_ok=True)
+    return len(gone)
+
+
+def forget_entries(log: Path, pace: float = 1.0, *, keep: int = LOG_ENTRIES) -> int:
+    """Delete the entries and checkpoints that come before a checkpoint that is old enough; return how many."""
+    now, there = time.time(), delta_log.entries(log)
+    old, young = (now - age.total_seconds() / pace for age in (LOG_AGE, YOUNG_AGE))
+    enough = max(there, default=0) - keep
+    for base in delta_log.checkpoints(log):
+        version, written = delta_log.version_of(base), base.stat().st_mtime
+        if (written < old or (written < young and version <= enough)) and delta_log.is_checkpoint(base):
+            break
+    else:
+        return 0
+    # The checkpoints first, then the oldest entry: whatever interrupts this, what is left is the end of the history.
+    gone = [p for p in delta_log.checkpoints(log) if delta_log.version_of(p) < version]
+    gone += [p for v, p in there.items() if v < version]
+    for path in gone:
         path.unlink(missing_ok=True)
-    return len(unlisted)
+    return len(gone)

@@ -29,8 +29,13 @@ CHECKPOINT_EVERY = 50
 _TRIES = 5
 
 _NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
-_CONFIGURATION = {"delta.logRetentionDuration": "interval 2 days", "delta.checkpointInterval": str(CHECKPOINT_EVERY)}
-
+CONFIGURATION = {
+    "delta.checkpointInterval": str(CHECKPOINT_EVERY),
+    "delta.logRetentionDuration": "interval 2 days",
+    # Each checkpoint lists the files that were replaced since: twice as long as maintenance keeps them.
+    "delta.deletedFileRetentionDuration": "interval 2 hours",
+}
+"""Properties of the tables."""
 
 log = logging.getLogger(__name__)
 
@@ -89,19 +94,21 @@ class Table:
         """Commit *rows* and *offsets* together, durably, provided that the offsets are still as *expected*.
 
         Raises:
-            Conflict: An offset isn't as expected; refreshed offsets say what it is.
+            Conflict: An offset isn't as expected, or moved on at once; refreshed offsets say what it is.
             WarehouseError: The commit failed and did not land (no space, no permission, damaged table).
         """
         for tries_left in reversed(range(_TRIES)):
             if self._torn:
                 self._open()
+            before = self.version
             if self._differ(expected):
                 raise Conflict
             error = self._try_append(rows, offsets)
             if error is None:
                 break
-            # Somebody replaced rows (new prices, expiry) since this snapshot; these rows read nothing of them.
-            if not tries_left or not isinstance(error, CommitFailedError):
+            # Somebody replaced rows (new prices, expiry) since this snapshot; these rows read nothing of them. Or so
+            # much was committed since that the entries after this snapshot are gone.
+            if not tries_left or not (isinstance(error, CommitFailedError) or self.version > before):
                 if self._differ(expected):
                     raise Conflict from error
                 raise WarehouseError(_explain(self.path, error)) from error
@@ -109,6 +116,10 @@ class Table:
             self._sync_entries()
         except OSError as error:
             raise WarehouseError(_explain(self.path, error)) from error
+        if self._differ(offsets):
+            # Somebody went on from here meanwhile; or this process stood still for so long, in the middle of its
+            # commit, that the log went on and forgot the version that it then wrote.
+            raise Conflict
 
     def tidy(self) -> None:
         """Write a checkpoint when it is time; what was appended can be seen already."""
@@ -287,7 +298,7 @@ def create(folder: Path, name: str) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
         DeltaTable.create(
-            str(path), empty.to_arrow().schema, mode="ignore", partition_by=["date"], configuration=_CONFIGURATION
+            str(path), empty.to_arrow().schema, mode="ignore", partition_by=["date"], configuration=CONFIGURATION
         )
         durable.sync([delta_log.entry(path / "_delta_log", 0)])
         durable.sync_folder(path)

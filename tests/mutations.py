@@ -58,8 +58,20 @@ MUTATIONS = {
     ),
     "the safe age of files": (
         "ingest/maintenance.py",
-        "if p.stat().st_mtime < oldest]",
-        "]",
+        "else on_disk[path] < written_before)",
+        "else True)",
+        "tests/test_maintenance.py",
+    ),
+    "the time that replaced files are kept for their readers": (
+        "ingest/maintenance.py",
+        "(replaced[path] / 1000 < replaced_before if",
+        "(True if",
+        "tests/test_maintenance.py",
+    ),
+    "the checkpoint that stands for the entries before it": (
+        "ingest/maintenance.py",
+        " and delta_log.is_checkpoint(base)",
+        "",
         "tests/test_maintenance.py",
     ),
 }

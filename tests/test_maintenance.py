@@ -1,21 +1,23 @@
 """Maintenance changes no row and no offset, deletes nothing that anyone may need, and never runs twice at once."""
 
+import math
 import os
 import time
-from datetime import timedelta
 
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
 from logs import calls, catch_up, exactly, follower, line, lines, tiles
 
+from ingest.delta_log import checkpoints, damages, entries, version_of
 from ingest.locks import BusyError
-from ingest.maintenance import compact, crowded, remove_unlisted
+from ingest.maintenance import compact, crowded, forget_entries, remove_unlisted
 from ingest.table import Table
 from ingest.warehouse import Warehouse
 from parsers.schema import TABLES
 
-NOW = timedelta(0)
+NOW = math.inf
+"""The pace at which nothing is kept for a while."""
 
 
 @pytest.fixture
@@ -57,7 +59,7 @@ def test_a_follower_goes_on_while_files_are_merged_and_removed(tmp_path):
             file.write(lines(n))
         catch_up(each)
         if n % 7 == 0:
-            compact(tmp_path / "w", safe_age=NOW)
+            compact(tmp_path / "w", pace=NOW)
     each.close()
 
     assert calls(tmp_path / "w") == exactly(*range(1, 30))
@@ -75,6 +77,46 @@ def test_replaced_files_stay_until_no_reader_can_need_them(small):
     assert remove_unlisted(Table(small, "llm_calls")) == 0
     assert remove_unlisted(Table(small, "llm_calls"), NOW) == 12
     assert calls(small) == exactly(*range(1, 13))
+
+
+def aged(folder, *, minutes):
+    """Let the files in *folder* have been written *minutes* ago."""
+    at = time.time() - 60 * minutes
+    for path in folder.iterdir():
+        os.utime(path, (at, at))
+
+
+def test_a_long_log_is_cut_at_a_checkpoint_that_no_reader_can_be_before(tmp_path):
+    table = Warehouse(tmp_path, make=True).tables["llm_calls"]
+    for n in range(240):
+        table.append(pl.DataFrame(), {f"s{n}": n}, {f"s{n}": None})
+        table.tidy()
+    assert forget_entries(table.log, keep=100) == 0
+
+    aged(table.log, minutes=11)
+    assert forget_entries(table.log) == 0
+    (table.log / f"{100:020}.checkpoint.parquet").write_bytes(b"damaged")
+    assert forget_entries(table.log, keep=100) == 50
+    (table.log / f"{100:020}.checkpoint.parquet").unlink()
+    aged(table.log, minutes=3 * 24 * 60)
+    assert forget_entries(table.log) == 150 + 2
+
+    assert min(entries(table.log)) == version_of(checkpoints(table.log)[-1]) == 200
+    assert Table(tmp_path, "llm_calls").offsets == {f"s{n}": n for n in range(240)}
+    assert damages(table.log) == []
+
+
+def test_a_writer_that_slept_while_the_log_was_cut_still_commits(tmp_path):
+    tables = [Warehouse(tmp_path, make=True).tables["llm_calls"] for _ in range(2)]
+    awake, asleep = tables
+    asleep.append(pl.DataFrame(), {"asleep": 1}, {"asleep": None})
+    for n in range(60):
+        awake.append(pl.DataFrame(), {f"s{n}": n}, {f"s{n}": None})
+        awake.tidy()
+    forget_entries(awake.log, NOW)
+    asleep.append(pl.DataFrame(), {"asleep": 2}, {"asleep": 1})
+
+    assert Table(tmp_path, "llm_calls").offsets == {"asleep": 2} | {f"s{n}": n for n in range(60)}
 
 
 def test_a_file_that_a_writer_has_not_listed_yet_is_kept_for_a_day(small):
