@@ -25,7 +25,7 @@ _UNUSUAL_TEXT = r'^\s*[\[{]|["\\\x00-\x1f\x7f]'
 """Text that may be JSON itself, or that JSON would escape."""
 
 _Kinds = dict[str, Any]
-"""Unknown keys: for each `text`, `number` or `boolean`, or what is below it."""
+"""Unknown keys: for each `text`, `texts` (a list), `number` or `boolean`, or what is below it."""
 
 
 def keys(line: pl.Expr) -> pl.Expr:
@@ -113,6 +113,8 @@ class _Written:
 
     def _scalar(self, value: pl.Expr, key: str, kind: str, *, drop: bool) -> pl.Expr:
         written = rf'"{pl.escape_regex(key)}"\s*:\s*'
+        if kind == "texts":
+            return self._texts(value, written, drop=drop)
         if kind != "text":
             self.checks.append(value.is_null() | ~_LINE.str.contains(written + '"'))
             self.checks.append(
@@ -131,9 +133,18 @@ class _Written:
         text = pl.when(is_object).then(pl.col(name)).otherwise(pl.lit('"') + value + pl.lit('"'))
         return pl.when(short).then(text)
 
+    def _texts(self, value: pl.Expr, written: str, *, drop: bool) -> pl.Expr:
+        self.checks.append(value.is_null() | _LINE.str.contains(written + r'\[\s*(?:"[^"\\]*"\s*,?\s*)*\]'))
+        if drop:
+            return pl.lit(None, dtype=pl.String)
+        short = value.list.filter(pl.element().str.len_chars() <= LONGEST)
+        self.checks.append(value.is_null() | ~short.list.eval(pl.element().str.contains(_UNUSUAL_TEXT)).list.any())
+        quoted = short.list.eval(pl.lit('"') + pl.element() + pl.lit('"'))
+        return pl.when(quoted.list.len() > 0).then(pl.lit("[") + quoted.list.join(",") + pl.lit("]"))
+
 
 def _learn(value: Any, dtype: Any, kinds: _Kinds) -> None:
-    """Note the kinds of the keys of *value* that *dtype* lacks; a list, and what is of two kinds, can't be told."""
+    """Note the kinds of the keys of *value* that *dtype* lacks; and what can't be told: two kinds, other lists."""
     known = {field.name: field.dtype for field in dtype.fields} if isinstance(dtype, pl.Struct) else {}
     for key, item in value.items() if isinstance(value, dict) else ():
         if item is None or (key in known and not isinstance(known[key], pl.Struct)):
@@ -155,6 +166,8 @@ def _kind(value: Any) -> str:
         return "boolean"
     if isinstance(value, str):
         return "text"
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return "texts"
     return "number" if isinstance(value, int | float) else "odd"
 
 
@@ -167,4 +180,7 @@ def _usable(kinds: _Kinds) -> _Kinds:
 
 
 def _dtype(kinds: _Kinds) -> pl.Struct:
-    return pl.Struct({key: _dtype(kind) if isinstance(kind, dict) else pl.String for key, kind in kinds.items()})
+    leaf = {"texts": pl.List(pl.String)}
+    return pl.Struct(
+        {k: _dtype(kind) if isinstance(kind, dict) else leaf.get(kind, pl.String) for k, kind in kinds.items()}
+    )

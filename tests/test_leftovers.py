@@ -20,7 +20,13 @@ SCALARS = (
     | st.text(max_size=6)
     | st.sampled_from(("{}", '{"n":1}', '{"prompt":"no","n":2}', "[1]", "x" * 600, 'say "n": 1', " {", '{"n":1.0}'))
 )
-VALUES = st.recursive(SCALARS, lambda v: st.dictionaries(NAMES, v, max_size=3) | st.lists(v, max_size=2), max_leaves=6)
+VALUES = st.recursive(
+    SCALARS,
+    lambda v: (
+        st.dictionaries(NAMES, v, max_size=3) | st.lists(v, max_size=2) | st.lists(st.text(max_size=3), max_size=3)
+    ),
+    max_leaves=6,
+)
 
 
 def records(lines):
@@ -45,6 +51,7 @@ def test_many_lines_say_what_each_says_alone(objects, spaced):
     [
         ({"region": "eu", "n": 7, "cold": True}, {"cold": True, "n": 7, "region": "eu"}),
         ({"meta": {"task": "lint", "prompt": "never", "n": 0.25}}, {"meta": {"n": 0.25, "task": "lint"}}),
+        ({"tags": ["a", "b c"], "messages": ["never"], "none": []}, {"tags": ["a", "b c"]}),
         ({"prompt": "never"}, None),
         ({"note": "x" * 513}, None),
         ({"raw": '{"messages":"never","n":2}'}, {"raw": {"n": 2}}),
