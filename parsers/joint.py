@@ -1,7 +1,7 @@
 """Many whole small sources → rows of each: parsed as one block, since the cost of planning a block is the same for any.
 
-What makes sources depend on their own lines stays out: a source in which a format claims lines whose meaning depends on
-other lines (a context, a record over several lines, a header that names the format) must be parsed alone.
+What depends on other lines of its own source stays out: a source with a line that sets a context, with a record that
+may span lines, or with a header that names the format must be parsed alone.
 """
 
 from collections.abc import Sequence
@@ -25,10 +25,8 @@ def parse_jointly(sources: Sequence[bytes], formats: Sequence[Format]) -> list[R
     claimed = []
     for format_, records in claimed_by(lines, formats):
         home = _home(records, starts)
-        if format_.sets_context is not None or format_.closed is not None:
-            alone[home] = True
-        else:
-            claimed.append((format_, records, home))
+        alone[home[_bound(records, format_)]] = True
+        claimed.append((format_, records, home))
     free = [(format_, records.filter(pl.Series(~alone[home]))) for format_, records, home in claimed]
     refused = lines.rejects.filter(pl.Series(~alone[_home(lines.rejects, starts)], dtype=pl.Boolean))
     count = np.bincount(
@@ -42,6 +40,16 @@ def parse_jointly(sources: Sequence[bytes], formats: Sequence[Format]) -> list[R
 def _home(rows: pl.DataFrame, starts: Positions) -> Positions:
     """Return the number of the source that each of *rows* lies in."""
     return np.searchsorted(starts, rows["source_offset"].to_numpy(), side="right").astype(np.int64) - 1
+
+
+def _bound(records: pl.DataFrame, format_: Format) -> Mask:
+    """Return which of *records* say something about other lines, or may go on in them."""
+    bound = np.zeros(len(records), np.bool_)
+    if format_.sets_context is not None:
+        bound |= records.select(format_.sets_context.fill_null(value=False)).to_series().to_numpy()
+    if format_.closed is not None:
+        bound |= records.select(~format_.closed).to_series().to_numpy()
+    return bound
 
 
 def _headed(lines: Lines, starts: Positions, formats: Sequence[Format]) -> Mask:

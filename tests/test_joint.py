@@ -142,7 +142,8 @@ def test_rows_and_places_are_those_of_each_source_alone():
     sources[5] = b"\0\0\0" + sources[5]
     sources[9] = b"\xff\xfe\n" + sources[9]
     sources[11] = sources[11].replace(b"\n", b"\r\n")
-    sources[20] = lines(1, 2)
+    sources[20] = session(1) + lines(1, 2)
+    sources[21] = lines(3, 4)
     together = parse_jointly(sources, FORMATS)
 
     assert [i for i, rows in enumerate(together) if rows is None] == [20]
@@ -150,6 +151,26 @@ def test_rows_and_places_are_those_of_each_source_alone():
         if rows is not None:
             alone = parse(Block(source), FORMATS)
             assert rows.calls.equals(alone.calls)
+            assert rows.rejects.equals(alone.rejects)
+            assert (rows.end, rows.claimed) == (alone.end, alone.claimed)
+
+
+def test_pieces_of_real_logs_give_the_rows_that_each_gives_alone():
+    pieces = []
+    for path in sorted(FIXTURES.glob("*/*.*")):
+        if path.suffix in {".log", ".jsonl"}:
+            read_lines = path.read_bytes().splitlines(keepends=True)[:600]
+            pieces += [b"".join(read_lines[at : at + 4]) for at in range(0, len(read_lines), 4)]
+    pieces = [piece for piece in pieces if piece.endswith(b"\n") and not piece.startswith(b"\xef\xbb\xbf")]
+    together = parse_jointly(pieces, FORMATS)
+
+    assert sum(rows is not None and rows.height > 0 for rows in together) > 100
+    assert 0 < sum(rows is None for rows in together) < len(together) / 2
+    for piece, rows in zip(pieces, together, strict=True):
+        if rows is not None:
+            alone = parse(Block(piece), FORMATS)
+            assert rows.calls.equals(alone.calls)
+            assert rows.events.equals(alone.events)
             assert rows.rejects.equals(alone.rejects)
             assert (rows.end, rows.claimed) == (alone.end, alone.claimed)
 
