@@ -1,23 +1,27 @@
 """How a record is read: which format took it, which field feeds which column, what is ignored, why it is rejected.
 
-Nothing here knows the formats. A JSON record is parsed again and again, each time without one of its fields: the
-columns that change are the ones that the field feeds. So the explanation can't differ from what parsing does.
+Nothing here knows the formats. A record is parsed again and again, each time without one of its fields or with another
+value in its place: the columns that change are the ones that the field feeds. So the explanation can't differ from
+what parsing does.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import polars as pl
 
+from parsers import pieces
 from parsers.dispatch import Contexts, Rows, parse
-from parsers.format import Format
-from parsers.records import RECORDS, Block
+from parsers.documents import parse_document
+from parsers.format import Format, Parsed
+from parsers.known_tables import Known
+from parsers.pieces import Piece, R
+from parsers.records import RECORDS, Block, split
 
-_MOST = 400  # fields of one record that are tried
 _OWN = {"source_offset", "source_id", "source_path", "ingested_at"}
-_Key = str | int
 _Row = dict[str, Any]
 
 
@@ -57,35 +61,93 @@ def explain(line: str, formats: Sequence[Format], *, contexts: Contexts | None =
     block = Block(line.encode("utf-8", "replace") + b"\n", offset, sealed=True)
     rows = parse(block, formats, contexts)
     name = _format_name(rows)
+    if name is None and rows.claimed:
+        return Explanation(line, offset, "", reason="it is read, but holds no call itself")
     if name is None:
         return Explanation(line, offset, None, reason="no format claims it")
     calls, events = _plain(rows.calls), _plain(rows.events)
     reason = rows.rejects["reason"][0] if len(rows.rejects) else None
-    format_ = next((f for f in formats if f.name == name.split("/")[0]), None)
+    format_ = _taker(name, formats, contexts or {})
     fields: tuple[Field, ...] = ()
-    if format_ is not None and format_.json:
-        fields = _fields(line, format_, contexts or {}, calls + events)
+    if format_ is not None and format_.sets_context is not None and contexts is None and reason is not None:
+        reason += " (lines before it may say more: explain the whole file)"
+    if format_ is not None and (calls or events):
+        fields = _line_fields(line, format_, (contexts or {}).get(format_.name, {}), calls + events)
     return Explanation(line, offset, name, calls, events, reason, fields)
 
 
 def samples(block: Block, formats: Sequence[Format], *, most: int = 20) -> list[Explanation]:
     """Explain the first record of each variant in *block*, and the first of each reason for a reject."""
+    if block.offset == 0 and (document := parse_document(block.data, formats)) is not None:
+        return [_in_document(block.data, at, formats) for at in _firsts(document, most)]
     rows = parse(block, formats)
+    found = _firsts(rows, most)
+    if not found and rows.claimed:
+        line = block.data.split(b"\n", 1)[0].decode("utf-8", "replace")
+        return [Explanation(line, block.offset, "", reason="it is read, but holds no call itself")]
+    return [_at(block, at, rows, formats) for at in found]
+
+
+def explain_row(rows: pl.DataFrame, known: Known, sessions: pl.DataFrame) -> Explanation | None:
+    """Explain the first of *rows* of a table that is a call, else the first; None when there are no rows."""
+    if rows.is_empty():
+        return None
+
+    def read(variants: Sequence[Mapping[str, str | None]]) -> list[list[_Row]]:
+        return _by_number(known.read(pl.DataFrame(variants, schema=rows.schema), sessions), len(variants))
+
+    every = read(rows.to_dicts())
+    at = next((i for i, found in enumerate(every) if found), 0)
+    row = rows.row(at, named=True)
+    parsed = known.read(rows.slice(at, 1), sessions)
+    reason = parsed.rejects["reason"][0] if len(parsed.rejects) else None
+    if not every[at] and reason is None:
+        reason = "it holds no call"
+    line = json.dumps({name: value for name, value in row.items() if value is not None}, ensure_ascii=False)
+    name = every[at][0].get("format", known.name) if every[at] else known.name
+    fields = _fields(pieces.of_row(row), read, every[at]) if every[at] else ()
+    return Explanation(line, at, name, tuple(every[at]), (), reason, fields)
+
+
+def _at(block: Block, at: int, rows: Rows, formats: Sequence[Format]) -> Explanation:
+    """Explain the record of *block* at the offset *at*: the line there, or as many as it takes to give its rows."""
+    start = at - block.offset
+    before = parse(Block(block.data[:start], block.offset, sealed=True), formats).contexts if start else {}
+    end = block.data.find(b"\n", start)
+    line = block.data[start : end if end >= 0 else None].decode("utf-8", "replace").removesuffix("\r")
+    alone = explain(line, formats, contexts=before, offset=at)
+    if len(alone.rows) + len(alone.events) == sum(len(f.filter(source_offset=at)) for f in (rows.calls, rows.events)):
+        return alone
+    name = _format_name(rows)
+    format_ = _taker(alone.format or name or "", formats, before)
+    if format_ is None or format_.starts is None:
+        return alone
+    rest = split(Block(block.data[start:], at, sealed=True))
+    begins = np.flatnonzero(format_.starts(rest))
+    last = int(begins[1]) - 1 if len(begins) > 1 else len(rest) - 1
+    return explain(rest.text(0, last), formats, contexts=before, offset=at)
+
+
+def _in_document(data: bytes, at: int, formats: Sequence[Format]) -> Explanation:
+    """Explain the object of a JSON document that begins at the byte *at*."""
+    text = data[at:].decode("utf-8", "replace")
+    value, _ = json.JSONDecoder(strict=False).raw_decode(text)
+    return explain(json.dumps(value, ensure_ascii=False, separators=(",", ":")), formats, offset=at)
+
+
+def _firsts(rows: Rows, most: int) -> list[int]:
+    """Return where the first record of each variant is, and the first of each reason."""
     found = [frame.select("source_offset", kind="format") for frame in (rows.calls, rows.events)]
     reasons = pl.col("reason").str.replace(r":.*", "")
     found.append(rows.rejects.select("source_offset", kind=pl.coalesce("format", pl.lit("")) + reasons))
     firsts = pl.concat(found).unique("kind", keep="first", maintain_order=True).sort("source_offset").head(most)
-    if firsts.is_empty() and rows.claimed:
-        line = block.data.split(b"\n", 1)[0].decode("utf-8", "replace")
-        return [Explanation(line, block.offset, "", reason="it is read, but holds no call itself")]
-    explained = []
-    for at in firsts["source_offset"].unique(maintain_order=True).to_list():
-        start = at - block.offset
-        before = parse(Block(block.data[:start], block.offset, sealed=True), formats).contexts if start else {}
-        end = block.data.find(b"\n", start)
-        line = block.data[start : end if end >= 0 else None].decode("utf-8", "replace")
-        explained.append(explain(line.removesuffix("\r"), formats, contexts=before, offset=at))
-    return explained
+    return list(firsts["source_offset"].unique(maintain_order=True))
+
+
+def _taker(name: str, formats: Sequence[Format], contexts: Contexts) -> Format | None:
+    """Return the format that took a record of the format *name*: of a file with a header, the one of the header."""
+    whole = next((f for f in formats if f.heads is not None and contexts.get(f.name)), None)
+    return whole or next((f for f in formats if f.name == name.partition("/")[0]), None)
 
 
 def _format_name(rows: Rows) -> str | None:
@@ -102,63 +164,68 @@ def _plain(frame: pl.DataFrame) -> tuple[_Row, ...]:
     return tuple({name: value for name, value in row.items() if value is not None} for row in texts.to_dicts())
 
 
-def _fields(line: str, format_: Format, contexts: Contexts, rows: tuple[_Row, ...]) -> tuple[Field, ...]:
-    try:
-        record = json.loads(line, strict=False)  # in the order of the line
-    except (ValueError, RecursionError):
-        return ()
-    leaves = [leaf for _, leaf in zip(range(_MOST), _leaves(record), strict=False)]
-    lines = [json.dumps(_without(record, path), ensure_ascii=False, separators=(",", ":")) for path, _ in leaves]
-    numbers = range(len(lines))
-    frame = pl.DataFrame({"line": lines, "source_offset": numbers, "source_end": numbers}, schema=RECORDS)
-    # A record must not be context for the next: they are one and the same.
-    parts = [frame] if format_.sets_context is None else [frame.slice(i, 1) for i in range(len(frame))]
-    changed: dict[int, list[_Row]] = {}
-    for part in parts:
-        parsed = format_.parse(part, contexts.get(format_.name, {}))
-        for rows_of in (frame for frame in (parsed.calls, parsed.events) if not frame.is_empty()):
-            for offset, row in zip(rows_of["source_offset"].to_list(), _plain(rows_of), strict=True):
-                changed.setdefault(offset, []).append(row)
-    return tuple(
-        Field(_written(path), value, _difference(rows, changed.get(i, [])), bool(rows) and not changed.get(i))
-        for i, (path, value) in enumerate(leaves)
-    )
+def _line_fields(line: str, format_: Format, context: Mapping[str, str], rows: tuple[_Row, ...]) -> tuple[Field, ...]:
+    def read(lines: Sequence[str]) -> list[list[_Row]]:
+        numbers = range(len(lines))
+        frame = pl.DataFrame({"line": lines, "source_offset": numbers, "source_end": numbers}, schema=RECORDS)
+        # A record must not be context for the next: they are one and the same.
+        parts = [frame] if format_.sets_context is None else [frame.slice(i, 1) for i in range(len(frame))]
+        found: list[list[_Row]] = [[] for _ in lines]
+        for part in parts:
+            for i, some in enumerate(_by_number(format_.parse(part, context), len(lines))):
+                found[i] += some
+        return found
+
+    if format_.json:
+        return _fields(pieces.of_json(line), read, rows)
+    header = context.get("header") if format_.heads is not None else None
+    if header:
+        return _fields(pieces.of_csv(line, header), read, rows)
+    return _merged(_fields(pieces.of_text(line), read, rows))
 
 
-def _difference(rows: Sequence[_Row], others: Sequence[_Row]) -> tuple[str, ...]:
-    if len(rows) != len(others):
-        return ()
-    names = dict.fromkeys(name for row in rows for name in row)
-    return tuple(n for n in names if any(a.get(n) != b.get(n) for a, b in zip(rows, others, strict=True)))
-
-
-def _leaves(value: Any, above: tuple[_Key, ...] = ()) -> Iterator[tuple[tuple[_Key, ...], Any]]:
-    if isinstance(value, dict):
-        for key, below in value.items():
-            yield from _leaves(below, (*above, key))
-    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
-        for i, below in enumerate(value):
-            yield from _leaves(below, (*above, i))
-    elif above:
-        yield above, value
-
-
-def _without(value: Any, path: tuple[_Key, ...]) -> Any:
-    key, *rest = path
-    if isinstance(value, Mapping):
-        if not rest:
-            return {k: v for k, v in value.items() if k != key}
-        return {k: _without(v, tuple(rest)) if k == key else v for k, v in value.items()}
-    items = [v if i != key else (_without(v, tuple(rest)) if rest else None) for i, v in enumerate(value)]
-    return [item for item in items if item is not None]
-
-
-def _written(path: tuple[_Key, ...]) -> str:
-    """Return *path* as a mapping file writes it; an index in brackets."""
-    text = ""
-    for key in path:
-        if isinstance(key, int):
-            text += f"[{key}]"
+def _merged(fields: Sequence[Field]) -> tuple[Field, ...]:
+    """Return the values in a text that feed columns; neighbours that feed the same (words of an error) as one."""
+    merged: list[Field] = []
+    for one in (f for f in fields if f.columns):
+        if merged and merged[-1].columns == one.columns:
+            begin = str(merged[-1].value).partition(" … ")[0]
+            merged[-1] = replace(merged[-1], value=f"{begin} … {one.value}")
         else:
-            text += ("." if text else "") + (f'"{key}"' if "." in key or not key else key)
-    return text
+            merged.append(one)
+    return tuple(merged)
+
+
+def _by_number(parsed: Parsed, count: int) -> list[list[_Row]]:
+    """Return the rows of each record, which has its number for an offset."""
+    found: list[list[_Row]] = [[] for _ in range(count)]
+    for frame in (frame for frame in (parsed.calls, parsed.events) if not frame.is_empty()):
+        for number, row in zip(frame["source_offset"].to_list(), _plain(frame), strict=True):
+            found[number].append(row)
+    return found
+
+
+def _fields(
+    record: Sequence[Piece[R]], read: Callable[[Sequence[R]], list[list[_Row]]], rows: Sequence[_Row]
+) -> tuple[Field, ...]:
+    variants = [v for piece in record for v in (piece.without, *piece.altered) if v is not None]
+    results = iter(read(variants)) if variants else iter(())
+    fields = []
+    for piece in record:
+        lacking = next(results) if piece.without is not None else list(rows)
+        changed = [*_difference(rows, lacking)]
+        for _ in piece.altered:
+            changed += _difference(rows, next(results))
+        columns = {name for row in rows for name in row if name in changed}
+        ordered = tuple(name for row in rows[:1] for name in row if name in columns)
+        fields.append(
+            Field(piece.path, piece.value, ordered + tuple(sorted(columns - {*ordered})), len(lacking) < len(rows))
+        )
+    return tuple(fields)
+
+
+def _difference(rows: Sequence[_Row], others: Sequence[_Row]) -> set[str]:
+    if len(rows) != len(others):
+        return set()
+    names = {name for row in rows for name in row}
+    return {n for n in names if any(a.get(n) != b.get(n) for a, b in zip(rows, others, strict=True))}

@@ -1,12 +1,16 @@
 """`ingest explain` says how a line is read, for people and for scripts."""
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from databases import sqlite
 
 from ingest.cli import cli
+from parsers.registry import FORMATS
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 LINE = '{"time":"2026-01-01T00:00:00Z","model":"gpt-4o","input_tokens":9,"output_tokens":4,"x":1}'
@@ -24,6 +28,158 @@ def test_each_field_names_the_columns_that_it_feeds():
     assert columns["input_tokens"] == ["request_tokens", "total_tokens"]
     assert columns["x"] == []
     assert {f["path"] for f in found["fields"] if f["required"]} == {"model"}
+
+
+ONE_OF_EACH = {
+    "maestro-log": ("maestro-log/success-v6.log", "maestro-log/V6", "reasoning tokens", "reasoning_tokens"),
+    "maestro-usage": ("maestro-usage/v2.jsonl", "maestro-usage/v2", "latency_ns", "latency_ms"),
+    "agentic-runtime": (
+        "agentic-runtime/stdout.jsonl",
+        "agentic-runtime/stdout",
+        "usage.prompt_tokens",
+        "request_tokens",
+    ),
+    "trading": ("trading/rows.jsonl", "trading/llm-calls", "duration_ms", "latency_ms"),
+    "learnpro": ("learnpro/telemetry.jsonl", "learnpro/telemetry", "decided_at", "created_at"),
+    "learnpro-api": ("learnpro-api/pino.jsonl", "learnpro-api/pino", "time", "created_at"),
+    "compozy": ("compozy/events.jsonl", "compozy/events", "payload.usage.cache_reads", "cache_read_tokens"),
+    "compozy-sessions": (
+        "compozy-sessions/events.jsonl",
+        "compozy-sessions/event",
+        "usage.CostAmount",
+        "cost_reported_usd",
+    ),
+    "compozy-llm-usage": ("compozy-llm-usage/rows.jsonl", "compozy-llm-usage/row", "execution_id", "run_id"),
+    "claude-code": ("claude-code/session.jsonl", "claude-code", "message.usage.output_tokens", "response_tokens"),
+    "codex": ("codex/rollout.jsonl", "codex", "payload.info.last_token_usage.input_tokens", "request_tokens"),
+    "otlp": ("otlp/logs.jsonl", "otlp/log", "attributes.cost_usd", "cost_reported_usd"),
+    "litellm": ("litellm/payloads.jsonl", "litellm/payload", "custom_llm_provider", "provider"),
+    "langfuse": ("langfuse/observations.jsonl", "langfuse/export", "usage_details.output", "response_tokens"),
+    "openinference": ("openinference/spans.jsonl", "openinference", 'attributes."llm.model_name"', "model"),
+    "helicone": ("helicone/requests.jsonl", "helicone", "latency", "latency_ms"),
+    "crashlens": ("crashlens/traces.jsonl", "crashlens", "input.model", "model"),
+    "pi": ("pi/session.jsonl", "pi", "message.usage.cacheWrite", "cache_write_tokens"),
+    "responses": ("responses/gemini.jsonl", "responses/gemini", "usageMetadata.thoughtsTokenCount", "reasoning_tokens"),
+    "trading-csv": ("trading/copy.csv", "trading/llm-calls", "pipeline_step_id", "step_id"),
+    "learnpro-csv": ("learnpro/copy.csv", "learnpro/agent-calls", "called_at", "created_at"),
+    "compozy-llm-usage-csv": (
+        "compozy-llm-usage/copy.csv",
+        "compozy-llm-usage/row",
+        "completion_tokens",
+        "response_tokens",
+    ),
+    "agentic-runtime-csv": ("agentic-runtime/steps.csv", "agentic-runtime/steps", "model_name", "model"),
+    "app-json": ("app-json/loggers.jsonl", "app-json", "duration_ms", "latency_ms"),
+}
+
+
+def test_there_is_an_example_of_each_format():
+    assert set(ONE_OF_EACH) == {format_.name for format_ in FORMATS}
+
+
+@pytest.mark.parametrize("name", ONE_OF_EACH)
+def test_one_line_of_each_format_says_its_variant_and_what_feeds_a_column(name):
+    file, variant, path, column = ONE_OF_EACH[name]
+
+    first = next(one for one in json.loads(explain(FIXTURES / file, "--json").stdout) if one["rows"] or one["events"])
+
+    assert first["format"] == variant
+    assert [column] == [c for f in first["fields"] if f["path"].endswith(path) for c in f["columns"] if c == column]
+    fed = {column for field in first["fields"] for column in field["columns"]}
+    assert fed <= {column for row in (*first["rows"], *first["events"]) for column in row}
+
+
+def test_a_row_below_a_header_is_a_record_of_a_csv_file():
+    lines = (FIXTURES / "trading" / "copy.csv").read_text().splitlines()[:2]
+
+    (found,) = json.loads(explain("\n".join(lines), "--json").stdout)
+
+    assert found["format"] == "trading/llm-calls"
+    assert {f["path"]: f["columns"] for f in found["fields"]}["role"] == ["role"]
+
+
+def test_a_record_of_several_lines_is_explained_as_a_whole():
+    (found,) = json.loads(explain(FIXTURES / "maestro-log" / "failure-f3-many-lines.log", "--json").stdout)
+
+    assert found["format"] == "maestro-log/F3"
+    assert found["reason"] is None
+    assert ["error"] in [field["columns"] for field in found["fields"]]
+
+
+def test_values_in_text_are_named_by_the_words_before_them():
+    (found,) = json.loads(explain(FIXTURES / "maestro-log" / "success-v4.log", "--json").stdout)
+
+    fields = {f["path"]: (f["value"], f["columns"]) for f in found["fields"]}
+    assert fields["latency"] == ("4.83s", ["started_at", "latency_ms"])
+    assert fields["request tokens"] == ("4,531", ["request_tokens", "total_tokens"])
+    assert fields["agent"] == ("coder-001", ["agent_id", "role"])
+    assert "total tokens" not in fields
+
+
+def test_a_field_that_is_needed_says_what_it_feeds():
+    shown = explain(FIXTURES / "maestro-usage" / "v2.jsonl").stdout
+
+    assert "created_at, started_at (needed)" in shown
+
+
+def test_objects_of_a_whole_document_are_explained():
+    (found,) = json.loads(explain(FIXTURES / "learnpro" / "export.json", "--json").stdout)
+
+    assert found["format"] == "learnpro/agent-calls"
+    assert found["rows"][0]["request_tokens"] == 100
+
+
+@pytest.mark.parametrize(
+    ("script", "variant", "path", "column"),
+    [
+        ("agentic-runtime/runtime-3.sqlite.sql", "agentic-runtime/steps", "token_usage_json", "request_tokens"),
+        ("compozy/run.sqlite.sql", "compozy/run-db", "output_tokens", "response_tokens"),
+        ("trading/llm_calls.sqlite.sql", "trading/llm-calls", "role", "role"),
+        ("simonw-llm/logs.sqlite.sql", "simonw-llm/row", "duration_ms", "latency_ms"),
+    ],
+)
+def test_a_row_of_each_known_table_of_a_database_is_explained(tmp_path, script, variant, path, column):
+    sqlite(tmp_path / "app.db", FIXTURES / script).close()
+
+    found = json.loads(explain(tmp_path / "app.db", "--json").stdout)
+
+    assert found[0]["format"] == variant
+    assert column in {f["path"]: f["columns"] for f in found[0]["fields"]}[path]
+
+
+def test_a_database_without_known_tables_says_what_it_has(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "app.db")) as connection:
+        connection.execute("create table customers (id integer)")
+    result = explain(tmp_path / "app.db")
+
+    assert result.exit_code == 1
+    assert "no known table with rows in it; it has customers" in result.output
+
+
+@pytest.mark.parametrize("path", ["nothing.log", "logs/nothing", "./x.jsonl", "a/b.db"])
+def test_a_path_without_a_file_is_no_line(path):
+    result = explain(path)
+
+    assert result.exit_code == 1
+    assert f"{path}: no such file" in result.output
+
+
+@pytest.mark.parametrize("line", ["hello", "level=info model=gpt-4o in=3.5", "2026/01/01 12:00 call gpt-4o"])
+def test_a_line_of_text_is_no_path(line):
+    assert "no format claims it" in explain(line).stdout
+
+
+def test_a_folder_is_no_line(tmp_path):
+    result = explain(tmp_path)
+
+    assert result.exit_code == 1
+    assert "is a folder" in result.output
+
+
+def test_a_line_that_needs_earlier_ones_says_so():
+    line = (FIXTURES / "codex" / "rollout.jsonl").read_text().splitlines()[4]
+
+    assert "explain the whole file" in explain(line).stdout
 
 
 def test_line_that_no_format_takes_says_so():

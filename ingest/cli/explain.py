@@ -1,6 +1,7 @@
 """`ingest explain`: show how a line is read, field by field, before it is ingested."""
 
 import json
+import re
 import sys
 from contextlib import closing
 from dataclasses import asdict
@@ -15,10 +16,14 @@ from ingest.errors import IngestError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from parsers.explain import Explanation
+    from parsers.explain import Explanation, Field
 
 _READ = 4 << 20
 _SHOWN = 60
+_LONGER = 160
+_ROWS = 50
+_A_PATH = re.compile(r"[^\s{}\[\]\"'=]*(?:[./\\][^\s{}\[\]\"'=]*)+")
+"""What nobody takes for a line: one word with a dot or a slash in it."""
 
 
 @click.command()
@@ -29,14 +34,17 @@ _SHOWN = 60
 def explain(*, file_or_line: str, format_name: str | None, mapping: str | None, as_json: bool) -> None:
     """Show how a line is read: format, fields, columns, or why it is rejected.
 
-    FILE_OR_LINE is a file, of which the first record of each kind is shown, `-` for standard input, or a line itself.
+    FILE_OR_LINE is a file, of which the first record of each kind is shown, `-` for standard input, a SQLite database,
+    or a line itself. A field marked "needed" is one without which there would be no call.
     """
     from parsers.explain import explain as explain_line
     from parsers.explain import samples
 
     formats = formats_of(format_name, mapping)
     block = _block(file_or_line)
-    if block is None:
+    if block is None and _is_database(file_or_line):
+        found = _tables(Path(file_or_line))
+    elif block is None:
         found = [explain_line(file_or_line, formats)]
     else:
         found = samples(block, formats)
@@ -50,21 +58,76 @@ def explain(*, file_or_line: str, format_name: str | None, mapping: str | None, 
 
 
 def _block(name: str) -> Any:  # Any: Block, imported only when it is needed
-    """Return the beginning of the file *name*, up to a whole line; None when *name* is a line."""
+    """Return the beginning of the file *name*, up to a whole line; None when *name* is a line, or a database."""
     from parsers import Block, encoding_of
 
     if name == "-":
         data = sys.stdin.buffer.read(_READ)
+    elif "\n" in name.rstrip("\n"):
+        data = name.encode("utf-8", "replace")
+    elif _is_database(name) or not _is_file(name):
+        return None
     else:
-        try:
-            if not Path(name).is_file():
-                return None
-        except (OSError, ValueError):
-            return None
         data = _head(Path(name))
     if len(data) >= _READ:
         data = data[: data.rfind(b"\n") + 1] or data
     return Block(data, sealed=True, encoding=encoding_of(data))
+
+
+def _is_file(name: str) -> bool:
+    """Tell whether *name* is a file and no line.
+
+    Raises:
+        IngestError: It looks like a path, but no file is there.
+    """
+    try:
+        path = Path(name)
+        if path.is_file():
+            return True
+        if path.is_dir():
+            raise IngestError(f"{name} is a folder; name one of its files")
+    except (OSError, ValueError):
+        return False
+    if _A_PATH.fullmatch(name):
+        raise IngestError(f"{name}: no such file; a line to explain goes in quotes, a whole file by its path")
+    return False
+
+
+def _is_database(name: str) -> bool:
+    from ingest.sqlite_file import is_sqlite
+
+    try:
+        return is_sqlite(Path(name))
+    except ValueError:
+        return False
+
+
+def _tables(path: Path) -> "list[Explanation]":
+    """Explain a row of each known table in the database *path*."""
+    import polars as pl
+
+    from ingest.databases import as_text
+    from ingest.sqlite_file import SqliteFile, quoted
+    from ingest.sqlite_source import SqliteTable
+    from parsers.explain import explain_row
+    from parsers.known_tables import recognise
+
+    file = SqliteFile(path)
+    tables = file.tables()
+    explained = []
+    for table, known in recognise(tables).items():
+        reads = [column for column in known.reads if column in tables[table]]
+        cells = ", ".join(f"cast({quoted(column)} as text)" for column in reads)
+        rows = file.ask(f"select {cells} from {quoted(table)} where {known.finished} limit {_ROWS}")  # noqa: S608
+        source = SqliteTable(file, table, known, tables[table])
+        frame = as_text(reads, rows)
+        if known.folder:
+            frame = frame.with_columns(pl.lit(source.folder).alias(known.folder))
+        if one := explain_row(frame, known, source.sessions()):
+            explained.append(one)
+    if not explained:
+        raise IngestError(f"{path}: no known table with rows in it; it has {', '.join(sorted(tables)) or 'no tables'}")
+    return explained
 
 
 def _head(path: Path) -> bytes:
@@ -89,29 +152,41 @@ def _nothing(name: str, data: bytes, mapping: str | None) -> str:
 def _told(one: "Explanation") -> list[str]:
     lines = [f"{one.format or 'no format'} at byte {one.offset}: {_safe(one.line)}"]
     if one.reason is not None:
-        lines.append(f"  {'rejected' if one.format else 'ignored'}: {_safe(one.reason)}")
+        what = "a part of it is rejected" if one.rows or one.events else "rejected" if one.format else "ignored"
+        lines.append(f"  {what}: {_safe(one.reason, _LONGER)}")
     used = [f for f in one.fields if f.columns or f.required]
-    lines += _table([(f.path, _safe(f.value), ", ".join(f.columns) or "(no call without it)") for f in used], "field")
+    if used:
+        lines += _table([(_end(f.path), _safe(f.value), _fed(f)) for f in used], "field")
     for kind, rows in (("call", one.rows), ("event", one.events)):
         for i, row in enumerate(rows, start=1):
             lines.append(f"  {kind}" + (f" {i} of {len(rows)}" if len(rows) > 1 else ""))
             lines += _table([(name, _safe(value)) for name, value in row.items()], "column")
     if one.ignored and (one.rows or one.events):
-        lines.append("  not used: " + ", ".join(_safe(f.path) for f in one.ignored))
+        lines.append("  not used: " + ", ".join(_end(f.path) for f in one.ignored))
     return lines
+
+
+def _fed(field: "Field") -> str:
+    needed = " (needed)" if field.required and field.columns else "needed" if field.required else ""
+    return ", ".join(field.columns) + needed
 
 
 def _table(rows: "Sequence[tuple[str, ...]]", first: str) -> list[str]:
     if not rows:
         return []
     heads = {"field": ("field", "value", "column"), "column": ("column", "value")}[first]
-    cells = [heads, *(tuple(_safe(cell) for cell in row) for row in rows)]
+    cells = [heads, *rows]
     widths = [max(len(row[i]) for row in cells) for i in range(len(heads))]
     return ["    " + "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in cells]
 
 
-def _safe(value: object) -> str:
+def _end(path: str) -> str:
+    """Return a path for a terminal: where it is too long, its end, which tells most."""
+    return _safe(path) if len(path) <= _SHOWN else "…" + _safe(path[1 - _SHOWN :])
+
+
+def _safe(value: object, most: int = _SHOWN) -> str:
     """Return *value* as text for a terminal: bounded, and control characters spelled out."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    text = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+    text = text if len(text) <= most else text[: most - 1] + "…"
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
