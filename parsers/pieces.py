@@ -5,7 +5,6 @@ rows of a table.
 """
 
 import csv
-import io
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -63,15 +62,17 @@ def of_csv(line: str, header: str) -> list[Piece[str]]:
     names, cells = (next(csv.reader([text], delimiter=separator), []) for text in (header, line))
 
     def with_(i: int, cell: str) -> str:
-        out = io.StringIO()
-        csv.writer(out, delimiter=separator, lineterminator="").writerow([*cells[:i], cell, *cells[i + 1 :]])
-        return out.getvalue()
+        return separator.join(_cell(text, separator) for text in [*cells[:i], cell, *cells[i + 1 :]])
 
     return [
         Piece(name.strip(), cell, with_(i, ""), tuple(with_(i, other) for other in _others(cell)))
         for i, (name, cell) in enumerate(zip(names, cells, strict=False))
         if cell
     ]
+
+
+def _cell(text: str, separator: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if any(c in text for c in ('"', "\n", separator)) else text
 
 
 def of_text(line: str) -> list[Piece[str]]:
