@@ -1,77 +1,142 @@
-"""A token bucket over calls: how long they would have waited at a limit, and the smallest limit at which they wouldn't.
+"""A token bucket over calls: who would have waited at a limit, and the smallest limits at which none, or few, would.
 
-The bucket holds as many tokens as the limit and refills at the limit per minute; calls queue in order. With
-`D` the sum of what was asked for so far, the backlog after call i is `D_i - r t_i` less the least of all earlier
-`D_{k-1} - r t_k`, its own included, and the call waits for what exceeds the capacity. Everything is counted in
-integers, so that limits are exact.
+The bucket holds as many tokens as the limit and refills at the limit per minute; calls queue in order. With `D` the sum
+of what was asked for so far, the backlog after call i is `D_i - r t_i` less the least of all earlier `D_{k-1} - r t_k`,
+its own included, and the call waits for what exceeds the capacity. Everything is counted in integers, so that limits
+are exact; a backlog is in tokens times a minute's microseconds.
 """
 
-import polars as pl
+from dataclasses import dataclass
+from typing import Any
 
-_MINUTE = 60_000_000
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]  # of int64, or of Python's own integers where those don't suffice
+
+MINUTE = 60_000_000
+_THIRD = MINUTE // 3
 _SAFE = 1 << 62
-_AT, _ASKED, _SUM = pl.col("at"), pl.col("asked"), pl.col("sum")
+_TAME = 1 << 40
+_CHUNK = 1 << 13
+"""So many calls are looked at together: their numbers stay in the processor's cache."""
+_SAMPLED = 16
 
 
-def in_order(frame: pl.DataFrame, asked: pl.Expr) -> pl.DataFrame:
-    """Return calls in order of time: instants in microseconds, what each asks for, and the sum so far."""
-    return frame.select("at", asked=asked).sort("at", maintain_order=True).with_columns(sum=_ASKED.cum_sum())
+@dataclass(frozen=True)
+class Waiting:
+    """The calls that wait at a limit, by number: what is owed right after each, and where its busy period began."""
+
+    calls: Array
+    owed: Array
+    since: Array
+    periods: Array
+    """Where the bucket was full before a call, over all calls."""
+
+    def seconds(self, limit: int) -> Array:
+        """Return how long each call waits."""
+        return np.asarray((self.owed - limit * MINUTE) / limit / 1e6, dtype=np.float64)
 
 
-def peaks(calls: pl.DataFrame) -> tuple[int, int]:
-    """Return the largest sum over a clock minute, and over any 60 seconds `(t - 60 s, t]`."""
-    minutes = calls.group_by(at=_AT // _MINUTE).agg(_ASKED.sum()).sort("at")
-    fixed: int = minutes.select(_ASKED.max()).item()
-    # A window lies in two neighbouring minutes, so only pairs that hold more than the fullest minute can beat it.
-    before = pl.when(_AT - _AT.shift(1) == 1).then(_ASKED.shift(1)).otherwise(0)
-    crowded = minutes.filter(_ASKED + before >= fixed)["at"]
-    near = calls.filter((_AT // _MINUTE).is_in(pl.concat([crowded, crowded - 1]).unique().implode()))
-    sums = near.select(so_far=_ASKED.cum_sum())["so_far"]
-    first = near["at"].search_sorted(near["at"] - _MINUTE, side="right")
-    windows = pl.DataFrame({"window": sums - sums.gather(first) + near["asked"].gather(first)})
-    return fixed, windows.select(pl.col("window").max()).item()
+def waiting(at: Array, asked: Array, limit: int) -> Waiting:
+    """Replay calls in order of time: instants in microseconds, and what each asks for."""
+    capacity, owed, last = limit * MINUTE, 0, int(at[0])
+    tame = int(asked.max()) < _TAME
+    calls, backlogs, periods = [], [], []
+    for begin in range(0, len(at), _CHUNK):
+        instants, wanted = at[begin : begin + _CHUNK], asked[begin : begin + _CHUNK]
+        left = max(owed - (int(instants[0]) - last) * limit, 0)
+        last = int(instants[-1])
+        largest = max(int(wanted.sum()) * MINUTE + left, (last - int(instants[0])) * limit) if tame else _SAFE
+        sums, floor = _sums(instants, wanted, limit, np.dtype(np.int64 if largest < _SAFE else object))
+        floor[0] = -left
+        least = np.minimum.accumulate(floor)
+        full = np.flatnonzero(floor == least)
+        periods.append(begin + (full[1:] if left else full))
+        backlog = sums - least
+        owed = int(backlog[-1])
+        late = np.flatnonzero(backlog > capacity)
+        if len(late):
+            calls.append(begin + late)
+            backlogs.append(backlog[late])
+    nothing = np.zeros(0, np.int64)
+    number, starts = np.concatenate(calls or [nothing]), np.concatenate(periods)
+    since = np.searchsorted(starts, number, side="right") - 1
+    return Waiting(number, np.concatenate(backlogs or [nothing]), since, starts)
 
 
-def backlogs(calls: pl.DataFrame, limit: int) -> pl.DataFrame:
-    """Add `owed`: what is owed right after each call asked, in tokens times a minute's microseconds."""
-    last = calls.select(_SUM.last(), at=_AT.last() - _AT.first()).row(0, named=True)
-    kind = pl.Int64 if max(last["sum"] * _MINUTE, last["at"] * limit) < _SAFE else pl.Int128
-    asked = _SUM.cast(kind) * _MINUTE - (_AT - _AT.first()).cast(kind) * limit
-    return calls.with_columns(owed=asked - (asked - _ASKED.cast(kind) * _MINUTE).cum_min())
+def _sums(instants: Array, wanted: Array, limit: int, kind: np.dtype[Any]) -> tuple[Array, Array]:
+    """Return `D_i - r t_i` and `D_{i-1} - r t_i` of some calls, from the first of them on."""
+    asked = wanted.astype(kind) * MINUTE
+    sums = np.cumsum(asked, dtype=kind)
+    sums -= (instants - instants[0]).astype(kind) * limit
+    return sums, sums - asked
 
 
-def waits(calls: pl.DataFrame, limit: int) -> pl.Series:
-    """Return how many seconds each call would have waited at *limit*, those that would not have left out."""
-    excess = pl.col("owed") - limit * _MINUTE
-    return backlogs(calls, limit).filter(excess > 0).select(wait=excess / limit / 1e6)["wait"]
+def smallest_limits(at: Array, asked: Array) -> tuple[int, int]:
+    """Return the smallest limit at which no call waits, and that at which no more than 1% of the calls do."""
+    may_wait, start = len(at) // 100, 1
+    if len(at) > _SAMPLED * _CHUNK:
+        # Parts of the calls say about how large it is; what is less than 1% below is almost never too large.
+        part = np.flatnonzero(np.arange(len(at)) // _CHUNK % _SAMPLED == 0)
+        guess, _ = _search(at[part], asked[part], may_wait=len(part) // 100, start=1)
+        below = guess - 1 - guess // 100
+        if below > 1 and len(waiting(at, asked, below).calls) > may_wait:
+            start = below
+    few, found = _search(at, asked, may_wait=may_wait, start=start)
+    none, _ = _search(*found, may_wait=0, start=few)
+    return none, few
 
 
-def smallest_limit(calls: pl.DataFrame, *, may_wait: int, at_most: int, more_than: int = 0) -> int:
-    """Return the smallest limit at which no more than *may_wait* calls wait; at *at_most* none does.
+def _search(at: Array, asked: Array, *, may_wait: int, start: int) -> tuple[int, tuple[Array, Array]]:
+    """Return the smallest limit from *start* on at which no more than *may_wait* calls wait.
 
-    *more_than* is a limit known to be too small: only the busy periods in which calls wait at it are looked at.
+    Also returns the calls of the busy periods in which calls wait at it. At each limit below *start* too many wait.
     """
-    low, high = more_than, at_most
-    if low:
-        calls = _still_of_interest(backlogs(calls, low), pl.col("owed") > low * _MINUTE)
-    while high - low > 1:
-        middle = (low + high) // 2
-        owed = backlogs(calls, middle)
-        waiting = pl.col("owed") > middle * _MINUTE
-        if owed.select(waiting.sum()).item() > may_wait:
-            low = middle
-            calls = _still_of_interest(owed, waiting)
-        else:
-            high = middle
-    return high
+    limit = start
+    while True:
+        found = waiting(at, asked, limit)
+        if not len(found.calls):
+            return limit, (at[:1], asked[:1])
+        lasted = (at[found.calls] - at[found.periods[found.since]]).astype(np.float64)
+        at, asked = _crowded(at, asked, found)
+        if len(found.calls) <= may_wait:
+            return limit, (at, asked)
+        # What a call and those before it in its busy period asked for needs this limit, whatever came earlier.
+        needed = (found.owed.astype(np.float64) + limit * lasted) / (MINUTE + lasted)
+        nth = len(needed) - 1 - may_wait
+        limit = max(limit + 1, int(np.ceil(np.partition(needed, nth)[nth] * (1 - 1e-12))))
 
 
-def _still_of_interest(owed: pl.DataFrame, waiting: pl.Expr) -> pl.DataFrame:
-    """Leave out the busy periods in which no call waits: none will at a higher limit.
+def _crowded(at: Array, asked: Array, found: Waiting) -> tuple[Array, Array]:
+    """Keep the busy periods in which calls wait: in others none will at a higher limit, and none owes to another."""
+    busy = found.since[np.flatnonzero(np.diff(found.since, prepend=-1))]
+    edges = np.zeros(len(at) + 1, np.int8)
+    edges[found.periods[busy]] = 1
+    edges[np.append(found.periods, len(at))[busy + 1]] -= 1
+    inside = np.cumsum(edges[:-1], dtype=np.int8).view(np.bool_)
+    return at[inside], asked[inside]
 
-    The sums stay those over all calls, so what lies between two periods that are left still counts.
-    """
-    period = (pl.col("owed") == _ASKED.cast(owed.schema["owed"]) * _MINUTE).cum_sum()
-    numbered = owed.with_columns(period=period, waiting=waiting)
-    crowded = numbered.filter("waiting")["period"].unique()
-    return numbered.filter(pl.col("period").is_in(crowded.implode())).select("at", "asked", "sum")
+
+def peaks(at: Array, asked: Array) -> tuple[int, int]:
+    """Return the largest sum over a clock minute, and over any 60 seconds `(t - 60 s, t]` that end at a call."""
+    thirds = at // _THIRD
+    first = np.flatnonzero(np.diff(thirds, prepend=thirds[0] - 1))
+    thirds, sums = thirds[first], np.add.reduceat(asked, first)
+    so_far = np.concatenate([[0], np.cumsum(sums)])
+    end = np.arange(1, len(thirds) + 1)
+    minutes = np.flatnonzero(np.diff(thirds // 3, prepend=thirds[0] // 3 - 1))
+    fixed = int(np.add.reduceat(sums, minutes).max())
+    # Three thirds are a window's length, and four hold any that ends in the last: few can hold the fullest.
+    at_least = so_far[end] - so_far[np.searchsorted(thirds, thirds - 2)]
+    at_most = so_far[end] - so_far[np.searchsorted(thirds, thirds - 3)]
+    rolling = int(at_least.max())
+    bounds = np.append(first, len(at))
+    for third in np.flatnonzero(at_most > rolling):
+        begin, end_of_third = bounds[np.searchsorted(thirds, thirds[third] - 3)], bounds[third + 1]
+        instants, sums_here = at[begin:end_of_third], np.cumsum(asked[begin:end_of_third])
+        own = np.arange(bounds[third] - begin, end_of_third - begin)
+        before = np.searchsorted(instants, instants[own] - MINUTE, side="right")
+        windows = sums_here[own] - np.where(before > 0, sums_here[before - 1], 0)
+        rolling = max(rolling, int(windows.max()))
+    return fixed, rolling

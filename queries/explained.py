@@ -7,7 +7,7 @@ import duckdb
 
 from queries.reports import Report
 
-_OURS = ("replay(", "provider_export")
+_OURS = ("from replays", "provider_export")
 """What only exists while a report runs; see `queries.reports.run`."""
 
 

@@ -1,79 +1,98 @@
-"""The function `replay` of the report `limits`: a list of calls → how near they came to a limit, for DuckDB."""
+"""The table `replays` of the report `limits`: how near the calls of each provider and model came to its limits."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from importlib.resources import files as resources
 from typing import Any
 
 import duckdb
+import numpy as np
 import polars as pl
-from duckdb.func import ARROW, SPECIAL
-from duckdb.sqltypes import BIGINT, DOUBLE
 
 from queries import buckets
+from queries.errors import QueryError
 
-_FIELDS = {
-    "fixed_peak": BIGINT,
-    "rolling_peak": BIGINT,
-    "largest_call": BIGINT,
-    "throttled_calls": BIGINT,
-    "max_wait_s": DOUBLE,
-    "total_wait_s": DOUBLE,
-    "limit_for_none": BIGINT,
-    "limit_for_one_percent": BIGINT,
+_ANSWERS: dict[str, type[pl.DataType]] = {
+    "fixed_peak": pl.Int64,
+    "rolling_peak": pl.Int64,
+    "largest_call": pl.Int64,
+    "throttled_calls": pl.Int64,
+    "max_wait_s": pl.Float64,
+    "total_wait_s": pl.Float64,
+    "limit_for_none": pl.Int64,
+    "limit_for_one_percent": pl.Int64,
 }
+_SCHEMA: dict[str, type[pl.DataType]] = {
+    "provider": pl.String,
+    "model": pl.String,
+    "counts": pl.String,
+    "counted": pl.String,
+    "calls": pl.Int64,
+    "charge": pl.String,
+    "replayed_limit": pl.Int64,
+    **_ANSWERS,
+}
+
+_DEMANDS = (resources("queries") / "rate_demands.sql").read_text(encoding="utf-8")
+
+Row = dict[str, Any]
 
 
 @contextmanager
-def replaying(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Give *connection* the function while a report runs; it is dear to keep, and complains when Python ends."""
-    numbers = duckdb.list_type(BIGINT)
-    answers = duckdb.list_type(duckdb.struct_type(_FIELDS))
-    connection.create_function(
-        "replay", _replay, [numbers, numbers, numbers, BIGINT], answers, type=ARROW, null_handling=SPECIAL
-    )
+def replaying(connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]) -> Iterator[None]:
+    """Give *connection* the table while a report runs that takes the parameters `limit` and `charge`."""
+    limit, charge = bound.get("limit"), bound.get("charge") or "end"
+    if limit is not None and int(limit) < 1:
+        raise QueryError(f"parameter limit takes a whole number from 1 on, not {limit}")
+    if charge not in {"start", "end"}:
+        raise QueryError(f"parameter charge takes start or end of the call, not {charge!r}")
+    rows = replays(connection, limit and int(limit), charge)
+    connection.from_arrow(pl.DataFrame(rows, schema=_SCHEMA)).create("replays")
     try:
         yield
     finally:
-        connection.remove_function("replay")
+        connection.execute("drop table replays")
 
 
-def _replay(
-    instants: Any, first: Any, second: Any, limits: Any
-) -> Any:  # Arrow arrays in, one out: pyarrow has no types
-    import pyarrow as pa
+def replays(connection: duckdb.DuckDBPyConnection, limit: int | None, charge: str) -> list[Row]:
+    """Return a row for each provider, model and rule that has calls."""
+    connection.sql("from rated_models order by id").create("rated")
+    try:
+        models = connection.table("rated").pl().to_dicts()
+        calls = connection.sql(_DEMANDS, params={"charge": charge}).fetchnumpy()
+    finally:
+        connection.execute("drop table rated")
+    # Small numbers are sorted by counting them.
+    order = np.argsort(calls["id"].astype(np.min_scalar_type(len(models))), kind="stable")
+    ends = np.cumsum(np.bincount(calls["id"], minlength=len(models)))
+    rows = []
+    with ThreadPoolExecutor() as threads:
+        for model, begin, end in zip(models, [0, *ends], ends, strict=False):
+            own = order[begin:end]
+            at = calls["at_us"][own]
+            if np.any(at[1:] < at[:-1]):
+                by_time = np.argsort(at, kind="stable")
+                own, at = own[by_time], at[by_time]
+            demands = [calls[name][own] for name, _ in zip(["first", "second"], model["names"], strict=False)]
+            demands.append(np.ones(len(own), np.int64))
+            answers = threads.map(lambda asked, at=at: _answer(at, asked, limit), demands if len(own) else [])
+            names = zip([*model["names"], "RPM"], [*model["meanings"], "requests"], strict=True)
+            for (counts, counted), answer in zip(names, answers, strict=False):
+                known = {"provider": model["provider"], "model": model["model"], "calls": len(own)}
+                rows.append(known | {"counts": counts, "counted": counted} | answer)
+    return [row | {"charge": charge, "replayed_limit": limit} for row in rows]
 
-    answers = [
-        _answers(pl.Series(when.values), [pl.Series(a.values) for a in asked if a.values], limit.as_py())
-        for when, limit, *asked in zip(instants, limits, first, second, strict=True)
-    ]
-    fields = [(name, pa.int64() if kind == BIGINT else pa.float64()) for name, kind in _FIELDS.items()]
-    return pa.array(answers, pa.list_(pa.struct(fields)))
 
-
-def _answers(instants: pl.Series, amounts: list[pl.Series], limit: int | None) -> list[dict[str, float | None]]:
-    """Answer for each of *amounts*, and last for the number of calls."""
-    frame = pl.DataFrame([instants.alias("at"), *(asked.alias(f"{n}") for n, asked in enumerate(amounts))]).sort("at")
-    requests = pl.lit(1, pl.Int64)
-    return [_answer(buckets.in_order(frame, asked), limit) for asked in [*map(pl.col, frame.columns[1:]), requests]]
-
-
-def _answer(calls: pl.DataFrame, limit: int | None) -> dict[str, float | None]:
-    fixed, rolling = buckets.peaks(calls)
-    largest: int = calls.select(pl.col("asked").max()).item()
-    answer: dict[str, float | None] = dict.fromkeys(_FIELDS)
-    answer |= {"fixed_peak": fixed, "rolling_peak": rolling, "largest_call": largest}
+def _answer(at: buckets.Array, asked: buckets.Array, limit: int | None) -> Row:
+    fixed, rolling = buckets.peaks(at, asked)
+    answer: Row = dict.fromkeys(_ANSWERS)
+    answer |= {"fixed_peak": fixed, "rolling_peak": rolling, "largest_call": int(asked.max())}
     if limit:
-        seconds = buckets.waits(calls, limit).to_list()
-        answer |= {
-            "throttled_calls": len(seconds),
-            "max_wait_s": max(seconds, default=0.0),
-            "total_wait_s": sum(seconds),
-        }
+        seconds = buckets.waiting(at, asked, limit).seconds(limit)
+        answer["throttled_calls"] = len(seconds)
+        answer["max_wait_s"] = float(seconds.max(initial=0.0))
+        answer["total_wait_s"] = float(seconds.sum())
     elif rolling:
-        # A limit as high as the rolling peak is enough: n minutes hold at most n peaks.
-        # In less than a minute a bucket gives less than twice its limit, and never more than it to one call.
-        surely = max(largest, -(-rolling // 2)) - 1
-        none = buckets.smallest_limit(calls, may_wait=0, at_most=rolling, more_than=surely)
-        few = buckets.smallest_limit(calls, may_wait=calls.height // 100, at_most=none)
-        answer |= {"limit_for_none": none, "limit_for_one_percent": few}
+        answer["limit_for_none"], answer["limit_for_one_percent"] = buckets.smallest_limits(at, asked)
     return answer

@@ -156,8 +156,8 @@ def run(connection: duckdb.DuckDBPyConnection, report: Report | str, **parameter
 def _needs(connection: duckdb.DuckDBPyConnection, report: Report, bound: Mapping[str, Any]) -> Iterator[None]:
     """Provide what some reports need beside the views, because it comes from Python or from a user's file."""
     with ExitStack() as needs:
-        if "replay(" in report.sql:
-            needs.enter_context(replaying(connection))
+        if "from replays" in report.sql:
+            needs.enter_context(replaying(connection, bound))
         if "provider_export" in report.sql:
             needs.enter_context(comparing(connection, bound.get("file")))
         yield

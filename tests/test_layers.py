@@ -23,7 +23,18 @@ MAY_IMPORT = {
         "adbc_driver_manager",
         "adbc_driver_postgresql",
     },
-    "queries": {"parsers", "queries", "duckdb", "polars", "pyarrow", "deltalake", "rich", "altair", "vl_convert"},
+    "queries": {
+        "parsers",
+        "queries",
+        "duckdb",
+        "numpy",
+        "polars",
+        "pyarrow",
+        "deltalake",
+        "rich",
+        "altair",
+        "vl_convert",
+    },
     "roof": OWN | {"click", "rich", "polars", "duckdb"},
 }
 ONLY_IN = {

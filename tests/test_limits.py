@@ -1,6 +1,6 @@
 """The printed limits are exact: at them no call too many waits, at one less one does."""
 
-import polars as pl
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,58 +9,93 @@ from warehouses import build, call
 import queries
 from queries import buckets
 
+MINUTE = 60_000_000
 CALLS = st.lists(st.tuples(st.integers(0, 400_000_000), st.integers(0, 5_000)), min_size=1, max_size=60)
+CHUNKS = st.sampled_from([1, 2, 5, 1 << 13])
 
 
 def in_order(calls):
-    frame = pl.DataFrame(calls, schema={"at": pl.Int64, "amount": pl.Int64}, orient="row")
-    return buckets.in_order(frame, pl.col("amount"))
+    calls = sorted(calls, key=lambda call: call[0])
+    return tuple(np.array(column, np.int64) for column in zip(*calls, strict=True))
 
 
-def waiting_one_by_one(calls, limit):
-    """Replay a bucket call by call, in exact integers: the oracle."""
-    level, now, waiting = limit * 60_000_000, calls["at"][0], 0
-    for instant, asked in calls.select("at", "asked").rows():
-        level = min(limit * 60_000_000, level + (instant - now) * limit) - asked * 60_000_000
+def waits_one_by_one(at, asked, limit):
+    """Replay a bucket call by call, in Python's own integers: the oracle. What each call lacks when it comes."""
+    level, now, lacking = limit * MINUTE, int(at[0]), []
+    for instant, amount in zip(at.tolist(), asked.tolist(), strict=True):
+        level = min(limit * MINUTE, level + (instant - now) * limit) - amount * MINUTE
         now = instant
-        waiting += level < 0
-    return waiting
+        lacking.append(max(-level, 0))
+    return lacking
 
 
-@given(CALLS, st.integers(1, 6_000))
+def how_many_wait(at, asked, limit):
+    return sum(lack > 0 for lack in waits_one_by_one(at, asked, limit))
+
+
+@given(CALLS, st.integers(1, 6_000), CHUNKS)
 @settings(deadline=None)
-def test_a_replay_is_what_a_bucket_does(calls, limit):
-    ordered = in_order(calls)
-    assert len(buckets.waits(ordered, limit)) == waiting_one_by_one(ordered, limit)
+def test_a_replay_is_what_a_bucket_does(calls, limit, chunk):
+    at, asked = in_order(calls)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(buckets, "_CHUNK", chunk)
+        found = buckets.waiting(at, asked, limit)
+    lacking = waits_one_by_one(at, asked, limit)
+
+    assert found.calls.tolist() == [number for number, lack in enumerate(lacking) if lack]
+    assert found.seconds(limit).tolist() == pytest.approx([lack / limit / 1e6 for lack in lacking if lack])
 
 
-@given(CALLS, st.integers(0, 3))
+@given(CALLS, st.integers(0, 3), CHUNKS)
 @settings(deadline=None)
-def test_the_smallest_limit_is_enough_and_one_less_is_not(calls, may_wait):
-    ordered = in_order(calls)
-    _, peak = buckets.peaks(ordered)
-    if peak == 0:
+def test_the_smallest_limits_are_enough_and_one_less_is_not(calls, repeated, chunk):
+    # Of a hundred calls one may wait, so the same minutes come again and again.
+    at, asked = in_order([(t + n * 300_000_000, a) for n in range(1 + 8 * repeated) for t, a in calls])
+    if not asked.any():
         return
-    limit = buckets.smallest_limit(ordered, may_wait=may_wait, at_most=peak)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(buckets, "_CHUNK", chunk)
+        limits = buckets.smallest_limits(at, asked)
 
-    assert waiting_one_by_one(ordered, limit) <= may_wait
-    assert limit == 1 or waiting_one_by_one(ordered, limit - 1) > may_wait
-    if not may_wait:
-        surely = max(*(asked for _, asked in calls), -(-peak // 2)) - 1
-        assert limit == buckets.smallest_limit(ordered, may_wait=0, at_most=peak, more_than=surely)
+    for limit, may_wait in zip(limits, (0, len(at) // 100), strict=True):
+        assert how_many_wait(at, asked, limit) <= may_wait
+        assert limit == 1 or how_many_wait(at, asked, limit - 1) > may_wait
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("steady", [False, True])
+def test_the_smallest_limits_of_many_calls_are_exact_whatever_a_part_of_them_suggests(seed, steady):
+    chance = np.random.default_rng(seed)
+    n = 20 << 13
+    at = np.sort(chance.integers(0, n * 500_000, n))
+    # Only the first sixteenth is busy where the load isn't steady, and that is what is looked at first.
+    asked = np.where(steady | (np.arange(n) < n // 16), chance.lognormal(6, 1, n), 1).astype(np.int64)
+    none, few = buckets.smallest_limits(at, asked)
+
+    assert how_many_wait(at, asked, none) == 0 < how_many_wait(at, asked, none - 1)
+    assert how_many_wait(at, asked, few) <= n // 100 < how_many_wait(at, asked, few - 1)
 
 
 @given(CALLS)
 @settings(deadline=None)
-def test_the_rolling_peak_is_the_largest_sum_of_any_minute_that_ends_at_a_call(calls):
-    expected = max(sum(a for t, a in calls if end - 60_000_000 < t <= end) for end, _ in calls)
-    assert buckets.peaks(in_order(calls))[1] == expected
+def test_the_peaks_are_the_largest_sums_of_any_minute_of_a_clock_and_of_any_that_ends_at_a_call(calls):
+    minutes = {t // MINUTE for t, _ in calls}
+    fixed = max(sum(a for t, a in calls if t // MINUTE == minute) for minute in minutes)
+    rolling = max(sum(a for t, a in calls if end - MINUTE < t <= end) for end, _ in calls)
+    assert buckets.peaks(*in_order(calls)) == (fixed, rolling)
 
 
 def test_amounts_beyond_64_bits_stay_exact():
-    calls = in_order([(0, 1 << 50), (60_000_000, 1 << 50)])
-    limit = buckets.smallest_limit(calls, may_wait=0, at_most=1 << 51)
-    assert limit == 1 << 50
+    at, asked = in_order([(0, 1 << 50), (MINUTE, 1 << 50)])
+    assert buckets.smallest_limits(at, asked) == (1 << 50, 1 << 50)
+
+
+def test_calls_that_are_years_apart_stay_exact():
+    year = 365 * 24 * 60 * MINUTE
+    calls = [(n * year + t, 1_000_000) for n in range(5) for t in (0, 1_000_000, 2_000_000)]
+    at, asked = in_order(calls)
+    none, _ = buckets.smallest_limits(at, asked)
+    assert how_many_wait(at, asked, none) == 0 < how_many_wait(at, asked, none - 1)
 
 
 @pytest.fixture
@@ -133,3 +168,18 @@ def test_a_replay_at_a_limit_says_who_would_have_waited_and_how_long(connection)
     (row,) = found.to_dicts()
     assert row["throttled_calls"] == 1
     assert row["max_wait_s"] == pytest.approx(20 / 480 * 60)
+
+
+@pytest.mark.parametrize(("parameter", "value"), [("limit", "0"), ("charge", "middle")])
+def test_a_parameter_that_makes_no_sense_says_what_it_takes(connection, parameter, value):
+    with pytest.raises(queries.QueryError, match=f"parameter {parameter} takes .* not .*{value}"):
+        queries.run(connection, "limits", **{parameter: value})
+
+
+def test_a_limit_is_replayed_from_the_instant_that_counts(connection):
+    ends = queries.run(connection, "limits", limit=1).frame.filter(model="claude-opus-4-5", counts="RPM")
+    starts = queries.run(connection, "limits", limit=1, charge="start").frame.filter(
+        model="claude-opus-4-5", counts="RPM"
+    )
+    assert ends["throttled_calls"].to_list() == starts["throttled_calls"].to_list() == [1]
+    assert ends["max_wait_s"].item() == pytest.approx(20)
