@@ -11,7 +11,7 @@ from ingest.errors import SourceError
 from ingest.intake import Intake
 from ingest.postgres_server import SCHEMES, PostgresServer, without_secrets
 from ingest.postgres_source import PostgresTable
-from ingest.sources import expand
+from ingest.sources import below, expand
 from ingest.sqlite_file import SqliteFile, is_sqlite
 from ingest.sqlite_source import SqliteTable
 from parsers.known_tables import KNOWN, Known, by_columns, lacking, recognise
@@ -35,6 +35,36 @@ def is_database(text: str) -> bool:
 def split(paths: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the databases among *paths*, and the others."""
     return [p for p in paths if is_database(p)], [p for p in paths if not is_database(p)]
+
+
+def sorted_out(paths: Sequence[str], wanted: Sequence[str]) -> tuple[list[str], list[str], int]:
+    """Return the databases among *paths* and in their folders, the other paths, and how many databases are left out.
+
+    In folders, only SQLite files that hold known tables, or all *wanted* ones, count: an application has many databases
+    that are nobody's business here. A folder that holds nothing else is no other path.
+    """
+    databases, others = split(paths)
+    skipped = 0
+    for text in list(others):
+        found = [path for path in below(Path(text), _SUFFIXES) if is_sqlite(path)]
+        known = [str(path) for path in found if _holds_known(path, wanted)]
+        skipped += len(found) - len(known)
+        databases += known
+        if known and not expand([text], families=False):
+            others.remove(text)
+    return databases, others, skipped
+
+
+def _holds_known(path: Path, wanted: Sequence[str]) -> bool:
+    file = SqliteFile(path)
+    try:
+        tables = file.tables()
+    except SourceError as error:
+        log.debug("%s", error)
+        return False
+    finally:
+        file.close()
+    return set(wanted) <= set(tables) if wanted else bool(recognise(tables))
 
 
 def shown(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -87,6 +87,11 @@ def expand(paths: Sequence[str], *, families: bool) -> list[Path]:
     return [m.path for m in in_order(found.values())]
 
 
+def below(folder: Path, suffixes: Collection[str]) -> list[Path]:
+    """Return the files below *folder* with one of *suffixes*, such as `.db`; never a warehouse's own."""
+    return list(_walk(folder, suffixes)) if _is_folder(folder) else []
+
+
 def folders(paths: Sequence[str]) -> dict[Path, bool]:
     """Return the folders in which *paths* may appear or change, and whether their subfolders count too."""
     result: dict[Path, bool] = {}
@@ -112,8 +117,8 @@ def _matches(text: str) -> Iterator[Path]:
         yield from family(path) if member(path).live else ()
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    """Yield the files below *folder* that look like logs; never a warehouse's own."""
+def _walk(folder: Path, suffixes: Collection[str] = _LOG_SUFFIXES) -> Iterator[Path]:
+    """Yield the files below *folder* that look like logs, or have other *suffixes*; never a warehouse's own."""
     for parent, names, files in os.walk(folder):
         if "_delta_log" in names:
             names.clear()
@@ -121,7 +126,7 @@ def _walk(folder: Path) -> Iterator[Path]:
         names[:] = sorted(n for n in names if n not in _SKIPPED_FOLDERS)
         for name in sorted(files):
             path = Path(parent, name)
-            if member(path).base.suffix in _LOG_SUFFIXES:
+            if member(path).base.suffix in suffixes:
                 yield path
 
 

@@ -11,7 +11,7 @@ from collections import Counter
 import polars as pl
 import pytest
 from click.testing import CliRunner
-from databases import read, sqlite, stored
+from databases import FIXTURES, read, sqlite, stored
 from logs import intake, tiles
 
 from ingest.cli import cli
@@ -306,6 +306,34 @@ def test_a_dry_run_counts_and_writes_nothing(tmp_path):
     result = run("backfill", tmp_path / "app.db", "-w", tmp_path / "w", "--dry-run")
     assert "would add 1 calls and 0 events from 0 files, 1 tables" in result.stderr
     assert not (tmp_path / "w").exists()
+
+
+def test_a_folder_gives_its_logs_and_its_databases_with_known_tables(tmp_path):
+    trading(tmp_path / "data" / "app.db").execute(CALL, (1,))
+    trading(tmp_path / "data" / "deep" / "other.sqlite3").execute(CALL.replace("05-01", "05-02"), (2,))
+    sqlite(tmp_path / "data" / "songs.db").execute("create table songs (id text)")
+    (tmp_path / "data" / "notes.db").write_text("no database")
+    shutil.copy(FIXTURES / "maestro-log" / "success-v6.log", tmp_path / "data" / "maestro.log")
+
+    result = run("backfill", tmp_path / "data", "-w", tmp_path / "w")
+
+    assert "added 3 calls and 0 events from 1 files, 2 tables" in result.stderr
+    assert "1 database without known tables left out" in result.stderr
+    assert "added 0 calls" in run("backfill", tmp_path / "data", "-w", tmp_path / "w").stderr
+
+
+def test_a_folder_with_databases_alone_is_enough(tmp_path):
+    trading(tmp_path / "data" / "app.db").execute(CALL, (1,))
+
+    assert "added 1 calls" in run("backfill", tmp_path / "data", "-w", tmp_path / "w").stderr
+
+
+def test_a_warehouse_inside_a_folder_is_not_read(tmp_path):
+    trading(tmp_path / "data" / "app.db").execute(CALL, (1,))
+    run("backfill", tmp_path / "data", "-w", tmp_path / "data" / "w")
+    trading(tmp_path / "data" / "w" / "llm_calls" / "x.db").execute(CALL, (2,))
+
+    assert "added 0 calls" in run("backfill", tmp_path / "data", "-w", tmp_path / "data" / "w").stderr
 
 
 def test_follow_takes_files_and_tables_side_by_side(tmp_path):

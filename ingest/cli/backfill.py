@@ -45,7 +45,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
 
     \b
       ingest backfill maestro.log          the log and its rotated generations
-      ingest backfill logs/ 'old/*.gz'     everything that looks like a log
+      ingest backfill logs/ 'old/*.gz'     all that looks like a log, or is a SQLite file with known tables
       zcat old.gz | ingest backfill -      standard input
       ingest backfill runtime.db           the known tables of a SQLite file
       ingest backfill postgresql://host/app --table llm_calls
@@ -53,17 +53,19 @@ def backfill(  # noqa: PLR0913 # one parameter an option
     from ingest.backfill import backfill as read_all
     from ingest.backfill import find
     from ingest.intake import Intake
-    from ingest.polling import backfill_tables, split
+    from ingest.polling import backfill_tables, sorted_out
     from ingest.rehearsal import Rehearsal
     from ingest.warehouse import Warehouse
 
-    databases, others = split(paths)
+    databases, others, skipped = sorted_out(paths, tables)
     files = find(others)
     ledger = Rehearsal(warehouse) if dry_run else Warehouse(warehouse, make=True)
     with Intake(ledger, prices_of(prices, warehouse), formats_of(format_name, mapping)) as intake:
         outcome = _with_progress(files, lambda progress: read_all(files, intake, progress=progress))
         count, failed = backfill_tables(databases, tables, intake)
     outcome.tables, outcome.failed = count, outcome.failed + failed
+    if skipped:
+        click.echo(f"{skipped:,} database{'s' * (skipped != 1)} without known tables left out", err=True)
     _say(outcome, intake, dry_run=dry_run, format_name=format_name, mapping=mapping)
     if not dry_run and intake.totals.commits >= MANY_COMMITS:
         _tidy(warehouse)
