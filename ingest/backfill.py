@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 COMMIT_ROWS = 120_000
 """Rows that are held in memory before they are committed."""
 
+EARLY_ROWS = 30_000
+"""Rows that are worth a commit while nothing else is being committed: at the end little is left to wait for."""
+
 COMMIT_BYTES = 512 << 20
 """Bytes that are read before their offsets are committed, however few rows they hold."""
 
@@ -177,7 +180,8 @@ class _Reading:
 
     def _is_due(self) -> bool:
         """Whether enough waits to be worth a commit."""
-        return self.rows >= COMMIT_ROWS or self.bytes >= COMMIT_BYTES
+        enough = EARLY_ROWS if self.intake.is_idle else COMMIT_ROWS
+        return self.rows >= enough or self.bytes >= COMMIT_BYTES
 
     def _is_placed(self, cursor: Cursor) -> bool:
         """Wait for whoever may be reading the same source; False when nothing is left to read then."""

@@ -1,5 +1,6 @@
 """One source being read: where it stands, what earlier lines say about later ones, and rows not yet committed."""
 
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future  # noqa: TC003 # dataclasses look their types up
 from dataclasses import dataclass, field
@@ -15,6 +16,9 @@ from parsers.records import encoding_of
 
 QUANTUM = 8 << 20
 """How many bytes are read and parsed at a time, unless they hold few rows."""
+
+FIRST = 1 << 20
+"""How many are read at first: enough to learn how many rows so many bytes hold, and what context they set."""
 
 _LINE_ENDS = {"utf-8": b"\n", "utf-16-le": b"\n\0", "utf-16-be": b"\0\n"}
 
@@ -35,8 +39,9 @@ class Cursor:
     `committed` is the offset in the warehouse, None while the warehouse doesn't know the source; `position` is how far
     it has been read. The rows between the two are `pending`. `claimed` counts the records that a format knew. `lost`
     says that the source has moved on in the warehouse, or that a commit failed: it must be placed anew. `rivals` and
-    `births` are what `survey` found. `guess` is the block after the next one, when that is being parsed already,
-    and `quantum` the size of blocks that suits this source.
+    `births` are what `survey` found. `ahead` are the blocks that follow and are being parsed already, `steady` says
+    whether the last block left the contexts as they were, so that this is worth it, and `quantum` is the size of blocks
+    that suits this source.
     `unrecalled` is the offset before which lines may set a context that nobody has looked for yet: see `recall`.
     """
 
@@ -57,8 +62,9 @@ class Cursor:
     lost: bool = False
     rivals: frozenset[str] = frozenset()
     births: int = 0
-    guess: Guess | None = None
-    quantum: int = QUANTUM
+    ahead: deque[Guess] = field(default_factory=deque)
+    steady: bool = True
+    quantum: int = FIRST
     unrecalled: int = 0
 
     @property
@@ -109,7 +115,8 @@ def resume(cursor: Cursor, found: tuple[str, Position] | None) -> None:
     """Place *cursor* where the source that was *found* goes on, or, for a new source, at the beginning."""
     cursor.pending.clear()
     cursor.digest.reset()
-    cursor.contexts, cursor.head, cursor.tail, cursor.guess = {}, b"", b"", None
+    cursor.ahead.clear()
+    cursor.contexts, cursor.head, cursor.tail = {}, b"", b""
     cursor.source_id, cursor.committed, cursor.position, cursor.lost, cursor.unrecalled = None, None, 0, False, 0
     cursor.encoding = encoding_of(cursor.stream.read(0, 2))
     if found:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ingest.errors import WarehouseError
 
@@ -128,6 +127,8 @@ def is_whole(path: Path) -> bool:
 
 def is_checkpoint(path: Path) -> bool:
     """Tell whether the checkpoint at *path* can be read."""
+    import pyarrow.parquet as pq
+
     try:
         pq.read_metadata(path)
     except (OSError, pa.ArrowException):
@@ -158,6 +159,8 @@ def _checkpoints(log: Path, version: int) -> list[Path]:
 
 def _checkpointed(log: Path, version: int, kind: str) -> tuple[int, list[dict[str, Any]]]:
     """Return the version of the newest readable checkpoint up to *version*, -1 for none, and its actions of *kind*."""
+    import pyarrow.parquet as pq  # takes 20 ms, and most warehouses are opened without a checkpoint
+
     for path in _checkpoints(log, version):
         try:
             column = pq.read_table(path, columns=[kind]).column(kind)

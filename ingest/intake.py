@@ -81,7 +81,8 @@ class Intake:
     _claims: dict[str, Cursor] = field(default_factory=dict)
     _heads: dict[bytes, list[tuple[bytes, Cursor]]] = field(default_factory=dict)
     _worker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "commit"))
-    _parser: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "parse"))
+    _parser: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(2, "parse"))
+    _priced: bool = False
     _flying: tuple["Future[None]", list[tuple[Cursor, Draft]]] | None = None
 
     def __enter__(self) -> Self:
@@ -148,6 +149,9 @@ class Intake:
     def read(self, cursor: Cursor, *, sealed: bool = False) -> int:
         """Read on; return how many bytes of records that was. Call it only if `may_read`."""
         taken = advance(cursor, sealed=sealed, pool=self._parser)
+        if cursor.pending and not self._priced:
+            self._priced = True
+            self._worker.submit(self.prices.load)  # beside the blocks that follow
         self._claim(cursor)
         return taken
 
@@ -183,6 +187,11 @@ class Intake:
             self._flying = self._worker.submit(self._commit, [d for _, d in drafts]), drafts
             if wait:
                 self.settle()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no commit is under way."""
+        return self._flying is None or self._flying[0].done()
 
     def settle(self) -> None:
         """Wait for the commit under way; cursors whose source another writer moved are placed anew."""

@@ -45,6 +45,10 @@ class Prices:
             self._known[key] = _resolve(provider, model.strip().lower(), self.overrides)
         return self._known[key]
 
+    def load(self) -> None:
+        """Read the installed table now (0.2 s) rather than when the first model is asked for."""
+        price_match.providers()
+
 
 def load_prices(overrides: Path | None = None) -> Prices:
     """Return the installed price table, under the own prices in the file *overrides*; see `price_overrides`.

@@ -1,4 +1,4 @@
-"""The next bytes of a source → rows: blocks of whole records, one parsed here and the next one beside it."""
+"""The next bytes of a source → rows: blocks of whole records, those that follow being parsed beside the first."""
 
 from concurrent.futures import Executor
 
@@ -15,30 +15,34 @@ from parsers.schema import CALLS, EVENTS, REJECTS, conform, polars_schema
 FULL_ROWS = 40_000
 """How many rows of a block are worth its fixed cost."""
 
-MAX_QUANTUM = 32 << 20
-"""How large a block becomes that holds fewer."""
+MAX_QUANTUM = 31 << 20
+"""How large a block becomes that holds fewer. From 32 MiB on glibc gives memory back each time, and clears it anew."""
+
+AHEAD = 2
+"""How many blocks are parsed ahead of their turn; a packed file can't be read backwards that far: one."""
 
 _HOLE = bytes(MAX_KEPT)
 """So many NUL bytes are passed over before lines are looked for; fewer are part of the line that they begin."""
+
+_WINDOW = 256 << 10
+"""Where the last line end of a block is looked for before the block is read, so that it need not be copied."""
 
 
 def advance(cursor: Cursor, *, sealed: bool = False, pool: Executor | None = None) -> int:
     """Read and parse a block, more where a record is longer; return how many bytes of records that were.
 
     *sealed* says that the source can't grow, so that its last line and record are complete as they are. With a *pool*,
-    the block that follows is parsed there meanwhile, and the next call finds it done.
+    the blocks that follow are parsed there meanwhile, and the next calls find them done.
 
     Raises:
         SourceError: A packed file is damaged.
         OSError: The file can't be read.
     """
-    guess, cursor.guess = cursor.guess, None
-    if guess and guess.block.offset == cursor.position and guess.contexts == cursor.contexts:
-        return _took(cursor, guess.block, guess.rows.result())
+    if taken := _take_guessed(cursor, pool, sealed=sealed):
+        return taken
     size = cursor.quantum
     while True:
-        data = cursor.stream.read(cursor.position, size)
-        ended = len(data) < size
+        data, ended = _read(cursor, cursor.position, size)
         cut = len(data) if ended and sealed else end_of_lines(data, cursor.encoding)
         if cut and cursor.unrecalled:
             recall(cursor)
@@ -50,40 +54,66 @@ def advance(cursor: Cursor, *, sealed: bool = False, pool: Executor | None = Non
             return _skip_hole(cursor)
         if not cut and len(data) > MAX_LINE:
             return _skip_overlong(cursor, data[:MAX_KEPT], sealed=sealed)
-        if cut and (
-            taken := _take(cursor, Block(data[:cut], cursor.position, ended and sealed, cursor.encoding), pool)
-        ):
-            return taken
+        if cut:
+            block = Block(data[:cut], cursor.position, ended and sealed, cursor.encoding)
+            _look_ahead(cursor, block, pool, sealed=sealed)
+            if taken := _took(cursor, block, parse(block, cursor.formats, cursor.contexts)):
+                return taken
         if ended:
             return 0
         size *= 2
 
 
-def _take(cursor: Cursor, block: Block, pool: Executor | None) -> int:
-    if pool and len(block.data) > cursor.quantum // 2:
-        _guess_next(cursor, block.offset + len(block.data), pool)
-    return _took(cursor, block, parse(block, cursor.formats, cursor.contexts))
+def _read(cursor: Cursor, offset: int, size: int) -> tuple[bytes, bool]:
+    """Return up to *size* bytes from *offset*, and whether the source ends there; else they may end with a line."""
+    if cursor.stream.can_grow and size > _WINDOW:
+        window = cursor.stream.read(offset + size - _WINDOW, _WINDOW)
+        if len(window) == _WINDOW:
+            size -= _WINDOW - (end_of_lines(window, cursor.encoding) or _WINDOW)
+    data = cursor.stream.read(offset, size)
+    return data, len(data) < size
 
 
-def _guess_next(cursor: Cursor, offset: int, pool: Executor) -> None:
-    """Have the block at *offset* parsed, provided that it is a full one and so neither the last nor still growing."""
-    data = cursor.stream.read(offset, cursor.quantum)
-    cut = end_of_lines(data, cursor.encoding)
-    if len(data) == cursor.quantum and cut:
-        block = Block(data[:cut], offset, encoding=cursor.encoding)
-        rows = pool.submit(parse, block, cursor.formats, cursor.contexts)
-        cursor.guess = Guess(block, cursor.contexts, rows)
+def _take_guessed(cursor: Cursor, pool: Executor | None, *, sealed: bool) -> int:
+    """Take the block at the cursor if it has been read ahead; return how many bytes of records that were."""
+    if cursor.ahead and cursor.ahead[0].block.offset != cursor.position:
+        cursor.ahead.clear()  # the last record of the block before it goes on in it
+    if not cursor.ahead:
+        return 0
+    guess = cursor.ahead.popleft()
+    _look_ahead(cursor, guess.block, pool, sealed=sealed)
+    same = guess.contexts == cursor.contexts
+    rows = guess.rows.result() if same else parse(guess.block, cursor.formats, cursor.contexts)
+    return _took(cursor, guess.block, rows)
+
+
+def _look_ahead(cursor: Cursor, block: Block, pool: Executor | None, *, sealed: bool) -> None:
+    """Have what follows *block* parsed, as far as it is there, as if the blocks before it changed no context."""
+    if pool is None or not cursor.steady or cursor.quantum < QUANTUM:
+        return
+    depth = AHEAD if cursor.stream.can_grow else 1
+    while len(cursor.ahead) < depth:
+        last = cursor.ahead[-1].block if cursor.ahead else block
+        offset = last.offset + len(last.data)
+        data, ended = _read(cursor, offset, cursor.quantum)
+        cut = len(data) if ended and sealed else end_of_lines(data, cursor.encoding)
+        if not cut or data.startswith(_HOLE):
+            return
+        following = Block(data[:cut], offset, ended and sealed, cursor.encoding)
+        rows = pool.submit(parse, following, cursor.formats, cursor.contexts)
+        cursor.ahead.append(Guess(following, cursor.contexts, rows))
 
 
 def _took(cursor: Cursor, block: Block, rows: Rows) -> int:
     taken = rows.end - block.offset
     if taken:
         consume(cursor, block.data[:taken], rows)
+        cursor.steady = rows.contexts == cursor.contexts
         cursor.contexts = rows.contexts
-        if len(block.data) > cursor.quantum // 2 and not cursor.guess:
+        if len(block.data) > cursor.quantum // 2:
             # Each block costs some 20 ms however little it holds, and each row a kilobyte until it is committed.
-            larger = rows.height * 2 < FULL_ROWS
-            cursor.quantum = min(cursor.quantum * 2, MAX_QUANTUM) if larger else QUANTUM
+            full = len(block.data) * FULL_ROWS // max(rows.height, 1)
+            cursor.quantum = min(max(full, QUANTUM), MAX_QUANTUM)
     return taken
 
 

@@ -66,7 +66,8 @@ def parse(block: Block, formats: Sequence[Format], contexts: Contexts | None = N
 
 def parse_records(records: pl.DataFrame, formats: Sequence[Format], end: int) -> Rows | None:
     """Parse JSON *records* (`RECORDS`) that were found without splitting lines; None when no format claims any."""
-    claimed = _offered(records, [f for f in formats if f.json and f.heads is None])
+    of_kind = [f for f in formats if f.json and f.heads is None]
+    claimed = _offered(_hinted(records, of_kind), of_kind)
     return rows_of(claimed, pl.DataFrame(schema=REJECTED), end, {}) if claimed else None
 
 
@@ -100,7 +101,8 @@ def recover(block: Block, formats: Sequence[Format], contexts: Contexts | None =
     for format_ in formats:
         if format_.sets_context is None:
             continue
-        records = lines.frame(_of_kind(lines, format_)).filter(format_.sets_context)
+        braces = _braces(lines)
+        records = lines.frame(braces if format_.json else ~braces).filter(format_.sets_context)
         if not records.is_empty():
             after[format_.name] = format_.parse(records, after.get(format_.name, {})).context
     return after
@@ -132,17 +134,30 @@ def _owner(block: Block, lines: Lines, formats: Sequence[Format], contexts: Cont
 def claimed_by(lines: Lines, formats: Sequence[Format]) -> list[tuple[Format, pl.DataFrame]]:
     """Return the records that each format claims, those that none claims left out."""
     result = []
-    for kind in (False, True):
-        of_kind = [f for f in formats if f.json is kind and f.heads is None]
-        if of_kind:
-            result += _offered(lines.frame(_of_kind(lines, of_kind[0])), of_kind)
+    braces = _braces(lines)
+    for is_json, asked in ((False, ~braces), (True, braces)):
+        of_kind = [f for f in formats if f.json is is_json and f.heads is None]
+        if not of_kind or not asked.any():
+            continue
+        if is_json:
+            records = _hinted(lines.frame(asked), of_kind)
+        elif all(f.hints for f in of_kind):
+            records = lines.frame(asked & lines.holding({hint for f in of_kind for hint in f.hints}))
+        else:
+            records = lines.frame(asked)
+        result += _offered(records, of_kind)
     return result
 
 
+def _hinted(records: pl.DataFrame, formats: Sequence[Format]) -> pl.DataFrame:
+    """Return those of *records* that hold a hint of one of *formats*, if finding that out is worth it."""
+    if _is_long(records) or not all(f.hints for f in formats):
+        return records
+    return records.filter(pl.col("line").str.contains(_any_of(f.hints for f in formats)))
+
+
 def _offered(records: pl.DataFrame, formats: Sequence[Format]) -> list[tuple[Format, pl.DataFrame]]:
-    """Return what each of *formats* claims; one is asked only about lines that hold one of its hints."""
-    if all(f.hints for f in formats) and not _is_long(records):
-        records = records.filter(pl.col("line").str.contains(_any_of(f.hints for f in formats)))
+    """Return what each of *formats* claims; of several, one is asked only about lines that hold one of its hints."""
     result, rest = [], _Rest(records)
     for format_ in formats:
         asked = rest.holding(format_.hints if len(formats) > 1 else ())
@@ -197,9 +212,10 @@ def _any_of(hints: Iterable[tuple[str, ...]]) -> str:
     return "|".join(sorted({pl.escape_regex(hint) for group in hints for hint in group}))
 
 
-def _of_kind(lines: Lines, format_: Format) -> Mask:
-    braces: Mask = lines.byte_at(0) == _OPEN_BRACE
-    return braces if format_.json else ~braces
+def _braces(lines: Lines) -> Mask:
+    """Return which lines may be JSON objects."""
+    begins: Mask = lines.byte_at(0) == _OPEN_BRACE
+    return begins
 
 
 def _closed(records: pl.DataFrame, lines: Lines, format_: Format, end: int) -> tuple[pl.DataFrame, int]:

@@ -40,8 +40,8 @@ class Format:
         starts: for text whose records may span lines: which lines begin any record, claimed or not.
         closed: for such text: true on `line` where a claimed line is a whole record by itself.
         hints: literals, one of which is in every line that the format claims. When all formats of a kind have some,
-            the lines that hold none are dropped by one regex (4 GB/s) before anyone is asked; few and short ones are
-            best, and ones that others use too.
+            the lines that hold none are dropped by one search (3 GB/s) before anyone is asked; few and rare ones are
+            best, and ones that others use too. `claims` of text is only asked of lines that hold one.
         heads: true on the first `line` of a source that is in this format as a whole, such as the header of a CSV
         file. All its lines are then claimed, and offered to nobody else, as long as the format's context isn't empty.
     """

@@ -120,24 +120,6 @@ def _closed(lines: pl.Series) -> pl.Series:
 
 
 HINTS = (
-    "LLM ",
-    "EMPTY RESPONSE",
-    "AUTO-RETRY",
-    "RATELIMIT: ",
-    "PAUSE_TURN",
-    "pause_turn",
-    "SUSPEND",
-    "tory ",
-    "ession ",
-    "state, restarting",
-    "without state notification",
-    "orphaned dispatched",
-    "SingleTurn mode",
-    "Response truncated",
-)
-"""Literals: one is in each line that matters. Short ones and shared ones, since each costs time on all lines."""
-
-WORDS = (
     "LLM call to model '",
     "LLM stream",
     "LLM retr",
@@ -172,13 +154,13 @@ WORDS = (
     "SingleTurn mode",
     "Response truncated",
 )
-"""The same more closely: asked of the few lines that hold a hint."""
+"""Literals: one is in each line that matters. Each is long enough that few other lines hold it."""
 
 FORMAT = Format(
     name="maestro-log",
     title="maestro.log: usage lines, retries, rate limits and stories of maestro",
     json=False,
-    claims=(_LINE.str.slice(24, 4) == "Z] [") & _LINE.str.contains("|".join(WORDS)),
+    claims=_LINE.str.slice(24, 4) == "Z] [",
     parse=_parse,
     sets_context=_LINE.str.contains(CONTEXT_LINE),
     starts=starts,

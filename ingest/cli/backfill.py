@@ -87,10 +87,11 @@ def _tidy(warehouse: str) -> None:
 
 def _with_progress(files: "list[Path]", run: "Callable[[Callable[[int, Path], None]], Outcome]") -> "Outcome":
     """Run with a bar of bytes and rows on a terminal, without a word elsewhere."""
+    if not sys.stderr.isatty():
+        return run(lambda _taken, _path: None)
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-    console = Console(stderr=True)
     size = sum(f.stat().st_size for f in files if f.is_file())
     columns = (
         TextColumn("{task.description}"),
@@ -99,16 +100,16 @@ def _with_progress(files: "list[Path]", run: "Callable[[Callable[[int, Path], No
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("reading", total=size or None)
         return run(lambda taken, path: bar.update(task, advance=taken, description=path.name))
 
 
 def _say(outcome: "Outcome", intake: "Intake", *, dry_run: bool, format_name: str | None, mapping: str | None) -> None:
-    from ingest.nothing import why_nothing
-
     totals, verb = intake.totals, "would add" if dry_run else "added"
     for path in outcome.unknown:
+        from ingest.nothing import why_nothing
+
         click.echo(why_nothing(path, format_name=format_name, mapping=mapping), err=True)
     for path in outcome.open_ended:
         click.echo(
