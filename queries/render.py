@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import re
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -18,8 +19,10 @@ _ISO = "%Y-%m-%dT%H:%M:%S%.f%:z"
 
 def as_json(answer: Answer) -> str:
     """Return the envelope that every report has, one row a line; times ISO 8601, money numbers, unknown null."""
-    encoded = map(_ENCODER.encode, answer.frame.iter_rows(named=True))
-    rows = _safe(",\n".join(f"  {row}" for row in encoded))
+    names = [_ENCODER.encode(name).replace("%", "%%") for name in answer.frame.columns]
+    row = "  {" + ", ".join(f"{name}: %s" for name in names) + "}"
+    columns = map(_json_column, answer.frame.get_columns())
+    rows = _safe(",\n".join(map(row.__mod__, zip(*columns, strict=True))))
     head: dict[str, object] = {"report": answer.name, "title": answer.title, "parameters": answer.parameters}
     if answer.notes:
         head["notes"] = list(answer.notes)
@@ -52,12 +55,36 @@ def as_parquet(answer: Answer) -> bytes:
     return buffer.getvalue()
 
 
+def _json_column(column: pl.Series) -> list[str]:
+    """Return each value as JSON, as `_ENCODER` writes it. Rows one by one take four times as long."""
+    kind = column.dtype
+    if kind.is_integer() or kind == pl.Boolean:
+        return column.cast(pl.String).fill_null("null").to_list()
+    if kind.is_float():
+        return ["null" if v is None or not math.isfinite(v) else repr(v) for v in column.to_list()]
+    if isinstance(kind, pl.Decimal):
+        texts = column.cast(pl.String).str.strip_suffix("." + "0" * (kind.scale or 0)).fill_null("null").to_list()
+        return [repr(float(text)) if "." in text else text for text in texts]
+    if isinstance(kind, pl.Datetime):
+        zone = "%:z" if kind.time_zone else ""
+        times = column.cast(pl.Datetime("us", kind.time_zone)).alias("at").to_frame()
+        whole = pl.when(pl.col("at").dt.microsecond() == 0)
+        plain, fine = (pl.col("at").dt.strftime(f'"%Y-%m-%dT%H:%M:%S{part}{zone}"') for part in ("", "%.6f"))
+        return times.select(whole.then(plain).otherwise(fine).fill_null("null")).to_series().to_list()
+    if kind == pl.String:
+        known: dict[str | None, str] = {value: _ENCODER.encode(value) for value in column.unique().to_list()}
+        return [known[value] for value in column.to_list()]
+    return list(map(_ENCODER.encode, column.to_list()))
+
+
 def _dumps(value: object) -> str:
     return _safe(_ENCODER.encode(value))
 
 
 def _safe(text: str) -> str:
     """Escape what json leaves as it is and a terminal may obey."""
+    if text.isascii() and "\x7f" not in text:
+        return text
     return _UNSAFE_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 

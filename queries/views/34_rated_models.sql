@@ -1,7 +1,7 @@
 -- Which limits the calls of each model count against, and how. One row per provider and model; `id` counts them from 0.
 create view rated_models as
 with models as (
-    select distinct provider, model from base_calls
+    select distinct provider, model from llm_calls
 ),
 rules as (
     select
