@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ingest.addresses import SCHEMES, SUFFIXES, is_database, is_sqlite
 from ingest.databases import TableSource, read
 from ingest.errors import SourceError
 from ingest.intake import Intake
-from ingest.postgres_server import SCHEMES, PostgresServer, without_secrets
+from ingest.postgres_server import PostgresServer, without_secrets
 from ingest.postgres_source import PostgresTable
 from ingest.sources import below, expand
-from ingest.sqlite_file import SqliteFile, is_sqlite
+from ingest.sqlite_file import SqliteFile
 from ingest.sqlite_source import SqliteTable
 from parsers.known_tables import KNOWN, Known, by_columns, lacking, recognise
 
@@ -21,15 +22,9 @@ log = logging.getLogger(__name__)
 SHARE = 10
 """A table is left alone for so many times as long as the last look at it took."""
 
-_SUFFIXES = (".db", ".sqlite", ".sqlite3")
 _LONGEST_PAUSE = 60.0
 
 Database = SqliteFile | PostgresServer
-
-
-def is_database(text: str) -> bool:
-    """Tell whether *text*, a path, glob or URL, names databases; a file that isn't there yet by its suffix."""
-    return text.startswith(SCHEMES) or text.endswith(_SUFFIXES) or is_sqlite(Path(text))
 
 
 def split(paths: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -46,7 +41,7 @@ def sorted_out(paths: Sequence[str], wanted: Sequence[str]) -> tuple[list[str], 
     databases, others = split(paths)
     skipped = 0
     for text in list(others):
-        found = [path for path in below(Path(text), _SUFFIXES) if is_sqlite(path)]
+        found = [path for path in below(Path(text), SUFFIXES) if is_sqlite(path)]
         known = [str(path) for path in found if _holds_known(path, wanted)]
         skipped += len(found) - len(known)
         databases += known

@@ -9,8 +9,6 @@ import polars as pl
 
 from ingest.errors import SourceError
 
-SCHEMES = ("postgresql://", "postgres://")
-
 _SECRETS = ("password", "sslpassword")
 
 _TABLES = """

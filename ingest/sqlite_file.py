@@ -12,17 +12,7 @@ import polars as pl
 from ingest.databases import as_text
 from ingest.errors import SourceError
 
-_MAGIC = b"SQLite format 3\0"
 _BUSY_SECONDS = 5.0
-
-
-def is_sqlite(path: Path) -> bool:
-    """Tell whether *path* is a file that begins as SQLite files do."""
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_MAGIC)) == _MAGIC
-    except OSError:
-        return False
 
 
 def quoted(name: str) -> str:

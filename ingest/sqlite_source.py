@@ -19,10 +19,11 @@ from datetime import UTC, datetime
 import polars as pl
 import xxhash
 
+from ingest.addresses import is_sqlite
 from ingest.databases import CHUNK, Chunk, Place, as_text
 from ingest.errors import SourceError
 from ingest.intake import Ledger
-from ingest.sqlite_file import SqliteFile, is_sqlite, quoted
+from ingest.sqlite_file import SqliteFile, quoted
 from ingest.warehouse import Position
 from parsers.known_tables import Known
 from parsers.values import utc

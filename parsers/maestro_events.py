@@ -1,6 +1,7 @@
 """What a maestro.log says beside its calls → events: retries, waits, empty responses, and the life of stories."""
 
 import re
+from functools import cache
 
 import polars as pl
 
@@ -35,7 +36,12 @@ _NO_EVENTS = pl.DataFrame(schema={"source_offset": pl.Int64, "created_at": UTC})
 
 
 _FREQUENT = 2
-_ANY = re.compile(f"{DECORATION}(?:{'|'.join(f'({nameless(marker.begins)})' for marker in MARKERS)})")
+
+
+@cache
+def _any() -> re.Pattern[str]:
+    """Return the regex of all markers, the group of each in its place; it takes 25 ms to compile."""
+    return re.compile(f"{DECORATION}(?:{'|'.join(f'({nameless(marker.begins)})' for marker in MARKERS)})")
 
 
 def _open_until(tail: str) -> str:
@@ -67,7 +73,7 @@ def events(records: pl.DataFrame) -> pl.DataFrame:
 
 
 def _which(message: str | None) -> int | None:
-    found = _ANY.match(message or "")
+    found = _any().match(message or "")
     return found.lastindex - 1 if found and found.lastindex else None
 
 

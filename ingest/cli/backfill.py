@@ -9,7 +9,7 @@ import click
 from ingest.cli.options import formats_of, prices_of, reading_options, table_option, warehouse_option
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from ingest.backfill import Outcome
@@ -53,17 +53,19 @@ def backfill(  # noqa: PLR0913 # one parameter an option
     from ingest.backfill import backfill as read_all
     from ingest.backfill import find
     from ingest.intake import Intake
-    from ingest.polling import backfill_tables, sorted_out
     from ingest.rehearsal import Rehearsal
     from ingest.warehouse import Warehouse
 
-    databases, others, skipped = sorted_out(paths, tables)
+    databases, others, skipped = _sorted_out(paths, tables)
     files = find(others)
     ledger = Rehearsal(warehouse) if dry_run else Warehouse(warehouse, make=True)
     with Intake(ledger, prices_of(prices, warehouse), formats_of(format_name, mapping)) as intake:
         outcome = _with_progress(files, lambda progress: read_all(files, intake, progress=progress))
-        count, failed = backfill_tables(databases, tables, intake)
-    outcome.tables, outcome.failed = count, outcome.failed + failed
+        if databases:
+            from ingest.polling import backfill_tables
+
+            outcome.tables, failed = backfill_tables(databases, tables, intake)
+            outcome.failed += failed
     if skipped:
         click.echo(f"{skipped:,} database{'s' * (skipped != 1)} without known tables left out", err=True)
     _say(outcome, intake, dry_run=dry_run, format_name=format_name, mapping=mapping)
@@ -73,6 +75,17 @@ def backfill(  # noqa: PLR0913 # one parameter an option
         sys.exit(1)
     if strict and intake.totals.rejects:
         sys.exit(4)
+
+
+def _sorted_out(paths: tuple[str, ...], tables: tuple[str, ...]) -> "tuple[list[str], Sequence[str], int]":
+    """Return the databases among *paths*, the others, and how many databases in folders hold no known table."""
+    from ingest.addresses import may_hold_databases
+
+    if not may_hold_databases(paths):
+        return [], paths, 0
+    from ingest.polling import sorted_out
+
+    return sorted_out(paths, tables)
 
 
 def _tidy(warehouse: str) -> None:

@@ -94,7 +94,7 @@ def _is_file(name: str) -> bool:
 
 
 def _is_database(name: str) -> bool:
-    from ingest.sqlite_file import is_sqlite
+    from ingest.addresses import is_sqlite
 
     try:
         return is_sqlite(Path(name))

@@ -1,0 +1,31 @@
+"""What a path or URL given on the command line names: a database, or anything else. Imports nothing that is slow."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+SCHEMES = ("postgresql://", "postgres://")
+"""How the URLs of databases begin."""
+
+SUFFIXES = (".db", ".sqlite", ".sqlite3")
+"""How the names of SQLite files usually end."""
+
+_MAGIC = b"SQLite format 3\0"
+
+
+def is_sqlite(path: Path) -> bool:
+    """Tell whether *path* is a file that begins as SQLite files do."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_MAGIC)) == _MAGIC
+    except OSError:
+        return False
+
+
+def is_database(text: str) -> bool:
+    """Tell whether *text*, a path, glob or URL, names databases; a file that isn't there yet by its suffix."""
+    return text.startswith(SCHEMES) or text.endswith(SUFFIXES) or is_sqlite(Path(text))
+
+
+def may_hold_databases(paths: Sequence[str]) -> bool:
+    """Tell whether any of *paths* is a database, or a folder, in which there may be some."""
+    return any(is_database(text) or Path(text).is_dir() for text in paths)
