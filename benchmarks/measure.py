@@ -12,6 +12,9 @@ from pathlib import Path
 
 INGEST = [sys.executable, "-m", "ingest", "--quiet"]
 
+_ENV = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+"""What commands run in: with compiled modules, as every installed program, whatever this shell says (0.1 s)."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -52,7 +55,7 @@ def run(command: str | Sequence[str], *, runs: int = 3, before: Callable[[], Non
         before()
         began = time.perf_counter()
         with tempfile.TemporaryFile() as printed:  # grep stops at its first hit when nobody reads what it prints
-            process = subprocess.Popen(command, shell=isinstance(command, str), stdout=printed, stderr=printed)
+            process = subprocess.Popen(command, shell=isinstance(command, str), stdout=printed, stderr=printed, env=_ENV)
             _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         took = time.perf_counter() - began
