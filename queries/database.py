@@ -11,7 +11,7 @@ import polars as pl
 
 from parsers.dims import DIMS
 from parsers.schema import TABLES, polars_schema
-from queries import snapshot
+from queries import dated, snapshot
 from queries.errors import QueryError, nearest
 from queries.filters import COLUMNS, Filters, filters, zone_called
 
@@ -86,6 +86,11 @@ def why_nothing(connection: duckdb.DuckDBPyConnection) -> str | None:
     return "no calls match the filters" if found["any_stored"] else "no calls yet: run `ingest follow`"
 
 
+def is_there(warehouse: str | Path) -> bool:
+    """Whether *warehouse* is one: a folder with at least one of the tables."""
+    return any(Path(warehouse, name, "_delta_log").is_dir() for name in TABLES)
+
+
 def _create_views(connection: duckdb.DuckDBPyConnection, folder: Traversable) -> None:
     for script in sorted(folder.iterdir(), key=lambda file: file.name):
         if script.name.endswith(".sql"):
@@ -112,6 +117,8 @@ def _open_tables(connection: duckdb.DuckDBPyConnection, warehouse: Path, asked: 
         # In memory, because a later snapshot takes the same name.
         frame = pl.read_parquet(path) if path.exists() else pl.DataFrame(schema=types)
         connection.from_arrow(frame).create(f"stored_{name}")
+    connection.from_arrow(dated.counting_rules()).create("counting_rules")
+    connection.from_arrow(dated.downgrades(warehouse)).create("downgrades")
     connection.execute("set variable filters = $filters", {"filters": asked.variables()})
     # What may still be read once access to files is switched off.
     connection.execute("set allowed_paths = $paths", {"paths": allowed})

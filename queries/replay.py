@@ -31,6 +31,7 @@ _SCHEMA: dict[str, type[pl.DataType]] = {
     "calls": pl.Int64,
     "charge": pl.String,
     "replayed_limit": pl.Int64,
+    "rules_as_of": pl.Date,
     **_ANSWERS,
 }
 
@@ -79,7 +80,7 @@ def replays(connection: duckdb.DuckDBPyConnection, limit: int | None, charge: st
             answers = threads.map(lambda asked, at=at: _answer(at, asked, limit), demands if len(own) else [])
             names = zip([*model["names"], "RPM"], [*model["meanings"], "requests"], strict=True)
             for (counts, counted), answer in zip(names, answers, strict=False):
-                known = {"provider": model["provider"], "model": model["model"], "calls": len(own)}
+                known = {name: model[name] for name in ("provider", "model", "rules_as_of")} | {"calls": len(own)}
                 rows.append(known | {"counts": counts, "counted": counted} | answer)
     return [row | {"charge": charge, "replayed_limit": limit} for row in rows]
 

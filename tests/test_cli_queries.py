@@ -214,6 +214,14 @@ def test_a_folder_of_other_things_is_never_replaced(warehouse, tmp_path):
     assert (tmp_path / "home" / "thesis.txt").exists()
 
 
+@pytest.mark.parametrize("more", [(), ("--report", "tpm")])
+def test_an_export_of_no_warehouse_writes_nothing_and_says_what_to_do(tmp_path, more):
+    result = run("export", tmp_path / "x.csv", "-w", tmp_path / "nowhere", *more, code=1)
+
+    assert f"no warehouse at {tmp_path / 'nowhere'}: run `ingest follow`" in result.stderr
+    assert not (tmp_path / "x.csv").exists()
+
+
 def test_a_report_can_be_exported(warehouse, tmp_path):
     run("export", tmp_path / "agents.csv", "--report", "cost-by-agent", "-w", warehouse)
 

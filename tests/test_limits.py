@@ -183,3 +183,12 @@ def test_a_limit_is_replayed_from_the_instant_that_counts(connection):
     )
     assert ends["throttled_calls"].to_list() == starts["throttled_calls"].to_list() == [1]
     assert ends["max_wait_s"].item() == pytest.approx(20)
+
+
+def test_the_rules_say_of_which_day_they_are_and_each_counts_known_kinds_of_tokens(connection):
+    rules = connection.sql("from counting_rules").pl()
+    assert (
+        queries.run(connection, "limits").frame["rules_as_of"].unique().to_list() == rules["as_of"].unique().to_list()
+    )
+    assert rules.filter(rules["uncached_input"] + rules["output"] == 0).is_empty()
+    assert rules.group_by("provider").len()["len"].max() <= 2

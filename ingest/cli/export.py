@@ -42,8 +42,11 @@ def export(
     """
     from queries import connect, load, reports, run
     from queries import export as exports
-    from queries.database import why_nothing, zone
+    from queries.database import is_there, why_nothing, zone
 
+    if not is_there(warehouse):
+        message = f"no warehouse at {warehouse}: run `ingest follow` or `ingest backfill`, or name it with --warehouse"
+        raise click.ClickException(message)
     path = Path(dest)
     _check_free(path, force=force)
     if report_name is None:

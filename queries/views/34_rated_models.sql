@@ -15,6 +15,7 @@ select
     (row_number() over (order by provider, model) - 1)::integer as id, provider, model,
     list(counts order by nth) as names,
     list(meaning order by nth) as meanings,
+    max(as_of) as rules_as_of,
     max(columns(['uncached_input', 'cache_write', 'cache_read', 'output', 'reserved'])) filter (nth = 1) as '\0_1',
     coalesce(
         max(columns(['uncached_input', 'cache_write', 'cache_read', 'output', 'reserved'])) filter (nth = 2), 0

@@ -40,7 +40,7 @@ create macro budget(by_what, tokens_a_day, warn_at) as table (
             on keyed.key is not distinct from near.key and created_at >= near.day and created_at < near.day_end
     ),
     tiers as (
-        select model, arg_max_null(columns(downgrades.* exclude (prefix)), len(prefix))
+        select model, arg_max_null(columns(['to_model', 'input_usd', 'cached_usd', 'output_usd']), (own, len(prefix)))
         from (select distinct model from running)
         inner join downgrades on starts_with(model, prefix)
         group by model
@@ -56,9 +56,9 @@ create macro budget(by_what, tokens_a_day, warn_at) as table (
             ) as downgrade_to,
             sum(
                 cost_usd - (
-                    (request_tokens - coalesce(cache_read_tokens, 0)) * input_usd_per_million
-                    + coalesce(cache_read_tokens, 0) * cached_usd_per_million
-                    + response_tokens * output_usd_per_million
+                    (request_tokens - coalesce(cache_read_tokens, 0)) * input_usd
+                    + coalesce(cache_read_tokens, 0) * cached_usd
+                    + response_tokens * output_usd
                 ) / 1_000_000
             ) filter (used_before >= warn_at * tokens_a_day and to_model is not null) as downgrade_saving_usd,
         from running
