@@ -54,7 +54,7 @@ def parse(block: Block, formats: Sequence[Format], contexts: Contexts | None = N
     after = dict(contexts or {})
     owner = _owner(block, lines, formats, after)
     claimed = []
-    for format_, records in claimed_by(lines, formats) if owner is None else [(owner, lines.frame())]:
+    for format_, records in claimed_by(lines, formats) if owner is None else [(owner, _whole(lines, owner))]:
         closed, open_at = _closed(records, lines, format_, end)
         end = min(end, open_at)
         claimed.append((format_, closed))
@@ -106,6 +106,11 @@ def recover(block: Block, formats: Sequence[Format], contexts: Contexts | None =
         if not records.is_empty():
             after[format_.name] = format_.parse(records, after.get(format_.name, {})).context
     return after
+
+
+def _whole(lines: Lines, owner: Format) -> pl.DataFrame:
+    """Return the records of a source that is in one format as a whole."""
+    return lines.frame(owner.starts(lines) if owner.starts is not None else None)
 
 
 def _flagged(calls: pl.DataFrame, last_line: int) -> pl.DataFrame:
