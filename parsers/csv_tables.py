@@ -1,26 +1,24 @@
 """CSV exports of the tables that formats of their own read from databases and JSON lines.
 
 The first line names the columns, in any order, and tells the table; the whole file is then in this format. Separators
-are `,`, `;` or tab. Fields may be quoted but not hold line ends: such lines are rejected, as are those with too few or
-too many fields. Exports that were appended to each other repeat the header. Empty fields are NULL.
+are `,`, `;` or tab. Quoted fields may hold separators and line ends. Rows with too few or too many fields are rejected.
+Exports that were appended to each other repeat the header. Empty fields are NULL.
 """
 
-import csv
 from collections.abc import Callable
 
 import polars as pl
 
 from parsers import agentic_steps, compozy_llm_usage, learnpro, trading
+from parsers.csv_records import CLOSED, SEPARATORS, cells, starts
 from parsers.format import Context, Format, Parsed
 from parsers.leftovers import is_content
 from parsers.records import REJECTED, reject
 from parsers.tables import LEFTOVERS, Columns, parsed
 from parsers.values import known, metadata
 
-_SEPARATORS = (",", ";", "\t")
 _LONGEST = 512
 _LINE = pl.col("line")
-_FIELDS = pl.List(pl.String)
 
 
 def _format(
@@ -37,17 +35,16 @@ def _format(
         return parsed(result.calls, [bad, result.rejects], context={"header": header})
 
     heads = pl.all_horizontal(_LINE.str.contains(rf'(?:^|[,;\t])\s*"?{mark}"?\s*(?:[,;\t]|$)') for mark in marks)
-    return Format(name, title, json=False, claims=_LINE.is_not_null(), parse=parse, heads=heads)
+    every = _LINE.is_not_null()
+    return Format(name, title, json=False, claims=every, parse=parse, starts=starts, closed=CLOSED, heads=heads)
 
 
 def _rows(records: pl.DataFrame, header: str, columns: Columns) -> tuple[pl.DataFrame, pl.DataFrame]:
-    separator = max(_SEPARATORS, key=header.count)
-    names = [name.strip() for name in _cells(header, separator) or []]
-    quoted = records.select(_LINE.str.contains('"', literal=True)).to_series()
-    plain, others = records.filter(~quoted), records.filter(quoted)
-    cells = pl.Series("fields", [_cells(line, separator) for line in others["line"].to_list()], dtype=_FIELDS)
-    split = pl.concat([plain.with_columns(fields=_LINE.str.split(separator)), others.with_columns(cells)])
-    split = split.sort("source_offset")
+    separator = max(SEPARATORS, key=header.count)
+    names = [
+        name.strip() for name in cells(pl.Series([header]), separator, header.count(separator) + 1).to_list()[0] or []
+    ]
+    split = records.with_columns(fields=cells(records["line"], separator, len(names)))
     good = (split["fields"].list.len() == len(names)).fill_null(value=False)
     bad = reject(split.filter(~good), f"not {len(names)} fields, as the header has") if not good.all() else _NONE
     at = {name: pl.col("fields").list.get(i, null_on_oob=True) for i, name in reversed(list(enumerate(names)))}
@@ -55,14 +52,6 @@ def _rows(records: pl.DataFrame, header: str, columns: Columns) -> tuple[pl.Data
     mine = {name: cell for name, cell in at.items() if name in columns}
     kept = split.filter(good).select("line", "source_offset", "source_end", **mine, **{LEFTOVERS: metadata(more)})
     return kept, bad
-
-
-def _cells(line: str, separator: str) -> list[str] | None:
-    """Return the fields of one line; None when its quotes don't close."""
-    try:
-        return next(csv.reader([line], delimiter=separator, strict=True), [])
-    except csv.Error:
-        return None
 
 
 def _short(cell: pl.Expr) -> pl.Expr:

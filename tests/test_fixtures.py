@@ -16,7 +16,7 @@ EXPECTED = sorted(FIXTURES.glob("*/*.expected.json"))
 CASES = [(e, e.name.removesuffix(".expected.json")) for e in EXPECTED]
 INPUTS = [next(p for p in sorted(e.parent.glob(f"{case}.*")) if p != e and p.stem == case) for e, case in CASES]
 NAMES = [str(path.relative_to(FIXTURES)) for path in INPUTS]
-LINES = [path for path in INPUTS if path.suffix in (".jsonl", ".log")]
+LINES = [path for path in INPUTS if path.suffix in (".jsonl", ".log", ".csv")]
 
 with_inputs = pytest.mark.parametrize("path", INPUTS, ids=NAMES)
 with_lines = pytest.mark.parametrize("path", LINES, ids=[str(path.relative_to(FIXTURES)) for path in LINES])

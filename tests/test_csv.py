@@ -1,0 +1,84 @@
+"""CSV files: quoted fields may hold anything, and what is torn or stray takes no other row with it."""
+
+import csv
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from parsers.csv_records import LONGEST, cells
+from parsers.dispatch import parse
+from parsers.records import Block
+from parsers.registry import FORMATS
+
+HEADER = (
+    "id,pipeline_step_id,account_id,provider,model,role,input_tokens,output_tokens,total_tokens,cost_usd,duration_ms,"
+    "created_at\n"
+)
+ROW = "{n},,7,openai,gpt-5,{role},{n},2,3,0.1,5,2026-05-01 12:00:00+00\n"
+
+
+def read(text, **options):
+    return parse(Block((HEADER + text).encode(), **{"sealed": True, **options}), FORMATS)
+
+
+def numbers(rows):
+    return rows.calls["request_id"].to_list()
+
+
+@settings(deadline=None)
+@given(st.lists(st.text(st.sampled_from('a ,;\n"x'), max_size=8), min_size=1, max_size=6), st.integers(0, 400))
+def test_rows_are_those_that_were_written_however_the_file_is_cut(roles, cut):
+    quoted = ['"' + role.replace('"', '""') + '"' for role in roles]
+    data = (HEADER + "".join(ROW.format(n=i, role=role) for i, role in enumerate(quoted))).encode()
+    at = data.rfind(b"\n", 0, cut) + 1
+
+    whole = parse(Block(data, sealed=True), FORMATS)
+    first = parse(Block(data[:at]), FORMATS)
+    rest = parse(Block(data[first.end :], first.end, sealed=True), FORMATS, first.contexts)
+
+    assert whole.rejects.is_empty()
+    assert numbers(whole) == [str(i) for i in range(len(roles))]
+    assert [role or "" for role in whole.calls["role"]] == [role.strip() for role in roles]
+    assert pl.concat([first.calls, rest.calls]).equals(whole.calls)
+    assert all(data[offset:].startswith(f"{i},".encode()) for i, offset in enumerate(whole.calls["source_offset"]))
+
+
+@pytest.mark.parametrize("stray", ['9,,7,openai,"gpt-5', '9,,7,openai,5" disk', '"', 'x,"y'])
+def test_a_stray_quote_takes_no_other_row_with_it(stray):
+    good = "".join(ROW.format(n=i, role="x") for i in range(2_000))
+
+    rows = read(good + stray + "\n" + good)
+
+    assert len(numbers(rows)) == 4_000
+    assert rows.rejects["line"].to_list() == [stray]
+
+
+def test_a_quoted_field_that_is_being_written_is_waited_for():
+    torn = ROW.format(n=1, role='"two\nlines"')
+    rows = read(torn[: torn.index("lines")], sealed=False)
+
+    assert numbers(rows) == []
+    assert rows.rejects.is_empty()
+    assert rows.end == len(HEADER)
+
+
+def test_a_field_that_is_open_for_too_long_is_none():
+    rows = read('9,"' + "\n" + ROW.format(n=1, role="x") * (LONGEST // 40), sealed=False)
+
+    assert rows.rejects["line"].to_list() == ['9,"']
+    assert set(numbers(rows)) == {"1"}
+
+
+@settings(deadline=None)
+@given(st.lists(st.text(st.sampled_from('a,"'), max_size=9).filter(lambda t: t.strip()), min_size=1, max_size=5))
+def test_cells_are_those_of_a_csv_reader(rows):
+    def told(row):
+        try:
+            return next(csv.reader([row], strict=True))
+        except csv.Error:
+            return None
+
+    found = [cells and [cell or "" for cell in cells] for cells in cells(pl.Series(rows), ",", 2).to_list()]
+    assert found == [told(row) for row in rows]
