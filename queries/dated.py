@@ -1,4 +1,4 @@
-"""Dated facts about providers, from TOML: what counts against their rate limits, and which model is a tier below which."""
+"""Dated facts about providers, from TOML: what counts against their rate limits, and which model is a tier below."""
 
 import tomllib
 from datetime import date
