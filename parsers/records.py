@@ -105,7 +105,9 @@ class Lines:
         at = np.flatnonzero(chosen)
         text = self._most(chosen) if len(at) * _SPARSE > len(self) else None
         if text is None:
-            text = _decode(_pieces(self.data, self.bounds).gather(at)).str.strip_suffix("\n").str.strip_suffix("\r")
+            edges = np.column_stack([self.bounds[at], self.bounds[at + 1]]).ravel()
+            pieces = _pieces(self.data, np.append(edges, len(self.data)))  # every other one is a line
+            text = _decode(pieces.gather_every(2)).str.strip_suffix("\n").str.strip_suffix("\r")
         skipped = np.flatnonzero(self.skipped[at])
         if len(skipped):
             text = text.scatter(skipped, [self.text(i, i) for i in at[skipped].tolist()])
