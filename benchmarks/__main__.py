@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.measure import Options
 
-WORKS = ("startup", "formats", "throughput", "usage", "sessions", "latency", "reports", "memory")
+WORKS = ("startup", "formats", "throughput", "usage", "sessions", "latency", "reports", "memory", "growth")
 
 
 def main() -> None:
