@@ -55,7 +55,9 @@ def run(command: str | Sequence[str], *, runs: int = 3, before: Callable[[], Non
         before()
         began = time.perf_counter()
         with tempfile.TemporaryFile() as printed:  # grep stops at its first hit when nobody reads what it prints
-            process = subprocess.Popen(command, shell=isinstance(command, str), stdout=printed, stderr=printed, env=_ENV)
+            process = subprocess.Popen(
+                command, shell=isinstance(command, str), stdout=printed, stderr=printed, env=_ENV
+            )
             _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         took = time.perf_counter() - began
