@@ -9,6 +9,8 @@ Times are ISO 8601 or a number since 1970 whose size gives its unit away; withou
 when the line was written, hence when the call finished. A latency counts if its name or its text gives the unit: zap
 writes bare seconds, slog nanoseconds, pino milliseconds, all under the same names.
 
+A line that sums up calls (`app_json_names.SUMS`), such as the result of a run, is none.
+
 Names don't say whether the prompt includes the cache. It is taken to (OpenAI's way), unless more is cached than asked,
 or the cache is counted under the names of Anthropic's API. Responses are taken to include reasoning.
 """
@@ -17,7 +19,7 @@ import re
 
 import polars as pl
 
-from parsers.app_json_names import CONTAINERS, COUNTS, FIELDS, MODEL, PARTS
+from parsers.app_json_names import CONTAINERS, COUNTS, FIELDS, MODEL, PARTS, SUMS
 from parsers.calls import Meaning
 from parsers.readings import duration_ms
 from parsers.shape import HINTS, Shape, json_format
@@ -76,6 +78,7 @@ FORMAT = json_format(
     "application logs in JSON lines",
     _SHAPE,
     claims=_LINE.str.contains(f'"{_any_key(tuple(key for keys in COUNTS.values() for key in keys))}"\\s*:\\s*"?\\d')
-    & _LINE.str.contains(f'"{_any_key(MODEL)}"\\s*:\\s*"[^"]'),
+    & _LINE.str.contains(f'"{_any_key(MODEL)}"\\s*:\\s*"[^"]')
+    & ~_LINE.str.contains(f'"{_any_key(SUMS)}"\\s*:'),
     hints=(*HINTS, "okens_", "okensIn", "okensOut"),
 )

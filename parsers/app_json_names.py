@@ -4,6 +4,9 @@ For each field of `calls.FIELDS` the keys that mean it, best first. They are loo
 the objects of `CONTAINERS`. Keys of one unit stand under their own name (`latency_s`).
 """
 
+SUMS = ("ide", "jobs", "num_turns", "llm_calls", "total_calls", "modelUsage")
+"""Keys of records that sum up several calls, such as the result of a run or of a session: these are no calls."""
+
 CONTAINERS = ("", "usage.", "llm.", "extra.", "fields.", "llm.usage.")
 """Where the keys are: loggers put an application's fields at the top, below `extra` (Python) or `fields` (Rust)."""
 

@@ -15,7 +15,9 @@ while nothing new was used: where the total is as before, it is no call, nor is 
 
 A fork copies the events of its parent, and writes them with its own time. They are told by the running total:
 `dedupe_key` is `codex:<root>:<totals>:<call>`, where the root is the session that the latest session line names as its
-parent, else that session. A copy in `archived_sessions` has the same key.
+parent, else that session. A copy in `archived_sessions` has the same key. What a fork logs within two seconds of its
+beginning is such a copy, marked `"sidechain":true` in the metadata: its time is not that of the call, so that the
+parent's own record is the call where both are there.
 """
 
 from dataclasses import replace
@@ -24,6 +26,7 @@ import polars as pl
 
 from parsers.calls import Meaning, calls
 from parsers.format import Context, Format, Parsed
+from parsers.readings import time
 from parsers.shape import Shape, read
 
 _LAST = "payload.info.last_token_usage."
@@ -47,7 +50,7 @@ _SHAPE = Shape(
         **{name: (_LAST + key,) for name, key in _COUNTS.items()},
         **{f"sum_{name}": (_TOTAL + key,) for name, key in _COUNTS.items()},
     },
-    meaning=Meaning(name="codex", constants={"provider": "openai"}),
+    meaning=Meaning(name="codex", constants={"provider": "openai"}, metadata=("sidechain",)),
 )
 
 
@@ -55,23 +58,27 @@ def _parse(records: pl.DataFrame, context: Context) -> Parsed:
     fields, rejects = read(records, _SHAPE)
     fields = _carried(fields, context)
     last = fields.tail(1)
-    after = {name: last[name].to_list() for name in ("model", "provider", "session_id", "root", "totals")}
+    after = {name: last[name].to_list() for name in ("model", "provider", "session_id", "root", "totals", "forked_at")}
     told = pl.any_horizontal(pl.col(name).is_not_null() for name in (*_SUMS, *_COUNTS))
     grown = pl.col("own").is_null() | pl.col("own").ne_missing(pl.col("before"))
     counted = fields.filter(pl.col("is_count") & told & grown)
     parsed = calls(_since(counted).select(*records.columns, *_ROW), _SHAPE.meaning)
+    marked = pl.col("metadata").str.replace('"sidechain":"true"', '"sidechain":true', literal=True)
+    parsed = replace(parsed, calls=parsed.calls.with_columns(metadata=marked))
     kept = {name: value for name, values in after.items() for value in values if value is not None}
     return replace(parsed, rejects=pl.concat([rejects, parsed.rejects]), context={**context, **kept})
 
 
-_ROW = ("created_at", "model", "provider", "session_id", *_COUNTS, "dedupe_key")
+_ROW = ("created_at", "model", "provider", "session_id", *_COUNTS, "dedupe_key", "sidechain")
+_REPLAYED = pl.duration(seconds=2)
 
 
 def _carried(fields: pl.DataFrame, context: Context) -> pl.DataFrame:
-    """Add what earlier lines say of each: model, provider, session, root; and the running totals before and after."""
+    """Add what earlier lines say of each: model, provider, session, root, fork; and the totals before and after."""
     is_meta, is_count = pl.col("type") == "session_meta", pl.col("type") == "event_msg"
     totals = pl.concat_str([pl.col(name).fill_null("") for name in _SUMS], separator="-")
     some = pl.any_horizontal(pl.col(name).is_not_null() for name in _SUMS)
+    is_first = (is_meta.cum_sum() == 1) & pl.lit("session_id" not in context)
     own = fields.with_columns(
         is_count=is_count.fill_null(value=False),
         session_id=pl.when(is_meta).then("session"),
@@ -79,15 +86,21 @@ def _carried(fields: pl.DataFrame, context: Context) -> pl.DataFrame:
         provider=pl.when(is_meta).then("provider"),
         model=pl.when(~is_meta).then("model"),
         totals=pl.when(is_count & some).then(totals),
+        forked_at=pl.when(is_meta & is_first & pl.col("parent").is_not_null()).then("created_at"),
     ).with_columns(own="totals")
-    earlier = {name: pl.lit(context.get(name), dtype=pl.String) for name in ("model", "provider", "root", "totals")}
+    names = ("model", "provider", "root", "totals", "forked_at")
+    earlier = {name: pl.lit(context.get(name), dtype=pl.String) for name in names}
     carried = own.with_columns(
         *(pl.coalesce(pl.col(name).forward_fill(), value).alias(name) for name, value in earlier.items()),
         session_id=pl.lit(context["session_id"])
         if "session_id" in context
         else pl.when(pl.col("session_id").is_not_null().cum_max()).then(pl.col("session_id").drop_nulls().first()),
     )
-    return carried.with_columns(before=pl.coalesce(pl.col("totals").shift(1), earlier["totals"]))
+    replayed = time(pl.col("created_at")) - time(pl.col("forked_at")) <= _REPLAYED
+    return carried.with_columns(
+        before=pl.coalesce(pl.col("totals").shift(1), earlier["totals"]),
+        sidechain=pl.when(replayed).then(pl.lit("true")),
+    )
 
 
 def _since(counted: pl.DataFrame) -> pl.DataFrame:

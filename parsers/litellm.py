@@ -8,6 +8,9 @@
 LiteLLM adds the cache to `prompt_tokens` for all providers, and reasoning is part of `completion_tokens`. `endTime` is
 when the call finished. A response from the proxy's own cache is no call: it is an event, `cache_hit`. A cost of zero is
 what an unknown model gets: NULL. The id is that of the attempt, so a call that was retried has several rows.
+
+The application gets its response under the same id: where that is unique, the key is the one that `responses` gives to
+a response that the application logged itself, so that a call that passed the proxy counts once.
 """
 
 from dataclasses import replace
@@ -17,6 +20,7 @@ import polars as pl
 from parsers.calls import Meaning
 from parsers.format import Context, Format, Parsed
 from parsers.readings import time
+from parsers.responses import UNIQUE
 from parsers.schema import EVENTS, conform
 from parsers.shape import HINTS, Shape, made, read
 
@@ -58,7 +62,7 @@ _SHAPE = Shape(
         "retries": ("metadata.attempted_retries",),
         "model_group": ("model_group",),
     },
-    meaning=Meaning(name="litellm", dedupe="litellm"),
+    meaning=Meaning(name="litellm"),
 )
 
 
@@ -66,7 +70,10 @@ def _parse(records: pl.DataFrame, context: Context) -> Parsed:
     del context
     fields, rejects = read(records, _SHAPE)
     is_spend = pl.col("line").str.contains(r'"spend"\s*:')
-    fields = fields.with_columns(variant=pl.when(is_spend).then(pl.lit("spend")).otherwise(pl.lit("payload")))
+    fields = fields.with_columns(
+        dedupe_key=_key(pl.col("request_id")),
+        variant=pl.when(is_spend).then(pl.lit("spend")).otherwise(pl.lit("payload")),
+    )
     from_cache = pl.col("cache_hit").str.to_lowercase() == "true"
     parsed = made(fields.filter(~from_cache.fill_null(value=False)).drop("cache_hit"), _SHAPE, rejects)
     hits = fields.filter(from_cache).select(
@@ -79,6 +86,14 @@ def _parse(records: pl.DataFrame, context: Context) -> Parsed:
         format=pl.lit("litellm/") + pl.col("variant"),
     )
     return replace(parsed, events=hits if not hits.is_empty() else conform(hits, EVENTS))
+
+
+def _key(name: pl.Expr) -> pl.Expr:
+    """Return the key of the response *name*: the one of `responses` where it is unique in the world."""
+    known = [
+        pl.when(name.str.contains(pattern)).then(pl.lit(f"{variant}:") + name) for variant, pattern in UNIQUE.items()
+    ]
+    return pl.coalesce(*known, pl.lit("litellm:") + name)
 
 
 FORMAT = Format(

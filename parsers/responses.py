@@ -14,8 +14,10 @@ latency and the session. What each provider counts inside what is known to `usag
 began: it stands for the finish only where nothing else does.
 
 A response that is logged twice, or by a gateway too, is one call: `dedupe_key` is `<variant>:<id>`, and for chat the
-time of creation too, since servers such as Ollama number their responses from a few hundred. Inferences that a response
-of Anthropic's lists beside its own are calls too (see `iterations`), with that key and their number in the list.
+time of creation too unless the id is a long one: servers such as Ollama number theirs from a few hundred.
+
+Inferences that a response of Anthropic's lists beside its own are calls too (see `iterations`), with that key and their
+number in the list.
 """
 
 from dataclasses import replace
@@ -77,6 +79,13 @@ _VARIANTS = {
 }
 _ASKED = ("request_tokens", "cache_read_tokens", "cache_write_tokens")
 _NAME = "responses"
+UNIQUE = {
+    "openai-chat": r"^(?:chatcmpl|gen)-[\w-]{16,}$",
+    "openai-responses": r"^resp_\w{16,}$",
+    "anthropic": r"^msg_\w{16,}$",
+}
+"""Identifiers of responses that are unique in the world, by variant."""
+
 _MEANING = Meaning(
     name=_NAME,
     failed=r"^(?:failed|cancelled)$",
@@ -159,7 +168,8 @@ def _with_others(fields: pl.DataFrame, places: tuple[tuple[str, ...], ...]) -> p
 def _named() -> dict[str, pl.Expr]:
     created = pl.coalesce("completed_at", "created", "created_at", "createTime")
     name = pl.coalesce("id", "responseId", pl.col("ResponseMetadata").struct.field("RequestId"))
-    chat = pl.concat_str("variant", "id", "created", separator=":", ignore_nulls=True)
+    created_if = pl.when(~pl.col("id").str.contains(UNIQUE["openai-chat"])).then("created")
+    chat = pl.concat_str("variant", "id", created_if, separator=":", ignore_nulls=True)
     return {
         "created_at": pl.coalesce("around_time", created),
         "model": pl.coalesce("model", "modelVersion", "modelId", "around_model"),
