@@ -26,6 +26,7 @@ is a row, the torn piece is a reject.
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 import polars as pl
 
@@ -43,6 +44,7 @@ _HEADER = '{"usage_surface_version":'
 _HEADER_LINE = r"^\{\"usage_surface_version\":[12]\}\s*$"
 _TORN = r'^\{"?[a-z_]{0,21}"?\{"(?:finished_at|ts|usage_surface_version)":'
 _WHOLE = 2
+_NO_CALLS = pl.DataFrame(schema={"source_offset": pl.Int64})
 _V1 = pl.Struct(
     {
         "ts": pl.String,
@@ -87,11 +89,11 @@ def _parse(records: pl.DataFrame, context: Context) -> Parsed:
 def _rows(records: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Return the calls of *records*, the rejects, and as rejects too what is no JSON at all."""
     header, first = _LINE.str.starts_with(_HEADER), _LINE.str.starts_with('{"ts":')
-    good_1, bad_1, broken_1 = _read(records.filter(first), _V1, _columns_1, CHECKS_1)
-    good_2, bad_2, broken_2 = _read(records.filter(~first & ~header), _V2, _columns_2, CHECKS_2)
     odd = reject(records.filter(header & ~_LINE.str.contains(_HEADER_LINE)), "not a header of version 1 or 2")
-    calls = pl.concat([good_1, good_2], how="diagonal_relaxed")
-    return calls, pl.concat([bad_1, bad_2, odd]), pl.concat([broken_1, broken_2])
+    of_version = records.filter(first), records.filter(~first & ~header)
+    read = [_read(part, version) for part, version in zip(of_version, _VERSIONS, strict=True) if not part.is_empty()]
+    calls = pl.concat([good for good, _, _ in read], how="diagonal_relaxed") if read else _NO_CALLS
+    return calls, pl.concat([odd, *(bad for _, bad, _ in read)]), pl.concat([odd.clear(), *(b for _, _, b in read)])
 
 
 def _pieces(broken: pl.DataFrame) -> pl.DataFrame:
@@ -108,10 +110,9 @@ def _pieces(broken: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(pieces, schema=RECORDS, orient="row")
 
 
-def _read(
-    records: pl.DataFrame, dtype: pl.Struct, columns: Callable[[], dict[str, pl.Expr]], checks: Sequence[Check]
-) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+def _read(records: pl.DataFrame, version: "_Version") -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Return the calls of *records* of one version, the rejects, and as rejects too what is no JSON at all."""
+    dtype, columns, checks = version
     decoded, broken = decode(records, dtype)
     time = pl.col(dtype.fields[0].name)
     read = decoded.unnest("record").with_columns(
@@ -184,6 +185,16 @@ def _columns_2() -> dict[str, pl.Expr]:
         "format": pl.lit("maestro-usage/v2"),
     }
 
+
+class _Version(NamedTuple):
+    """What a version of the surface holds, which columns that makes, and what it must not be."""
+
+    dtype: pl.Struct
+    columns: Callable[[], dict[str, pl.Expr]]
+    checks: Sequence[Check]
+
+
+_VERSIONS = _Version(_V1, _columns_1, CHECKS_1), _Version(_V2, _columns_2, CHECKS_2)
 
 FORMAT = Format(
     name="maestro-usage",
