@@ -1,4 +1,4 @@
-"""Rows → a table for people: aligned, readable numbers, nothing that a terminal would obey."""
+"""Rows → a table for people: aligned, readable numbers, nothing that a terminal would obey; in one, small pictures."""
 
 import io
 from collections.abc import Sequence
@@ -9,19 +9,25 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from queries import sparks
 from queries.cells import cell, visible
 from queries.reports import Answer
 
 _WIDEST = 48
 _UNLIMITED = 10_000
-_BAR = 8
-_GAP = 2
+_GAP = 3
 
 
 def table(answer: Answer, console: Console, *, zone: str, rows: int | None = None) -> None:
     """Print *answer*: the columns that fit the console, and the first *rows* (None: all)."""
-    frame = answer.frame if rows is None else answer.frame.head(rows)
-    texts = {name: [_shown(name, value) for value in frame[name].to_list()] for name in frame.columns}
+    ascii_only = console.options.ascii_only
+    glyphs = sparks.ASCII if ascii_only else sparks.BLOCKS
+    lines = sparks.lines(answer, console.width, glyphs) if console.is_terminal else []
+    frame = answer.frame if rows is None else answer.frame.head(max(rows - len(lines), 1))
+    texts = {name: [_shown(name, value, glyphs) for value in frame[name].to_list()] for name in frame.columns}
+    measure, bars = sparks.bars(answer, frame.height, glyphs) if console.is_terminal else ("", [])
+    if measure:
+        texts[measure] = [f"{text} {bar}".strip() for text, bar in zip(texts[measure], bars, strict=True)]
     for name, kind in frame.schema.items():
         if isinstance(kind, pl.Datetime):
             texts[name] = _trimmed(texts[name])
@@ -32,17 +38,20 @@ def table(answer: Answer, console: Console, *, zone: str, rows: int | None = Non
             Text(visible(name)),
             justify="right" if frame.schema[name].is_numeric() else "left",
             no_wrap=True,
-            overflow="ellipsis",
+            overflow="crop" if ascii_only else "ellipsis",
             max_width=_WIDEST,
         )
     for row in zip(*(texts[name] for name in shown), strict=True):
-        grid.add_row(*(Text(text) for text in row))
+        grid.add_row(*(Text(_writable(text, console)) for text in row))
     has_times = any(isinstance(kind, pl.Datetime) for kind in frame.schema.values())
-    console.print(Text(visible(answer.title) + (f" (times in {zone})" if has_times else ""), style="bold"))
+    title = visible(answer.title) + (f" (times in {zone})" if has_times else "")
+    console.print(Text(_writable(title, console), style="bold"))
+    for line in lines:
+        console.print(Text(_writable(line, console)), no_wrap=True, overflow="crop")
     if frame.height:
         console.print(grid)
     for line in _footer(answer, len(frame.columns) - len(shown), answer.frame.height - frame.height):
-        console.print(Text(line, style="dim"))
+        console.print(Text(_writable(line, console), style="dim"))
 
 
 def as_text(answer: Answer, *, zone: str) -> str:
@@ -63,7 +72,7 @@ def _footer(answer: Answer, hidden_columns: int, hidden_rows: int) -> list[str]:
 
 def _fitting(texts: dict[str, list[str]], width: int) -> list[str]:
     shown: list[str] = []
-    used = 0
+    used = -_GAP
     for name, column in texts.items():
         used += min(_WIDEST, max(map(len, [name, *column]))) + _GAP
         if used > width and shown:
@@ -72,12 +81,16 @@ def _fitting(texts: dict[str, list[str]], width: int) -> list[str]:
     return shown
 
 
-def _shown(name: str, value: object) -> str:
+def _shown(name: str, value: object, glyphs: sparks.Glyphs) -> str:
     text = cell(name, value)
     if text and name.endswith("share") and name != "cumulative_share" and isinstance(value, int | float):
-        filled = round(min(max(value, 0), 1) * _BAR)
-        return f"{text} {'█' * filled}{'·' * (_BAR - filled)}"
+        return f"{text} {sparks.share(value, glyphs)}"
     return text
+
+
+def _writable(text: str, console: Console) -> str:
+    """Return *text* with characters that the console's encoding lacks spelled out."""
+    return text.encode(console.encoding, "backslashreplace").decode(console.encoding)
 
 
 def _trimmed(times: Sequence[str]) -> list[str]:

@@ -46,7 +46,7 @@ class Plan:
 
 def chart(answer: Answer) -> Any:
     """Return *answer* as an Altair chart, which a notebook shows and a script may change."""
-    plan = _plan(answer)
+    plan = read(answer)
     try:
         from queries.charts.kinds import draw
     except ImportError as error:
@@ -62,7 +62,7 @@ def chart(answer: Answer) -> Any:
     return draw(frame, plan, heading=visible(answer.title), subtitle=_subtitle(answer, plan))
 
 
-def _plan(answer: Answer) -> Plan:
+def read(answer: Answer) -> Plan:
     """Read the `Chart:` line of *answer*, and check that it names what there is."""
     where = f"the Chart line of {answer.name}"
     if not answer.chart:
