@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from parsers.format import Context, Format
-from parsers.records import REJECTED, Block, Lines, Mask, Positions, split
+from parsers.records import MAX_KEPT, REJECTED, Block, Lines, Mask, Positions, split
 from parsers.schema import CALLS, EVENTS, REJECTS, Column, conform, polars_schema
 
 MAX_RECORD = 16 << 20
@@ -59,6 +59,7 @@ def parse(block: Block, formats: Sequence[Format], contexts: Contexts | None = N
         end = min(end, open_at)
         claimed.append((format_, closed))
     rows = rows_of(claimed, lines.rejects, end, after)
+    rows = replace(rows, rejects=_with_bytes(rows.rejects, block))
     if block.sealed and len(lines) and not block.data.endswith(_LINE_ENDS):
         return replace(rows, calls=_flagged(rows.calls, int(lines.offsets[-1])))
     return rows
@@ -111,6 +112,18 @@ def recover(block: Block, formats: Sequence[Format], contexts: Contexts | None =
 def _whole(lines: Lines, owner: Format) -> pl.DataFrame:
     """Return the records of a source that is in one format as a whole."""
     return lines.frame(owner.starts(lines) if owner.starts is not None else None)
+
+
+def _with_bytes(refused: pl.DataFrame, block: Block) -> pl.DataFrame:
+    """Fill `raw` where the text of a record that was *refused* isn't what its bytes are."""
+    at = refused.select(pl.col("line").str.contains("\ufffd", literal=True) & pl.col("raw").is_null()).to_series()
+    if block.encoding != "utf-8" or not at.any():
+        return refused
+    ranges = refused.filter(at).select(
+        start=pl.col("source_offset") - block.offset, end=pl.col("source_end") - block.offset
+    )
+    raw = [block.data[start : min(end, start + MAX_KEPT)] for start, end in ranges.iter_rows()]
+    return refused.with_columns(raw=refused["raw"].scatter(at.arg_true(), raw))
 
 
 def _flagged(calls: pl.DataFrame, last_line: int) -> pl.DataFrame:

@@ -12,6 +12,8 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from parsers.schema import UTC
+
 MAX_LINE = (16 << 20) + 4096
 """Longest line taken, in bytes: above the 16 MiB that maestro's usage log allows itself."""
 
@@ -22,7 +24,14 @@ RECORDS = pl.Schema({"line": pl.String, "source_offset": pl.Int64, "source_end":
 """Records of one format: text without its line end, byte range in the source. A record may span lines."""
 
 REJECTED = pl.Schema(
-    {"reason": pl.String, "line": pl.String, "raw": pl.Binary, "source_offset": pl.Int64, "source_end": pl.Int64}
+    {
+        "reason": pl.String(),
+        "line": pl.String(),
+        "raw": pl.Binary(),
+        "source_offset": pl.Int64(),
+        "source_end": pl.Int64(),
+        "created_at": UTC,
+    }
 )
 """Records that were not taken, before they are stamped with their source."""
 
@@ -162,7 +171,12 @@ def split(block: Block) -> Lines:
 
 
 def reject(frame: pl.DataFrame, reason: str | pl.Expr) -> pl.DataFrame:
-    """Return the records of *frame* (`RECORDS` and any other columns) as `REJECTED`, their text bounded."""
+    """Return the records of *frame* (`RECORDS` and any other columns) as `REJECTED`, their text bounded.
+
+    Their time is that of `_created_at`, `_started_at` or `created_at`, where one of these is a time already.
+    """
+    times = [name for name in ("_created_at", "_started_at", "created_at") if frame.schema.get(name) == UTC]
+    at = pl.coalesce(*times, pl.lit(None, dtype=UTC))
     why = pl.lit(reason) if isinstance(reason, str) else reason
     return frame.select(
         why.cast(pl.String).alias("reason"),
@@ -170,6 +184,7 @@ def reject(frame: pl.DataFrame, reason: str | pl.Expr) -> pl.DataFrame:
         pl.lit(None, dtype=pl.Binary).alias("raw"),
         "source_offset",
         "source_end",
+        pl.when(at.dt.year().is_between(2000, 2100)).then(at).alias("created_at"),
     )
 
 
@@ -238,7 +253,8 @@ def _overlong(head: bytes, start: int, end: int) -> tuple[str, bytes, int, int]:
 
 def _rejected(rows: Sequence[tuple[str, bytes, int, int]]) -> pl.DataFrame:
     decoded = [
-        (reason, raw.decode("utf-8", "replace"), _unless_utf8(raw), start, end) for reason, raw, start, end in rows
+        (reason, raw.decode("utf-8", "replace"), _unless_utf8(raw), start, end, None)
+        for reason, raw, start, end in rows
     ]
     return pl.DataFrame(decoded, schema=REJECTED, orient="row")
 

@@ -51,7 +51,9 @@ def typed(rows: pl.DataFrame, columns: Columns, required: tuple[str, ...] = ()) 
         return values, pl.DataFrame(schema=REJECTED)
     reason = values.select(reason=pl.coalesce(unread)).to_series()
     bad = reason.is_not_null()
-    return values.filter(~bad), reject(values.with_columns(reason).filter(bad), pl.col("reason"))
+    times = [name for name, kind in columns.items() if kind == UTC]
+    refused = values.with_columns(reason, created_at=pl.coalesce(*times, pl.lit(None, dtype=UTC))).filter(bad)
+    return values.filter(~bad), reject(refused, pl.col("reason"))
 
 
 def kept(fields: Mapping[str, pl.Expr]) -> pl.Expr:

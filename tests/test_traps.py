@@ -146,3 +146,34 @@ def test_older_and_newer_names_of_telemetry_mean_the_same(key, column):
 
     assert found == 7
     assert key in ATTRIBUTES[column]
+
+
+@pytest.mark.parametrize(
+    ("line", "at"),
+    [
+        (CALL.replace("4,531", "x\udcff"), "2026-03-04 11:20:18.002"),
+        (
+            '{"finished_at":"2026-08-04T00:05:02.5Z","provider":"\udcff","model":"m","latency_ns":1,"success":true}\n',
+            "2026-08-04 00:05:02.500",
+        ),
+        ('{"time":"2026-01-01T00:00:00Z","model":"gpt-\udcff","input_tokens":"12x"}\n', "2026-01-01 00:00:00"),
+    ],
+    ids=["text", "accounts", "application"],
+)
+@pytest.mark.parametrize("offset", [0, 1000])
+def test_a_rejected_record_keeps_its_time_and_its_bytes(line, at, offset):
+    raw = line.encode("utf-8", "surrogateescape")
+
+    rows = parse(Block(CALL.encode() + raw + CALL.encode(), offset, sealed=True), FORMATS)
+
+    (found,) = rows.rejects.to_dicts()
+    assert found["raw"].rstrip(b"\n") == raw.rstrip(b"\n")
+    assert found["source_offset"] == offset + len(CALL)
+    assert str(found["created_at"]).startswith(at)
+    assert rows.calls.height == 2
+
+
+def test_a_rejected_record_of_plain_text_has_no_bytes_besides():
+    rows = parse(Block(CALL.replace("4,531", "é").encode(), sealed=True), FORMATS)
+
+    assert rows.rejects["raw"].to_list() == [None]
