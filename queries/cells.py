@@ -1,5 +1,6 @@
 """A value → how people read it: thousands separated, sensible decimals, nothing that a terminal would obey."""
 
+import math
 import re
 from datetime import datetime
 from decimal import Decimal
@@ -36,7 +37,9 @@ def _number(name: str, value: float | Decimal) -> str:
         return f"{value:,}"
     if name.endswith("_ms") or not -_LARGE < value < _LARGE:
         return f"{value:,.0f}"
-    return f"{value:,.3f}".rstrip("0").rstrip(".")
+    # Of a small number, three digits that say something: the median of an hour's cost is not 0.
+    decimals = 3 if value == 0 or abs(value) >= 1 else min(2 - math.floor(math.log10(abs(value))), 12)
+    return f"{value:,.{max(decimals, 3)}f}".rstrip("0").rstrip(".")
 
 
 def _money(value: float | Decimal) -> str:

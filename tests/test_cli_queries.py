@@ -226,3 +226,19 @@ def test_a_report_can_be_exported(warehouse, tmp_path):
     run("export", tmp_path / "agents.csv", "--report", "cost-by-agent", "-w", warehouse)
 
     assert (tmp_path / "agents.csv").read_text().startswith("agent_id,calls,")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.0, "0"),
+        (0.00010149, "0.000101"),
+        (-0.02, "-0.02"),
+        (0.5, "0.5"),
+        (27.33333, "27.333"),
+        (1e-30, "0"),
+        (5e3, "5,000"),
+    ],
+)
+def test_a_small_number_is_not_shown_as_none(value, shown):
+    assert cell("median", value) == shown

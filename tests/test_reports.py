@@ -26,8 +26,14 @@ PARAMETERS = {
 
 
 def rows():
-    """Two days around the end of summer time in Europe: 2026-10-25 01:00 UTC is 02:00 for the second time in Berlin."""
+    """Days around the ends of summer time.
+
+    2026-10-25 01:00 UTC is 02:00 for the second time in Berlin, 2026-11-01 06:00 UTC is 01:00 for the second time in
+    New York.
+    """
     opus, local = {"model": "claude-opus-4-5", "provider": "anthropic"}, {"model": "tiny-local", "provider": "ollama"}
+    haiku = {"model": "claude-haiku-4-5", "provider": "anthropic", "agent_id": "nightly", "user_id": "cron"}
+    haiku |= {"cache_read_tokens": 50, "cache_write_tokens": 10}
     story = {"story_id": "st-1", "session_id": "s-1", "state": "CODING", "user_id": "ada"}
     calls = [
         # one huge call, then a few large ones, then many, then a sustained burst
@@ -77,6 +83,9 @@ def rows():
         # logged twice
         call("2026-10-25T13:00:00", 40, dedupe_key="k", format="claude-code", **opus),
         call("2026-10-25T13:00:01", 50, dedupe_key="k", format="claude-code", **opus),
+        # an agent of steady habits, through the two hours that a clock in New York shows twice, and its one odd hour
+        *(call(f"2026-10-31T{h}:30:00", 100, **haiku) for h in range(18, 24)),
+        *(call(f"2026-11-01T{h:02}:30:00", 5_000 if h == 5 else 100 + h, **haiku) for h in range(9)),
     ]
     for number, row in enumerate(calls):
         row["source_offset"] = number * 100
@@ -192,6 +201,11 @@ def test_days_end_where_the_time_zone_says(warehouse):
         new_york = queries.run(connection, "cost-by-day").frame
 
     assert berlin["calls"].to_list() != new_york["calls"].to_list()
-    assert [str(period) for period in berlin["period"]] == ["2026-10-24 00:00:00+02:00", "2026-10-25 00:00:00+02:00"]
+    assert [str(period) for period in berlin["period"]] == [
+        "2026-10-24 00:00:00+02:00",
+        "2026-10-25 00:00:00+02:00",
+        "2026-10-31 00:00:00+01:00",
+        "2026-11-01 00:00:00+01:00",
+    ]
     # Both 02:00s of the night that summer time ends are hours of their own.
     assert hours.filter(hours["period"].dt.strftime("%F %R") == "2026-10-25 02:00").height == 2
