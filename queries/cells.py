@@ -38,7 +38,7 @@ def _number(name: str, value: float | Decimal) -> str:
     if name.endswith("_ms") or not -_LARGE < value < _LARGE:
         return f"{value:,.0f}"
     # Of a small number, three digits that say something: the median of an hour's cost is not 0.
-    decimals = 3 if value == 0 or abs(value) >= 1 else min(2 - math.floor(math.log10(abs(value))), 12)
+    decimals = 3 if value == 0 or not -1 < value < 1 else min(2 - math.floor(math.log10(abs(float(value)))), 12)
     return f"{value:,.{max(decimals, 3)}f}".rstrip("0").rstrip(".")
 
 

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from warehouses import build, call
 
 from ingest.cli import cli
+from queries.cells import cell
 
 
 @pytest.fixture(scope="module")
