@@ -116,8 +116,10 @@ def _whole(lines: Lines, owner: Format) -> pl.DataFrame:
 
 def _with_bytes(refused: pl.DataFrame, block: Block) -> pl.DataFrame:
     """Fill `raw` where the text of a record that was *refused* isn't what its bytes are."""
+    if refused.is_empty() or block.encoding != "utf-8":
+        return refused
     at = refused.select(pl.col("line").str.contains("\ufffd", literal=True) & pl.col("raw").is_null()).to_series()
-    if block.encoding != "utf-8" or not at.any():
+    if not at.any():
         return refused
     ranges = refused.filter(at).select(
         start=pl.col("source_offset") - block.offset, end=pl.col("source_end") - block.offset
