@@ -23,10 +23,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from logs import START, calls, catch_up, follower, line
 
-from ingest import table
 from ingest.follow import Follower
 from ingest.locks import BusyError
 from ingest.maintenance import compact, crowded
+from ingest.table_folder import CONFIGURATION
 from ingest.upkeep import EVERY
 from ingest.warehouse import Warehouse
 
@@ -43,7 +43,7 @@ def main() -> None:
     options.add_argument("--samples", type=int, default=20)
     options.add_argument("--pace", type=float, default=30.0, help="how much faster than a commit a second this runs")
     given = options.parse_args()
-    table.CONFIGURATION["delta.deletedFileRetentionDuration"] = f"interval {round(7200 / given.pace)} seconds"
+    CONFIGURATION["delta.deletedFileRetentionDuration"] = f"interval {round(7200 / given.pace)} seconds"
     with tempfile.TemporaryDirectory(prefix="ingest-day-") as name:
         begun = time.perf_counter()
         run(Path(name), given.commits, given.commits // given.samples, given.pace)

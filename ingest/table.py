@@ -6,7 +6,6 @@ commit N is on the disk before N+1 begins: after a power cut rows and offset van
 
 import json
 import logging
-import os
 import time
 import uuid
 from collections.abc import Iterable, Mapping
@@ -21,21 +20,12 @@ from deltalake.transaction import AddAction
 
 from ingest import delta_log, durable
 from ingest.errors import WarehouseError
-from parsers.schema import TABLES, polars_schema
-
-CHECKPOINT_EVERY = 50
-"""Commits between two checkpoints: opening then replays at most so many entries."""
+from ingest.table_folder import CHECKPOINT_EVERY, explain, snapshot
+from parsers.schema import TABLES
 
 _TRIES = 5
 
 _NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
-CONFIGURATION = {
-    "delta.checkpointInterval": str(CHECKPOINT_EVERY),
-    "delta.logRetentionDuration": "interval 2 days",
-    # Each checkpoint lists the files that were replaced since: twice as long as maintenance keeps them.
-    "delta.deletedFileRetentionDuration": "interval 2 hours",
-}
-"""Properties of the tables."""
 
 log = logging.getLogger(__name__)
 
@@ -111,11 +101,11 @@ class Table:
             if not tries_left or not (isinstance(error, CommitFailedError) or self.version > before):
                 if self._differ(expected):
                     raise Conflict from error
-                raise WarehouseError(_explain(self.path, error)) from error
+                raise WarehouseError(explain(self.path, error)) from error
         try:
             self._sync_entries()
         except OSError as error:
-            raise WarehouseError(_explain(self.path, error)) from error
+            raise WarehouseError(explain(self.path, error)) from error
         if self._differ(offsets):
             # Somebody went on from here meanwhile; or this process stood still for so long, in the middle of its
             # commit, that the log went on and forgot the version that it then wrote.
@@ -196,7 +186,7 @@ class Table:
                     (self.path / action.path).unlink(missing_ok=True)
                 if isinstance(error, CommitFailedError):
                     raise Conflict from error
-                raise WarehouseError(_explain(self.path, error)) from error
+                raise WarehouseError(explain(self.path, error)) from error
         else:
             self.refresh()
         self._sync_entries()
@@ -204,7 +194,7 @@ class Table:
     def _with_files(self) -> DeltaTable:
         """Return the snapshot with the list of its files."""
         if self._listed is None or self._listed.version() != self.version:
-            self._listed = _snapshot(self.path, version=self.version, without_files=False)
+            self._listed = snapshot(self.path, version=self.version, without_files=False)
         return self._listed
 
     def _files_of(self, day: date) -> list[DataFile]:
@@ -214,10 +204,10 @@ class Table:
         """Write a checkpoint, so that opening the table stays quick however long its history."""
         self._handle.create_checkpoint()
         durable.sync(self.log.glob(f"{self.version:020}.checkpoint*.parquet"))
-        self._handle = _snapshot(self.path, self.version)  # one that lives for ever grows for ever
+        self._handle = snapshot(self.path, self.version)  # one that lives for ever grows for ever
 
     def _open(self) -> None:
-        handle = _snapshot(self.path)
+        handle = snapshot(self.path)
         # Both or neither: a new snapshot with old offsets would let a commit through that must lose.
         self._handle, self.offsets = handle, delta_log.transactions(self.log, handle.version())
         self._torn = False
@@ -276,44 +266,3 @@ class Table:
             commit_properties=CommitProperties(app_transactions=[Transaction(k, v) for k, v in offsets.items()]),
             post_commithook_properties=_NO_HOOKS,
         )
-
-
-def _snapshot(path: Path, version: int | None = None, *, without_files: bool = True) -> DeltaTable:
-    try:
-        return DeltaTable(str(path), version=version, without_files=without_files)
-    except (DeltaError, OSError) as error:
-        raise WarehouseError(_explain(path, error)) from error
-
-
-def create(folder: Path, name: str) -> None:
-    """Create the table *name* in the warehouse *folder*, durably, unless it is there.
-
-    Raises:
-        WarehouseError: The folder can't be written.
-    """
-    path = folder / name
-    if (path / "_delta_log" / f"{0:020}.json").exists():
-        return
-    empty = pl.DataFrame(schema=polars_schema(TABLES[name])).with_columns(date=pl.lit(None, dtype=pl.Date))
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        DeltaTable.create(
-            str(path), empty.to_arrow().schema, mode="ignore", partition_by=["date"], configuration=CONFIGURATION
-        )
-        durable.sync([delta_log.entry(path / "_delta_log", 0)])
-        durable.sync_folder(path)
-        durable.sync_folder(folder)
-    except (DeltaError, OSError) as error:
-        if not delta_log.entry(path / "_delta_log", 0).exists():
-            raise WarehouseError(_explain(path, error)) from error
-
-
-def _explain(path: Path, error: Exception) -> str:
-    text = " ".join(str(error).split())
-    if "os error 28" in text or "No space left" in text:
-        return f"no space left for {path}: free some and run the same command again; nothing is lost"
-    if isinstance(error, PermissionError) or "os error 13" in text or "ermission denied" in text:
-        return f"{path} is not writable: check its owner and mode, or choose another folder with --warehouse"
-    if not os.path.lexists(path / "_delta_log"):
-        return f"no warehouse at {path.parent}: run `ingest follow` or `ingest backfill`, or name it with --warehouse"
-    return f"{path} can't be used: {text}"

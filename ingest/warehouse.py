@@ -17,7 +17,8 @@ import polars as pl
 
 from ingest.locks import WRITERS, join
 from ingest.streams import tail_hash
-from ingest.table import Conflict, Table, create
+from ingest.table import Conflict, Table
+from ingest.table_folder import create
 from parsers.schema import BATCHES, TABLES, polars_schema
 
 _TAIL = "#tail"

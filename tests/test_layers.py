@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "roof": OWN | {"click", "rich", "polars", "duckdb"},
 }
 ONLY_IN = {
-    "deltalake": {"ingest/table.py", "ingest/maintenance.py", "queries/snapshot.py"},
+    "deltalake": {"ingest/table.py", "ingest/table_folder.py", "ingest/maintenance.py", "queries/snapshot.py"},
     "watchdog": {"ingest/watch.py"},
     "duckdb": None,
 }

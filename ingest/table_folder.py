@@ -1,0 +1,70 @@
+"""The folder of a Delta table: made, opened, and in plain words what is wrong with it."""
+
+import os
+from pathlib import Path
+
+import polars as pl
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
+
+from ingest import delta_log, durable
+from ingest.errors import WarehouseError
+from parsers.schema import TABLES, polars_schema
+
+CHECKPOINT_EVERY = 50
+"""Commits between two checkpoints: opening then replays at most so many entries."""
+
+CONFIGURATION = {
+    "delta.checkpointInterval": str(CHECKPOINT_EVERY),
+    "delta.logRetentionDuration": "interval 2 days",
+    # Each checkpoint lists the files that were replaced since: twice as long as maintenance keeps them.
+    "delta.deletedFileRetentionDuration": "interval 2 hours",
+}
+"""Properties of the tables."""
+
+
+def snapshot(path: Path, version: int | None = None, *, without_files: bool = True) -> DeltaTable:
+    """Open the table at *path* at its newest *version*, or at an older one.
+
+    Raises:
+        WarehouseError: There is no such table, or its log is damaged.
+    """
+    try:
+        return DeltaTable(str(path), version=version, without_files=without_files)
+    except (DeltaError, OSError) as error:
+        raise WarehouseError(explain(path, error)) from error
+
+
+def create(folder: Path, name: str) -> None:
+    """Create the table *name* in the warehouse *folder*, durably, unless it is there.
+
+    Raises:
+        WarehouseError: The folder can't be written.
+    """
+    path = folder / name
+    if (path / "_delta_log" / f"{0:020}.json").exists():
+        return
+    empty = pl.DataFrame(schema=polars_schema(TABLES[name])).with_columns(date=pl.lit(None, dtype=pl.Date))
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        DeltaTable.create(
+            str(path), empty.to_arrow().schema, mode="ignore", partition_by=["date"], configuration=CONFIGURATION
+        )
+        durable.sync([delta_log.entry(path / "_delta_log", 0)])
+        durable.sync_folder(path)
+        durable.sync_folder(folder)
+    except (DeltaError, OSError) as error:
+        if not delta_log.entry(path / "_delta_log", 0).exists():
+            raise WarehouseError(explain(path, error)) from error
+
+
+def explain(path: Path, error: Exception) -> str:
+    """Say what *error* means for the table at *path*, and what to do."""
+    text = " ".join(str(error).split())
+    if "os error 28" in text or "No space left" in text:
+        return f"no space left for {path}: free some and run the same command again; nothing is lost"
+    if isinstance(error, PermissionError) or "os error 13" in text or "ermission denied" in text:
+        return f"{path} is not writable: check its owner and mode, or choose another folder with --warehouse"
+    if not os.path.lexists(path / "_delta_log"):
+        return f"no warehouse at {path.parent}: run `ingest follow` or `ingest backfill`, or name it with --warehouse"
+    return f"{path} can't be used: {text}"
