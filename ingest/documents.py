@@ -34,6 +34,9 @@ def may_be_document(beginning: bytes, *, ended: bool) -> bool:
         return True
     try:
         json.loads(first)
+    except json.JSONDecodeError as error:
+        # A line that is no JSON from some place on, such as `[2026-02-03T14:00:00Z] …`, doesn't begin a document.
+        return error.msg.startswith(("Extra data", "Unterminated")) or error.pos >= len(error.doc.rstrip())
     except (ValueError, RecursionError):
         return True
     return False

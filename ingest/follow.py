@@ -13,11 +13,12 @@ from typing import cast
 from ingest.cursor import Cursor, unchanged
 from ingest.errors import SourceError, WarehouseError
 from ingest.intake import Intake
+from ingest.joint import Joint, Turn
 from ingest.polling import Tables
 from ingest.sealing import is_sealed
 from ingest.sources import expand, member
 from ingest.streams import PlainStream, suffix_of
-from ingest.tracked import Key, Tracked, behind, close, holds, state
+from ingest.tracked import Key, Tracked, behind, close, holds, longest_idle, rename, state
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,15 @@ REMEMBER_SECONDS = 30.0
 MAX_OPEN = 512
 """How many idle files are kept open; a file that was rotated or unlinked stays open until it is sealed."""
 
+MAX_JOINT = 256
+"""How many new files are open at once to be parsed together."""
+
+FEW = 8
+"""So many new files are read one by one."""
+
+TURN_SECONDS = 0.5
+"""How long files are read before what is due is committed, and before somebody may ask to stop."""
+
 
 @dataclass
 class Follower:
@@ -47,6 +57,9 @@ class Follower:
     remembered_at: float = field(default_factory=time.monotonic)
     behind: int = 0
     _missing: set[str] = field(default_factory=set)
+    _left: list[Key] = field(default_factory=list)
+    _joint: Joint | None = None
+    _offered: list[Tracked] = field(default_factory=list)
 
     def tick(self, *, final: bool = False) -> float | None:
         """Look at all files once, read what is new, commit what is due; return when to look again, in seconds.
@@ -56,19 +69,13 @@ class Follower:
         Raises:
             WarehouseError: It can't be written now; nothing is lost, and a later tick tries again.
         """
-        self._discover()
-        rows, size = self._held()
-        for file in list(self.tracked.values()):
-            had = holds(file)
-            self._read(file)
-            rows, size = rows + holds(file)[0] - had[0], size + holds(file)[1] - had[1]
-            if rows >= COMMIT_ROWS or size >= COMMIT_BYTES:
-                self._commit()
-                rows, size = self._held()
+        if not self._left:
+            self._discover()
+        self._look()
         if self.tables:
             self.tables.look()
         self.behind = sum(behind(f) for f in self.tracked.values())
-        more = any(f.more for f in self.tracked.values())
+        more = bool(self._left) or any(f.more for f in self.tracked.values())
         due = self.committed_at + self.interval - time.monotonic()
         if final or due <= 0:
             self._commit(everything=final)
@@ -82,21 +89,43 @@ class Follower:
         for file in self.tracked.values():
             close(file)
 
+    def _look(self) -> None:
+        """Read what is new, for as long as a turn takes; the files that are `_left` then are the first of the next."""
+        left = [key for key in self._left or self.tracked if key in self.tracked]
+        files, begun = [self.tracked[key] for key in left], time.monotonic()
+        new = sum(f.cursor is None and f.seen[0] < 0 for f in files)
+        self._left, self._offered, self._joint = [], [], Joint(self.intake, MAX_JOINT) if new > FEW else None
+        rows, size, opened = self._held()
+        for at, file in enumerate(files, 1):
+            had, was_open = holds(file), file.cursor is not None
+            self._read(file)
+            rows, size = rows + holds(file)[0] - had[0], size + holds(file)[1] - had[1]
+            opened += (file.cursor is not None) - was_open
+            over = time.monotonic() - begun >= TURN_SECONDS
+            if over or at == len(files) or opened >= MAX_OPEN + MAX_JOINT or (self._joint and self._joint.full):
+                self._read_jointly()
+                rows, size, opened = self._held()
+            if rows >= COMMIT_ROWS or size >= COMMIT_BYTES or opened >= MAX_OPEN + MAX_JOINT:
+                self._commit()
+                self._close_idle()
+                rows, size, opened = self._held()
+            if over:
+                self._left = left[at:]
+                break
+
+    def _read_jointly(self) -> None:
+        """Parse the small new files that were offered, and read alone those that can't be parsed with others."""
+        joint, offered, self._joint, self._offered = self._joint, self._offered, None, []
+        if joint:
+            joint.parse()
+        for file in offered:
+            if file.cursor and not file.cursor.position:
+                self._read(file)
+        self._joint = joint
+
     def _discover(self) -> None:
         """Find the files that the paths name now; what was found before stays tracked under its new name."""
-        for file in self.tracked.values():
-            file.present = False
-        for path in expand(self.paths, families=True):
-            try:
-                status = path.stat()
-            except OSError:
-                continue
-            key = (status.st_dev, status.st_ino)
-            file = self.tracked.setdefault(key, Tracked(path))
-            if not file.present:
-                file.path, file.present = path, True
-            if file.cursor is not None:
-                file.cursor.path = path
+        rename(self.tracked, expand(self.paths, families=True))
         for given in self.paths:
             if given not in self._missing and not expand([given], families=True):
                 self._missing.add(given)
@@ -168,15 +197,23 @@ class Follower:
         return False
 
     def _read_plain(self, file: Tracked, cursor: Cursor) -> None:
-        if not self.intake.may_read(cursor):
-            file.more = True
+        if not self._is_its_turn(file, cursor):
             return
-        if cursor.lost and not self.intake.place(cursor):
-            return
-        if self.intake.read(cursor):
-            file.more = True
+        if cursor.lost:
+            file.more = self.intake.place(cursor)
+        elif self.intake.read(cursor):
+            file.more = behind(file) > 0
         elif cursor.stream.read(cursor.position, 1) and self._is_sealed(file, cursor):
             self.intake.read(cursor, sealed=True)
+
+    def _is_its_turn(self, file: Tracked, cursor: Cursor) -> bool:
+        """Tell whether to read *file* now; not while it is read with others, or may be one that isn't committed."""
+        turn = self._joint.offer(cursor) if self._joint and not cursor.position else Turn.ALONE
+        if turn is Turn.TAKEN:
+            self._offered.append(file)
+            return False
+        file.more = turn is Turn.LATER or not self.intake.may_read(cursor)
+        return not file.more
 
     def _read_packed(self, file: Tracked) -> None:
         """Read a packed file to its end; it is looked at again only when it changes."""
@@ -190,9 +227,9 @@ class Follower:
             if file.cursor is None:
                 file.seen = state(status)
                 return
-        if not self.intake.may_read(file.cursor):
-            file.more = True
-        elif file.cursor.lost:
+        if not self._is_its_turn(file, file.cursor):
+            return
+        if file.cursor.lost:
             close(file)
             file.more = True
         elif self.intake.read(file.cursor, sealed=True):
@@ -209,15 +246,14 @@ class Follower:
     def _pending(self) -> list[Cursor]:
         return [f.cursor for f in self.tracked.values() if f.cursor and not f.cursor.lost and f.cursor.yielded]
 
-    def _held(self) -> tuple[int, int]:
-        """Return how many rows and bytes wait to be committed."""
+    def _held(self) -> tuple[int, int, int]:
+        """Return how many rows and bytes wait to be committed, and how many files are open."""
         held = [holds(f) for f in self.tracked.values() if f.cursor]
-        return sum(rows for rows, _ in held), sum(size for _, size in held)
+        return sum(rows for rows, _ in held), sum(size for _, size in held), len(held)
 
     def _commit(self, *, everything: bool = False) -> None:
         """Commit pending rows, and now and then offsets without rows."""
-        now = time.monotonic()
-        cursors = self._pending()
+        cursors, now = self._pending(), time.monotonic()
         if everything or self._held()[1] >= COMMIT_BYTES or now - self.remembered_at >= REMEMBER_SECONDS:
             cursors = [f.cursor for f in self.tracked.values() if f.cursor and f.cursor.pending_bytes]
             self.remembered_at = now
@@ -230,12 +266,7 @@ class Follower:
             if not file.present and (file.cursor is None or self._is_drained(file, file.cursor)):
                 close(file)
                 del self.tracked[key]
-        idle = [
-            f
-            for f in self.tracked.values()
-            if f.cursor and f.present and not f.more and not f.cursor.pending_bytes and not behind(f)
-        ]
-        for file in sorted(idle, key=lambda f: f.changed_at)[: max(0, len(idle) - MAX_OPEN)]:
+        for file in longest_idle(self.tracked.values(), but=MAX_OPEN):
             close(file)
 
     def _is_drained(self, file: Tracked, cursor: Cursor) -> bool:

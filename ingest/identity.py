@@ -5,6 +5,7 @@ that source when its bytes before the committed offset are the ones that were re
 another source: the same digest with a number behind it.
 """
 
+import re
 from collections.abc import Collection, Iterator
 from itertools import count
 from typing import Protocol
@@ -16,6 +17,8 @@ from ingest.warehouse import Position
 
 HEAD = 512
 """How many bytes of the first lines name a source."""
+
+_LINE_END = re.compile(b"\n")
 
 
 class Positions(Protocol):
@@ -92,7 +95,7 @@ def _runs(head: bytes) -> list[int]:
     file was sealed.
     """
     within = head[:HEAD]
-    ends = [i + 1 for i, byte in enumerate(within) if byte == ord("\n")]
+    ends = [found.end() for found in _LINE_END.finditer(within)]
     if within and (not ends or (len(head) < HEAD and ends[-1] != len(head))):
         ends.append(len(within))
     return ends[::-1]

@@ -47,6 +47,7 @@ class Joint:
     """
 
     intake: Intake
+    most: int = MAX_FILES
     parts: list[Part] = field(default_factory=list)
     size: int = 0
     _whole: set[bytes] = field(default_factory=set)
@@ -57,10 +58,10 @@ class Joint:
     @property
     def full(self) -> bool:
         """Whether it is time to parse."""
-        return self.size >= QUANTUM or len(self.parts) >= MAX_FILES
+        return self.size >= QUANTUM or len(self.parts) >= self.most
 
     def offer(self, cursor: Cursor) -> Turn:
-        """Take what *cursor*, just placed, reads, if that is small and new, and say whose turn it is.
+        """Take what *cursor*, still at its beginning, reads, if that is small and new, and say whose turn it is.
 
         Raises:
             OSError: The file can't be read.
@@ -70,6 +71,8 @@ class Joint:
             return Turn.ALONE
         head = cursor.stream.read(0, HEAD)
         waits = self._meets(head) or not self.intake.may_read(cursor)
+        if cursor.source_id is not None:
+            return Turn.ALONE  # it was named meanwhile, and goes on from where that ended
         data = b"" if waits else _all_of(cursor)
         if waits or data:
             self._remember(head)

@@ -1,6 +1,7 @@
 """One followed file: what it is called now, how far it is read, and what it looked like then."""
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,6 @@ class Tracked:
     seen: tuple[int, int] = (-1, -1)
     changed_at: float = 0.0
     more: bool = False
-    done: bool = False
     complaint: str = ""
 
 
@@ -35,6 +35,39 @@ def behind(file: Tracked) -> int:
     if file.cursor is None or not isinstance(file.cursor.stream, PlainStream):
         return 0
     return max(0, file.seen[0] - file.cursor.position)
+
+
+def rename(tracked: dict[Key, Tracked], paths: Iterable[Path]) -> None:
+    """Give the files of *tracked* the names that *paths* say, adding those that are new."""
+    for file in tracked.values():
+        file.present = False
+    for path in paths:
+        try:
+            status = path.stat()
+        except OSError:
+            continue
+        file = tracked.setdefault((status.st_dev, status.st_ino), Tracked(path))
+        if not file.present:
+            file.path, file.present = path, True
+        if file.cursor is not None:
+            file.cursor.path = path
+
+
+def longest_idle(files: Iterable[Tracked], *, but: int) -> list[Tracked]:
+    """Return those of *files* that may be closed, *but* so many that changed last."""
+    idle = sorted((f for f in files if is_idle(f)), key=lambda f: f.changed_at)
+    return idle[: max(0, len(idle) - but)]
+
+
+def is_idle(file: Tracked) -> bool:
+    """Tell whether nothing is lost when *file* is closed: all of it was read, and nothing waits to be committed.
+
+    A source that has yielded nothing is not committed; should it grow, it is read again from its beginning.
+    """
+    cursor = file.cursor
+    if cursor is None or not file.present or file.more or behind(file):
+        return False
+    return not cursor.pending_bytes or (cursor.committed is None and not cursor.yielded)
 
 
 def state(status: os.stat_result) -> tuple[int, int]:
