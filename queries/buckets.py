@@ -53,7 +53,7 @@ def waiting(at: Array, asked: Array, limit: int) -> Waiting:
         least = np.minimum.accumulate(floor)
         full = np.flatnonzero(floor == least)
         periods.append(begin + (full[1:] if left else full))
-        backlog = sums - least
+        backlog = np.subtract(sums, least, out=sums)
         owed = int(backlog[-1])
         late = np.flatnonzero(backlog > capacity)
         if len(late):
@@ -67,9 +67,11 @@ def waiting(at: Array, asked: Array, limit: int) -> Waiting:
 
 def _sums(instants: Array, wanted: Array, limit: int, kind: np.dtype[Any]) -> tuple[Array, Array]:
     """Return `D_i - r t_i` and `D_{i-1} - r t_i` of some calls, from the first of them on."""
-    asked = wanted.astype(kind) * MINUTE
+    asked = wanted.astype(kind, copy=False) * MINUTE
     sums = np.cumsum(asked, dtype=kind)
-    sums -= (instants - instants[0]).astype(kind) * limit
+    refilled = (instants - instants[0]).astype(kind, copy=False)
+    refilled *= limit
+    sums -= refilled
     return sums, sums - asked
 
 

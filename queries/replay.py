@@ -36,6 +36,7 @@ _SCHEMA: dict[str, type[pl.DataType]] = {
 }
 
 _DEMANDS = (resources("queries") / "rate_demands.sql").read_text(encoding="utf-8")
+_BATCH = 1_000_000
 
 Row = dict[str, Any]
 
@@ -61,28 +62,41 @@ def replays(connection: duckdb.DuckDBPyConnection, limit: int | None, charge: st
     connection.sql("from rated_models order by id").create("rated")
     try:
         models = connection.table("rated").pl().to_dicts()
-        calls = connection.sql(_DEMANDS, params={"charge": charge}).fetchnumpy()
+        demands = _by_model(connection, charge, len(models))
     finally:
         connection.execute("drop table rated")
-    # Small numbers are sorted by counting them.
-    order = np.argsort(calls["id"].astype(np.min_scalar_type(len(models))), kind="stable")
-    ends = np.cumsum(np.bincount(calls["id"], minlength=len(models)))
     rows = []
     with ThreadPoolExecutor() as threads:
-        for model, begin, end in zip(models, [0, *ends], ends, strict=False):
-            own = order[begin:end]
-            at = calls["at_us"][own]
+        for model, parts in zip(models, demands, strict=True):
+            if not parts:
+                continue
+            at, *asked = (np.concatenate(column) for column in zip(*parts, strict=True))
+            parts.clear()
             if np.any(at[1:] < at[:-1]):
                 by_time = np.argsort(at, kind="stable")
-                own, at = own[by_time], at[by_time]
-            demands = [calls[name][own] for name, _ in zip(["first", "second"], model["names"], strict=False)]
-            demands.append(np.ones(len(own), np.int64))
-            answers = threads.map(lambda asked, at=at: _answer(at, asked, limit), demands if len(own) else [])
+                at, asked = at[by_time], [amounts[by_time] for amounts in asked]
+            asked = [*asked[: len(model["names"])], np.ones(len(at), np.int64)]
+            answers = threads.map(lambda amounts, at=at: _answer(at, amounts, limit), asked)
             names = zip([*model["names"], "RPM"], [*model["meanings"], "requests"], strict=True)
-            for (counts, counted), answer in zip(names, answers, strict=False):
-                known = {name: model[name] for name in ("provider", "model", "rules_as_of")} | {"calls": len(own)}
+            known = {name: model[name] for name in ("provider", "model", "rules_as_of")} | {"calls": len(at)}
+            for (counts, counted), answer in zip(names, answers, strict=True):
                 rows.append(known | {"counts": counts, "counted": counted} | answer)
     return [row | {"charge": charge, "replayed_limit": limit} for row in rows]
+
+
+def _by_model(connection: duckdb.DuckDBPyConnection, charge: str, models: int) -> list[list[list[buckets.Array]]]:
+    """Return parts of the calls of each model, in no order: their instants, and what they ask for by two rules."""
+    parts: list[list[list[buckets.Array]]] = [[] for _ in range(models)]
+    for batch in connection.sql(_DEMANDS, params={"charge": charge}).to_arrow_reader(_BATCH):
+        ids, *columns = (column.to_numpy() for column in batch.columns)
+        # Small numbers are sorted by counting them.
+        order = np.argsort(ids.astype(np.min_scalar_type(models)), kind="stable")
+        ends = np.cumsum(np.bincount(ids, minlength=models))
+        ordered = [column[order] for column in columns]
+        for own, begin, end in zip(parts, [0, *ends[:-1]], ends, strict=True):
+            if begin < end:
+                own.append([column[begin:end] for column in ordered])
+    return parts
 
 
 def _answer(at: buckets.Array, asked: buckets.Array, limit: int | None) -> Row:
