@@ -106,7 +106,7 @@ def _parse(records: pl.DataFrame, context: Context) -> Parsed:
 
 
 def _items(decoded: pl.DataFrame, resources: str, scopes: str, items: str) -> pl.DataFrame:
-    """Return one row for each span or log record, with its own attributes before those of its resource."""
+    """Return one row for each span or log record, with its own attributes and those `shared` by its resource."""
     record = pl.col("record")
     lists = decoded.select(*RECORDS, record.struct.field(resources).alias("resource")).explode("resource")
     lists = lists.drop_nulls("resource").with_columns(
@@ -116,23 +116,23 @@ def _items(decoded: pl.DataFrame, resources: str, scopes: str, items: str) -> pl
     lists = lists.explode("scope").drop_nulls("scope")
     lists = lists.with_columns(item=pl.col("scope").struct.field(items)).explode("item").drop_nulls("item")
     flat = lists.select(*RECORDS, "shared", pl.col("item").struct.unnest())
-    return (
-        flat.with_columns(attributes=pl.concat_list(pl.col("attributes").fill_null([]), pl.col("shared").fill_null([])))
-        .drop("shared")
-        .with_row_index("item")
-    )
+    return flat.with_row_index("item")
 
 
 def _fields(items: pl.DataFrame) -> pl.DataFrame:
-    """Return *items* with their attributes as columns of text, named as in `otel_names`."""
-    value = pl.col("attributes").struct.field("value")
+    """Return *items* with their attributes as columns of text, named as in `otel_names`; their own count first."""
+    value = pl.col("attribute").struct.field("value")
     texts = [value.struct.field(name) for name in ("stringValue", "intValue", "doubleValue", "boolValue")]
-    pairs = items.select("item", "attributes").explode("attributes").drop_nulls("attributes")
-    pairs = pairs.select("item", key=pl.col("attributes").struct.field("key"), value=pl.coalesce(texts))
-    named = pairs.join(_PLACES, on="key", maintain_order="left").drop_nulls("value")
-    best = named.sort("rank", maintain_order=True).unique(["item", "field"], keep="first")
+    places = _PLACES.with_columns(own=pl.lit(value=True)), _PLACES.with_columns(own=pl.lit(value=False))
+    named = []
+    for column, meant in zip(("attributes", "shared"), places, strict=True):
+        pairs = items.select("item", attribute=column).explode("attribute").drop_nulls("attribute")
+        pairs = pairs.select("item", key=pl.col("attribute").struct.field("key"), value=pl.coalesce(texts))
+        named.append(pairs.join(meant, on="key", maintain_order="left").drop_nulls("value"))
+    ranked = pl.concat(named).sort("rank", ~pl.col("own"), maintain_order=True)
+    best = ranked.unique(["item", "field"], keep="first", maintain_order=True)
     wide = best.pivot(on="field", on_columns=list(ATTRIBUTES), index="item", values="value")
-    return items.drop("attributes").join(wide, on="item", how="left", maintain_order="left")
+    return items.drop("attributes", "shared").join(wide, on="item", how="left", maintain_order="left")
 
 
 def _counted(items: pl.DataFrame) -> pl.DataFrame:

@@ -20,8 +20,6 @@ Inferences that a response of Anthropic's lists beside its own are calls too (se
 number in the list.
 """
 
-from dataclasses import replace
-
 import polars as pl
 
 from parsers.calls import Meaning, calls
@@ -95,20 +93,22 @@ _MEANING = Meaning(
 
 def _parse(records: pl.DataFrame, context: Context) -> Parsed:
     del context
-    parts = []
+    parts, refused = [], []
     flags = records.select(_LINE.str.contains(rf'"{key}"\s*:\s*\{{').alias(key) for key in _KEYS)
     marked = pl.concat([records, flags], how="horizontal")
     for held, part in marked.partition_by(_KEYS, as_dict=True).items():
         keys = {key for key, here in zip(_KEYS, held, strict=True) if here}
         places = [place for place in _PLACES if set(place) <= keys]
         decoded, rejects = decode(part.select(*RECORDS), _dtype(places, _ERROR if "error" in keys else pl.String))
-        fields = _fields(decoded, places)
-        parsed = calls(_with_others(fields, tuple(places)), _MEANING)
-        parts.append(replace(parsed, rejects=pl.concat([rejects, parsed.rejects])))
+        refused.append(rejects)
+        for place, rows in _by_place(decoded, places):
+            parts.append(calls(_with_others(_fields(rows, place), (place,)), _MEANING))
+    if not parts:
+        return Parsed(pl.DataFrame(schema={"source_offset": pl.Int64}), pl.DataFrame(), pl.concat(refused))
     return Parsed(
         calls=pl.concat([part.calls for part in parts], how="diagonal").sort("source_offset", maintain_order=True),
         events=parts[0].events,
-        rejects=pl.concat([part.rejects for part in parts]),
+        rejects=pl.concat([*refused, *(part.rejects for part in parts)]),
     )
 
 
@@ -121,31 +121,42 @@ def _dtype(places: list[tuple[str, ...]], error: pl.DataType | type[pl.DataType]
     return pl.Struct({**dict.fromkeys(_AROUND_KEYS, pl.String), **nested(())})
 
 
-def _fields(decoded: pl.DataFrame, places: list[tuple[str, ...]]) -> pl.DataFrame:
-    """Return the fields of each record, from the first place that holds usage."""
-    bodies = []
-    for place in places:
-        body = pl.col("record")
-        for key in place:
-            body = body.struct.field(key)
-        held = body.struct.field("usage").is_not_null() | body.struct.field("usageMetadata").is_not_null()
-        bodies.append(pl.when(held).then(pl.struct(body.struct.field(name) for name in _BODY)))
-    top = pl.struct(pl.col("record").struct.field(name) for name in _BODY)
+def _by_place(decoded: pl.DataFrame, places: list[tuple[str, ...]]) -> list[tuple[tuple[str, ...], pl.DataFrame]]:
+    """Split *decoded* records by the first place that holds usage; where none does, the top."""
+    if decoded.is_empty():
+        return []
+    held = []
+    for i, place in enumerate(places):
+        body = _at(place)
+        usage = body.struct.field("usage").is_not_null() | body.struct.field("usageMetadata").is_not_null()
+        held.append(pl.when(usage).then(pl.lit(i)))
+    first = decoded.select(pl.coalesce(*held, pl.lit(places.index(())))).to_series()
+    return [(places[i], decoded.filter(first == i)) for i in first.unique().to_list()]
+
+
+def _at(place: tuple[str, ...]) -> pl.Expr:
+    body = pl.col("record")
+    for key in place:
+        body = body.struct.field(key)
+    return body
+
+
+def _fields(decoded: pl.DataFrame, place: tuple[str, ...]) -> pl.DataFrame:
+    """Return the fields of each record, whose body is at *place*."""
     variant = pl.coalesce(pl.when(test).then(pl.lit(name)) for name, test in _VARIANTS.items())
     around = {
         name: pl.coalesce(known(pl.col("record").struct.field(key)) for key in keys) for name, keys in _AROUND.items()
     }
-    flat = decoded.with_columns(pl.coalesce(*bodies, top).alias("body"), variant.alias("variant"), **around)
-    flat = flat.with_columns(pl.col("body").struct.unnest())
+    body = {name: _at(place).struct.field(name) for name in _BODY}
+    flat = decoded.select(*RECORDS, variant=variant, **around, **body)
     if isinstance(flat.schema["error"], pl.Struct):
         error = pl.col("error").struct
         flat = flat.with_columns(
             error=pl.coalesce(error.field("message"), error.field("status"), error.field("code")),
             error_type=pl.coalesce(error.field("type"), error.field("code"), error.field("status")),
         )
-    flat = flat.with_columns(used=pl.coalesce("usage", "usageMetadata")).drop(
-        "record", "body", "usage", "usageMetadata"
-    )
+    both = [name for name in ("usage", "usageMetadata") if flat[name].null_count() < len(flat)]
+    flat = flat.with_columns(used=pl.coalesce(both or ["usage"])).drop("usage", "usageMetadata")
     usage = pl.col("used")
     counted = {name: value.cast(pl.String) for name, value in {**tokens(usage), **details(usage)}.items()}
     return flat.with_columns(**counted, cost=cost(usage).cast(pl.String), **_named()).drop("used")
