@@ -14,6 +14,7 @@ from typing import Protocol, Self
 
 import polars as pl
 
+from ingest.ahead import Ahead
 from ingest.cursor import Cursor, is_outdated, locate, resume, survey
 from ingest.draft import Draft, cut, finish
 from ingest.identity import HEAD, first_line, is_copy
@@ -81,7 +82,7 @@ class Intake:
     _claims: dict[str, Cursor] = field(default_factory=dict)
     _heads: dict[bytes, list[tuple[bytes, Cursor]]] = field(default_factory=dict)
     _worker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "commit"))
-    _parser: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(2, "parse"))
+    _ahead: Ahead = field(default_factory=Ahead)
     _priced: bool = False
     _flying: tuple["Future[None]", list[tuple[Cursor, Draft]]] | None = None
 
@@ -91,7 +92,7 @@ class Intake:
 
     def __exit__(self, *exc: object) -> None:
         """Wait for a commit that is under way; whatever isn't committed is read again next time."""
-        self._parser.shutdown(wait=True, cancel_futures=True)
+        self._ahead.close()
         self._worker.shutdown(wait=True)
 
     def bind(self, path: Path) -> Cursor | None:
@@ -148,7 +149,7 @@ class Intake:
 
     def read(self, cursor: Cursor, *, sealed: bool = False) -> int:
         """Read on; return how many bytes of records that was. Call it only if `may_read`."""
-        taken = advance(cursor, sealed=sealed, pool=self._parser)
+        taken = advance(cursor, sealed=sealed, ahead=self._ahead)
         if cursor.pending and not self._priced:
             self._priced = True
             self._worker.submit(self.prices.load)  # beside the blocks that follow

@@ -1,9 +1,8 @@
 """The next bytes of a source → rows: blocks of whole records, those that follow being parsed beside the first."""
 
-from concurrent.futures import Executor
-
 import polars as pl
 
+from ingest.ahead import MOST, Ahead
 from ingest.cursor import QUANTUM, Cursor, Guess, end_of_lines, line_end_of, recall
 from ingest.documents import document
 from ingest.identity import HEAD
@@ -18,9 +17,6 @@ FULL_ROWS = 40_000
 MAX_QUANTUM = 31 << 20
 """How large a block becomes that holds fewer. From 32 MiB on glibc gives memory back each time, and clears it anew."""
 
-AHEAD = 2
-"""How many blocks are parsed ahead of their turn; a packed file can't be read backwards that far: one."""
-
 _HOLE = bytes(MAX_KEPT)
 """So many NUL bytes are passed over before lines are looked for; fewer are part of the line that they begin."""
 
@@ -28,17 +24,17 @@ _WINDOW = 256 << 10
 """Where the last line end of a block is looked for before the block is read, so that it need not be copied."""
 
 
-def advance(cursor: Cursor, *, sealed: bool = False, pool: Executor | None = None) -> int:
+def advance(cursor: Cursor, *, sealed: bool = False, ahead: Ahead | None = None) -> int:
     """Read and parse a block, more where a record is longer; return how many bytes of records that were.
 
-    *sealed* says that the source can't grow, so that its last line and record are complete as they are. With a *pool*,
-    the blocks that follow are parsed there meanwhile, and the next calls find them done.
+    *sealed* says that the source can't grow, so that its last line and record are complete as they are. With *ahead*,
+    the blocks that follow are parsed meanwhile, and the next calls find them done.
 
     Raises:
         SourceError: A packed file is damaged.
         OSError: The file can't be read.
     """
-    if taken := _take_guessed(cursor, pool, sealed=sealed):
+    if taken := _take_guessed(cursor, ahead, sealed=sealed):
         return taken
     size = cursor.quantum
     while True:
@@ -56,7 +52,7 @@ def advance(cursor: Cursor, *, sealed: bool = False, pool: Executor | None = Non
             return _skip_overlong(cursor, data[:MAX_KEPT], sealed=sealed)
         if cut:
             block = Block(data[:cut], cursor.position, ended and sealed, cursor.encoding)
-            _look_ahead(cursor, block, pool, sealed=sealed)
+            _look_ahead(cursor, block, ahead, sealed=sealed)
             if taken := _took(cursor, block, parse(block, cursor.formats, cursor.contexts)):
                 return taken
         if ended:
@@ -74,25 +70,25 @@ def _read(cursor: Cursor, offset: int, size: int) -> tuple[bytes, bool]:
     return data, len(data) < size
 
 
-def _take_guessed(cursor: Cursor, pool: Executor | None, *, sealed: bool) -> int:
+def _take_guessed(cursor: Cursor, ahead: Ahead | None, *, sealed: bool) -> int:
     """Take the block at the cursor if it has been read ahead; return how many bytes of records that were."""
     if cursor.ahead and cursor.ahead[0].block.offset != cursor.position:
         cursor.ahead.clear()  # the last record of the block before it goes on in it
     if not cursor.ahead:
         return 0
     guess = cursor.ahead.popleft()
-    _look_ahead(cursor, guess.block, pool, sealed=sealed)
+    _look_ahead(cursor, guess.block, ahead, sealed=sealed)
     same = guess.contexts == cursor.contexts
     rows = guess.rows.result() if same else parse(guess.block, cursor.formats, cursor.contexts)
     return _took(cursor, guess.block, rows)
 
 
-def _look_ahead(cursor: Cursor, block: Block, pool: Executor | None, *, sealed: bool) -> None:
+def _look_ahead(cursor: Cursor, block: Block, ahead: Ahead | None, *, sealed: bool) -> None:
     """Have what follows *block* parsed, as far as it is there, as if the blocks before it changed no context."""
-    if pool is None or not cursor.steady or cursor.quantum < QUANTUM:
+    if ahead is None or not cursor.steady or cursor.quantum < QUANTUM:
         return
-    depth = AHEAD if cursor.stream.can_grow else 1
-    while len(cursor.ahead) < depth:
+    most = MOST if cursor.stream.can_grow else 1  # a packed file can't be read backwards further
+    while ahead.has_room and len(cursor.ahead) < most:
         last = cursor.ahead[-1].block if cursor.ahead else block
         offset = last.offset + len(last.data)
         data, ended = _read(cursor, offset, cursor.quantum)
@@ -100,7 +96,7 @@ def _look_ahead(cursor: Cursor, block: Block, pool: Executor | None, *, sealed: 
         if not cut or data.startswith(_HOLE):
             return
         following = Block(data[:cut], offset, ended and sealed, cursor.encoding)
-        rows = pool.submit(parse, following, cursor.formats, cursor.contexts)
+        rows = ahead.parse(following, cursor.formats, cursor.contexts)
         cursor.ahead.append(Guess(following, cursor.contexts, rows))
 
 
