@@ -16,7 +16,7 @@ from ingest.intake import Intake
 from ingest.joint import Joint, Turn
 from ingest.polling import Tables
 from ingest.sealing import is_sealed
-from ingest.sources import expand, member
+from ingest.sources import expand, is_there, member
 from ingest.streams import PlainStream, suffix_of
 from ingest.tracked import Key, Tracked, behind, close, holds, longest_idle, rename, state
 
@@ -127,7 +127,7 @@ class Follower:
         """Find the files that the paths name now; what was found before stays tracked under its new name."""
         rename(self.tracked, expand(self.paths, families=True))
         for given in self.paths:
-            if given not in self._missing and not expand([given], families=True):
+            if given not in self._missing and not is_there(given):
                 self._missing.add(given)
                 log.info("%s isn't there yet; waiting for it", given)
 

@@ -87,6 +87,11 @@ def expand(paths: Sequence[str], *, families: bool) -> list[Path]:
     return [m.path for m in in_order(found.values())]
 
 
+def is_there(path: str) -> bool:
+    """Tell whether *path*, a file, folder or glob, names any file now, if only a rotated one."""
+    return next(iter(_matches(path)), None) is not None
+
+
 def below(folder: Path, suffixes: Collection[str]) -> list[Path]:
     """Return the files below *folder* with one of *suffixes*, such as `.db`; never a warehouse's own."""
     return list(_walk(folder, suffixes)) if _is_folder(folder) else []
@@ -125,9 +130,16 @@ def _walk(folder: Path, suffixes: Collection[str] = _LOG_SUFFIXES) -> Iterator[P
             continue
         names[:] = sorted(n for n in names if n not in _SKIPPED_FOLDERS)
         for name in sorted(files):
-            path = Path(parent, name)
-            if member(path).base.suffix in suffixes:
+            path, suffix = _file(parent, name)
+            if suffix in suffixes:
                 yield path
+
+
+@lru_cache(maxsize=1 << 16)
+def _file(folder: str, name: str) -> tuple[Path, str]:
+    """Return a path, the same object each time, and the suffix of the family that it belongs to."""
+    path = Path(folder, name)
+    return path, member(path).base.suffix
 
 
 def _is_folder(path: Path) -> bool:
