@@ -137,8 +137,9 @@ class PostgresServer:
             )
         )
 
-    def rows(self, table: str, columns: list[str]) -> pl.DataFrame:
-        """Return all rows of *table*, with *columns* as text."""
+    def rows(self, table: str, columns: list[str], *, where: str = "1 = 1", most: int | None = None) -> pl.DataFrame:
+        """Return the rows of *table* for which *where* holds, *most* of them at most, with *columns* as text."""
         names = ", ".join(f"{quoted_name(c)}::text as {quoted_name(c)}" for c in columns)
-        parts = list(self.stream(f"select {names} from {quoted(table)}"))  # noqa: S608
+        limit = "" if most is None else f" limit {most:d}"
+        parts = list(self.stream(f"select {names} from {quoted(table)} where {where}{limit}"))  # noqa: S608
         return pl.concat(parts) if parts else pl.DataFrame(schema=dict.fromkeys(columns, pl.String))

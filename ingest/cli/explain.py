@@ -34,8 +34,8 @@ _A_PATH = re.compile(r"[^\s{}\[\]\"'=]*(?:[./\\][^\s{}\[\]\"'=]*)+")
 def explain(*, file_or_line: str, format_name: str | None, mapping: str | None, as_json: bool) -> None:
     """Show how a line is read: format, fields, columns, or why it is rejected.
 
-    FILE_OR_LINE is a file, of which the first record of each kind is shown, `-` for standard input, a SQLite database,
-    or a line itself. A field marked "needed" is one without which there would be no call.
+    FILE_OR_LINE is a file, of which the first record of each kind is shown, `-` for standard input, a database (SQLite
+    file, PostgreSQL URL), or a line itself. A field marked "needed" is one without which there would be no call.
     """
     from parsers.explain import explain as explain_line
     from parsers.explain import samples
@@ -43,7 +43,7 @@ def explain(*, file_or_line: str, format_name: str | None, mapping: str | None, 
     formats = formats_of(format_name, mapping)
     block = _block(file_or_line)
     if block is None and _is_database(file_or_line):
-        found = _tables(Path(file_or_line))
+        found = _tables(file_or_line)
     elif block is None:
         found = [explain_line(file_or_line, formats)]
     else:
@@ -94,39 +94,35 @@ def _is_file(name: str) -> bool:
 
 
 def _is_database(name: str) -> bool:
-    from ingest.addresses import is_sqlite
+    from ingest.addresses import SCHEMES, is_sqlite
 
     try:
-        return is_sqlite(Path(name))
+        return name.startswith(SCHEMES) or is_sqlite(Path(name))
     except ValueError:
         return False
 
 
-def _tables(path: Path) -> "list[Explanation]":
-    """Explain a row of each known table in the database *path*."""
+def _tables(name: str) -> "list[Explanation]":
+    """Explain a row of each known table in the database *name*, a path or URL."""
     import polars as pl
 
-    from ingest.databases import as_text
-    from ingest.sqlite_file import SqliteFile, quoted
-    from ingest.sqlite_source import SqliteTable
+    from ingest.polling import known_tables, open_database
     from parsers.explain import explain_row
-    from parsers.known_tables import recognise
 
-    file = SqliteFile(path)
-    tables = file.tables()
+    database = open_database(name)
     explained = []
-    for table, known in recognise(tables).items():
-        reads = [column for column in known.reads if column in tables[table]]
-        cells = ", ".join(f"cast({quoted(column)} as text)" for column in reads)
-        rows = file.ask(f"select {cells} from {quoted(table)} where {known.finished} limit {_ROWS}")  # noqa: S608
-        source = SqliteTable(file, table, known, tables[table])
-        frame = as_text(reads, rows)
-        if known.folder:
-            frame = frame.with_columns(pl.lit(source.folder).alias(known.folder))
-        if one := explain_row(frame, known, source.sessions()):
-            explained.append(one)
+    with closing(database):
+        columns = database.tables()
+        for source in known_tables(database, ()):
+            known, table = source.known, source.label.rpartition("#")[2]
+            reads = [column for column in known.reads if column in columns[table]]
+            rows = database.rows(table, reads, where=known.finished, most=_ROWS)
+            if known.folder:
+                rows = rows.with_columns(pl.lit(source.folder).alias(known.folder))
+            if one := explain_row(rows, known, source.sessions()):
+                explained.append(one)
     if not explained:
-        raise IngestError(f"{path}: no known table with rows in it; it has {', '.join(sorted(tables)) or 'no tables'}")
+        raise IngestError(f"{name}: the tables that ingest knows in it have no rows yet")
     return explained
 
 
