@@ -232,6 +232,18 @@ def test_context_of_earlier_lines_is_in_the_explanation():
     assert [row["model"] for one in found for row in one["rows"]] == ["gpt-5-codex"]
 
 
+@pytest.mark.parametrize(
+    ("name", "path", "column"),
+    [("gateway", "alice", "user_id"), ("gateway", "rt", "latency_ms"), ("zap", "llm.in", "request_tokens")],
+)
+def test_fields_of_a_mapped_log_name_the_columns_that_they_feed(name, path, column):
+    mapping = FIXTURES / "mappings" / f"{name}.toml"
+
+    found = json.loads(explain(mapping.with_suffix(".log"), "--mapping", mapping, "--json").stdout)
+
+    assert [column] == [c for f in found[0]["fields"] if f["path"] == path for c in f["columns"] if c == column]
+
+
 def test_mapping_that_takes_no_line_shows_the_first_and_why():
     mapping = FIXTURES / "mappings" / "mattermost.toml"
 
