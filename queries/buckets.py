@@ -80,8 +80,9 @@ def smallest_limits(at: Array, asked: Array) -> tuple[int, int]:
     may_wait, start = len(at) // 100, 1
     if len(at) > _SAMPLED * _CHUNK:
         # Parts of the calls say about how large it is; what is less than 1% below is almost never too large.
-        part = np.flatnonzero(np.arange(len(at)) // _CHUNK % _SAMPLED == 0)
-        guess, _ = _search(at[part], asked[part], may_wait=len(part) // 100, start=1)
+        parts = [slice(begin, begin + _CHUNK) for begin in range(0, len(at), _CHUNK * _SAMPLED)]
+        some_at, some = (np.concatenate([column[part] for part in parts]) for column in (at, asked))
+        guess, _ = _search(some_at, some, may_wait=len(some) // 100, start=1)
         below = guess - 1 - guess // 100
         if below > 1 and len(waiting(at, asked, below).calls) > may_wait:
             start = below
@@ -120,11 +121,17 @@ def _crowded(at: Array, asked: Array, found: Waiting) -> tuple[Array, Array]:
     return at[inside], asked[inside]
 
 
-def peaks(at: Array, asked: Array) -> tuple[int, int]:
-    """Return the largest sum over a clock minute, and over any 60 seconds `(t - 60 s, t]` that end at a call."""
+def thirds_of(at: Array) -> tuple[Array, Array]:
+    """Return the thirds of a clock minute in which there are calls, and the number of the first call of each."""
     thirds = at // _THIRD
-    first = np.flatnonzero(np.diff(thirds, prepend=thirds[0] - 1))
-    thirds, sums = thirds[first], np.add.reduceat(asked, first)
+    first = np.append(0, np.flatnonzero(thirds[1:] != thirds[:-1]) + 1)
+    return thirds[first], first
+
+
+def peaks(at: Array, asked: Array, thirds_with_first: tuple[Array, Array]) -> tuple[int, int]:
+    """Return the largest sum over a clock minute, and over any 60 seconds `(t - 60 s, t]` that end at a call."""
+    thirds, first = thirds_with_first
+    sums = np.add.reduceat(asked, first)
     so_far = np.concatenate([[0], np.cumsum(sums)])
     end = np.arange(1, len(thirds) + 1)
     minutes = np.flatnonzero(np.diff(thirds // 3, prepend=thirds[0] // 3 - 1))
@@ -134,7 +141,9 @@ def peaks(at: Array, asked: Array) -> tuple[int, int]:
     at_most = so_far[end] - so_far[np.searchsorted(thirds, thirds - 3)]
     rolling = int(at_least.max())
     bounds = np.append(first, len(at))
-    for third in np.flatnonzero(at_most > rolling):
+    for third in np.argsort(-at_most, kind="stable"):
+        if at_most[third] <= rolling:
+            break
         begin, end_of_third = bounds[np.searchsorted(thirds, thirds[third] - 3)], bounds[third + 1]
         instants, sums_here = at[begin:end_of_third], np.cumsum(asked[begin:end_of_third])
         own = np.arange(bounds[third] - begin, end_of_third - begin)

@@ -70,13 +70,15 @@ def replays(connection: duckdb.DuckDBPyConnection, limit: int | None, charge: st
         for model, parts in zip(models, demands, strict=True):
             if not parts:
                 continue
+            parts.sort(key=lambda part: int(part[0][0]))
             at, *asked = (np.concatenate(column) for column in zip(*parts, strict=True))
             parts.clear()
             if np.any(at[1:] < at[:-1]):
                 by_time = np.argsort(at, kind="stable")
                 at, asked = at[by_time], [amounts[by_time] for amounts in asked]
             asked = [*asked[: len(model["names"])], np.ones(len(at), np.int64)]
-            answers = threads.map(lambda amounts, at=at: _answer(at, amounts, limit), asked)
+            thirds = buckets.thirds_of(at)
+            answers = threads.map(lambda one, at=at, thirds=thirds: _answer(at, one, thirds, limit), asked)
             names = zip([*model["names"], "RPM"], [*model["meanings"], "requests"], strict=True)
             known = {name: model[name] for name in ("provider", "model", "rules_as_of")} | {"calls": len(at)}
             for (counts, counted), answer in zip(names, answers, strict=True):
@@ -99,8 +101,10 @@ def _by_model(connection: duckdb.DuckDBPyConnection, charge: str, models: int) -
     return parts
 
 
-def _answer(at: buckets.Array, asked: buckets.Array, limit: int | None) -> Row:
-    fixed, rolling = buckets.peaks(at, asked)
+def _answer(
+    at: buckets.Array, asked: buckets.Array, thirds: tuple[buckets.Array, buckets.Array], limit: int | None
+) -> Row:
+    fixed, rolling = buckets.peaks(at, asked, thirds)
     answer: Row = dict.fromkeys(_ANSWERS)
     answer |= {"fixed_peak": fixed, "rolling_peak": rolling, "largest_call": int(asked.max())}
     if limit:

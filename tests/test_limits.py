@@ -82,7 +82,8 @@ def test_the_peaks_are_the_largest_sums_of_any_minute_of_a_clock_and_of_any_that
     minutes = {t // MINUTE for t, _ in calls}
     fixed = max(sum(a for t, a in calls if t // MINUTE == minute) for minute in minutes)
     rolling = max(sum(a for t, a in calls if end - MINUTE < t <= end) for end, _ in calls)
-    assert buckets.peaks(*in_order(calls)) == (fixed, rolling)
+    at, asked = in_order(calls)
+    assert buckets.peaks(at, asked, buckets.thirds_of(at)) == (fixed, rolling)
 
 
 def test_amounts_beyond_64_bits_stay_exact():
