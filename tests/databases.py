@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import tempfile
 import warnings
+from collections import Counter
 from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -14,6 +15,18 @@ import polars as pl
 from ingest.polling import backfill_tables
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
+
+CALL = (
+    "insert into llm_calls (provider, model, role, input_tokens, output_tokens, duration_ms, created_at) "
+    "values ('openai', 'gpt-5.2', 'x', ?, 1, 5, '2026-05-01 12:00:00')"
+)
+"""How a writer adds a call: its request tokens are a parameter."""
+
+STEP = (
+    "insert into steps (id, run_id, step_id, type, status, started_at, finished_at, attempts, token_usage_json) "
+    "values (?, 'r', 's', 'agent', ?, '2026-05-02T10:00:00+00:00', ?, 1, ?)"
+)
+"""How a writer adds a step of a run: its name, state, end and usage are parameters."""
 
 
 def sqlite(path, script=None):
@@ -94,3 +107,15 @@ def stored(folder, *columns):
     """Return the stored calls, oldest first."""
     frame = pl.scan_delta(str(Path(folder, "llm_calls"))).sort("created_at", "request_id").collect()
     return frame.select(columns).rows() if columns else frame
+
+
+def trading(path):
+    """Return a writer of an empty table of calls in the SQLite file at *path*."""
+    writer = sqlite(path, "trading/llm_calls.sqlite.sql")
+    writer.execute("delete from llm_calls")
+    return writer
+
+
+def numbers(folder):
+    """Return how often each number of request tokens is in the table."""
+    return Counter(n for (n,) in stored(folder, "request_tokens"))
