@@ -1,10 +1,11 @@
-"""Blocks that are parsed ahead of their turn, each as if the blocks before it changed no context."""
+"""Blocks that are parsed beside what comes before them, each as if that changed no context."""
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from weakref import WeakSet
 
 from parsers import Block, Contexts, Format, Rows, parse
+from parsers.joint import parse_jointly
 
 MOST = 3
 """So many at once, whichever sources they are of: each holds its bytes, its texts and its rows in memory. One more than
@@ -31,6 +32,10 @@ class Ahead:
         rows = self._pool.submit(parse, block, formats, contexts)
         self._waiting.add(rows)
         return rows
+
+    def parse_jointly(self, sources: Sequence[bytes], formats: Sequence[Format]) -> "Future[list[Rows | None]]":
+        """Have *sources* parsed together; see `parsers.joint`."""
+        return self._pool.submit(parse_jointly, sources, formats)
 
     def close(self) -> None:
         """Wait for what is being parsed, and forget the rest."""

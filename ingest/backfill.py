@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ingest.ahead import MOST
 from ingest.cursor import Cursor
 from ingest.errors import SourceError
 from ingest.identity import HEAD, known_names
@@ -86,9 +87,9 @@ def _round(files: Sequence[Path], reading: "_Reading", joint: Joint | None) -> l
         if reading.visit(path, joint):
             later.append(path)
         if joint and joint.full:
-            reading.join(joint)
+            reading.join(joint, ahead=MOST)
     if joint:
-        reading.join(joint)
+        reading.join(joint, ahead=0)
     return later
 
 
@@ -122,9 +123,10 @@ class _Reading:
         self.outcome.files -= turn is Turn.LATER
         return turn is Turn.LATER
 
-    def join(self, joint: Joint) -> None:
-        """Parse what *joint* holds."""
-        read, alone = joint.parse()
+    def join(self, joint: Joint, *, ahead: int) -> None:
+        """Have parsed what *joint* holds, and take what of it is parsed, all but so many blocks."""
+        joint.begin()
+        read, alone = joint.parsed(but=ahead)
         for part in read:
             self.rows += part.cursor.pending_rows
             self._took(part.cursor, len(part.data), part.consumed)

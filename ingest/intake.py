@@ -79,10 +79,10 @@ class Intake:
     prices: Prices
     formats: Sequence[Format]
     totals: Totals = field(default_factory=Totals)
+    ahead: Ahead = field(default_factory=Ahead)
     _claims: dict[str, Cursor] = field(default_factory=dict)
     _heads: dict[bytes, list[tuple[bytes, Cursor]]] = field(default_factory=dict)
     _worker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "commit"))
-    _ahead: Ahead = field(default_factory=Ahead)
     _priced: bool = False
     _flying: tuple["Future[None]", list[tuple[Cursor, Draft]]] | None = None
 
@@ -92,7 +92,7 @@ class Intake:
 
     def __exit__(self, *exc: object) -> None:
         """Wait for a commit that is under way; whatever isn't committed is read again next time."""
-        self._ahead.close()
+        self.ahead.close()
         self._worker.shutdown(wait=True)
 
     def bind(self, path: Path) -> Cursor | None:
@@ -149,10 +149,7 @@ class Intake:
 
     def read(self, cursor: Cursor, *, sealed: bool = False) -> int:
         """Read on; return how many bytes of records that was. Call it only if `may_read`."""
-        taken = advance(cursor, sealed=sealed, ahead=self._ahead)
-        if cursor.pending and not self._priced:
-            self._priced = True
-            self._worker.submit(self.prices.load)  # beside the blocks that follow
+        taken = advance(cursor, sealed=sealed, ahead=self.ahead)
         self._claim(cursor)
         return taken
 
@@ -162,7 +159,10 @@ class Intake:
         self._claim(cursor)
 
     def _claim(self, cursor: Cursor) -> None:
-        """Keep others from reading what may be the same source until this is committed."""
+        """Keep others from reading what may be the same source until this is committed; that will need the prices."""
+        if cursor.pending and not self._priced:
+            self._priced = True
+            self._worker.submit(self.prices.load)
         if cursor.source_id is not None:
             self._claims[cursor.source_id] = cursor
         elif cursor.yielded and not cursor.committed:

@@ -1,5 +1,7 @@
 """Many small new files → one block: planning how to parse costs the same for a file of two lines as for 8 MB."""
 
+from collections import deque
+from concurrent.futures import Future  # noqa: TC003 # dataclasses look their types up
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -9,8 +11,7 @@ from ingest.documents import may_be_document
 from ingest.identity import HEAD, first_line
 from ingest.intake import Intake
 from ingest.streams import PlainStream
-from parsers import Block, parse
-from parsers.joint import parse_jointly
+from parsers import Block, Rows, parse
 
 MAX_FILE = 4 << 20
 """Files beyond this are worth a block of their own."""
@@ -50,6 +51,7 @@ class Joint:
     most: int = MAX_FILES
     parts: list[Part] = field(default_factory=list)
     size: int = 0
+    _parsing: "deque[tuple[list[Part], Future[list[Rows | None]]]]" = field(default_factory=deque)
     _whole: set[bytes] = field(default_factory=set)
     _short: dict[bytes, list[bytes]] = field(default_factory=dict)
     _lines: dict[bytes, list[bytes]] = field(default_factory=dict)
@@ -83,17 +85,28 @@ class Joint:
         return Turn.TAKEN
 
     def parse(self) -> tuple[list[Part], list[Path]]:
-        """Return the files that now have been read, and those that must be read alone."""
-        parts, self.parts, self.size = self.parts, [], 0
-        if not parts:
-            return [], []
+        """Parse what was taken; return the files that now have been read, and those that must be read alone."""
+        self.begin()
+        return self.parsed()
+
+    def begin(self) -> None:
+        """Have what was taken parsed beside what comes next."""
+        if self.parts:
+            rows = self.intake.ahead.parse_jointly([p.data for p in self.parts], self.intake.formats)
+            self._parsing.append((self.parts, rows))
+        self.parts, self.size = [], 0
+
+    def parsed(self, *, but: int = 0) -> tuple[list[Part], list[Path]]:
+        """Wait until no more than *but* blocks are being parsed; return the files read, and those to be read alone."""
         read, alone = [], []
-        for part, rows in zip(parts, parse_jointly([p.data for p in parts], self.intake.formats), strict=True):
-            if rows is None:
-                alone.append(part.cursor.path)
-            else:
-                self.intake.take(part.cursor, part.data, rows)
-                read.append(part)
+        while len(self._parsing) > but:
+            parts, parsing = self._parsing.popleft()
+            for part, rows in zip(parts, parsing.result(), strict=True):
+                if rows is None:
+                    alone.append(part.cursor.path)
+                else:
+                    self.intake.take(part.cursor, part.data, rows)
+                    read.append(part)
         return read, alone
 
     def _meets(self, head: bytes) -> bool:
