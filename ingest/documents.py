@@ -30,8 +30,6 @@ def may_be_document(beginning: bytes, *, ended: bool) -> bool:
     if start[:1] not in (b"{", b"["):
         return False
     first, newline, rest = start.partition(b"\n")
-    if not newline or (ended and not rest.strip()):
-        return True
     try:
         json.loads(first)
     except json.JSONDecodeError as error:
@@ -39,4 +37,4 @@ def may_be_document(beginning: bytes, *, ended: bool) -> bool:
         return error.msg.startswith(("Extra data", "Unterminated")) or error.pos >= len(error.doc.rstrip())
     except (ValueError, RecursionError):
         return True
-    return False
+    return not newline or (ended and not rest.strip())

@@ -18,7 +18,7 @@ from ingest.polling import Tables
 from ingest.sealing import is_sealed
 from ingest.sources import expand, is_there, member
 from ingest.streams import PlainStream, suffix_of
-from ingest.tracked import Key, Tracked, behind, close, holds, longest_idle, rename, state
+from ingest.tracked import Key, Tracked, behind, close, holds, longest_idle, owes_nothing, rename, state
 
 log = logging.getLogger(__name__)
 
@@ -270,14 +270,14 @@ class Follower:
             close(file)
 
     def _is_drained(self, file: Tracked, cursor: Cursor) -> bool:
-        at_end = not cursor.pending_bytes and not cursor.stream.read(cursor.position, 1)
+        at_end = owes_nothing(cursor) and not cursor.stream.read(cursor.position, 1)
         return at_end and self._is_sealed(file, cursor)
 
 
 def follow(follower: Follower, wait: Callable[[float], bool], *, once: bool = False) -> None:
     """Tick until *wait*, called with the longest time to wait, returns False, or *once* nothing more is to be read.
 
-    What is complete is committed before returning.
+    What was read is committed before returning.
 
     Raises:
         WarehouseError: The warehouse can't be written, and *once* was asked for.

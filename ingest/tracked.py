@@ -60,13 +60,16 @@ def longest_idle(files: Iterable[Tracked], *, but: int) -> list[Tracked]:
 
 
 def is_idle(file: Tracked) -> bool:
-    """Tell whether nothing is lost when *file* is closed: all of it was read, and nothing waits to be committed.
+    """Tell whether nothing is lost when *file* is closed: all of it was read, and nothing waits to be committed."""
+    cursor = file.cursor
+    return cursor is not None and file.present and not file.more and not behind(file) and owes_nothing(cursor)
+
+
+def owes_nothing(cursor: Cursor) -> bool:
+    """Tell whether nothing that *cursor* has read waits to be committed.
 
     A source that has yielded nothing is not committed; should it grow, it is read again from its beginning.
     """
-    cursor = file.cursor
-    if cursor is None or not file.present or file.more or behind(file):
-        return False
     return not cursor.pending_bytes or (cursor.committed is None and not cursor.yielded)
 
 

@@ -10,6 +10,8 @@ from logs import calls, catch_up, exactly, follower, line, lines, noise, tiles
 from test_environment import in_child
 from test_joint import mixed
 
+from ingest.sealing import QUIET_SECONDS
+
 
 def test_new_files_of_all_kinds_are_followed_as_they_are_backfilled(tmp_path):
     folder = tmp_path / "logs"
@@ -57,6 +59,21 @@ assert not any(f.complaint for f in each.tracked.values())
 """,
         tmp_path,
     )
+
+
+def test_a_deleted_file_without_a_record_is_forgotten_once_it_is_sealed(tmp_path):
+    log = tmp_path / "maestro.log"
+    log.write_text(noise(1))
+    each = follower(tmp_path / "w", tmp_path)
+    catch_up(each)
+    log.unlink()
+    catch_up(each)
+    assert len(each.tracked) == 1
+
+    for file in each.tracked.values():
+        file.changed_at -= QUIET_SECONDS
+    catch_up(each)
+    assert each.tracked == {}
 
 
 @pytest.mark.parametrize("interval", ["0.05", "1"])

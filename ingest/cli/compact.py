@@ -17,7 +17,7 @@ def compact(*, warehouse: str, if_crowded: bool, form: str | None) -> None:
     """Merge small files, shorten the logs of the tables, and remove files that nothing needs any more.
 
     Rows and offsets stay as they are, and followers and readers may go on meanwhile. `ingest follow` and
-    `ingest backfill` do this by themselves when it is worth it. A replaced file is kept for a day.
+    `ingest backfill` do this by themselves when it is worth it. A replaced file is kept for an hour.
     """
     from pathlib import Path
 
