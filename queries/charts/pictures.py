@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from queries.cells import visible
-from queries.charts.plan import INSTALL, chart
+from queries.charts.drawing import INSTALL, chart
 from queries.errors import QueryError
 from queries.reports import Answer
 

@@ -17,16 +17,12 @@ says what the name of a measure doesn't.
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
 import polars as pl
 
-from queries.cells import cell, visible
 from queries.errors import QueryError, nearest
 from queries.reports import Answer
 
-INSTALL = "pictures need Altair: pip install 'llm-ingest[charts]'"
 KINDS = ("bar", "series", "line", "column", "point", "span")
 _CHANNELS = ("x", "y", "color", "size", "shape", "facet", "limit", "about")
 _WORDS = ("none", "unit")
@@ -42,24 +38,6 @@ class Plan:
     unit: str = ""
     whole: Sequence[str] = ()
     """Columns of whole numbers."""
-
-
-def chart(answer: Answer) -> Any:
-    """Return *answer* as an Altair chart, which a notebook shows and a script may change."""
-    plan = read(answer)
-    try:
-        from queries.charts.kinds import draw
-    except ImportError as error:
-        raise QueryError(INSTALL) from error
-    known = [pl.col(name).is_not_null() for name in plan.columns["x"]]
-    if plan.kind == "bar":
-        known = [pl.any_horizontal(known)]  # of several measures side by side, some may be unknown
-    elif plan.kind != "span":
-        known += [pl.col(plan.columns["y"][0]).is_not_null()]
-    frame = answer.frame.filter(*known)
-    if frame.is_empty():
-        raise QueryError(f"nothing to draw: {answer.name} gave no rows")
-    return draw(frame, plan, heading=visible(answer.title), subtitle=_subtitle(answer, plan))
 
 
 def read(answer: Answer) -> Plan:
@@ -100,18 +78,3 @@ def _check_types(where: str, kind: str, columns: Mapping[str, list[str]], schema
     for name in columns["x"] if kind != "bar" else []:
         if not isinstance(schema[name], pl.Datetime | pl.Date):
             raise QueryError(f"{where} draws {name} as times, which it is not")
-
-
-def _subtitle(answer: Answer, plan: Plan) -> str:
-    """Return which calls were asked about, and what all rows are about."""
-    given = {
-        name: value for name, value in answer.parameters.items() if value is not None and name not in {"file", "tz"}
-    }
-    about = [_said(name, answer.frame[name][0]) for name in plan.columns.get("about", [])]
-    texts = (", ".join(map(str, value)) if isinstance(value, list) else str(value) for value in given.values())
-    asked = (f"{name} {text}" for name, text in zip(given, texts, strict=True))
-    return visible(" · ".join([*about, *asked]))
-
-
-def _said(name: str, value: object) -> str:
-    return f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else cell(name, value)
