@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 COMMIT_ROWS = 120_000
 """Rows that are held in memory before they are committed."""
 
-EARLY_ROWS = 30_000
+EARLY_ROWS = 60_000
 """Rows that are worth a commit while nothing else is being committed: at the end little is left to wait for."""
 
 COMMIT_BYTES = 512 << 20

@@ -14,8 +14,9 @@ from parsers.schema import CALLS, EVENTS, REJECTS, conform, polars_schema
 FULL_ROWS = 40_000
 """How many rows of a block are worth its fixed cost."""
 
-MAX_QUANTUM = 31 << 20
-"""How large a block becomes that holds fewer. From 32 MiB on glibc gives memory back each time, and clears it anew."""
+MAX_QUANTUM = 24 << 20
+"""How large a block becomes that holds fewer. Twice that takes as long; from 32 MiB on glibc would
+give the memory back each time, and clear it anew."""
 
 _HOLE = bytes(MAX_KEPT)
 """So many NUL bytes are passed over before lines are looked for; fewer are part of the line that they begin."""
@@ -52,8 +53,7 @@ def advance(cursor: Cursor, *, sealed: bool = False, ahead: Ahead | None = None)
             return _skip_overlong(cursor, data[:MAX_KEPT], sealed=sealed)
         if cut:
             block = Block(data[:cut], cursor.position, ended and sealed, cursor.encoding)
-            _look_ahead(cursor, block, ahead, sealed=sealed)
-            if taken := _took(cursor, block, parse(block, cursor.formats, cursor.contexts)):
+            if taken := _took(cursor, block, _parse(cursor, block, ahead, sealed=sealed)):
                 return taken
         if ended:
             return 0
@@ -81,6 +81,15 @@ def _take_guessed(cursor: Cursor, ahead: Ahead | None, *, sealed: bool) -> int:
     same = guess.contexts == cursor.contexts
     rows = guess.rows.result() if same else parse(guess.block, cursor.formats, cursor.contexts)
     return _took(cursor, guess.block, rows)
+
+
+def _parse(cursor: Cursor, block: Block, ahead: Ahead | None, *, sealed: bool) -> Rows:
+    """Parse *block*, and meanwhile begin with what follows it."""
+    if ahead is None or not ahead.has_room or len(block.data) < QUANTUM // 2:
+        return parse(block, cursor.formats, cursor.contexts)
+    rows = ahead.parse(block, cursor.formats, cursor.contexts)
+    _look_ahead(cursor, block, ahead, sealed=sealed)
+    return rows.result()
 
 
 def _look_ahead(cursor: Cursor, block: Block, ahead: Ahead | None, *, sealed: bool) -> None:

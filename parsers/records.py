@@ -120,8 +120,8 @@ class Lines:
         skipped = np.flatnonzero(self.skipped[at])
         if len(skipped):
             text = text.scatter(skipped, [self.text(i, i) for i in at[skipped].tolist()])
-        columns = {"line": text, "source_offset": self.offsets[at], "source_end": self.source_ends[at]}
-        return pl.DataFrame(columns, schema=RECORDS)
+        places = (_numbers(self.offsets[at], "source_offset"), _numbers(self.source_ends[at], "source_end"))
+        return pl.DataFrame([text.alias("line"), *places], schema=RECORDS)
 
     def _most(self, chosen: Mask) -> pl.Series | None:
         """Return the text of *chosen* lines in half the time, if there is nothing but UTF-8 and newlines; else None."""
@@ -222,6 +222,11 @@ def _pieces(data: bytes, bounds: Positions) -> pl.Series:
     """Return the pieces of *data* between *bounds*, without copying them."""
     buffers = [None, pa.py_buffer(bounds), pa.py_buffer(data)]
     return pl.Series("line", _Exported(pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(bounds) - 1, buffers)))
+
+
+def _numbers(values: Positions, name: str) -> pl.Series:
+    """Return *values* as a column; from an array of NumPy, Polars makes the same, but imports `numpy.ma` first."""
+    return pl.Series(name, _Exported(pa.Int64Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(values)])))
 
 
 @dataclass(frozen=True)

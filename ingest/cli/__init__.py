@@ -14,6 +14,9 @@ from ingest.errors import IngestError
 # Its allocator reads this once, when Polars is imported.
 os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:500,muzzy_decay_ms:0")
 
+# NumPy's linear algebra, of which nothing here needs any, would start a thread that spins for 0.1 s.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # Imports and expressions make many objects and hardly any garbage: looking for it as often as usual takes 60 ms.
 gc.set_threshold(20_000, 50, 50)
 
