@@ -14,9 +14,8 @@ from parsers.schema import CALLS, EVENTS, REJECTS, conform, polars_schema
 FULL_ROWS = 40_000
 """How many rows of a block are worth its fixed cost."""
 
-MAX_QUANTUM = 24 << 20
-"""How large a block becomes that holds fewer. Twice that takes as long; from 32 MiB on glibc would
-give the memory back each time, and clear it anew."""
+MAX_QUANTUM = 31 << 20
+"""How large a block becomes that holds fewer. From 32 MiB on glibc gives memory back each time, and clears it anew."""
 
 _HOLE = bytes(MAX_KEPT)
 """So many NUL bytes are passed over before lines are looked for; fewer are part of the line that they begin."""
