@@ -58,7 +58,7 @@ def connect(  # noqa: PLR0913 - a filter each
     _open_tables(connection, Path(warehouse), asked)
     _create_views(connection, VIEWS)
     found = shape(connection)
-    if found["repeats"] or found["pairs"]:
+    if found["repeats"] or found["pairs"] or found["tees"]:
         # Last, because views bind what they use when they are created, and this one is dear to bind.
         _create_views(connection, VIEWS / "logged_twice")
     _check_values(connection, Path(warehouse), asked)

@@ -10,7 +10,7 @@ from queries.errors import QueryError
 
 _DATED = ("counting_rules", "downgrades")
 _DIMS = ("sessions", "stories", "failures")
-_TABLES = ("llm_calls", "llm_events", "rejects", "batches", "stored_llm_events", "coverage", *_DIMS, *_DATED)
+_TABLES = ("llm_calls", "llm_events", "rejects", "batches", "all_events", "coverage", *_DIMS, *_DATED)
 """What a DuckDB file holds as tables: all that needs the warehouse, the filters or our data. Other views use these."""
 
 _FIRST_OF_THE_OTHERS = "20"

@@ -1,11 +1,16 @@
 """A call that was logged twice counts once."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from warehouses import at, build, call
 
 import queries
+from ingest.cli import cli
+
+ROOT = Path(__file__).parent.parent
 
 
 def calls(tmp_path, rows):
@@ -155,3 +160,26 @@ def test_two_identical_lines_of_one_log_are_two_calls(tmp_path):
 
     assert len(found) == 2
     assert timedelta(0) == found[0]["created_at"] - found[1]["created_at"]
+
+
+def test_a_log_and_what_its_console_printed_count_once(tmp_path):
+    log = (ROOT / "fixtures" / "rc3" / "maestro.log").read_text("utf-8")
+    (tmp_path / "maestro.log").write_text(log, "utf-8")
+    # A console also prints lines without the prefix, and may have been captured from later on.
+    later = log[log.index("\n", len(log) // 3) + 1 :]
+    (tmp_path / "run.log").write_text(f"orchestrator boot\n{later}", "utf-8")
+    answers = []
+    for names in (["maestro.log"], ["maestro.log", "run.log"]):
+        warehouse = str(tmp_path / f"w{len(names)}")
+        paths = [str(tmp_path / name) for name in names]
+        result = CliRunner().invoke(cli, ["backfill", *paths, "-w", warehouse])
+        assert result.exit_code == 0, result.output
+        with queries.connect(warehouse, tz="UTC") as connection:
+            counts = "select count(*), sum(total_tokens), sum(cost_usd) from llm_calls"
+            attempts = queries.run(connection, "story-attempts").frame.rows()
+            kinds = "select kind, count(*) from llm_events group by kind order by kind"
+            answers.append([connection.sql(counts).fetchall(), connection.sql(kinds).fetchall(), attempts])
+            stored = connection.sql("select count(*) from base_calls").fetchall()[0][0]
+
+    assert answers[0] == answers[1]
+    assert stored > answers[0][0][0][0]

@@ -3,12 +3,12 @@
 -- leave of its calls, so that attempt 2 is attempt 2 in every report.
 create view story_attempts as
 with failed as (
-    select story_id, created_at, reason from stored_llm_events where kind = 'story_attempt_failed'
+    select story_id, created_at, reason from all_events where kind = 'story_attempt_failed'
 ),
 requested as (
     -- Older logs have no line for the failure itself, only the architect taking up the request to queue again.
     select story_id, created_at, reason
-    from stored_llm_events as request
+    from all_events as request
     where kind = 'story_requeue_requested' and not exists (
         select 1
         from failed
@@ -22,7 +22,7 @@ failures as (
     window story as (partition by story_id order by created_at)
 ),
 given_up as (
-    select story_id, created_at from stored_llm_events where kind = 'story_abandoned'
+    select story_id, created_at from all_events where kind = 'story_abandoned'
 ),
 attempts as (
     select

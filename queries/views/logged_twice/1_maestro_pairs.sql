@@ -10,6 +10,7 @@ with lines as (
             success := success
         ) as what,
     from base_calls
+    anti join teed_calls using (source_id, source_offset)
     where getvariable('shape').pairs
         and (starts_with(format, 'maestro-log/') or starts_with(format, 'maestro-usage/'))
 ),

@@ -4,6 +4,8 @@ with logged_twice as (
     select log_source_id as source_id, log_source_offset as source_offset from maestro_pairs
     union all
     select usage_source_id, usage_source_offset from maestro_pairs
+    union all
+    select source_id, source_offset from teed_calls
 )
 select * from base_calls anti join logged_twice using (source_id, source_offset) where dedupe_key is null
 union all by name
