@@ -131,7 +131,7 @@ class PostgresServer:
         """Return the columns of *table* with their declared types."""
         return dict(
             self.ask(
-                "select attname::text, format_type(atttypid, atttypmod) from pg_attribute "  # noqa: S608
+                "select attname::text, format_type(atttypid, atttypmod) from pg_attribute "  # noqa: S608 # quoted names
                 f"where attrelid = {literal(quoted(table))}::regclass and attnum > 0 and not attisdropped "
                 "order by attnum"
             )
@@ -141,5 +141,5 @@ class PostgresServer:
         """Return the rows of *table* for which *where* holds, *most* of them at most, with *columns* as text."""
         names = ", ".join(f"{quoted_name(c)}::text as {quoted_name(c)}" for c in columns)
         limit = "" if most is None else f" limit {most:d}"
-        parts = list(self.stream(f"select {names} from {quoted(table)} where {where}{limit}"))  # noqa: S608
+        parts = list(self.stream(f"select {names} from {quoted(table)} where {where}{limit}"))  # noqa: S608 # quoted names
         return pl.concat(parts) if parts else pl.DataFrame(schema=dict.fromkeys(columns, pl.String))

@@ -103,12 +103,12 @@ class PostgresTable:
                 ) as placed
             where xid < {horizon:d} and position >= {since:d} and {self.known.finished}
             order by position
-        """  # noqa: S608
+        """  # noqa: S608 # quoted names
 
     def _names(self) -> list[str]:
         """Return what names the table among all tables of all servers."""
         ((database, table),) = self._server.ask(
-            "select current_database()::text, n.nspname || '.' || c.relname from pg_class as c "  # noqa: S608
+            "select current_database()::text, n.nspname || '.' || c.relname from pg_class as c "  # noqa: S608 # quoted names
             f"join pg_namespace as n on n.oid = c.relnamespace where c.oid = to_regclass({literal(self._table)})"
         )
         try:

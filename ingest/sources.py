@@ -144,7 +144,7 @@ def _file(folder: str, name: str) -> tuple[Path, str]:
 
 def _is_folder(path: Path) -> bool:
     """Tell whether *path* is a folder; unlike `Path.is_dir`, without raising where that may not be known."""
-    return os.path.isdir(path)  # noqa: PTH112
+    return os.path.isdir(path)  # noqa: PTH112 # it may raise
 
 
 def _fixed_part(path: Path) -> Path:

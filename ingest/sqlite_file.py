@@ -62,7 +62,7 @@ class SqliteFile:
     def rows(self, table: str, columns: list[str], *, where: str = "1 = 1", most: int = -1) -> pl.DataFrame:
         """Return the rows of *table* for which *where* holds, *most* of them at most, with *columns* as text."""
         names = ", ".join(f"cast({quoted(c)} as text)" for c in columns)
-        return as_text(columns, self.ask(f"select {names} from {quoted(table)} where {where} limit {most:d}"))  # noqa: S608
+        return as_text(columns, self.ask(f"select {names} from {quoted(table)} where {where} limit {most:d}"))  # noqa: S608 # quoted names
 
     def version(self) -> int:
         """Return a number that changes when another connection has written to the file, or another file is there."""

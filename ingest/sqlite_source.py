@@ -66,7 +66,7 @@ class SqliteTable:
                 try:
                     columns = above.tables().get("sessions", [])
                     names = ", ".join(f"cast({quoted(c)} as text)" for c in columns)
-                    rows = above.ask(f"select {names} from sessions where id = ?", (self.folder,)) if names else []  # noqa: S608
+                    rows = above.ask(f"select {names} from sessions where id = ?", (self.folder,)) if names else []  # noqa: S608 # quoted names
                     return as_text(columns, rows)
                 finally:
                     above.close()
@@ -75,7 +75,7 @@ class SqliteTable:
     def locate(self, ledger: Ledger) -> Place | None:
         """Find the source by its first row, else by the last row that was read; a new one must be undamaged."""
         self._version = self._file.version()
-        first = self._file.ask(f"select {self._key}, {self._time} from {self._table} order by rowid limit 1")  # noqa: S608
+        first = self._file.ask(f"select {self._key}, {self._time} from {self._table} order by rowid limit 1")  # noqa: S608 # quoted names
         if not first:
             self._seen = self._version
             return None
@@ -137,7 +137,7 @@ class SqliteTable:
     def _times(self) -> pl.DataFrame:
         """Return `rowid`, `row_key`, `row_time` and `position` of all rows that are done."""
         rows = self._file.ask(
-            f"select rowid, {self._key}, {self._time} from {self._table} where {self.known.finished}"  # noqa: S608
+            f"select rowid, {self._key}, {self._time} from {self._table} where {self.known.finished}"  # noqa: S608 # quoted names
         )
         schema = {"rowid": pl.Int64, "row_key": pl.String, "row_time": pl.String}
         return pl.DataFrame(rows, schema=schema, orient="row").with_columns(position=_micros(pl.col("row_time")))
@@ -145,7 +145,7 @@ class SqliteTable:
     def _rows(self, which: str, number: str, value: object) -> pl.DataFrame:
         names = ", ".join(f"cast({quoted(c)} as text)" for c in self._reads)
         place = f"{number}, {self._key}, {self._time}"
-        sql = f"select {names}, {place} from {self._table} where {self.known.finished} and {which}"  # noqa: S608
+        sql = f"select {names}, {place} from {self._table} where {self.known.finished} and {which}"  # noqa: S608 # quoted names
         return as_text([*self._reads, "position", "row_key", "row_time"], self._file.ask(sql, (value,)))
 
     def _read_last(self, others: dict[str, Position]) -> str | None:
@@ -154,7 +154,7 @@ class SqliteTable:
             return None
         if self._numbered:
             number, ends = quoted(self.known.key), json.dumps([p.offset - 1 for p in others.values()])
-            rows = self._rows(f"{number} in (select value from json_each(?))", number, ends)  # noqa: S608
+            rows = self._rows(f"{number} in (select value from json_each(?))", number, ends)  # noqa: S608 # quoted names
         else:
             rows = self._times()
         marks = {_mark(*row) for row in rows.select("position", "row_key", "row_time").iter_rows()}

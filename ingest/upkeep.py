@@ -26,7 +26,7 @@ class Upkeep:
         command = [sys.executable, "-m", "ingest", "-q", "compact", "--if-crowded", "-w", str(self._folder)]
         # A session of its own: Ctrl-C is for the follower, and a run ends by itself.
         quiet = subprocess.DEVNULL
-        self.child = subprocess.Popen(command, stdin=quiet, stdout=quiet, start_new_session=True)  # noqa: S603
+        self.child = subprocess.Popen(command, stdin=quiet, stdout=quiet, start_new_session=True)  # noqa: S603 # our own command
 
     def finish(self) -> None:
         """Wait for the run under way."""

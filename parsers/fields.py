@@ -123,7 +123,7 @@ def _at(where: Path, dtype: pl.DataType) -> pl.Expr:
     for key in where:
         if not isinstance(dtype, pl.Struct):
             return pl.lit(None, dtype=pl.String)
-        dtype = next(field.dtype for field in dtype.fields if field.name == key)  # type: ignore[assignment]
+        dtype = next(field.dtype for field in dtype.fields if field.name == key)  # type: ignore[assignment] # an instance
         value = value.struct.field(key)
     return pl.lit(None, dtype=pl.String) if isinstance(dtype, pl.Struct) else value
 

@@ -71,7 +71,7 @@ def time_of(line: pl.Expr) -> pl.Expr:
     second = line.str.slice(18, 2).cast(pl.Int64, strict=False)
     milli = line.str.slice(21, 3).cast(pl.Int64, strict=False)
     micros = minute.cast(pl.Int64) + second * 1_000_000 + milli * 1_000
-    good = (second < 60) & minute.dt.year().is_between(*_PLAUSIBLE_YEARS)  # noqa: PLR2004
+    good = (second < 60) & minute.dt.year().is_between(*_PLAUSIBLE_YEARS)  # noqa: PLR2004 # seconds
     return pl.when(good).then(micros).cast(pl.Datetime("us")).dt.replace_time_zone("UTC").cast(UTC)
 
 

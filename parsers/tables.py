@@ -115,7 +115,7 @@ def _read(value: pl.Expr, have: pl.DataType, want: pl.DataType | type[pl.DataTyp
         return usd(value)
     if want == pl.Boolean:
         word = value.cast(pl.String, strict=False).str.to_lowercase()
-        return pl.when(word.is_in(["true", "t", "1"])).then(True).when(word.is_in(["false", "f", "0"])).then(False)  # noqa: FBT003
+        return pl.when(word.is_in(["true", "t", "1"])).then(True).when(word.is_in(["false", "f", "0"])).then(False)  # noqa: FBT003 # values
     number = value.cast(pl.Float64, strict=False)
     return pl.when(number.is_finite()).then(number)
 

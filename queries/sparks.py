@@ -50,7 +50,7 @@ def bars(answer: Answer, rows: int, glyphs: Glyphs) -> tuple[str, list[str]]:
     values = answer.frame[name].cast(pl.Float64)
     values = values.set(~values.is_finite(), None)
     most = values.max()
-    if name.endswith("share") or answer.frame.height < 2 or not isinstance(most, float) or not most > 0:  # noqa: PLR2004
+    if name.endswith("share") or answer.frame.height < 2 or not isinstance(most, float) or not most > 0:  # noqa: PLR2004 # a line
         return "", []
     return name, [
         "" if value is None else _bar(value / most, glyphs).ljust(_BAR, glyphs.empty)

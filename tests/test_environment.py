@@ -209,7 +209,7 @@ def test_when_the_watcher_dies_the_files_are_still_looked_at(tmp_path):
     with Wakeups() as wakeups:
         wakeups.watch({tmp_path: False})
         wakeups._observer.stop()  # noqa: SLF001 # what a crash of its thread does
-        wakeups._observer.join()  # noqa: SLF001
+        wakeups._observer.join()  # noqa: SLF001 # a dead watcher
 
         def wait(_seconds):
             seen.append(calls(tmp_path / "w").total())

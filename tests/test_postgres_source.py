@@ -157,7 +157,7 @@ def test_a_follower_goes_on_after_its_connection_was_cut(database, into, tmp_pat
     database.run(CALL.format(1, 1))
     assert tables.look() == 1
     others = "pid <> pg_backend_pid() and datname = current_database()"
-    database.run(f"select pg_terminate_backend(pid) from pg_stat_activity where {others}")  # noqa: S608
+    database.run(f"select pg_terminate_backend(pid) from pg_stat_activity where {others}")  # noqa: S608 # quoted names
     database.run(CALL.format(2, 2))
     assert tables.look() == 0
     now[0] += 100

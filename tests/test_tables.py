@@ -78,7 +78,7 @@ def test_a_database_gives_typed_values():
 
 def test_money_stays_exact():
     row = {"model": "claude-haiku", "cost_usd": Decimal("0.00010000"), "pricing_version": "v", "ok": True}
-    row |= {"input_tokens": 1, "output_tokens": 1, "called_at": datetime(2026, 5, 1, 12)}  # noqa: DTZ001
+    row |= {"input_tokens": 1, "output_tokens": 1, "called_at": datetime(2026, 5, 1, 12)}  # noqa: DTZ001 # as stored
     (call,) = known(learnpro.calls_from_rows(pl.DataFrame([row])))
     assert call["cost_reported_usd"] == Decimal("0.0001")
     assert call["created_at"] == datetime(2026, 5, 1, 12, tzinfo=UTC)
