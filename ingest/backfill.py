@@ -1,7 +1,13 @@
-"""History → warehouse: every file of the given paths once, the oldest first, many files in one commit."""
+"""History → warehouse: every file of the given paths once, the oldest first, many files in one commit.
+
+Names move while files are rotated, so which file was read is known by its device and inode, and before it ends a
+backfill looks again for files that it has not met.
+"""
 
 import contextlib
+import errno
 import logging
+import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,9 +19,10 @@ from ingest.errors import SourceError
 from ingest.identity import HEAD, known_names
 from ingest.intake import Intake
 from ingest.joint import Joint, Turn
+from ingest.listing import STDIN, Listing, key_at
 from ingest.sealing import is_sealed, quiet_seconds
-from ingest.sources import expand
-from ingest.streams import PlainStream, Stream, open_stream
+from ingest.sources import family
+from ingest.streams import Key, PlainStream, Stream, key_of, open_stream
 
 log = logging.getLogger(__name__)
 
@@ -31,40 +38,28 @@ COMMIT_BYTES = 512 << 20
 JOINT_ROUNDS = 4
 """How often files are put off because they may be the same source as another, before each is read alone."""
 
-STDIN = Path("-")
+LOOKS = 5
+"""How often the paths are searched for files that have not been read, as those were renamed or packed meanwhile."""
 
 
 @dataclass
 class Outcome:
-    """What a backfill did: files read, files that failed and why, files that hold nothing it knows, open last lines."""
+    """What a backfill did: files read, files that failed and why, files that hold nothing it knows, open last lines.
+
+    `gone` are files that were listed and not there any more when it was their turn, under no name.
+    """
 
     files: int = 0
     tables: int = 0
     bytes: int = 0
     failed: list[str] = field(default_factory=list)
+    gone: list[Path] = field(default_factory=list)
     unknown: list[Path] = field(default_factory=list)
     open_ended: list[Path] = field(default_factory=list)
 
 
-def find(paths: Sequence[str]) -> list[Path]:
-    """Return the files that *paths* name, families in their order.
-
-    Raises:
-        SourceError: One of them names nothing.
-    """
-    files: list[Path] = []
-    for path in paths:
-        found = [STDIN] if path == "-" else expand([path], families=True)
-        if not found:
-            if Path(path).is_dir():
-                raise SourceError(f"no file in {path} looks like a log; name the files themselves, or a glob")
-            raise SourceError(f"no such file, folder or match: {path}")
-        files += [f for f in found if f not in files]
-    return files
-
-
-def backfill(files: Sequence[Path], intake: Intake, *, progress: Callable[[int, Path], None]) -> Outcome:
-    """Read *files* to their ends and commit what they hold; call *progress* with bytes read and the file.
+def backfill(listing: Listing, intake: Intake, *, progress: Callable[[int, Path], None]) -> Outcome:
+    """Read the files of *listing* to their ends and commit what they hold; call *progress* with bytes and the file.
 
     A file that can't be read doesn't stop the others. What is already in the warehouse is not read into it again.
 
@@ -72,11 +67,16 @@ def backfill(files: Sequence[Path], intake: Intake, *, progress: Callable[[int, 
         WarehouseError: Nothing more can be written; what was committed stays, and a later run goes on from there.
     """
     reading = _Reading(intake, progress)
-    queue, rounds = list(files), 0 if STDIN in files else JOINT_ROUNDS
-    while queue:
-        later = _round(queue, reading, Joint(intake) if rounds else None)
-        rounds -= bool(later)
-        queue = reading.finish() + later
+    queue, rounds = list(listing.files), 0 if STDIN in listing.files else JOINT_ROUNDS
+    for _ in range(LOOKS):
+        while queue:
+            later = _round(queue, reading, Joint(intake) if rounds else None)
+            rounds -= bool(later)
+            queue = reading.finish() + later
+        queue = [path for path, key in listing.now().items() if key and key not in reading.met]
+        if not queue:
+            break
+    reading.miss(listing)
     return reading.outcome
 
 
@@ -95,11 +95,13 @@ def _round(files: Sequence[Path], reading: "_Reading", joint: Joint | None) -> l
 
 @dataclass
 class _Reading:
-    """The cursors whose rows wait to be committed, and those whose rows are on their way."""
+    """The cursors whose rows wait to be committed, and those whose rows are on their way; which files were `met`."""
 
     intake: Intake
     progress: Callable[[int, Path], None]
     outcome: Outcome = field(default_factory=Outcome)
+    met: set[Key] = field(default_factory=set)
+    missing: list[Path] = field(default_factory=list)
     waiting: dict[int, Cursor] = field(default_factory=dict)
     flying: list[Cursor] = field(default_factory=list)
     again: list[Path] = field(default_factory=list)
@@ -108,20 +110,37 @@ class _Reading:
 
     def visit(self, path: Path, joint: Joint | None) -> bool:
         """Read *path*, or leave it to *joint*; tell whether it must be visited again, after those that were taken."""
-        self.outcome.files += 1
+        turn = Turn.ALONE
         try:
-            cursor = _open(path, self.intake)
-            if cursor is None:
-                return False
-            with contextlib.closing(cursor.stream):
-                turn = joint.offer(cursor) if joint else Turn.ALONE
-                if turn is Turn.ALONE:
-                    self._read(cursor)
-        except (OSError, SourceError) as error:
-            self.outcome.failed.append(f"{path}: {_reason(error)}")
+            stream = open_stream(path)
+            if stream.opened:
+                self.met.add(key_of(stream.opened))
+            if cursor := self._place(path, stream):
+                with contextlib.closing(cursor.stream):
+                    turn = joint.offer(cursor) if joint else Turn.ALONE
+                    if turn is Turn.ALONE:
+                        self._read(cursor)
+                    elif turn is Turn.LATER:
+                        self._leave(cursor)
+        except FileNotFoundError:
+            self.missing.append(path)  # it may still be met under another name
             return False
-        self.outcome.files -= turn is Turn.LATER
+        except (OSError, SourceError) as error:
+            if key := key_at(path):
+                self.met.add(key)
+            self.outcome.failed.append(f"{path}: {_reason(error)}")
+        self.outcome.files += turn is not Turn.LATER
         return turn is Turn.LATER
+
+    def miss(self, listing: Listing) -> None:
+        """Note which files of *listing* were not met at all."""
+        for path in dict.fromkeys([*self.missing, *(path for path, key in listing.files.items() if key)]):
+            if listing.files.get(path) in self.met:
+                continue
+            if family(path):
+                self.outcome.gone.append(path)
+            else:
+                self.outcome.failed.append(f"{path}: {os.strerror(errno.ENOENT)}")
 
     def join(self, joint: Joint, *, ahead: int) -> None:
         """Have parsed what *joint* holds, and take what of it is parsed, all but so many blocks."""
@@ -134,14 +153,18 @@ class _Reading:
                 self.outcome.unknown.append(part.cursor.path)
         if self._is_due():
             self.flush(wait=False)
-        for path in alone:
+        for cursor in alone:
             self.outcome.files -= 1
-            self.visit(path, None)
+            self._leave(cursor)
+            self.visit(cursor.path, None)
 
     def flush(self, *, wait: bool) -> None:
         """Commit what waits, after what is on its way."""
         self.intake.settle()
-        self.again += [c.path for c in self.flying if c.lost and id(c) not in self.waiting and c.path != STDIN]
+        again = [c for c in self.flying if c.lost and id(c) not in self.waiting and c.path != STDIN]
+        for cursor in again:
+            self._leave(cursor)
+        self.again += [c.path for c in again]
         self.flying = list(self.waiting.values())
         self.waiting, self.rows, self.bytes = {}, 0, 0
         self.intake.flush(self.flying, wait=wait, file_times=True)
@@ -153,11 +176,22 @@ class _Reading:
         again, self.again = self.again, []
         return again
 
+    def _place(self, path: Path, stream: Stream) -> Cursor | None:
+        if path == STDIN and next(known_names(stream.read(0, HEAD), self.intake.warehouse), None):
+            # A pipe can't be read twice, and finding out which source it is may need that.
+            stream = _spooled(stream)
+        return self.intake.bind(path, stream)
+
+    def _leave(self, cursor: Cursor) -> None:
+        """Forget that *cursor* met its file: it will be opened anew by its name, which may be another's by then."""
+        if cursor.stream.opened:
+            self.met.discard(key_of(cursor.stream.opened))
+
     def _read(self, cursor: Cursor) -> None:
         """Read to the end, committing now and then."""
         path, intake = cursor.path, self.intake
         known, consumed = cursor.committed is not None, 0
-        sealed = path == STDIN or is_sealed(cursor.stream, quiet_seconds=quiet_seconds(path))
+        sealed = is_sealed(cursor.stream, quiet_seconds=quiet_seconds(cursor.stream))
         while self._is_placed(cursor):
             before = cursor.pending_rows
             if not (taken := intake.read(cursor, sealed=sealed)):
@@ -191,18 +225,6 @@ class _Reading:
             self.flush(wait=True)
             return self.intake.place(cursor)
         return not cursor.lost or self.intake.place(cursor)
-
-
-def _open(path: Path, intake: Intake) -> Cursor | None:
-    if path != STDIN:
-        return intake.bind(path)
-    stream = open_stream(path)
-    head = stream.read(0, HEAD)
-    if next(known_names(head, intake.warehouse), None):
-        # A pipe can't be read twice, and finding out which source it is may need that.
-        stream = _spooled(stream)
-    cursor = Cursor(path, stream, intake.formats)
-    return cursor if intake.place(cursor) else None
 
 
 def _spooled(stream: Stream) -> PlainStream:

@@ -17,8 +17,8 @@ from ingest.joint import Joint, Turn
 from ingest.polling import Tables
 from ingest.sealing import is_sealed
 from ingest.sources import expand, is_there, member
-from ingest.streams import PlainStream, suffix_of
-from ingest.tracked import Key, Tracked, behind, close, holds, longest_idle, owes_nothing, rename, state
+from ingest.streams import Key, PlainStream, suffix_of
+from ingest.tracked import Tracked, behind, close, holds, longest_idle, open_itself, owes_nothing, rename, state
 
 log = logging.getLogger(__name__)
 
@@ -139,6 +139,8 @@ class Follower:
                 self._read_packed(file)
             elif self._is_readable(file) and file.cursor:
                 self._read_plain(file, file.cursor)
+        except FileNotFoundError:
+            file.more = True  # its name went to another file, or away, after the folder was listed
         except (OSError, SourceError) as error:
             complaint = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             if complaint != file.complaint:
@@ -179,12 +181,16 @@ class Follower:
 
     def _open(self, file: Tracked) -> bool:
         status = file.path.stat()
-        now = state(status)
-        if now == file.seen or not status.st_size:
-            return False
-        file.cursor = self.intake.bind(file.path)
-        file.seen, file.changed_at = now, time.monotonic()
+        if state(status) != file.seen and status.st_size:
+            self._bind(file)
         return file.cursor is not None
+
+    def _bind(self, file: Tracked) -> None:
+        """Place a cursor in the file, unless its name went to another meanwhile: then it is looked for anew."""
+        stream = open_itself(file)
+        file.more = stream is None
+        if stream:
+            file.cursor, file.changed_at = self.intake.bind(file.path, stream), time.monotonic()
 
     def _replace(self, file: Tracked, cursor: Cursor) -> bool:
         """Find out what the file holds now that its content isn't what was read."""
@@ -219,23 +225,16 @@ class Follower:
         """Read a packed file to its end; it is looked at again only when it changes."""
         if not file.present:
             return
-        status = file.path.stat()
-        if file.cursor is None:
-            if file.seen == state(status):
-                return
-            file.cursor = self.intake.bind(file.path)
-            if file.cursor is None:
-                file.seen = state(status)
-                return
-        if not self._is_its_turn(file, file.cursor):
+        if file.cursor is None and file.seen != state(file.path.stat()):
+            self._bind(file)
+        if file.cursor is None or not self._is_its_turn(file, file.cursor):
             return
         if file.cursor.lost:
             close(file)
-            file.more = True
+            file.seen, file.more = (-1, -1), True
         elif self.intake.read(file.cursor, sealed=True):
             file.more = True
         elif not file.cursor.pending_bytes:
-            file.seen = state(status)
             close(file)
 
     def _is_sealed(self, file: Tracked, cursor: Cursor) -> bool:

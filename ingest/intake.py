@@ -20,7 +20,7 @@ from ingest.draft import Draft, cut, finish
 from ingest.identity import HEAD, first_line, is_copy
 from ingest.pricing import Prices
 from ingest.reading import advance, consume
-from ingest.streams import PackedStream, open_stream
+from ingest.streams import PackedStream, Stream
 from ingest.warehouse import Batch, Conflict, Position
 from parsers import Format, Rows
 
@@ -95,21 +95,23 @@ class Intake:
         self.ahead.close()
         self._worker.shutdown(wait=True)
 
-    def bind(self, path: Path) -> Cursor | None:
-        """Open *path* and place a cursor where its source goes on; None for a shorter copy of what is known.
+    def bind(self, path: Path, stream: Stream) -> Cursor | None:
+        """Place a cursor where the source in *stream* goes on; None for a shorter copy of what is known.
+
+        A stream for which there is no cursor is closed.
 
         Raises:
-            OSError: It can't be opened.
+            OSError: It can't be read.
             SourceError: A packed file is damaged.
         """
-        cursor = Cursor(path, open_stream(path), self.formats)
+        cursor = Cursor(path, stream, self.formats)
         try:
             placed = self.place(cursor)
         except BaseException:
-            cursor.stream.close()
+            stream.close()
             raise
         if not placed:
-            cursor.stream.close()
+            stream.close()
         return cursor if placed else None
 
     def place(self, cursor: Cursor) -> bool:
@@ -238,13 +240,13 @@ class Intake:
 
 def _rewind(cursor: Cursor) -> None:
     """Make the stream of *cursor* readable from its beginning again."""
-    if isinstance(cursor.stream, PackedStream) and not cursor.stream.at_start:
-        cursor.stream.close()
-        cursor.stream = open_stream(cursor.path)
+    if isinstance(cursor.stream, PackedStream):
+        cursor.stream.rewind()
 
 
 def _file_time(cursor: Cursor) -> datetime | None:
+    """Return when the file was written last, as of when it was opened; None where nobody knows."""
     try:
-        return datetime.fromtimestamp(cursor.path.stat().st_mtime, UTC)
-    except (OSError, OverflowError, ValueError):
+        return datetime.fromtimestamp(cursor.stream.opened.st_mtime, UTC) if cursor.stream.opened else None
+    except (OverflowError, ValueError):
         return None

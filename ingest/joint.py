@@ -4,7 +4,6 @@ from collections import deque
 from concurrent.futures import Future  # noqa: TC003 # dataclasses look their types up
 from dataclasses import dataclass, field
 from enum import Enum
-from pathlib import Path
 
 from ingest.cursor import QUANTUM, Cursor
 from ingest.documents import may_be_document
@@ -84,7 +83,7 @@ class Joint:
         self.size += len(data)
         return Turn.TAKEN
 
-    def parse(self) -> tuple[list[Part], list[Path]]:
+    def parse(self) -> tuple[list[Part], list[Cursor]]:
         """Parse what was taken; return the files that now have been read, and those that must be read alone."""
         self.begin()
         return self.parsed()
@@ -96,14 +95,14 @@ class Joint:
             self._parsing.append((self.parts, rows))
         self.parts, self.size = [], 0
 
-    def parsed(self, *, but: int = 0) -> tuple[list[Part], list[Path]]:
+    def parsed(self, *, but: int = 0) -> tuple[list[Part], list[Cursor]]:
         """Wait until no more than *but* blocks are being parsed; return the files read, and those to be read alone."""
         read, alone = [], []
         while len(self._parsing) > but:
             parts, parsing = self._parsing.popleft()
             for part, rows in zip(parts, parsing.result(), strict=True):
                 if rows is None:
-                    alone.append(part.cursor.path)
+                    alone.append(part.cursor)
                 else:
                     self.intake.take(part.cursor, part.data, rows)
                     read.append(part)

@@ -17,9 +17,9 @@ def is_sealed(stream: Stream, *, quiet_seconds: float) -> bool:
     return quiet_seconds >= QUIET_SECONDS and stream.has_writer() is not True
 
 
-def quiet_seconds(path: Path) -> float:
-    """Return how long ago *path* was written, by its own time stamp; nothing for one in the future."""
-    return max(0.0, time.time() - path.stat().st_mtime)
+def quiet_seconds(stream: Stream) -> float:
+    """Return how long ago the file was written, by its own time stamp; nothing for one in the future, or no file."""
+    return max(0.0, time.time() - stream.opened.st_mtime) if stream.opened else 0.0
 
 
 def is_retired(path: Path) -> bool:

@@ -35,10 +35,18 @@ OPENERS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
 """How to read packed files, by suffix."""
 
 
+Key = tuple[int, int]
+"""Which file it is, whatever its name: device and inode."""
+
+
 class Stream(Protocol):
-    """The bytes of one source. A read must not begin more than `TAIL` bytes before the last one but one did."""
+    """The bytes of one source. A read must not begin more than `TAIL` bytes before the last one but one did.
+
+    `opened` is what the file was when it was opened, whatever its name denotes now; None for what is no file.
+    """
 
     can_grow: bool
+    opened: os.stat_result | None
 
     def read(self, offset: int, size: int) -> bytes:
         """Return up to *size* bytes from *offset*; fewer only where the bytes end now."""
@@ -70,6 +78,7 @@ class PlainStream:
             OSError: It can't be opened.
         """
         self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self.opened: os.stat_result | None = os.fstat(self.fd)
 
     def read(self, offset: int, size: int) -> bytes:
         """Return up to *size* bytes from *offset*."""
@@ -114,19 +123,28 @@ class PackedStream:
 
     can_grow = False
 
-    def __init__(self, name: str, raw: IO[bytes], source: IO[bytes]) -> None:
-        """Read *source*, which unpacks *raw*, called *name* in messages."""
+    def __init__(self, name: str, raw: IO[bytes], opener: Callable[[IO[bytes]], IO[bytes]] | None = None) -> None:
+        """Read what *opener* makes of *raw*, called *name* in messages; without one, a pipe as it is."""
         self._name = name
         self._raw = raw
-        self._source = source
+        self._opener = opener
+        self.opened = os.fstat(raw.fileno()) if opener else None
+        self._begin()
+
+    def _begin(self) -> None:
+        self._source = self._opener(self._raw) if self._opener else self._raw
         self._held = b""
         self._held_at = 0
         self._asked = 0
 
-    @property
-    def at_start(self) -> bool:
-        """Whether the first bytes are still held, so that reading may begin again."""
-        return self._held_at == 0
+    def rewind(self) -> None:
+        """Make the bytes readable from the beginning again: of this very file, whatever has its name now."""
+        if self._held_at:
+            raw = os.fdopen(os.dup(self._raw.fileno()), "rb")
+            self.close()  # pyarrow's reader closes the file that it unpacks, so that goes on as another
+            raw.seek(0)
+            self._raw = raw
+            self._begin()
 
     def read(self, offset: int, size: int) -> bytes:
         """Return up to *size* bytes from *offset*.
@@ -181,6 +199,11 @@ def suffix_of(path: Path) -> str:
     return path.suffix if path.suffix in OPENERS else ""
 
 
+def key_of(status: os.stat_result) -> Key:
+    """Return which file *status* is of."""
+    return status.st_dev, status.st_ino
+
+
 def open_stream(path: Path) -> Stream:
     """Open *path*, plain or packed; `-` is standard input.
 
@@ -188,9 +211,8 @@ def open_stream(path: Path) -> Stream:
         OSError: It can't be opened.
     """
     if str(path) == "-":
-        return PackedStream("standard input", sys.stdin.buffer, sys.stdin.buffer)
+        return PackedStream("standard input", sys.stdin.buffer)
     opener = OPENERS.get(suffix_of(path))
     if opener is None:
         return PlainStream(path)
-    raw = path.open("rb")
-    return PackedStream(str(path), raw, opener(raw))
+    return PackedStream(str(path), path.open("rb"), opener)

@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.cursor import Cursor
-from ingest.streams import PlainStream
-
-Key = tuple[int, int]
-"""Device and inode."""
+from ingest.streams import Key, PlainStream, Stream, key_of, open_stream
 
 
 @dataclass
@@ -17,6 +14,7 @@ class Tracked:
     """One file, by device and inode, under whatever name it has now."""
 
     path: Path
+    key: Key
     present: bool = True
     cursor: Cursor | None = None
     seen: tuple[int, int] = (-1, -1)
@@ -46,7 +44,8 @@ def rename(tracked: dict[Key, Tracked], paths: Iterable[Path]) -> None:
             status = path.stat()
         except OSError:
             continue
-        file = tracked.setdefault((status.st_dev, status.st_ino), Tracked(path))
+        key = key_of(status)
+        file = tracked.setdefault(key, Tracked(path, key))
         if not file.present:
             file.path, file.present = path, True
         if file.cursor is not None:
@@ -76,6 +75,17 @@ def owes_nothing(cursor: Cursor) -> bool:
 def state(status: os.stat_result) -> tuple[int, int]:
     """Return what changes when a file does: its size and the time it was written."""
     return status.st_size, status.st_mtime_ns
+
+
+def open_itself(file: Tracked) -> Stream | None:
+    """Open *file* and note what it is like; None when its name has gone to another since the names were listed."""
+    stream = open_stream(file.path)
+    status = stream.opened or file.path.stat()
+    if key_of(status) != file.key != key_of(file.path.stat()):
+        stream.close()
+        return None
+    file.seen = state(status)
+    return stream
 
 
 def close(file: Tracked) -> None:

@@ -7,7 +7,8 @@ import shutil
 import pytest
 from logs import World, calls, catch_up, exactly, follower, intake, line, lines, noise, session, sessions, tiles
 
-from ingest.backfill import backfill, find
+from ingest.backfill import backfill
+from ingest.listing import find
 
 
 @pytest.fixture(params=["running", "stopped"])

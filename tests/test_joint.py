@@ -12,7 +12,8 @@ import polars as pl
 import pytest
 from logs import calls, exactly, intake, lines, noise, session, sessions, tiles
 
-from ingest.backfill import backfill, find
+from ingest.backfill import backfill
+from ingest.listing import find
 from parsers import FORMATS, Block, parse
 from parsers.joint import parse_jointly
 

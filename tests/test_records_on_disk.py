@@ -10,7 +10,8 @@ import pytest
 from logs import calls, catch_up, exactly, follower, intake, line, lines, tiles
 
 from ingest import sealing
-from ingest.backfill import backfill, find
+from ingest.backfill import backfill
+from ingest.listing import find
 from parsers.records import MAX_LINE
 
 

@@ -9,7 +9,7 @@ import click
 from ingest.cli.options import formats_of, prices_of, reading_options, table_option, warehouse_option
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from ingest.backfill import Outcome
@@ -51,16 +51,16 @@ def backfill(  # noqa: PLR0913 # one parameter an option
       ingest backfill postgresql://host/app --table llm_calls
     """
     from ingest.backfill import backfill as read_all
-    from ingest.backfill import find
     from ingest.intake import Intake
+    from ingest.listing import find
     from ingest.rehearsal import Rehearsal
     from ingest.warehouse import Warehouse
 
     databases, others, skipped = _sorted_out(paths, tables)
-    files = find(others)
+    listing = find(others)
     ledger = Rehearsal(warehouse) if dry_run else Warehouse(warehouse, make=True)
     with Intake(ledger, prices_of(prices, warehouse), formats_of(format_name, mapping)) as intake:
-        outcome = _with_progress(files, lambda progress: read_all(files, intake, progress=progress))
+        outcome = _with_progress(listing.files, lambda progress: read_all(listing, intake, progress=progress))
         if databases:
             from ingest.polling import backfill_tables
 
@@ -98,7 +98,7 @@ def _tidy(warehouse: str) -> None:
         compact(Path(warehouse), fewest=crowded)
 
 
-def _with_progress(files: "list[Path]", run: "Callable[[Callable[[int, Path], None]], Outcome]") -> "Outcome":
+def _with_progress(files: "Iterable[Path]", run: "Callable[[Callable[[int, Path], None]], Outcome]") -> "Outcome":
     """Run with a bar of bytes and rows on a terminal, without a word elsewhere."""
     if not sys.stderr.isatty():
         return run(lambda _taken, _path: None)
@@ -127,6 +127,10 @@ def _say(outcome: "Outcome", intake: "Intake", *, dry_run: bool, format_name: st
     for path in outcome.open_ended:
         click.echo(
             f"{path}: the last record isn't complete yet; it is taken once the file has been quiet for 30 s", err=True
+        )
+    for path in outcome.gone:
+        click.echo(
+            f"Warning: {path} was packed or deleted before it was read; what is left of its family was read", err=True
         )
     for failure in outcome.failed:
         click.echo(f"Error: {failure}", err=True)
