@@ -10,9 +10,9 @@ from collections.abc import Callable
 import polars as pl
 
 from parsers import agentic_steps, compozy_llm_usage, learnpro, trading
+from parsers.content import is_content
 from parsers.csv_records import CLOSED, SEPARATORS, cells, starts
 from parsers.format import Context, Format, Parsed
-from parsers.leftovers import is_content
 from parsers.records import REJECTED, reject
 from parsers.tables import LEFTOVERS, Columns, parsed
 from parsers.values import known, metadata

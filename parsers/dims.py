@@ -6,7 +6,7 @@ a response or a plan is left out.
 
 import polars as pl
 
-from parsers.leftovers import is_content
+from parsers.content import is_content
 from parsers.schema import USD, UTC
 from parsers.values import known, usd, utc
 

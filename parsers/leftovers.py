@@ -6,12 +6,11 @@ prompt or a response are never kept.
 
 import json
 import math
-import re
-from functools import cache
 from typing import Any
 
 import polars as pl
 
+from parsers.content import is_content
 from parsers.json_lines import loads, text_of
 from parsers.leftover_columns import LONGEST, at_once, keys
 
@@ -19,13 +18,6 @@ _FEW = 64
 """Of so many lines or fewer, Python tells the unknown fields."""
 
 _EXACT = 1e15
-
-_CONTENT = re.compile(
-    r"(answer|args|arguments|body|candidate|chunk|choice|code|completion|content|data|delta|document|generation|inputjson|"
-    r"input|instruction|llmrequest|message|outputjson|output|params|part|payload|prompt|query|question|reasoning|request|"
-    r"response|result|stdout|summary|system|thinking|thought|toolcall|tool|transcript|text)+s?"
-)
-"""Keys, in lower case, letters only, whose texts may be a prompt or a response. Numbers below them are kept."""
 
 
 def leftovers(records: pl.DataFrame) -> pl.Series:
@@ -106,9 +98,3 @@ def _short(text: str, key: str) -> Any:
         return _without_content(loads(text), key)
     except ValueError:
         return None
-
-
-@cache
-def is_content(key: str) -> bool:
-    """Return whether texts under *key* may be a prompt or a response."""
-    return _CONTENT.fullmatch(re.sub(r"[^a-z]|user|assistant", "", key.lower())) is not None

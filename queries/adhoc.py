@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import duckdb
 
 from queries.errors import QueryError, nearest
+from queries.frames import frame
 from queries.reports import Answer, Report
 
 _EXPLAIN = re.compile(r"\s*explain(\s+analyze)?\s+(?=\w)", re.IGNORECASE)
@@ -22,12 +23,12 @@ def ask(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str
         statement = _reading(sql)
         lock(connection)
         bound = _bound(statement.named_parameters, parameters)
-        frame = connection.sql(sql, params=bound or None).pl()
+        found = frame(connection.sql(sql, params=bound or None))
     except (duckdb.Error, ValueError) as error:
         raise QueryError(f"{where}{error}") from error
 
     # A comment may say how to draw the rows, as in a report.
-    return Answer("sql", origin or "SQL", dict(parameters), frame, chart=Report("sql", sql).chart)
+    return Answer("sql", origin or "SQL", dict(parameters), found, chart=Report("sql", sql).chart)
 
 
 def lock(connection: duckdb.DuckDBPyConnection) -> None:

@@ -14,6 +14,7 @@ from parsers.schema import TABLES, polars_schema
 from queries import dated, snapshot
 from queries.errors import QueryError, nearest
 from queries.filters import COLUMNS, Filters, filters, zone_called
+from queries.frames import create
 
 VIEWS = resources("queries") / "views"
 
@@ -111,14 +112,14 @@ def _open_tables(connection: duckdb.DuckDBPyConnection, warehouse: Path, asked: 
             connection.read_parquet(paths, hive_partitioning=False).create_view(f"stored_{name}")
         else:
             empty = pl.DataFrame(schema=polars_schema(columns))
-            connection.from_arrow(empty).create(f"stored_{name}")
+            create(connection, f"stored_{name}", empty)
     for name, types in DIMS.items():
         path = warehouse / "dims" / name / "snapshot.parquet"
         # In memory, because a later snapshot takes the same name.
         frame = pl.read_parquet(path) if path.exists() else pl.DataFrame(schema=types)
-        connection.from_arrow(frame).create(f"stored_{name}")
-    connection.from_arrow(dated.counting_rules()).create("counting_rules")
-    connection.from_arrow(dated.downgrades(warehouse)).create("downgrades")
+        create(connection, f"stored_{name}", frame)
+    create(connection, "counting_rules", dated.counting_rules())
+    create(connection, "downgrades", dated.downgrades(warehouse))
     connection.execute("set variable filters = $filters", {"filters": asked.variables()})
     # What may still be read once access to files is switched off.
     connection.execute("set allowed_paths = $paths", {"paths": allowed})

@@ -22,6 +22,7 @@ import duckdb
 import polars as pl
 
 from queries.errors import QueryError
+from queries.frames import create
 
 _SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "day": pl.Date,
@@ -41,7 +42,7 @@ def comparing(connection: duckdb.DuckDBPyConnection, file: str | None) -> Iterat
     """Give *connection* the table `provider_export` while a report runs."""
     if file is None:
         raise QueryError("reconcile needs -p file=…: " + _SHAPES)
-    connection.from_arrow(read(Path(file))).create("provider_export")
+    create(connection, "provider_export", read(Path(file)))
     try:
         yield
     finally:

@@ -12,6 +12,7 @@ import polars as pl
 
 from queries import buckets
 from queries.errors import QueryError
+from queries.frames import create, frame
 
 _ANSWERS: dict[str, type[pl.DataType]] = {
     "fixed_peak": pl.Int64,
@@ -50,7 +51,7 @@ def replaying(connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]) -
     if charge not in {"start", "end"}:
         raise QueryError(f"parameter charge takes start or end of the call, not {charge!r}")
     rows = replays(connection, limit and int(limit), charge)
-    connection.from_arrow(pl.DataFrame(rows, schema=_SCHEMA)).create("replays")
+    create(connection, "replays", pl.DataFrame(rows, schema=_SCHEMA))
     try:
         yield
     finally:
@@ -61,7 +62,7 @@ def replays(connection: duckdb.DuckDBPyConnection, limit: int | None, charge: st
     """Return a row for each provider, model and rule that has calls."""
     connection.sql("from rated_models order by id").create("rated")
     try:
-        models = connection.table("rated").pl().to_dicts()
+        models = frame(connection.table("rated")).to_dicts()
         demands = _by_model(connection, charge, len(models))
     finally:
         connection.execute("drop table rated")

@@ -15,8 +15,8 @@ import duckdb
 import polars as pl
 
 from queries.errors import QueryError, nearest
+from queries.frames import frame
 from queries.provider_export import comparing
-from queries.replay import replaying
 
 _BUILT_IN = resources("queries") / "reports"
 
@@ -145,11 +145,11 @@ def run(connection: duckdb.DuckDBPyConnection, report: Report | str, **parameter
     bound = report.bind(parameters)
     try:
         with _needs(connection, report, bound):
-            frame = connection.sql(_statement(report).query, params=bound).pl()
+            found = frame(connection.sql(_statement(report).query, params=bound))
     except duckdb.Error as error:
         raise QueryError(f"report {report.name}: {error}") from error
 
-    return Answer(report.name, report.title, bound, frame, report.notes, report.chart)
+    return Answer(report.name, report.title, bound, found, report.notes, report.chart)
 
 
 @contextmanager
@@ -157,6 +157,8 @@ def _needs(connection: duckdb.DuckDBPyConnection, report: Report, bound: Mapping
     """Provide what some reports need beside the views, because it comes from Python or from a user's file."""
     with ExitStack() as needs:
         if "from replays" in report.sql:
+            from queries.replay import replaying  # with numpy, which no other report needs
+
             needs.enter_context(replaying(connection, bound))
         if "provider_export" in report.sql:
             needs.enter_context(comparing(connection, bound.get("file")))

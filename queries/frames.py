@@ -1,0 +1,53 @@
+"""Between DuckDB and Polars by Arrow's C stream: both libraries' own ways import pyarrow and numpy, 0.15 s."""
+
+import duckdb
+import polars as pl
+
+_FROM_STREAM = "got external error: "
+"""What Polars puts before an error that DuckDB raised while rows were fetched."""
+
+
+def frame(relation: duckdb.DuckDBPyRelation) -> pl.DataFrame:
+    """Run *relation* and return its rows; intervals as text, and a second column `a` as `a_1`: Polars has neither.
+
+    Raises:
+        duckdb.Error: It can't be run.
+    """
+    names, kinds = relation.columns, [str(kind) for kind in relation.types]
+    if len(set(names)) < len(names) or any("INTERVAL" in kind for kind in kinds):
+        columns = [
+            f'#{number}{"::varchar" * ("INTERVAL" in kind)} as "{name.replace(chr(34), chr(34) * 2)}"'
+            for number, (name, kind) in enumerate(zip(_unlike(names), kinds, strict=True), 1)
+        ]
+        relation = relation.project(", ".join(columns))
+    try:
+        return pl.DataFrame(relation)
+    except pl.exceptions.ComputeError as error:
+        raise duckdb.Error(str(error).removeprefix(_FROM_STREAM)) from error
+
+
+def create(connection: duckdb.DuckDBPyConnection, name: str, rows: pl.DataFrame) -> None:
+    """Create the table *name* of *rows* in *connection*."""
+    connection.from_arrow(_Stream(rows)).create(name)
+
+
+class _Stream:
+    """A frame that isn't told to be one of Polars."""
+
+    def __init__(self, rows: pl.DataFrame) -> None:
+        self._rows = rows
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self._rows.__arrow_c_stream__(requested_schema)
+
+
+def _unlike(names: list[str]) -> list[str]:
+    """Return *names*, those that were there before with a number behind them."""
+    found: list[str] = []
+    for name in names:
+        number, free = 0, name
+        while free in found or (number and free in names):
+            number += 1
+            free = f"{name}_{number}"
+        found.append(free)
+    return found
