@@ -77,28 +77,30 @@ def _sums(instants: Array, wanted: Array, limit: int, kind: np.dtype[Any]) -> tu
 
 def smallest_limits(at: Array, asked: Array) -> tuple[int, int]:
     """Return the smallest limit at which no call waits, and that at which no more than 1% of the calls do."""
-    may_wait, start = len(at) // 100, 1
+    may_wait, replayed = len(at) // 100, None
     if len(at) > _SAMPLED * _CHUNK:
         # Parts of the calls say about how large it is; what is less than 1% below is almost never too large.
         parts = [slice(begin, begin + _CHUNK) for begin in range(0, len(at), _CHUNK * _SAMPLED)]
         some_at, some = (np.concatenate([column[part] for part in parts]) for column in (at, asked))
         guess, _ = _search(some_at, some, may_wait=len(some) // 100, start=1)
-        below = guess - 1 - guess // 100
-        if below > 1 and len(waiting(at, asked, below).calls) > may_wait:
-            start = below
-    few, found = _search(at, asked, may_wait=may_wait, start=start)
+        below = max(guess - 1 - guess // 100, 1)
+        replayed = below, waiting(at, asked, below)
+    few, found = _search(at, asked, may_wait=may_wait, replayed=replayed)
     none, _ = _search(*found, may_wait=0, start=few)
     return none, few
 
 
-def _search(at: Array, asked: Array, *, may_wait: int, start: int) -> tuple[int, tuple[Array, Array]]:
+def _search(
+    at: Array, asked: Array, *, may_wait: int, start: int = 1, replayed: tuple[int, Waiting] | None = None
+) -> tuple[int, tuple[Array, Array]]:
     """Return the smallest limit from *start* on at which no more than *may_wait* calls wait.
 
     Also returns the calls of the busy periods in which calls wait at it. At each limit below *start* too many wait.
+    *replayed* is a limit, and who waits at it: if they are too many, the search goes on from there.
     """
-    limit = start
+    useful = replayed is not None and len(replayed[1].calls) > may_wait
+    limit, found = replayed if replayed and useful else (start, waiting(at, asked, start))
     while True:
-        found = waiting(at, asked, limit)
         if not len(found.calls):
             return limit, (at[:1], asked[:1])
         lasted = (at[found.calls] - at[found.periods[found.since]]).astype(np.float64)
@@ -109,6 +111,7 @@ def _search(at: Array, asked: Array, *, may_wait: int, start: int) -> tuple[int,
         needed = (found.owed.astype(np.float64) + limit * lasted) / (MINUTE + lasted)
         nth = len(needed) - 1 - may_wait
         limit = max(limit + 1, int(np.ceil(np.partition(needed, nth)[nth] * (1 - 1e-12))))
+        found = waiting(at, asked, limit)
 
 
 def _crowded(at: Array, asked: Array, found: Waiting) -> tuple[Array, Array]:
