@@ -231,6 +231,7 @@ class Intake:
         now = datetime.now(UTC)
         batches = finish(drafts, self.prices, now)
         self.warehouse.commit(batches)
+        self.prices.keep()
         self.totals.commits += 1
         self.totals.committed_at = time.monotonic()
         for b in batches:

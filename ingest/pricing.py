@@ -5,7 +5,6 @@ rounding (half to even, to ten decimals) gives what `genai_prices.calc_price` gi
 """
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -15,9 +14,10 @@ from pathlib import Path
 import polars as pl
 
 from ingest import price_match, price_overrides
+from ingest.listed_prices import Listed
 from ingest.price_overrides import Override
 from ingest.price_slots import rates_of, slot, steps_of
-from ingest.price_table import Entry, Rates, unanimous
+from ingest.price_table import Entry, Rates
 from parsers.schema import USD
 
 MOST_TOKENS = 10**12
@@ -36,31 +36,38 @@ class Prices:
 
     version: str
     overrides: tuple[Override, ...] = ()
+    listed: Listed = field(default_factory=Listed, compare=False, repr=False)
     _known: dict[tuple[str | None, str], Entry | None] = field(default_factory=dict, compare=False, repr=False)
 
     def entry(self, provider: str | None, model: str) -> Entry | None:
         """Return the prices of *model* at *provider*; None when no table has them, or several disagree."""
         key = (provider, model)
         if key not in self._known:
-            self._known[key] = _resolve(provider, model.strip().lower(), self.overrides)
+            self._known[key] = _resolve(provider, model.strip().lower(), self)
         return self._known[key]
 
     def load(self) -> None:
         """Read the installed table now (0.2 s) rather than when the first model is asked for."""
-        price_match.providers()
+        self.listed.load()
+
+    def keep(self) -> None:
+        """Keep what the installed table said for the next run."""
+        self.listed.keep()
 
 
-def load_prices(overrides: Path | None = None) -> Prices:
+def load_prices(overrides: Path | None = None, *, kept: Path | None = None) -> Prices:
     """Return the installed price table, under the own prices in the file *overrides*; see `price_overrides`.
+
+    What the table says of a model is kept in the file *kept*, if there is one to be.
 
     Raises:
         IngestError: The file can't be read, or says something that isn't a price.
     """
     table = f"genai-prices/{version('genai-prices')}"
     if overrides is None:
-        return Prices(table)
+        return Prices(table, listed=Listed(kept))
     own = price_overrides.load(overrides)
-    return Prices(f"{table}+{hashlib.sha256(overrides.read_bytes()).hexdigest()[:8]}", own)
+    return Prices(f"{table}+{hashlib.sha256(overrides.read_bytes()).hexdigest()[:8]}", own, Listed(kept))
 
 
 def price(calls: pl.DataFrame, prices: Prices) -> pl.DataFrame:
@@ -123,10 +130,10 @@ def changes(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _resolve(provider: str | None, model: str, overrides: Iterable[Override]) -> Entry | None:
-    own = _own(provider, [o for o in overrides if o.model == model])
+def _resolve(provider: str | None, model: str, prices: Prices) -> Entry | None:
+    own = _own(provider, [o for o in prices.overrides if o.model == model])
     always = any(o.period.start is None for o in own)
-    listed = None if always else unanimous(price_match.find(provider, model))
+    listed = None if always else prices.listed.entry(provider, model)
     if not own:
         return listed
     own.sort(key=lambda o: o.period.start or date.min)
