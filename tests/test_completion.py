@@ -5,6 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from click.testing import CliRunner
+
+from ingest.cli import cli
+
 INGEST = Path(sys.executable).with_name("ingest")
 
 
@@ -44,3 +48,10 @@ def test_the_shell_does_not_wait_for_duckdb():
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert result.stdout == "set()\n"
+
+
+def test_the_name_of_a_report_as_a_command_says_how_to_run_it():
+    done = CliRunner().invoke(cli, ["limits"])
+    assert done.exit_code == 2
+    assert "limits is a report: run `ingest report limits`" in done.stderr
+    assert "No such command 'nothing'" in CliRunner().invoke(cli, ["nothing"]).stderr

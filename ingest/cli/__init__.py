@@ -51,6 +51,16 @@ class _Root(click.Group):
         command = getattr(importlib.import_module(f"ingest.cli.{cmd_name}"), cmd_name)
         return cast("click.Command", command)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS:
+            from ingest.cli.completion import report_names
+
+            if any(report.value == args[0] for report in report_names(ctx, None, args[0])):
+                ctx.fail(f"{args[0]} is a report: run `ingest report {args[0]}`")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))

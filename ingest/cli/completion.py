@@ -9,7 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 
-def report_names(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def report_names(ctx: click.Context, _parameter: click.Parameter | None, incomplete: str) -> list[CompletionItem]:
     """Offer the reports that there are, each with its title."""
     found = {file.stem: file for folder in _folders(ctx) for file in folder.glob("*.sql")}
     return [
