@@ -61,6 +61,11 @@ class Report:
         """How to draw the answer, as `queries.charts.plan` reads it: a line that begins with `Chart:`, or nothing."""
         return next((line.removeprefix("Chart:").strip() for line in self.comment if line.startswith("Chart:")), "")
 
+    @property
+    def reach(self) -> str:
+        """The SQL that answering takes, as `database.connect` wants to know it."""
+        return self.sql + " rated_models" * ("from replays" in self.sql)
+
     @cached_property
     def parameters(self) -> dict[str, str]:
         """Names the statement binds, each with its meaning (a comment line `$name: meaning`) or nothing."""

@@ -183,4 +183,4 @@ def test_any_sequence_of_events():
 
 @pytest.mark.slow
 def test_many_long_sequences_of_events():
-    run_state_machine_as_test(Following, settings=settings(max_examples=300, stateful_step_count=30, **SETTINGS))
+    run_state_machine_as_test(Following, settings=settings(max_examples=60, stateful_step_count=30, **SETTINGS))

@@ -56,7 +56,7 @@ def report(  # noqa: PLR0913 - an option each
     if explain:
         click.echo(explained.as_sql(asked, parameters, filters, warehouse=warehouse), nl=False)
         return
-    with database.connect(warehouse, **filters) as connection:
+    with database.connect(warehouse, **filters, serving=asked.reach) as connection:
         answer = saved.run(connection, asked, **parameters).with_filters(filters)
         zone, nothing = database.zone(connection), database.why_nothing(connection)
     if nothing and answer.frame.is_empty():
