@@ -46,10 +46,10 @@ class Listed:
     def keep(self) -> None:
         """Keep what was asked for the next run; where that can't be written, the next run asks again."""
         found = self._known()
-        if self.file is None or len(found) == self._kept:
+        if self.file is None or self._kept in {len(found), MOST}:
             return
-        self._kept = len(found)
         kept = [[*key, entry] for key, entry in list(found.items())[:MOST]]
+        self._kept = len(kept)
         with contextlib.suppress(OSError, ValueError):
             self.file.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile("w", dir=self.file.parent, delete=False, encoding="utf-8") as new:

@@ -62,6 +62,19 @@ def test_a_damaged_file_is_as_none(tmp_path, text):
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("tmp")] == []
 
 
+def test_no_more_is_kept_than_there_may_be_models(tmp_path, monkeypatch):
+    monkeypatch.setattr("ingest.listed_prices.MOST", 3)
+    file = tmp_path / "prices.json"
+    listed = Listed(file)
+    for number in range(5):
+        listed.entry("openai", f"made-up-{number}")
+        listed.keep()
+        if number == 2:
+            file.write_text("not touched again")
+
+    assert file.read_text() == "not touched again"
+
+
 def test_a_folder_that_can_t_be_written_to_is_no_error(tmp_path):
     (tmp_path / "file").touch()
     assert kept(tmp_path / "file" / "prices.json", ("openai", "gpt-4o"))[0]

@@ -1,0 +1,132 @@
+"""A disk that fails on request and a power cut that takes whatever was not forced to the disk, by `broken_disk.c`."""
+
+import ctypes
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from logs import calls
+
+SOURCE = Path(__file__).with_name("broken_disk.c")
+
+
+def build(folder):
+    """Compile the library into *folder*; skip where that isn't possible."""
+    if sys.platform != "linux":
+        pytest.skip("LD_PRELOAD and /proc are Linux's")
+    if not shutil.which("gcc"):
+        pytest.skip("needs gcc")
+    library = folder / "broken_disk.so"
+    command = ["gcc", "-shared", "-fPIC", "-O2", "-Wall", "-Werror", "-o", str(library), str(SOURCE), "-ldl"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return library
+
+
+def until(happened, seconds=30):
+    """Wait until *happened* says so."""
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.005)
+
+
+class Disk:
+    """The disk under a warehouse: its processes see it through *library*, which fails or records what they ask of it.
+
+    `record` holds what was forced to it; `flag` is there while it is broken, and grows with each call that failed.
+    """
+
+    def __init__(self, library, folder):
+        self.warehouse = folder / "warehouse"
+        self.record = folder / "record"
+        self.flag = folder / "flag"
+        self.said = folder / "said"
+        self._library = library
+        self._identify = ctypes.CDLL(str(library)).identify
+
+    def start(self, *arguments, stderr=None, **settings):
+        """Start `ingest` with *arguments*; the *settings* are for the library. What it says is in `said`."""
+        environment = os.environ | {
+            "LD_PRELOAD": str(self._library),
+            "SYNC_LOG": str(self.record),
+            "BROKEN_FLAG": str(self.flag),
+        }
+        environment |= {name: str(value) for name, value in settings.items()}
+        command = [sys.executable, "-m", "ingest", *map(str, arguments), "-w", str(self.warehouse)]
+        with self.said.open("wb") as said:
+            return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stderr or said, env=environment)
+
+    def run(self, *arguments, **settings):
+        """Run `ingest` to its end; return its exit code and what it said, in lines."""
+        code = self.start(*arguments, **settings).wait(timeout=60)
+        return code, self.said.read_text().splitlines()
+
+    def finish(self, *arguments, **settings):
+        """Run `ingest`, which must end well; return what it said, in lines."""
+        code, said = self.run(*arguments, **settings)
+        assert code == 0, said
+        return said
+
+    def break_down(self):
+        """Let what the library was told to fail fail from now on."""
+        self.flag.touch()
+
+    def refused(self):
+        """Return how many calls have failed since the disk broke."""
+        return self.flag.stat().st_size
+
+    def recover(self):
+        """Let everything work again."""
+        self.flag.unlink()
+
+    def calls(self):
+        """Return how often each call number is in the table; nothing where there is no table yet."""
+        there = (self.warehouse / "llm_calls" / "_delta_log" / f"{0:020}.json").exists()
+        return calls(self.warehouse) if there else Counter()
+
+    def cut_power(self):
+        """Take from the warehouse all that was not forced to the disk: the worst that may be left of it."""
+        sizes, names = self._forced()
+        if self.warehouse.exists():
+            self._forget(self.warehouse, sizes, names)
+        self.record.write_text("".join(self._described(path) for path in [self.warehouse, *self.warehouse.rglob("*")]))
+
+    def _forced(self):
+        """Return the sizes of files and the names in folders, by identity, as they were forced to the disk last."""
+        sizes, names = {}, {}
+        for line in self.record.read_text().splitlines() if self.record.exists() else ():
+            kind, identity, what = line.split(" ", 2)
+            if kind == "F":
+                sizes[identity] = int(what)
+            else:
+                names[identity] = set(what.split("/"))
+        return sizes, names
+
+    def _forget(self, folder, sizes, names):
+        kept = names.get(self._identity(folder), ())
+        for path in folder.iterdir():
+            if path.name not in kept:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            elif path.is_dir():
+                self._forget(path, sizes, names)
+            else:
+                os.truncate(path, min(path.stat().st_size, sizes.get(self._identity(path), 0)))
+
+    def _described(self, path):
+        """Return the line that says that *path* is on the disk as it is; nothing where it isn't at all."""
+        if not path.exists():
+            return ""
+        if path.is_dir():
+            return f"D {self._identity(path)} {'/'.join(os.listdir(path))}\n"
+        return f"F {self._identity(path)} {path.stat().st_size}\n"
+
+    def _identity(self, path):
+        text = ctypes.create_string_buffer(128)
+        assert self._identify(os.fsencode(path), text, ctypes.c_size_t(128)) == 0
+        return text.value.decode()
