@@ -44,9 +44,10 @@ def _rows(records: pl.DataFrame, header: str, columns: Columns) -> tuple[pl.Data
     names = [
         name.strip() for name in cells(pl.Series([header]), separator, header.count(separator) + 1).to_list()[0] or []
     ]
-    split = records.with_columns(fields=cells(records["line"], separator, len(names)))
+    split = records.with_columns(fields=cells(records["line"], separator, max(len(names), 1)))
     good = (split["fields"].list.len() == len(names)).fill_null(value=False)
-    bad = reject(split.filter(~good), f"not {len(names)} fields, as the header has") if not good.all() else _NONE
+    reason = f"not {len(names)} fields, as the header has" if names else "the quotes of the header don't close"
+    bad = reject(split.filter(~good), reason) if not good.all() else _NONE
     at = {name: pl.col("fields").list.get(i, null_on_oob=True) for i, name in reversed(list(enumerate(names)))}
     more = {name: _short(cell) for name, cell in at.items() if name not in columns and not is_content(name)}
     mine = {name: cell for name, cell in at.items() if name in columns}

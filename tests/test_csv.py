@@ -82,3 +82,11 @@ def test_cells_are_those_of_a_csv_reader(rows):
 
     found = [cells and [cell or "" for cell in cells] for cells in cells(pl.Series(rows), ",", 2).to_list()]
     assert found == [told(row) for row in rows]
+
+
+def test_rows_below_a_header_whose_quotes_don_t_close_are_rejected():
+    header = 'pipeline_step_id,input_tokens,duration_ms,created_at,"\n'
+    rows = parse(Block(f"{header}1,2,3,4,5\n1,2,3,4\n".encode(), sealed=True), FORMATS)
+
+    assert rows.calls.is_empty()
+    assert rows.rejects["reason"].to_list() == ["the quotes of the header don't close"] * 2
