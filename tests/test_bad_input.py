@@ -55,7 +55,7 @@ def test_an_empty_or_header_only_file_has_no_rows_and_is_no_error(run, tmp_path,
     (tmp_path / "usage.jsonl").write_bytes(content)
     result = run("backfill", str(tmp_path / "usage.jsonl"))
 
-    assert "added 0 calls and 0 events from 1 files" in result.stderr
+    assert "added 0 calls and 0 events from 1 file" in result.stderr
     assert "Error" not in result.stderr
     assert "no record" not in result.stderr
     assert table(tmp_path, "rejects").height == 0

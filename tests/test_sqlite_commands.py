@@ -91,7 +91,7 @@ def test_a_folder_gives_its_logs_and_its_databases_with_known_tables(tmp_path):
 
     result = run("backfill", tmp_path / "data", "-w", tmp_path / "w")
 
-    assert "added 3 calls and 0 events from 1 files, 2 tables" in result.stderr
+    assert "added 3 calls and 0 events from 1 file, 2 tables" in result.stderr
     assert "1 database without known tables left out" in result.stderr
     assert "added 0 calls" in run("backfill", tmp_path / "data", "-w", tmp_path / "w").stderr
 

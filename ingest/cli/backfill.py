@@ -137,8 +137,10 @@ def _say(outcome: "Outcome", intake: "Intake", *, dry_run: bool, format_name: st
     if totals.rejects:
         records = f"{totals.rejects:,} record{'s' * (totals.rejects != 1)}"
         click.echo(f"Warning: {records} rejected; see `ingest report rejects`", err=True)
+    files = f"{outcome.files:,} file{'s' * (outcome.files != 1)}"
+    tables = f", {outcome.tables:,} table{'s' * (outcome.tables != 1)}" if outcome.tables else ""
     click.echo(
-        f"{verb} {totals.calls:,} calls and {totals.events:,} events from {outcome.files:,} files"
-        f"{f', {outcome.tables:,} tables' if outcome.tables else ''} ({outcome.bytes / 1e6:,.1f} MB new)",
+        f"{verb} {totals.calls:,} calls and {totals.events:,} events from {files}{tables}"
+        f" ({outcome.bytes / 1e6:,.1f} MB new)",
         err=True,
     )
