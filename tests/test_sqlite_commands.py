@@ -78,7 +78,7 @@ def test_a_known_table_under_another_name_is_known_by_its_columns(tmp_path, into
 def test_a_dry_run_counts_and_writes_nothing(tmp_path):
     trading(tmp_path / "app.db").execute(CALL, (1,))
     result = run("backfill", tmp_path / "app.db", "-w", tmp_path / "w", "--dry-run")
-    assert "would add 1 calls and 0 events from 0 files, 1 tables" in result.stderr
+    assert "would add 1 calls and 0 events from 0 files, 1 table" in result.stderr
     assert not (tmp_path / "w").exists()
 
 
