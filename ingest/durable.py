@@ -3,6 +3,7 @@
 `deltalake` never does (measured on 1.6.3 by strace), so the commit of every table passes through here.
 """
 
+import contextlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -26,11 +27,20 @@ def sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
+def make_folder(path: Path) -> None:
+    """Make folder *path*, and those above it, and force the names of all that were missing to the disk."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in missing:
+        sync_folder(folder.parent)
+
+
 def sync(files: Iterable[Path]) -> None:
-    """Force *files* and the folders that name them to the disk, files first."""
+    """Force *files* and the folders that name them to the disk, files first; what is gone meanwhile is left out."""
     folders = set()
     for path in files:
-        sync_file(path)
-        folders.add(path.parent)
+        with contextlib.suppress(FileNotFoundError):
+            sync_file(path)
+            folders.add(path.parent)
     for folder in folders:
         sync_folder(folder)

@@ -18,7 +18,7 @@ from ingest.polling import Tables
 from ingest.sealing import is_sealed
 from ingest.sources import expand, is_there, member
 from ingest.streams import Key, PlainStream, suffix_of
-from ingest.tracked import Tracked, behind, close, holds, longest_idle, open_itself, owes_nothing, rename, state
+from ingest.tracked import Tracked, behind, close, holds, is_at_end, longest_idle, open_itself, rename, state
 
 log = logging.getLogger(__name__)
 
@@ -269,8 +269,7 @@ class Follower:
             close(file)
 
     def _is_drained(self, file: Tracked, cursor: Cursor) -> bool:
-        at_end = owes_nothing(cursor) and not cursor.stream.read(cursor.position, 1)
-        return at_end and self._is_sealed(file, cursor)
+        return is_at_end(cursor) and self._is_sealed(file, cursor)
 
 
 def follow(follower: Follower, wait: Callable[[float], bool], *, once: bool = False) -> None:

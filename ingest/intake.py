@@ -49,6 +49,9 @@ class Ledger(Protocol):
     def commit(self, batches: Sequence[Batch]) -> None:
         """Add *batches*, of different sources, in one commit."""
 
+    def secure(self) -> None:
+        """Make durable what others have committed."""
+
 
 @dataclass
 class Totals:
@@ -173,7 +176,7 @@ class Intake:
                 claimed.append((cursor.head, cursor))
 
     def flush(self, cursors: Iterable[Cursor], *, wait: bool = True, file_times: bool = False) -> None:
-        """Commit what *cursors* have read, in one commit; with *wait*, return when it is in the warehouse.
+        """Commit what *cursors* have read, in one commit; with *wait*, return when it is in the warehouse for good.
 
         Raises:
             WarehouseError: It can't be written now. The cursors stand where the warehouse does: read again later.
@@ -188,8 +191,9 @@ class Intake:
                 self._claims[draft.source_id] = cursor
         if drafts:
             self._flying = self._worker.submit(self._commit, [d for _, d in drafts]), drafts
-            if wait:
-                self.settle()
+        if wait:
+            self.settle()
+            self.warehouse.secure()  # what was there already, and so was not committed again, as well
 
     @property
     def is_idle(self) -> bool:

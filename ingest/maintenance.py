@@ -91,6 +91,7 @@ def expire(folder: Path, before: date) -> dict[str, int]:
 
 
 def _expire(table: Table, folder: Path, before: date) -> int:
+    table.settle()  # deltalake builds on what it finds, durable or not
     handle = DeltaTable(str(table.path))
     live = [f.path for f in _files(handle)]
     expired.forget_unfinished(folder, table.name, live)
@@ -140,6 +141,8 @@ def _maintain(table: Table, fewest: Callable[[date], int], pace: float) -> Compa
 
 def _merge(table: Table, day: str) -> None:
     """Merge the small files of *day* in one commit, durably, and see that it holds the same number of rows."""
+    table.refresh()
+    table.settle()  # deltalake builds on what it finds, durable or not
     handle = DeltaTable(str(table.path))
     before = handle.version()
     known = {f.path: f for f in _files(handle)}

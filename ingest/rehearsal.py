@@ -50,6 +50,9 @@ class Rehearsal:
     def refresh(self) -> None:
         """Nobody else rehearses."""
 
+    def secure(self) -> None:
+        """Nothing was written."""
+
     def commit(self, batches: Sequence[Batch]) -> None:
         """Remember where *batches* end."""
         self._born.update({b.family for b in batches if b.start is None})

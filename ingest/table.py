@@ -25,6 +25,9 @@ from parsers.schema import TABLES
 
 _TRIES = 5
 
+_DOUBTED = 5
+"""How many of the newest entries a process that opens a table makes durable, though who wrote them should have."""
+
 _NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 
 log = logging.getLogger(__name__)
@@ -63,7 +66,9 @@ class Table:
         self._handle: DeltaTable
         self._listed: DeltaTable | None = None
         self._open()
-        self._synced, self._tidied = self.version - 1, self.version
+        self._synced, self._tidied = self.version - _DOUBTED, self.version
+        self._own: set[str] = set()
+        self._named: set[date] = set()
 
     @property
     def version(self) -> int:
@@ -102,10 +107,7 @@ class Table:
                 if self._differ(expected):
                     raise Conflict from error
                 raise WarehouseError(explain(self.path, error)) from error
-        try:
-            self._sync_entries()
-        except OSError as error:
-            raise WarehouseError(explain(self.path, error)) from error
+        self.settle()
         if self._differ(offsets):
             # Somebody went on from here meanwhile; or this process stood still for so long, in the middle of its
             # commit, that the log went on and forgot the version that it then wrote.
@@ -127,7 +129,6 @@ class Table:
         try:
             self._sync_entries()
             written = self._write(rows)
-            durable.sync(self.path / action.path for action in written)
             self._commit(written, offsets)
         except (DeltaError, OSError, pl.exceptions.PolarsError) as error:
             self._open()
@@ -169,7 +170,6 @@ class Table:
         written, listed = [], self._with_files()
         try:
             written = self._write(rows)
-            durable.sync(self.path / action.path for action in written)
             listed.create_write_transaction(
                 written,
                 mode="overwrite",
@@ -189,7 +189,18 @@ class Table:
                 raise WarehouseError(explain(self.path, error)) from error
         else:
             self.refresh()
-        self._sync_entries()
+        self.settle()
+
+    def settle(self) -> None:
+        """Make the snapshot durable, whoever wrote what it lists, before anything is built on it.
+
+        Raises:
+            WarehouseError: The disk doesn't take it.
+        """
+        try:
+            self._sync_entries()
+        except OSError as error:
+            raise WarehouseError(explain(self.path, error)) from error
 
     def _with_files(self) -> DeltaTable:
         """Return the snapshot with the list of its files."""
@@ -213,14 +224,23 @@ class Table:
         self._torn = False
 
     def _sync_entries(self) -> None:
-        """Make every entry of the snapshot durable, other writers' included, before anything is built on it.
+        """Make the entries of the snapshot durable, and the files that they add, unless this process has seen to those.
 
-        The last entry may be of a writer that died before it could; those before it were synced by whoever added
-        the one after them.
+        The last entries may be of writers that died before they could; those before them were synced by whoever added
+        the ones after them. The same holds for the newest checkpoint.
         """
-        entries = (delta_log.entry(self.log, v) for v in range(self._synced + 1, self.version + 1))
-        durable.sync(p for p in entries if p.exists())
+        if self._synced == self.version:
+            return
+        there = [v for v in range(self._synced + 1, self.version + 1) if delta_log.entry(self.log, v).exists()]
+        others = {path for v in there for path, _ in delta_log.adding(self.log, v)} - self._own
+        durable.sync(self.path / path for path in others)
+        if others:
+            durable.sync_folder(self.path)
+        durable.sync(delta_log.entry(self.log, v) for v in there)
+        if not self._own:
+            durable.sync(delta_log.checkpoints(self.log)[:1])
         self._synced = self.version
+        self._own.clear()
 
     def _landed(self, offsets: Mapping[str, int], written: list[AddAction], *, since: int) -> bool:
         """Tell whether a commit that raised is in the log after all, and isn't another writer's of the same bytes."""
@@ -230,22 +250,25 @@ class Table:
         return not written or any(written[0].path.split("/")[-1] in e.read_text("utf-8") for e in entries if e.exists())
 
     def _write(self, rows: pl.DataFrame) -> list[AddAction]:
-        """Write *rows* as one Parquet file per UTC date, and describe the files."""
+        """Write *rows* as one Parquet file per UTC date, durably, and describe the files."""
         actions: list[AddAction] = []
         if rows.is_empty():
             return actions
         for day, part in self._by_date(rows):
             relative = f"date={day}/part-{uuid.uuid4()}.parquet"
             path = self.path / relative
-            if not path.parent.exists():
+            if day not in self._named:  # who made it may have died before its name was durable
                 path.parent.mkdir(exist_ok=True)
                 durable.sync_folder(self.path)
+                self._named.add(day)
             part.write_parquet(path, compression="zstd", compression_level=1)
             stats = json.dumps({"numRecords": part.height})
             now = int(time.time() * 1000)
             actions.append(
                 AddAction(relative, path.stat().st_size, {"date": str(day)}, now, data_change=True, stats=stats)
             )
+        durable.sync(self.path / action.path for action in actions)
+        self._own.update(action.path for action in actions)
         return actions
 
     def _by_date(self, rows: pl.DataFrame) -> Iterable[tuple[date, pl.DataFrame]]:

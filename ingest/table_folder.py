@@ -1,5 +1,6 @@
 """The folder of a Delta table: made, opened, and in plain words what is wrong with it."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from deltalake.exceptions import DeltaError
 from ingest import delta_log, durable
 from ingest.errors import WarehouseError
 from parsers.schema import TABLES, polars_schema
+
+_TRACE = " 0: <unknown>"
+"""How a trace of deltalake's own frames begins, which it appends to some errors."""
 
 CHECKPOINT_EVERY = 50
 """Commits between two checkpoints: opening then replays at most so many entries."""
@@ -42,20 +46,33 @@ def create(folder: Path, name: str) -> None:
         WarehouseError: The folder can't be written.
     """
     path = folder / name
-    if (path / "_delta_log" / f"{0:020}.json").exists():
-        return
+    log = path / "_delta_log"
+    first, second = delta_log.entry(log, 0), delta_log.entry(log, 1)
+    if second.exists() or delta_log.checkpoints(log):
+        return  # whoever wrote that has been here
+    try:
+        if not first.exists():
+            durable.make_folder(path)
+            _create(path, name)
+        # Also where it was there: its maker may have died, or met an error, before it came to this.
+        durable.sync([first])
+        durable.sync_folder(path)
+        durable.sync_folder(folder)
+        with contextlib.suppress(PermissionError):
+            durable.sync_folder(folder.parent)
+    except (DeltaError, OSError) as error:
+        raise WarehouseError(explain(path, error)) from error
+
+
+def _create(path: Path, name: str) -> None:
     empty = pl.DataFrame(schema=polars_schema(TABLES[name])).with_columns(date=pl.lit(None, dtype=pl.Date))
     try:
-        path.mkdir(parents=True, exist_ok=True)
         DeltaTable.create(
             str(path), empty.to_arrow().schema, mode="ignore", partition_by=["date"], configuration=CONFIGURATION
         )
-        durable.sync([delta_log.entry(path / "_delta_log", 0)])
-        durable.sync_folder(path)
-        durable.sync_folder(folder)
-    except (DeltaError, OSError) as error:
+    except (DeltaError, OSError):
         if not delta_log.entry(path / "_delta_log", 0).exists():
-            raise WarehouseError(explain(path, error)) from error
+            raise  # else another process was quicker
 
 
 def explain(path: Path, error: Exception) -> str:
@@ -67,4 +84,4 @@ def explain(path: Path, error: Exception) -> str:
         return f"{path} is not writable: check its owner and mode, or choose another folder with --warehouse"
     if not os.path.lexists(path / "_delta_log"):
         return f"no warehouse at {path.parent}: run `ingest follow` or `ingest backfill`, or name it with --warehouse"
-    return f"{path} can't be used: {text}"
+    return f"{path} can't be used: {text.split(_TRACE)[0]}"

@@ -72,6 +72,14 @@ def owes_nothing(cursor: Cursor) -> bool:
     return not cursor.pending_bytes or (cursor.committed is None and not cursor.yielded)
 
 
+def is_at_end(cursor: Cursor) -> bool:
+    """Tell whether all of the file was read and nothing waits to be committed; nobody knows it of one with errors."""
+    try:
+        return owes_nothing(cursor) and not cursor.stream.read(cursor.position, 1)
+    except OSError:
+        return False
+
+
 def state(status: os.stat_result) -> tuple[int, int]:
     """Return what changes when a file does: its size and the time it was written."""
     return status.st_size, status.st_mtime_ns

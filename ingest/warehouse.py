@@ -94,6 +94,15 @@ class Warehouse:
         """See what other writers have committed."""
         self.tables[_CALLS].refresh()
 
+    def secure(self) -> None:
+        """Make durable what is known to be there, though others have written it: only then may anybody rely on it.
+
+        Raises:
+            WarehouseError: The disk doesn't take it.
+        """
+        for table in self.tables.values():
+            table.settle()
+
     def boundaries(self, source_id: str) -> list[Position]:
         """Return the ends of all batches of *source_id* with their tail hashes, the furthest first."""
         table = self.tables["batches"]
@@ -164,6 +173,7 @@ def _append_new(table: Table, batches: Sequence[Batch]) -> None:
             owed = [o for o in owed if o.rows(table.name).height]
             rows = [o.rows(table.name) for o in owed]
         if not rows:
+            table.settle()  # what is there already may be of a writer that died before it was durable
             return
         offsets = {o.batch.source_id: o.batch.end for o in owed}
         try:

@@ -28,14 +28,6 @@ def build(folder):
     return library
 
 
-def until(happened, seconds=30):
-    """Wait until *happened* says so."""
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.005)
-
-
 class Disk:
     """The disk under a warehouse: its processes see it through *library*, which fails or records what they ask of it.
 
@@ -48,6 +40,7 @@ class Disk:
         self.flag = folder / "flag"
         self.said = folder / "said"
         self._library = library
+        self._started = []
         self._identify = ctypes.CDLL(str(library)).identify
 
     def start(self, *arguments, stderr=None, **settings):
@@ -60,7 +53,22 @@ class Disk:
         environment |= {name: str(value) for name, value in settings.items()}
         command = [sys.executable, "-m", "ingest", *map(str, arguments), "-w", str(self.warehouse)]
         with self.said.open("wb") as said:
-            return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stderr or said, env=environment)
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stderr or said, env=environment)
+        self._started.append(process)
+        return process
+
+    def until(self, happened, seconds=30):
+        """Wait until *happened* says so, or the process that was started last has ended."""
+        deadline = time.monotonic() + seconds
+        while not happened() and self._started[-1].poll() is None:
+            assert time.monotonic() < deadline, self.said.read_text()
+            time.sleep(0.005)
+
+    def close(self):
+        """End what is still running."""
+        for process in self._started:
+            process.kill()
+            process.wait()
 
     def run(self, *arguments, **settings):
         """Run `ingest` to its end; return its exit code and what it said, in lines."""
@@ -95,7 +103,16 @@ class Disk:
         sizes, names = self._forced()
         if self.warehouse.exists():
             self._forget(self.warehouse, sizes, names)
+        self.settle()
+
+    def settle(self):
+        """Take everything for forced to the disk, as it is now."""
         self.record.write_text("".join(self._described(path) for path in [self.warehouse, *self.warehouse.rglob("*")]))
+
+    def empty(self):
+        """Begin anew, without a warehouse."""
+        shutil.rmtree(self.warehouse)
+        self.record.unlink(missing_ok=True)
 
     def _forced(self):
         """Return the sizes of files and the names in folders, by identity, as they were forced to the disk last."""
@@ -123,7 +140,7 @@ class Disk:
         if not path.exists():
             return ""
         if path.is_dir():
-            return f"D {self._identity(path)} {'/'.join(os.listdir(path))}\n"
+            return f"D {self._identity(path)} {'/'.join(each.name for each in path.iterdir())}\n"
         return f"F {self._identity(path)} {path.stat().st_size}\n"
 
     def _identity(self, path):

@@ -10,15 +10,17 @@ import time
 from itertools import count
 
 import pytest
-from broken_disk import Disk, build, until
-from logs import calls, exactly, lines, tiles
+from broken_disk import Disk, build
+from logs import calls, catch_up, exactly, follower, lines, tiles
 
 from ingest.verify import verify
 
 FOLLOW = ["follow", "--interval", "0.05"]
 
-NEXT_DAY = 40_000_000
-"""A call number of the day after that of the small ones."""
+DAY = 86_400_000
+"""So much further a call number is of the next day."""
+
+SLOW = pytest.mark.slow
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +30,9 @@ def library(tmp_path_factory):
 
 @pytest.fixture
 def disk(library, tmp_path):
-    return Disk(library, tmp_path)
+    made = Disk(library, tmp_path)
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -48,6 +52,15 @@ def holds(disk, *numbers):
     assert verify(disk.warehouse).problems == []
 
 
+def earlier(disk, log, *numbers):
+    """Have calls *numbers* of *log* in a warehouse that is on the disk as it is."""
+    append(log, *numbers)
+    each = follower(disk.warehouse, log)
+    catch_up(each)
+    each.close()
+    disk.settle()
+
+
 def stop(process):
     process.send_signal(signal.SIGTERM)
     return process.wait(timeout=30)
@@ -61,14 +74,14 @@ def broken_reads(log, error):
 def test_a_log_that_can_t_be_read_is_read_once_it_can(disk, log, error):
     append(log, *range(1, 20))
     process = disk.start(*FOLLOW, log, **broken_reads(log, error))
-    until(lambda: disk.calls().total() == 19)
+    disk.until(lambda: disk.calls().total() == 19)
     disk.break_down()
     append(log, *range(20, 40))
-    until(lambda: disk.refused() >= 5)
+    disk.until(lambda: disk.refused() >= 5)
     disk.recover()
-    until(lambda: disk.calls().total() >= 39)
+    disk.until(lambda: disk.calls().total() >= 39)
 
-    assert stop(process) == 0
+    assert stop(process) == 0, disk.said.read_text()
     holds(disk, *range(1, 40))
     said = disk.said.read_text()
     assert said.count(os.strerror(error)) == said.count(f"{log}: {os.strerror(error)}; trying again") == 1
@@ -79,17 +92,16 @@ def test_a_log_that_can_t_be_read_is_read_once_it_can(disk, log, error):
 def test_a_deleted_log_that_can_t_be_read_is_read_once_it_can(disk, log):
     append(log, *range(1, 20))
     process = disk.start(*FOLLOW, log, **broken_reads(log, errno.EIO))
-    until(lambda: disk.calls().total() == 19)
+    disk.until(lambda: disk.calls().total() == 19)
     with log.open("ab", buffering=0) as file:
         disk.break_down()
         log.unlink()
         file.write(lines(*range(20, 40)))
-        until(lambda: disk.refused() >= 5 or process.poll() is not None)
-        assert process.poll() is None, disk.said.read_text()
+        disk.until(lambda: disk.refused() >= 5)
         disk.recover()
-        until(lambda: disk.calls().total() >= 39)
+        disk.until(lambda: disk.calls().total() >= 39)
 
-    assert stop(process) == 0
+    assert stop(process) == 0, disk.said.read_text()
     holds(disk, *range(1, 40))
 
 
@@ -111,29 +123,33 @@ def test_a_backfill_of_a_log_that_can_t_be_read_says_so_and_a_later_run_goes_on(
 
 @pytest.mark.parametrize(
     ("call", "text"),
-    [("sync", "/warehouse/"), ("sync", "_delta_log"), ("write", ".parquet"), ("write", "_delta_log/000")],
-    ids=["syncs of the warehouse", "syncs of log entries", "data files", "log entries"],
+    [("sync", "/warehouse/"), ("write", ".parquet"), ("write", "_delta_log/000")],
+    ids=["syncs", "data files", "log entries"],
 )
-@pytest.mark.parametrize("known", [False, True], ids=["a new warehouse", "a known one"])
-def test_a_disk_that_fails_to_write_or_sync_loses_and_doubles_nothing(disk, log, call, text, known):
+def test_a_disk_that_fails_to_write_or_sync_loses_and_doubles_nothing(disk, log, call, text):
+    earlier(disk, log, *range(1, 20))
+    append(log, *range(20, 40))
+    fails_to_add(disk, log, call, text)
+    holds(disk, *range(1, 40))
+
+
+def test_a_warehouse_that_can_t_be_synced_when_it_is_made_survives_a_power_cut_once_it_can(disk, log):
     append(log, *range(1, 20))
-    if known:
-        disk.finish("backfill", log)
-        append(log, *range(20, 40))
-    last = 40 if known else 20
+    fails_to_add(disk, log, "sync", "/warehouse/")
+    disk.cut_power()
+    holds(disk, *range(1, 20))
+
+
+def fails_to_add(disk, log, call, text):
+    """Backfill *log* while each *call* on paths with *text* fails, which must be told, and again once it works."""
     disk.break_down()
     code, said = disk.run("backfill", log, BROKEN_CALL=call, BROKEN_PATH=text, BROKEN_ERRNO=errno.EIO)
-
     assert code == 1
     (line,) = said
     assert re.fullmatch(r"Error: \S+/warehouse/\w+ can't be used: .*Input/output error.*", line)
     assert disk.refused()
-
     disk.recover()
     disk.finish("backfill", log)
-    disk.cut_power()
-    holds(disk, *range(1, last))
-    disk.finish("verify")
 
 
 def test_what_was_committed_survives_a_power_cut(disk, log):
@@ -148,7 +164,7 @@ def test_what_was_committed_survives_a_power_cut(disk, log):
 
 def test_what_was_followed_and_compacted_survives_a_power_cut(disk, log):
     expected = []
-    for number in (1, 100, NEXT_DAY):
+    for number in (1, DAY):
         expected += range(number, number + 20)
         append(log, *expected[-20:])
         disk.finish("follow", "--once", log)
@@ -156,9 +172,9 @@ def test_what_was_followed_and_compacted_survives_a_power_cut(disk, log):
     assert calls(disk.warehouse) == exactly(*expected)
 
     disk.finish("compact")
-    assert len(list(disk.warehouse.glob("*/_delta_log/*.checkpoint.parquet"))) == 4
     disk.cut_power()
     holds(disk, *expected)
+    assert len(list(disk.warehouse.glob("*/_delta_log/*.checkpoint.parquet"))) == 4
     append(log, 7)
     assert "added 1 calls" in disk.finish("backfill", log)[-1]
     disk.cut_power()
@@ -183,38 +199,43 @@ def killed_before_a_sync(disk, log, path, nth, *, command="backfill"):
     return code != 0
 
 
-@pytest.mark.parametrize("path", ["/llm_calls/_delta_log/00000000000000000000.json", "/rejects", "/warehouse"])
+@pytest.mark.parametrize("path", [f"/llm_calls/_delta_log/{0:020}.json", "/warehouse"])
 def test_tables_that_a_killed_run_has_made_survive_a_power_cut_after_the_next(disk, log, path):
     append(log, *range(1, 50))
     assert killed_before_a_sync(disk, log, path, 1)
     disk.finish("backfill", log)
     disk.cut_power()
-
     holds(disk, *range(1, 50))
 
 
-@pytest.mark.parametrize("path", ["/llm_calls", "/date=2026-02-04", ".parquet", "1.json", "3.json"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/llm_calls",
+        f"/batches/_delta_log/{2:020}.json",
+        f"/llm_calls/_delta_log/{3:020}.json",
+        pytest.param("/batches", marks=SLOW),
+        pytest.param("/date=2026-02-04", marks=SLOW),
+        pytest.param(".parquet", marks=SLOW),
+    ],
+)
 def test_what_a_killed_run_has_begun_survives_a_power_cut_after_the_next(disk, log, path):
-    append(log, *range(1, 50))
-    disk.finish("backfill", log)
-    append(log, NEXT_DAY)
+    earlier(disk, log, *range(1, 50))
+    append(log, DAY)
     assert killed_before_a_sync(disk, log, path, 1)
     disk.finish("backfill", log)
     disk.cut_power()
+    holds(disk, *range(1, 50), DAY)
 
-    holds(disk, *range(1, 50), NEXT_DAY)
 
-
-@pytest.mark.parametrize("path", [".zstd.parquet", "3.json", ".checkpoint.parquet"])
-def test_what_a_killed_compaction_has_merged_survives_a_power_cut_after_the_next_commit(disk, log, path):
-    for number in (1, 2):
-        append(log, number)
-        disk.finish("backfill", log)
+@pytest.mark.parametrize("path", [".zstd.parquet", pytest.param("4.json", marks=SLOW), ".checkpoint.parquet"])
+def test_what_a_killed_compaction_has_written_survives_a_power_cut_after_the_next_commit(disk, log, path):
+    earlier(disk, log, 1)
+    earlier(disk, log, 2)
     assert killed_before_a_sync(disk, log, path, 1, command="compact")
     append(log, 3)
     disk.finish("backfill", log)
     disk.cut_power()
-
     holds(disk, 1, 2, 3)
 
 
@@ -251,7 +272,7 @@ def read_until_killed(disk, log, chance):
     """Backfill *log* until a random instant after the first sync; return whether it ended before."""
     process = disk.start("backfill", log)
     before = disk.record.stat().st_size if disk.record.exists() else 0
-    until(lambda: process.poll() is not None or (disk.record.exists() and disk.record.stat().st_size > before))
+    disk.until(lambda: disk.record.exists() and disk.record.stat().st_size > before)
     time.sleep(chance.uniform(0, 0.1))
     process.kill()
     return process.wait() == 0
@@ -280,25 +301,25 @@ def test_a_power_cut_at_any_instant_loses_and_doubles_nothing(disk, log):
     cuts_at_any_instant(disk, log, 6, seed=1)
 
 
-@pytest.mark.slow
+@SLOW
 @pytest.mark.parametrize("seed", range(2, 12))
 def test_many_power_cuts_at_any_instant(disk, log, seed):
     cuts_at_any_instant(disk, log, 20, seed)
 
 
-@pytest.mark.slow
+@SLOW
 @pytest.mark.parametrize("cut", [True, False], ids=["cut then", "cut later"])
 @pytest.mark.parametrize("known", [False, True], ids=["a new warehouse", "a known one"])
 def test_a_kill_before_each_sync_and_a_power_cut(disk, log, known, cut):
-    expected = [NEXT_DAY + 1_000]
-    append(log, *expected)
+    expected = [1]
+    append(log, 1)
     if known:
         disk.finish("backfill", log)
     for nth in count(1):
-        expected.append(nth)
-        append(log, nth)
-        if not known:
-            disk.recreate()
+        expected.append(1 + nth * DAY if known else 1 + nth)  # a day more of a new warehouse would be more to sync
+        append(log, expected[-1])
+        if not known and disk.warehouse.exists():
+            disk.empty()
         if not killed_before_a_sync(disk, log, "", nth):
             break
         if cut:

@@ -177,3 +177,21 @@ def test_following_starts_maintenance_now_and_then_without_waiting_for_it(small)
 
     assert upkeep.child.returncode == 0
     assert list((small / "llm_calls" / "_delta_log").glob("*.checkpoint.parquet"))
+
+
+def test_a_writer_opens_a_warehouse_whose_first_entries_are_gone(small):
+    compact(small, pace=NOW)
+    for name in TABLES:
+        forget_entries(small / name / "_delta_log", NOW, keep=0)
+    gone = [name for name in TABLES if 0 not in entries(small / name / "_delta_log")]
+    assert "llm_calls" in gone
+
+    log = small.parent / "maestro.log"
+    with log.open("ab") as file:
+        file.write(lines(99))
+    again = follower(small, log)
+    catch_up(again)
+    again.close()
+
+    assert calls(small) == exactly(*range(1, 13), 99)
+    assert all(tiles(small).values())
