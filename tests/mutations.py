@@ -68,6 +68,18 @@ MUTATIONS = {
         "tests/test_moving_names.py",
     ),
     "the fsync": ("ingest/durable.py", "        os.fsync(descriptor)\n", "        pass\n", "tests/test_durability.py"),
+    "the fsync of what a dead writer left in a side table": (
+        "ingest/warehouse.py",
+        "            table.settle()  # what is there already may be of a writer that died before it was durable\n",
+        "",
+        "tests/test_broken_disk.py",
+    ),
+    "the fsync of what is there already and is not committed again": (
+        "ingest/intake.py",
+        "            self.warehouse.secure()",
+        "            pass",
+        "tests/test_broken_disk.py",
+    ),
     "the lock of maintenance": (
         "ingest/locks.py",
         "            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
