@@ -3,6 +3,8 @@
 import duckdb
 import polars as pl
 
+from queries.arrow_stream import Stream
+
 _FROM_STREAM = "got external error: "
 """What Polars puts before an error that DuckDB raised while rows were fetched."""
 
@@ -21,24 +23,14 @@ def frame(relation: duckdb.DuckDBPyRelation) -> pl.DataFrame:
         ]
         relation = relation.project(", ".join(columns))
     try:
-        return pl.DataFrame(relation)
+        return pl.DataFrame(Stream(relation))
     except pl.exceptions.ComputeError as error:
         raise duckdb.Error(str(error).removeprefix(_FROM_STREAM)) from error
 
 
 def create(connection: duckdb.DuckDBPyConnection, name: str, rows: pl.DataFrame) -> None:
     """Create the table *name* of *rows* in *connection*."""
-    connection.from_arrow(_Stream(rows)).create(name)
-
-
-class _Stream:
-    """A frame that isn't told to be one of Polars."""
-
-    def __init__(self, rows: pl.DataFrame) -> None:
-        self._rows = rows
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        return self._rows.__arrow_c_stream__(requested_schema)
+    connection.from_arrow(Stream(rows)).create(name)
 
 
 def _unlike(names: list[str]) -> list[str]:

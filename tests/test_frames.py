@@ -60,3 +60,4 @@ def test_a_report_imports_neither_pyarrow_nor_numpy(tmp_path):
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
 
     assert done.stdout == "set()\n"
+    assert not done.stderr  # as when DuckDB is still in use when the process ends

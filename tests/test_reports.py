@@ -165,8 +165,8 @@ def test_a_connection_that_serves_one_question_has_the_views_of_that_alone(wareh
         few = {name for (name,) in connection.sql(listed).fetchall()}
 
     assert few < every
-    assert {"wasted", "retries", "llm_calls"} <= few
-    assert not {"tpm_peaks", "usage_totals"} & few
+    assert {"wasted", "story_attempts", "llm_calls"} <= few
+    assert not {"tpm_peaks", "retries"} & few
 
 
 @pytest.mark.parametrize("name", queries.names())
