@@ -228,6 +228,18 @@ def test_what_a_killed_run_has_begun_survives_a_power_cut_after_the_next(disk, l
     holds(disk, *range(1, 50), DAY)
 
 
+def test_no_calls_are_durable_before_what_a_killed_run_left_of_them_in_the_ledger(disk, log):
+    ledger = f"/batches/_delta_log/{2:020}.json"
+    earlier(disk, log, *range(1, 50))
+    append(log, DAY)
+    for _ in range(2):
+        assert killed_before_a_sync(disk, log, ledger, 1)
+    disk.cut_power()
+    disk.finish("backfill", log)
+    disk.cut_power()
+    holds(disk, *range(1, 50), DAY)
+
+
 @pytest.mark.parametrize("path", [".zstd.parquet", pytest.param("4.json", marks=SLOW), ".checkpoint.parquet"])
 def test_what_a_killed_compaction_has_written_survives_a_power_cut_after_the_next_commit(disk, log, path):
     earlier(disk, log, 1)
