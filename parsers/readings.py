@@ -9,7 +9,7 @@ from functools import partial
 import polars as pl
 
 from parsers.schema import UTC
-from parsers.values import ZONED, epoch, rest, utc
+from parsers.values import epoch, rest, utc, zoned
 
 TIME_UNITS = ("s", "ms", "us", "ns")
 DURATION_UNITS = {"s": 1e3, "ms": 1.0, "us": 1e-3, "ns": 1e-6}
@@ -78,8 +78,7 @@ def _unusual(text: pl.Expr) -> pl.Expr:
 
 
 def _auto(zone: str, texts: pl.Series) -> pl.Series:
-    zoned = texts.str.to_datetime(ZONED, strict=False, time_unit="us", time_zone="UTC")
-    return rest(texts, zoned, partial(_any, zone=zone))
+    return rest(texts, zoned(texts), partial(_any, zone=zone))
 
 
 def _any(text: pl.Expr, *, zone: str) -> pl.Expr:
