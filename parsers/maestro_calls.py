@@ -1,21 +1,18 @@
 """The usage records of a maestro.log → calls. `maestro_log` says what they look like and what their numbers mean."""
 
-from collections.abc import Sequence
+from functools import cache
 
 import polars as pl
 
+from parsers.checks import Checks
 from parsers.maestro_line import FAILURE_END, role_of, split_at
 from parsers.models import provider_of
-from parsers.records import REJECTED, reject
-from parsers.schema import UTC
 from parsers.values import known, metadata, started, usd, whole
 
 MARKER = "LLM call to model '"
 """What the message of a usage record begins with; `Starting LLM call to model '` is another record."""
 
 NO_TIME = "the time is not one between 2000 and 2100"
-
-_NO_REJECTS = pl.DataFrame(schema={**REJECTED, "created_at": UTC})
 
 _FAILURE = (
     r"(?s)^(?P<model>[^\n]*?)' failed: latency (?P<latency>[0-9.eE+-]+)(?P<unit>s?)"
@@ -34,21 +31,9 @@ def successes(records: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
 
     Split at fixed literals: a regex with as many groups takes four times as long.
     """
-    read = _split(records).with_columns(
-        latency=pl.col("n0").str.strip_suffix("s").cast(pl.Float64, strict=False),
-        request=_count("n1", "request tokens: "),
-        visible=_count("n2", "response tokens: "),
-        reasoning=pl.when("reasons").then(_count("n3", "reasoning tokens: ")),
-        logged_total=_count("n_total", "total tokens: "),
-        cost=usd(pl.col("n_cost").str.strip_prefix("cost $")),
-        story=pl.col("t1").str.strip_prefix("story: "),
-        state=pl.when(pl.col("t3").is_null()).then(pl.col("t2").str.strip_suffix(")")).otherwise("t2"),
-        temperature=pl.col("t3").str.strip_prefix("temp: ").str.strip_suffix(")").cast(pl.Float64, strict=False),
-    )
-    wrong = read.select(_wrong(_SUCCESS_CHECKS)).to_series()
-    rejects = _rejected(read.filter(wrong), _SUCCESS_CHECKS)
-    good = (read.filter(~wrong) if wrong.any() else read).with_columns(variant=_success_variant())
-    return good.select(**_success_columns()), rejects
+    read = _split(records).with_columns(_typed())
+    good, rejects = _SUCCESS_CHECKS.apart(read)
+    return good.with_columns(_success_variant()).select(_success_columns()), rejects
 
 
 def failures(records: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -57,10 +42,8 @@ def failures(records: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         latency=pl.col("latency").cast(pl.Float64, strict=False),
         temperature=pl.col("temp").cast(pl.Float64, strict=False),
     )
-    wrong = read.select(_wrong(_FAILURE_CHECKS)).to_series()
-    rejects = _rejected(read.filter(wrong), _FAILURE_CHECKS)
-    good = read.filter(~wrong).with_columns(variant=_failure_variant())
-    return good.select(**_failure_columns()), rejects
+    good, rejects = _FAILURE_CHECKS.apart(read)
+    return good.with_columns(_failure_variant()).select(_failure_columns()), rejects
 
 
 def _split(records: pl.DataFrame) -> pl.DataFrame:
@@ -81,6 +64,23 @@ def _split(records: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+@cache  # expressions are made once: making them again for each block of a log takes as long as a thousand rows
+def _typed() -> list[pl.Expr]:
+    """Return what the split pieces say, as typed columns; NULL where they say something else."""
+    state, temperature = pl.col("t2").str.strip_suffix(")"), pl.col("t3").str.strip_prefix("temp: ")
+    return [
+        pl.col("n0").str.strip_suffix("s").cast(pl.Float64, strict=False).alias("latency"),
+        _count("n1", "request tokens: ").alias("request"),
+        _count("n2", "response tokens: ").alias("visible"),
+        pl.when("reasons").then(_count("n3", "reasoning tokens: ")).alias("reasoning"),
+        _count("n_total", "total tokens: ").alias("logged_total"),
+        usd(pl.col("n_cost").str.strip_prefix("cost $")).alias("cost"),
+        pl.col("t1").str.strip_prefix("story: ").alias("story"),
+        pl.when(pl.col("t3").is_null()).then(state).otherwise("t2").alias("state"),
+        temperature.str.strip_suffix(")").cast(pl.Float64, strict=False).alias("temperature"),
+    ]
+
+
 def _count(name: str, label: str) -> pl.Expr:
     return whole(pl.col(name).str.strip_prefix(label))
 
@@ -97,58 +97,50 @@ _TIME_CHECK = (pl.col("created_at").is_null(), NO_TIME)
 _NO_MODEL = (pl.col("model") == "", "the model is empty")
 _LAST_NAME = pl.coalesce("t3", "t2")
 
-_SUCCESS_CHECKS = (
-    _TIME_CHECK,
-    (~pl.col("rest"), "neither `latency` nor `failed` follows the model"),
-    _NO_MODEL,
-    (~pl.col("names"), "cut short: agent, story and state are missing"),
-    _LATENCY_CHECK,
-    (~_is_count("request"), "`request tokens` is missing, or not a count"),
-    (~_is_count("visible"), "`response tokens` is missing, or not a count"),
-    (pl.col("reasons") & ~_is_count("reasoning"), "`reasoning tokens` is not a count"),
-    (~_is_count("logged_total"), "`total tokens` is missing, or not a count"),
+_SUCCESS_CHECKS = Checks(
     (
-        pl.col("n_cost").is_not_null()
-        & (pl.col("n_cost") != "cost unpriced")
-        & ~pl.col("cost").ge(0).fill_null(value=False),
-        "the cost is not an amount",
-    ),
-    (pl.col("n_more").is_not_null(), "something stands after the cost"),
+        _TIME_CHECK,
+        (~pl.col("rest"), "neither `latency` nor `failed` follows the model"),
+        _NO_MODEL,
+        (~pl.col("names"), "cut short: agent, story and state are missing"),
+        _LATENCY_CHECK,
+        (~_is_count("request"), "`request tokens` is missing, or not a count"),
+        (~_is_count("visible"), "`response tokens` is missing, or not a count"),
+        (pl.col("reasons") & ~_is_count("reasoning"), "`reasoning tokens` is not a count"),
+        (~_is_count("logged_total"), "`total tokens` is missing, or not a count"),
+        (
+            pl.col("n_cost").is_not_null()
+            & (pl.col("n_cost") != "cost unpriced")
+            & ~pl.col("cost").ge(0).fill_null(value=False),
+            "the cost is not an amount",
+        ),
+        (pl.col("n_more").is_not_null(), "something stands after the cost"),
+        (
+            ~(
+                pl.col("t1").str.starts_with("story: ")
+                & pl.col("t2").str.starts_with("state: ")
+                & pl.col("t4").is_null()
+                & _LAST_NAME.str.ends_with(")")
+            ).fill_null(value=False),
+            "agent, story and state are not whole",
+        ),
+        (pl.col("t3").is_not_null() & pl.col("temperature").is_null(), "the temperature is not a number"),
+    )
+)
+_FAILURE_CHECKS = Checks(
     (
-        ~(
-            pl.col("t1").str.starts_with("story: ")
-            & pl.col("t2").str.starts_with("state: ")
-            & pl.col("t4").is_null()
-            & _LAST_NAME.str.ends_with(")")
-        ).fill_null(value=False),
-        "agent, story and state are not whole",
-    ),
-    (pl.col("t3").is_not_null() & pl.col("temperature").is_null(), "the temperature is not a number"),
+        _TIME_CHECK,
+        (pl.col("model").is_null(), "a failed call without its end: latency, error, agent, story and state"),
+        _NO_MODEL,
+        _LATENCY_CHECK,
+    )
 )
 
-_FAILURE_CHECKS = (
-    _TIME_CHECK,
-    (pl.col("model").is_null(), "a failed call without its end: latency, error, agent, story and state"),
-    _NO_MODEL,
-    _LATENCY_CHECK,
-)
 
-
-def _wrong(checks: Sequence[tuple[pl.Expr, str]]) -> pl.Expr:
-    return pl.any_horizontal(check for check, _ in checks).fill_null(value=True)
-
-
-def _rejected(bad: pl.DataFrame, checks: Sequence[tuple[pl.Expr, str]]) -> pl.DataFrame:
-    """Return *bad* as rejects, each with the first check that it fails, and with its time where it has one."""
-    if bad.is_empty():
-        return _NO_REJECTS
-    reason = pl.coalesce(pl.when(check.fill_null(value=True)).then(pl.lit(text)) for check, text in checks)
-    return reject(bad, reason).with_columns(bad["created_at"])
-
-
+@cache
 def _success_variant() -> pl.Expr:
     """Return which of the formats V1 to V6 a line has. V3 and V5 may be equal but for the logger and the commas."""
-    grouped = pl.any_horizontal(pl.col(name).str.contains(",", literal=True) for name in ("n1", "n2", "n_total"))
+    grouped = pl.col("n_total").str.contains(",", literal=True)  # no other count is larger
     return (
         pl.when("reasons")
         .then(6)
@@ -157,9 +149,10 @@ def _success_variant() -> pl.Expr:
         .when(pl.col("n_cost").is_not_null())
         .then(pl.when((pl.col("logger") == "system") | grouped).then(3).otherwise(5))
         .otherwise(pl.when(pl.col("n0").str.ends_with("s")).then(2).otherwise(1))
-    )
+    ).alias("variant")
 
 
+@cache
 def _failure_variant() -> pl.Expr:
     return (
         pl.when(pl.col("tokens").is_null())
@@ -169,7 +162,7 @@ def _failure_variant() -> pl.Expr:
         .when(pl.col("cost").is_not_null())
         .then(3)
         .otherwise(pl.when(pl.col("unit") == "s").then(2).otherwise(1))
-    )
+    ).alias("variant")
 
 
 def _columns() -> dict[str, pl.Expr]:
@@ -187,12 +180,13 @@ def _columns() -> dict[str, pl.Expr]:
     }
 
 
-def _success_columns() -> dict[str, pl.Expr]:
+@cache
+def _success_columns() -> list[pl.Expr]:
     estimated, billed = pl.col("variant") <= _LAST_ESTIMATED, pl.col("variant") >= _FIRST_UNPRICED
     response = pl.col("visible") + pl.col("reasoning").fill_null(0)
     total = pl.col("request") + response
     agent = _unless_empty(pl.col("t0"))
-    return _columns() | {
+    columns = _columns() | {
         "agent_id": agent,
         "role": role_of(agent),
         "story_id": _unless_empty(pl.col("story")),
@@ -207,15 +201,17 @@ def _success_columns() -> dict[str, pl.Expr]:
         "metadata": metadata({"logged_total_tokens": pl.when(pl.col("logged_total") != total).then("logged_total")}),
         "format": pl.lit("maestro-log/V") + pl.col("variant").cast(pl.String),
     }
+    return [value.alias(name) for name, value in columns.items()]
 
 
 def _unless_empty(text: pl.Expr) -> pl.Expr:
     return pl.when(text != "").then(text)
 
 
-def _failure_columns() -> dict[str, pl.Expr]:
+@cache
+def _failure_columns() -> list[pl.Expr]:
     agent = known(pl.col("agent"))
-    return _columns() | {
+    columns = _columns() | {
         "agent_id": agent,
         "role": role_of(agent),
         "story_id": known(pl.col("story")),
@@ -225,3 +221,4 @@ def _failure_columns() -> dict[str, pl.Expr]:
         "error_type": known(pl.col("error_type")),
         "format": pl.lit("maestro-log/F") + pl.col("variant").cast(pl.String),
     }
+    return [value.alias(name) for name, value in columns.items()]

@@ -46,15 +46,17 @@ MAY_SPAN = (
 """Nothing but literals, which are searched for ten times as fast as what a regex can do more."""
 
 _FAILED = rf"{PREFIX}{MARKER}[^\n]*?' failed: latency "
+_SHORTENED = (pl.col("body").str.len_bytes() < pl.col("message").str.len_bytes()).fill_null(value=False)
 _ENDED = rf"{nameless(TRAILER)}\s*$"
 
 
 def _parse(records: pl.DataFrame, context: Context) -> Parsed:
     cut = records.with_columns(split_at(_LINE.str.slice(28), "] ", "logger", "message"), created_at=time_of(_LINE))
-    cut = cut.unnest("logger").with_columns(body=_after_marker(pl.col("message")))
-    is_call = cut.select(
-        (pl.col("body").str.len_bytes() < pl.col("message").str.len_bytes()).fill_null(value=False)
-    ).to_series()
+    cut = cut.unnest("logger").with_columns(body=pl.col("message").str.strip_prefix(f"INFO: {MARKER}"))
+    is_call = cut.select(_SHORTENED).to_series()
+    if not is_call.all():  # other levels are asked about only where there is something else
+        cut = cut.with_columns(body=_after_marker(pl.col("message")))
+        is_call = cut.select(_SHORTENED).to_series()
     others = cut.filter(~is_call).with_columns(message=_without_level(pl.col("message")))
     followed = follow(others, context)
     called = (cut.filter(is_call) if len(others) else cut).drop("message")
@@ -77,8 +79,7 @@ def _events(records: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     timeless = records.filter(
         pl.col("created_at").is_null() & pl.col("source_offset").is_in(found["source_offset"].implode())
     )
-    rejects = reject(timeless, NO_TIME).with_columns(timeless["created_at"])
-    return found.filter(pl.col("created_at").is_not_null()), rejects
+    return found.filter(pl.col("created_at").is_not_null()), reject(timeless, NO_TIME)
 
 
 def _calls(records: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -24,17 +24,19 @@ A line that a crash cut short has the next record glued to it. Such a line is sp
 is a row, the torn piece is a reject.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
 
 import polars as pl
 
+from parsers.checks import Checks
 from parsers.format import Context, Format, Parsed
 from parsers.json_lines import decode
 from parsers.leftovers import leftovers
 from parsers.maestro_line import role_of
-from parsers.maestro_usage_rules import CHECKS_1, CHECKS_2, COUNTS, Check
+from parsers.maestro_usage_rules import CHECKS_1, CHECKS_2, COUNTS
 from parsers.models import provider_of
 from parsers.records import RECORDS, reject
 from parsers.values import known, started, usd, utc
@@ -71,7 +73,6 @@ _V2 = pl.Struct(
         "success": pl.Boolean,
     }
 )
-_AS_GO_WRITES = "%Y-%m-%dT%H:%M:%S%.f%#z"
 
 
 def _parse(records: pl.DataFrame, context: Context) -> Parsed:
@@ -112,30 +113,21 @@ def _pieces(broken: pl.DataFrame) -> pl.DataFrame:
 
 def _read(records: pl.DataFrame, version: "_Version") -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Return the calls of *records* of one version, the rejects, and as rejects too what is no JSON at all."""
-    dtype, columns, checks = version
-    decoded, broken = decode(records, dtype)
-    time = pl.col(dtype.fields[0].name)
-    read = decoded.unnest("record").with_columns(
-        created_at=time.str.to_datetime(_AS_GO_WRITES, strict=False, time_unit="us", time_zone="UTC")
-    )
-    if read["created_at"].has_nulls():
-        read = read.with_columns(created_at=utc(time))
-    failing = read.select(pl.any_horizontal(check for check, _ in checks).fill_null(value=True)).to_series()
-    bad = read.filter(failing)
-    reason = pl.coalesce(pl.when(check.fill_null(value=True)).then(pl.lit(text)) for check, text in checks)
-    good = read.filter(~failing) if failing.any() else read
-    more = _unknown(good, decoded.filter(~failing), dtype)
-    return good.select(**columns(), metadata=more), reject(bad, reason), broken
+    decoded, broken = decode(records, version.dtype)
+    time = pl.col(version.dtype.fields[0].name)
+    read = decoded.with_columns(pl.col("record").struct.unnest()).with_columns(created_at=utc(time))
+    good, bad = version.checks.apart(read)
+    return good.select(*version.columns(), _unknown(good, version.dtype)), bad, broken
 
 
-def _unknown(good: pl.DataFrame, decoded: pl.DataFrame, dtype: pl.Struct) -> pl.Series:
-    """Return the keys of the *good* records that the surface doesn't have. As Go writes, `":` ends each key."""
+def _unknown(good: pl.DataFrame, dtype: pl.Struct) -> pl.Series:
+    """Return, as `metadata`, the keys of *good* records that the surface lacks. As Go writes, `":` ends each key."""
     present = pl.sum_horizontal(pl.col(f.name).is_not_null().cast(pl.UInt32) for f in dtype.fields)
     more = good.select(_LINE.str.count_matches('":', literal=True) > present).to_series()
     found = pl.Series("metadata", [None], dtype=pl.String).new_from_index(0, len(good))
     if not more.any():
         return found
-    return found.scatter(more.arg_true(), leftovers(decoded.filter(more)))
+    return found.scatter(more.arg_true(), leftovers(good.filter(more)))
 
 
 def _columns() -> dict[str, pl.Expr]:
@@ -154,10 +146,11 @@ def _columns() -> dict[str, pl.Expr]:
     }
 
 
-def _columns_1() -> dict[str, pl.Expr]:
+@cache
+def _columns_1() -> list[pl.Expr]:
     request, response = (pl.when("success").then(name) for name in ("prompt_tokens", "completion_tokens"))
     measured = pl.col("success") & ((pl.col("cost_usd") > 0) | (request + response == 0))
-    return _columns() | {
+    columns = _columns() | {
         "provider": provider_of(pl.col("model")),
         "request_tokens": request,
         "response_tokens": response,
@@ -165,12 +158,14 @@ def _columns_1() -> dict[str, pl.Expr]:
         "cost_reported_usd": pl.when(measured).then(usd(pl.col("cost_usd"))),
         "format": pl.lit("maestro-usage/v1"),
     }
+    return [value.alias(name) for name, value in columns.items()]
 
 
-def _columns_2() -> dict[str, pl.Expr]:
+@cache
+def _columns_2() -> list[pl.Expr]:
     latency_ms = pl.col("latency_ns") / 1_000_000
     response = pl.col("output_tokens") + pl.col("reasoning_tokens")
-    return _columns() | {
+    columns = _columns() | {
         "started_at": started(pl.col("created_at"), latency_ms),
         "provider": known(pl.col("provider")),
         "request_tokens": pl.col("input_tokens"),
@@ -184,28 +179,34 @@ def _columns_2() -> dict[str, pl.Expr]:
         "error": known(pl.col("error")),
         "format": pl.lit("maestro-usage/v2"),
     }
+    return [value.alias(name) for name, value in columns.items()]
 
 
 class _Version(NamedTuple):
     """What a version of the surface holds, which columns that makes, and what it must not be."""
 
     dtype: pl.Struct
-    columns: Callable[[], dict[str, pl.Expr]]
-    checks: Sequence[Check]
+    columns: Callable[[], list[pl.Expr]]
+    checks: Checks
 
 
 _VERSIONS = _Version(_V1, _columns_1, CHECKS_1), _Version(_V2, _columns_2, CHECKS_2)
+
+
+def _claimed(lines: pl.Series) -> pl.Series:
+    """Return which *lines* are records or headers, or begin with a torn one. Most need only a look at their head."""
+    sure = lines.str.starts_with('{"finished_at":') | lines.str.starts_with(_HEADER)
+    others = (~sure).arg_true()
+    version_1 = _LINE.str.starts_with('{"ts":') & _LINE.str.contains(r'"(?:prompt|completion)_tokens":')
+    rest = lines.gather(others).to_frame("line").select(version_1 | _LINE.str.contains(_TORN))
+    return sure.scatter(others, rest.to_series())
+
 
 FORMAT = Format(
     name="maestro-usage",
     title="usage.jsonl: maestro's accounts, versions 1 and 2",
     json=True,
-    claims=(
-        _LINE.str.starts_with('{"finished_at":')
-        | (_LINE.str.starts_with('{"ts":') & _LINE.str.contains(r'"(?:prompt|completion)_tokens":'))
-        | _LINE.str.starts_with(_HEADER)
-        | _LINE.str.contains(_TORN)
-    ),
+    claims=_LINE.map_batches(_claimed, return_dtype=pl.Boolean, is_elementwise=True),
     parse=_parse,
     hints=('"finished_at":', '{"ts":', "usage_surface_version"),
 )

@@ -2,8 +2,7 @@
 
 import polars as pl
 
-Check = tuple[pl.Expr, str]
-"""What is wrong with a record where the first is true."""
+from parsers.checks import Checks
 
 COUNTS = ("input_tokens", "output_tokens", "reasoning_tokens", "cache_read_tokens", "cache_write_tokens")
 """The five counts of version 2: all of them on a call that succeeded, none on one that failed."""
@@ -31,42 +30,49 @@ _SUCCESS = pl.col("success").fill_null(value=False)
 _COUNTED = pl.sum_horizontal(pl.col(name).is_not_null().cast(pl.UInt8) for name in COUNTS)
 _PRINTED = pl.any_horizontal(_LINE.str.contains(f'"{name}":', literal=True) for name in COUNTS)
 
-_COMMON: tuple[Check, ...] = (
+_COMMON = (
     (_LINE.str.contains(_NOT_WHOLE), "a count is not a whole number"),
     (_WRONG_COST | _NEGATIVE, "the cost is negative, not finite, or out of range"),
     (_absent("model"), "`model` is missing or blank"),
     (pl.col("success").is_null(), "`success` is missing"),
 )
-CHECKS_1: tuple[Check, ...] = (
-    *_COMMON,
-    (_absent("ts"), "`ts` is missing or blank"),
-    (~pl.col("created_at").dt.year().is_between(2000, 2100).fill_null(value=False), "`ts` is not a time since 2000"),
-    (_uncountable("prompt_tokens"), "`prompt_tokens` is missing, or not a count"),
-    (_uncountable("completion_tokens"), "`completion_tokens` is missing, or not a count"),
-    (pl.col("cost_usd").is_null(), "`cost_usd` is missing"),
+CHECKS_1 = Checks(
     (
-        ~_SUCCESS & ((pl.col("prompt_tokens") > 0) | (pl.col("completion_tokens") > 0) | (pl.col("cost_usd") > 0)),
-        "tokens or cost on a failed call",
-    ),
+        *_COMMON,
+        (_absent("ts"), "`ts` is missing or blank"),
+        (
+            ~pl.col("created_at").dt.year().is_between(2000, 2100).fill_null(value=False),
+            "`ts` is not a time since 2000",
+        ),
+        (_uncountable("prompt_tokens"), "`prompt_tokens` is missing, or not a count"),
+        (_uncountable("completion_tokens"), "`completion_tokens` is missing, or not a count"),
+        (pl.col("cost_usd").is_null(), "`cost_usd` is missing"),
+        (
+            ~_SUCCESS & ((pl.col("prompt_tokens") > 0) | (pl.col("completion_tokens") > 0) | (pl.col("cost_usd") > 0)),
+            "tokens or cost on a failed call",
+        ),
+    )
 )
-CHECKS_2: tuple[Check, ...] = (
-    *_COMMON,
-    (_absent("finished_at"), "`finished_at` is missing or blank"),
+CHECKS_2 = Checks(
     (
-        ~pl.col("created_at").dt.year().is_between(2000, 2100).fill_null(value=False),
-        "`finished_at` is not a time since 2000",
-    ),
-    (_absent("provider"), "`provider` is missing or blank"),
-    (
-        ~pl.col("latency_ns").is_between(0, _MOST_LATENCY_NS).fill_null(value=False),
-        "`latency_ns` is missing, or no latency",
-    ),
-    (_SUCCESS & (len(COUNTS) > _COUNTED), "some token counts are missing"),
-    (
-        pl.any_horizontal(_uncountable(name) & pl.col(name).is_not_null() for name in COUNTS),
-        "a token count is not a count",
-    ),
-    (_SUCCESS & pl.col("error").is_not_null(), "an error on a successful call"),
-    (~_SUCCESS & _absent("error"), "a failed call without an error"),
-    (~_SUCCESS & ((_COUNTED > 0) | pl.col("cost_usd").is_not_null()), "tokens or cost on a failed call"),
+        *_COMMON,
+        (_absent("finished_at"), "`finished_at` is missing or blank"),
+        (
+            ~pl.col("created_at").dt.year().is_between(2000, 2100).fill_null(value=False),
+            "`finished_at` is not a time since 2000",
+        ),
+        (_absent("provider"), "`provider` is missing or blank"),
+        (
+            ~pl.col("latency_ns").is_between(0, _MOST_LATENCY_NS).fill_null(value=False),
+            "`latency_ns` is missing, or no latency",
+        ),
+        (_SUCCESS & (len(COUNTS) > _COUNTED), "some token counts are missing"),
+        (
+            pl.any_horizontal(_uncountable(name) & pl.col(name).is_not_null() for name in COUNTS),
+            "a token count is not a count",
+        ),
+        (_SUCCESS & pl.col("error").is_not_null(), "an error on a successful call"),
+        (~_SUCCESS & _absent("error"), "a failed call without an error"),
+        (~_SUCCESS & ((_COUNTED > 0) | pl.col("cost_usd").is_not_null()), "tokens or cost on a failed call"),
+    )
 )

@@ -10,9 +10,9 @@ import click
 
 from ingest.errors import IngestError
 
-# Memory that Polars has freed goes back to the system within half a second, and counts as ours no longer: a fifth less.
-# Its allocator reads this once, when Polars is imported.
-os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:500,muzzy_decay_ms:0")
+# Memory that Polars has freed goes back to the system after five seconds. Its own half second takes a tenth more time,
+# as every block of a log needs what the last one gave back. Its allocator reads this once, when Polars is imported.
+os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:5000,muzzy_decay_ms:0")
 
 # NumPy's linear algebra, of which nothing here needs any, would start a thread that spins for 0.1 s.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
