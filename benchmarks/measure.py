@@ -1,11 +1,11 @@
 """Run commands as whole processes and say what they took: median and spread of the time, CPU time, peak memory."""
 
+import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,22 +50,24 @@ def run(command: str | Sequence[str], *, runs: int = 3, before: Callable[[], Non
     Raises:
         subprocess.CalledProcessError: A run failed.
     """
-    times: list[tuple[float, float, int]] = []
-    for _ in range(runs):
-        before()
-        began = time.perf_counter()
-        with tempfile.TemporaryFile() as printed:  # grep stops at its first hit when nobody reads what it prints
-            process = subprocess.Popen(
-                command, shell=isinstance(command, str), stdout=printed, stderr=printed, env=_ENV
-            )
-            _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        took = time.perf_counter() - began
-        if process.returncode:
-            raise subprocess.CalledProcessError(process.returncode, command)
-        times.append((took, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024))
-    ordered = sorted(times)
-    return Taken(tuple(t for t, _, _ in times), ordered[len(ordered) // 2][1], max(peak for _, _, peak in times))
+    runs_taken: list[tuple[float, float, int]] = []
+    argv = ["/bin/sh", "-c", command] if isinstance(command, str) else command
+    with tempfile.TemporaryDirectory() as scratch:
+        printed = Path(scratch, "printed")  # grep stops at its first hit when nobody reads what it prints
+        launch = [sys.executable, "-I", "-S", str(Path(__file__).parent / "launch.py"), str(printed), *argv]
+        for _ in range(runs):
+            before()
+            taken = json.loads(subprocess.run(launch, env=_ENV, stdout=subprocess.PIPE, check=True).stdout)
+            if taken["code"]:
+                print(printed.read_text("utf-8", "replace"), file=sys.stderr)
+                raise subprocess.CalledProcessError(taken["code"], command)
+            runs_taken.append((taken["took"], taken["cpu"], taken["peak"]))
+    ordered = sorted(runs_taken)
+    return Taken(
+        tuple(took for took, _, _ in runs_taken),
+        ordered[len(ordered) // 2][1],
+        max(peak for _, _, peak in runs_taken),
+    )
 
 
 def read_once(path: Path) -> None:

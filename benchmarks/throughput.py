@@ -4,6 +4,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
@@ -18,36 +19,59 @@ GAWK = (
 )
 
 
+class Measured(NamedTuple):
+    """What each contender took for one log."""
+
+    truth: Truth
+    grep: Taken
+    gawk: Taken | None
+    loop: Taken
+    keeping: Taken
+    ours: Taken
+
+
 def main(options: Options) -> None:
     """Measure a large log with few calls and a dense one."""
-    floor, ours, gawk, _ = _measure(options, "log with 5% call lines", 1000, 0.05)
-    bar(f"at most 6 × grep -c: {ours.median / floor.median:.1f} ×", met=ours.median <= 6 * floor.median)
-    if gawk:
-        ratio = ours.median / gawk.median
+    large = _measure(options, "log with 5% call lines", 1000, 0.05)
+    ratio = large.ours.median / large.grep.median
+    bar(f"at most 6 × grep -c: {ratio:.1f} ×", met=ratio <= 6)
+    if large.gawk:
+        ratio = large.ours.median / large.gawk.median
         bar(f"faster than grep | gawk: {ratio:.2f} × its time", met=ratio < 1)
-    _, ours, _, _ = _measure(options, "log with 5% call lines", 300, 0.05)
-    speed = 300 * options.scale / ours.median
+    sparse = _measure(options, "log with 5% call lines", 300, 0.05)
+    speed = sparse.truth.bytes / 1e6 / sparse.ours.median
     bar(f"at least 250 MB/s of a 300 MB log: {speed:.0f}", met=speed >= 250)
-    _, ours, _, loop = _measure(options, "log where every line is a call", 300, 1.0)
-    bar(f"at least 8 × as fast as the loop: {loop.median / ours.median:.1f} ×", met=loop.median >= 8 * ours.median)
+    dense = _measure(options, "log where every line is a call", 300, 1.0)
+    calls = dense.truth.calls / dense.ours.median
+    bar(f"at least 400,000 calls/s: {calls:,.0f}", met=calls >= 400_000)
+    ratio, kept = dense.loop.median / dense.ours.median, dense.keeping.median / dense.ours.median
+    bar(f"at least 8 × as fast as the loop: {ratio:.1f} ×, {kept:.1f} × if it keeps the calls", met=ratio >= 8)
 
 
-def _measure(options: Options, name: str, megabytes: int, share: float) -> tuple[Taken, Taken, Taken | None, Taken]:
+def _measure(options: Options, name: str, megabytes: int, share: float) -> Measured:
     size = int(megabytes * options.scale)
     log = options.data / f"maestro-{size}-{share:.2f}.log"
     truth = write(log, size=size * 1_000_000, share=share)
     read_once(log)
     head(f"{size} MB {name}, {truth.calls:,} calls", "MB/s", "calls/s", "× grep", "peak MB")
-    floor = run(GREP.format(log=log), runs=options.runs)
-    _row("`grep -c`", floor, truth, floor)
+    grep = run(GREP.format(log=log), runs=options.runs)
+    _row("`grep -c`", grep, truth, grep)
     gawk = run(GAWK.format(log=log), runs=options.runs) if shutil.which("gawk") else None
     if gawk:
-        _row("`grep \\| gawk`", gawk, truth, floor)
-    loop = run([sys.executable, str(Path(__file__).parent / "re_loop.py"), str(log)], runs=1)
-    _row("Python `re` loop", loop, truth, floor)
+        _row("`grep \\| gawk`", gawk, truth, grep)
+    loop = run(_loop(log), runs=options.runs)
+    _row("Python `re` loop that sums", loop, truth, grep)
+    with tempfile.TemporaryDirectory() as scratch:
+        base = Path(scratch, "calls.db")
+        keeping = run(_loop(log, base), runs=options.runs, before=lambda: base.unlink(missing_ok=True))
+    _row("Python `re` loop that keeps the calls in SQLite", keeping, truth, grep)
     ours = backfill(log, truth, options.runs)
-    _row("`ingest backfill`", ours, truth, floor)
-    return floor, ours, gawk, loop
+    _row("`ingest backfill`", ours, truth, grep)
+    return Measured(truth, grep, gawk, loop, keeping, ours)
+
+
+def _loop(*arguments: Path) -> list[str]:
+    return [sys.executable, str(Path(__file__).parent / "re_loop.py"), *map(str, arguments)]
 
 
 def backfill(log: Path, truth: Truth, runs: int) -> Taken:
@@ -62,12 +86,12 @@ def backfill(log: Path, truth: Truth, runs: int) -> Taken:
     return taken
 
 
-def _row(command: str, taken: Taken, truth: Truth, floor: Taken) -> None:
+def _row(command: str, taken: Taken, truth: Truth, grep: Taken) -> None:
     row(
         command,
         taken,
         f"{truth.bytes / 1e6 / taken.median:,.0f}",
         f"{truth.calls / taken.median:,.0f}",
-        f"{taken.median / floor.median:.1f}",
+        f"{taken.median / grep.median:.1f}",
         f"{taken.peak / 1e6:,.0f}",
     )
