@@ -42,6 +42,7 @@ _ALIASES = {
     "together-ai": "together",
     "vertex": "google",
     "vertex-ai": "google",
+    "voyage": "voyageai",
     "xai": "x-ai",
 }
 _NO_PROVIDER = {"litellm", "litellm-proxy", "unknown", ""}
@@ -50,7 +51,7 @@ _BEDROCK = re.compile(r"(?:^|[./])(?:amazon|anthropic|cohere|deepseek|meta|mistr
 # What may follow a model's name without naming another model: dates, revisions, `latest`, `preview`.
 # `-lite`, `-8b`, `:free`, `-fast` may not: those are other models, at up to several times the price.
 _RELEASE = re.compile(
-    r"(?:[-@](?:latest|default|preview|\d{3,4}|\d{8}|\d{4}-\d\d-\d\d|\d\d-\d\d|\d\d-\d{4}|v\d+:\d+)|:\d+k?)+$"
+    r"(?:[-@](?:latest|default|preview|\d{3,4}|\d{8}|\d{4}-\d\d-\d\d|\d\d-\d\d|\d\d-\d{4}|v\d+:\d+)|:\d+k?|\[1m\])+$"
 )
 _COMPACT_DATE = re.compile(r"-(\d{4})(\d\d)(\d\d)$")
 _FINE_TUNED = re.compile(r"^(ft:[^:]+):.*$")
@@ -78,13 +79,16 @@ def provider_id(provider: str) -> str | None:
 def find(provider: str | None, model: str) -> tuple[Match, ...]:
     """Return what *model* of *provider* may be: nothing, one entry, or several when no provider says which.
 
-    With a provider the answer is the library's own match, or nothing where that rests on a loose clause. Without
-    one, every provider that claims the model is a candidate.
+    With a provider the answer is the library's own match, or nothing where that rests on a loose clause. A name that
+    only Bedrock gives is sold by AWS, also where its maker is logged, or was derived from the name, as its provider.
+    Without a provider, every one that claims the model is a candidate.
     """
     ref = _FINE_TUNED.sub(r"\1", model.strip().lower())
     if provider is not None and provider.strip().lower().replace("_", "-") not in _NO_PROVIDER:
         name = provider_id(provider)
         found = _find_in(name, ref) if name else None
+        if name and not found and _BEDROCK.search(ref):
+            found = _find_in("aws", ref)
         return (found,) if found else ()
     return tuple({match.provider.id: match for match in _candidates(ref)}.values())
 

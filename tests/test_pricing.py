@@ -209,6 +209,10 @@ def test_one_hour_writes_cost_twice_the_input_and_the_others_a_quarter_more():
         (None, "gpt-4o", "gpt-4o"),
         ("litellm", "anthropic/claude-opus-4-1", "claude-opus-4-1"),
         (None, "us.amazon.nova-lite-v1:0", "amazon.nova-lite-v1:0"),
+        ("anthropic", "eu.anthropic.claude-opus-4-7-v1:0", "regional.anthropic.claude-opus-4-7-v1:0"),
+        ("meta", "bedrock/meta.llama3-3-70b-instruct-v1:0", "meta.llama3-3-70b-instruct-v1:0"),
+        ("anthropic", "claude-sonnet-4-5[1m]", "claude-sonnet-4-5"),
+        ("voyage", "voyage-3", "voyage-3"),
     ],
 )
 def test_names_with_a_release_or_a_path_lead_to_their_model(provider, model, found):
@@ -228,6 +232,7 @@ def test_names_with_a_release_or_a_path_lead_to_their_model(provider, model, fou
         ("openai", "gpt-4.1-turbo"),
         ("ollama", "gpt-oss-20b"),
         ("openai-compatible", "gpt-4o"),
+        ("my-gateway", "anthropic.claude-opus-4-7-v1:0"),
         ("openai", "whisper-1"),  # priced by the hour: zero tokens' worth would be a lie
         ("anthropic", ""),
         (None, "llama3:8b"),
