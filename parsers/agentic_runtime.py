@@ -13,7 +13,7 @@ lines, totals of a run among it, is nobody's. Of the debug events `STEP_RETRY` (
 import polars as pl
 
 from parsers.format import Context, Format, Parsed
-from parsers.json_lines import decode
+from parsers.json_lines import OWN, decode
 from parsers.leftovers import joined, leftovers
 from parsers.tables import parsed
 from parsers.usage import USAGE_DTYPE, details, tokens
@@ -107,7 +107,7 @@ FORMAT = Format(
     title="agentic-runtime's log on standard output, and its debug_events.jsonl",
     json=True,
     claims=pl.col("line").str.contains(
-        r'^\{"event"\s*:\s*"(?:LLM_(?:START|SUCCESS|ERROR)"\s*,\s*"provider"|STEP_(?:RETRY|DEGRADED)"\s*,\s*"payload")'
+        OWN + r'"event"\s*:\s*"(?:LLM_(?:START|SUCCESS|ERROR)".*"provider"|STEP_(?:RETRY|DEGRADED)".*"payload")\s*:'
     ),
     parse=_parse,
     hints=('"LLM_', '"STEP_'),

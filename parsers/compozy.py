@@ -19,7 +19,7 @@ import polars as pl
 
 from parsers.compozy_usage import USAGE_DTYPE, tokens, unfold, unfolded
 from parsers.format import Context, Format, Parsed
-from parsers.json_lines import decode
+from parsers.json_lines import OWN, decode
 from parsers.leftovers import joined, leftovers
 from parsers.models import provider_of
 from parsers.records import REJECTED, reject
@@ -188,13 +188,13 @@ def _one_of(kinds: tuple[str, ...]) -> str:
 
 def _kind(kinds: tuple[str, ...]) -> pl.Expr:
     line = pl.col("line")
-    public = line.str.contains(rf'^\{{"schema_version"\s*:.*?"kind"\s*:\s*"(?:{_one_of(kinds)})"')
-    return public | line.str.contains(rf'^\{{"type"\s*:\s*"(?:{_one_of(kinds)})"\s*,\s*"run_id"\s*:')
+    named = rf'"(?:kind|type)"\s*:\s*"(?:{_one_of(kinds)})"'
+    return line.str.contains(rf"{OWN}{named}|{named}\s*\}}\s*$") & line.str.contains(r'"run_id"\s*:')
 
 
 _NO_REJECTS = pl.DataFrame(schema=REJECTED)
 _USED = pl.col("line").str.contains(r'"usage"\s*:\s*\{\s*"')
-_STREAMED = pl.col("line").str.contains(r'^\{"type"\s*:\s*"session\.update"\s*,\s*"run_id"\s*:.*?"turn"\s*:')
+_STREAMED = _kind(("session.update",)) & pl.col("line").str.contains(r'"turn"\s*:')
 
 FORMAT = Format(
     name="compozy",

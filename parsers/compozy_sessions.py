@@ -4,9 +4,10 @@
      "OutputTokens":24900,"TotalTokens":153300,"CostAmount":0.42,"CostCurrency":"USD","Timestamp":"2026-08-20T10:00:00Z"}}
 
 A turn of a session may be many calls to the model; `grain` in `metadata` is `turn`. `usage` events are cumulative
-within their turn, so only `done` counts; `error` is an event `session_error`. A turn names no model: the table's rows
-take it from the session, the lines have none. Both are one call where they meet (`dedupe_key`). A cost in another
-currency than USD is only in `metadata`.
+within their turn, so only `done` counts; `error` is an event `session_error`, and the recovery of a session after its
+agent crashed (`runtime_recovery_started`, `_succeeded`, `_exhausted`) is one by that name. A turn names no model: the
+table's rows take it from the session, the lines have none. Both are one call where they meet (`dedupe_key`). A cost in
+another currency than USD is only in `metadata`.
 
 The table `token_usage` of v0.2's `run.db` holds the last delta of each session until the session is done, and the row
 `run-total`, which is left out; `grain` is `session`.
@@ -16,7 +17,7 @@ import polars as pl
 
 from parsers.compozy_usage import USAGE_DTYPE, tokens, unfold, unfolded
 from parsers.format import Context, Format, Parsed
-from parsers.json_lines import decode
+from parsers.json_lines import OWN, decode
 from parsers.records import reject
 from parsers.schema import UTC
 from parsers.tables import Columns, kept, parsed, typed
@@ -111,7 +112,8 @@ def _parse(records: pl.DataFrame, _context: Context) -> Parsed:
     decoded, unread = decode(records, _RECORD)
     rows = decoded.unnest("record")
     done = rows.filter((pl.col("type") == "done") & pl.col("usage").is_not_null())
-    errors = rows.filter(pl.col("type") == "error")
+    is_error = pl.col("type") == "error"
+    others = rows.filter(is_error | pl.col("type").str.starts_with(_RECOVERY))
     written = known(unfolded("timestamp"))
     turns = unfold(done, "usage").with_columns(
         **{name: unfolded(field) for field, name in _NAMES.items()},
@@ -122,9 +124,9 @@ def _parse(records: pl.DataFrame, _context: Context) -> Parsed:
     )
     bad = turns.select(written.is_not_null() & pl.col("timestamp").is_null()).to_series()
     calls = _calls(turns.filter(~bad), "turn").with_columns(format=pl.lit("compozy-sessions/event"))
-    events = errors.select(
+    events = others.select(
         "source_offset",
-        kind=pl.lit("session_error"),
+        kind=pl.when(is_error).then(pl.lit("session_error")).otherwise("type"),
         step_id=known(pl.col("turn_id")),
         reason=known(pl.col("error")),
         format=pl.lit("compozy-sessions/event"),
@@ -133,14 +135,15 @@ def _parse(records: pl.DataFrame, _context: Context) -> Parsed:
 
 
 _LINE = pl.col("line")
+_RECOVERY = "runtime_recovery_"
 _IS_DONE = _LINE.str.contains(r'"type"\s*:\s*"done"') & _LINE.str.contains(r'"usage"\s*:\s*\{')
 
 FORMAT = Format(
     name="compozy-sessions",
     title="session events of compozy's daemon, as JSON lines",
     json=True,
-    claims=_LINE.str.contains(r'^\{"schema"\s*:\s*"compozy\.session\.event\.v1"')
-    & (_IS_DONE | _LINE.str.contains(r'"type"\s*:\s*"error"')),
+    claims=_LINE.str.contains(OWN + r'"schema"\s*:\s*"compozy\.session\.event\.v1"')
+    & (_IS_DONE | _LINE.str.contains(rf'"type"\s*:\s*"(?:error"|{_RECOVERY})')),
     parse=_parse,
     hints=('"compozy.session.event.v1"',),
 )

@@ -14,6 +14,9 @@ import polars as pl
 
 from parsers.records import reject
 
+OWN = r'^\{(?:"[^"]*"\s*:\s*(?:"(?:[^"\\]|\\.)*"|[^"\[{]*?)\s*,\s*)*'
+"""A regex for what stands in an object before one of its own keys: nothing, or other keys with plain values."""
+
 _FEW = 512
 """Among so many lines or fewer, Python finds the bad ones."""
 

@@ -65,7 +65,8 @@ FORMAT = Format(
     name="learnpro-api",
     title="LearnPro's API log (pino): budgets hit, calls failed",
     json=True,
-    claims=_LINE.str.contains(r'^\{"level"\s*:\s*\d+\s*,\s*"time"\s*:\s*\d')
+    claims=_LINE.str.contains(r'"level"\s*:\s*\d')
+    & _LINE.str.contains(r'"time"\s*:\s*\d')
     & _LINE.str.contains(rf'"msg"\s*:\s*"(?:daily budget hit"|[^"]*{_FAILED})'),
     parse=_parse,
     hints=('"msg"',),

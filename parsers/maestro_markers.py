@@ -194,10 +194,9 @@ MARKERS = (
     Marker("story_generation_failed", rf"Story generation failed after (?P<attempt>{_N}) attempts: ", ""),
     Marker(
         "story_blocked",
-        rf"Story blocked \((?P<outcome>retrying)\): {_STORY} - ",
+        rf"Story blocked \((?P<outcome>retrying|abandoned)\): (?:{_STORY} - )?",
         rf" \(attempt {_OF}, kind: (?P<failure>[^)\n]*)\)",
     ),
-    Marker("story_blocked", r"Story blocked \((?P<outcome>abandoned)\): ", ""),
     Marker("story_held", rf"(?P<reason>Dispatch suppressed) — story {_STORY} stays pending"),
     Marker("story_held", rf"(?P<reason>Prerequisite failure) for story {_STORY} — held"),
     Marker("story_triaged", rf"Triage: kind=(?P<failure>[^,\n]*), resolved_scope=(?P<scope>\S+) \(story {_STORY}\)"),

@@ -44,6 +44,10 @@ from parsers.values import known, started, usd, utc
 _LINE = pl.col("line")
 _HEADER = '{"usage_surface_version":'
 _HEADER_LINE = r"^\{\"usage_surface_version\":[12]\}\s*$"
+_SORTED_1 = r'^\{"(?:agent_id|completion_tokens)":.*"prompt_tokens":.*"success":'
+_SORTED_2 = r'^\{"(?:agent_id|cache_read_tokens|error)":.*"finished_at":.*"latency_ns":'
+"""The records where a collector, or `jq -S`, has sorted their keys."""
+
 _TORN = r'^\{"?[a-z_]{0,21}"?\{"(?:finished_at|ts|usage_surface_version)":'
 _WHOLE = 2
 _NO_CALLS = pl.DataFrame(schema={"source_offset": pl.Int64})
@@ -89,7 +93,7 @@ def _parse(records: pl.DataFrame, context: Context) -> Parsed:
 
 def _rows(records: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Return the calls of *records*, the rejects, and as rejects too what is no JSON at all."""
-    header, first = _LINE.str.starts_with(_HEADER), _LINE.str.starts_with('{"ts":')
+    header, first = _LINE.str.starts_with(_HEADER), _LINE.str.starts_with('{"ts":') | _LINE.str.contains(_SORTED_1)
     odd = reject(records.filter(header & ~_LINE.str.contains(_HEADER_LINE)), "not a header of version 1 or 2")
     of_version = records.filter(first), records.filter(~first & ~header)
     read = [_read(part, version) for part, version in zip(of_version, _VERSIONS, strict=True) if not part.is_empty()]
@@ -198,7 +202,9 @@ def _claimed(lines: pl.Series) -> pl.Series:
     sure = lines.str.starts_with('{"finished_at":') | lines.str.starts_with(_HEADER)
     others = (~sure).arg_true()
     version_1 = _LINE.str.starts_with('{"ts":') & _LINE.str.contains(r'"(?:prompt|completion)_tokens":')
-    rest = lines.gather(others).to_frame("line").select(version_1 | _LINE.str.contains(_TORN))
+    rest = (
+        lines.gather(others).to_frame("line").select(version_1 | _LINE.str.contains(f"{_TORN}|{_SORTED_1}|{_SORTED_2}"))
+    )
     return sure.scatter(others, rest.to_series())
 
 
@@ -208,5 +214,5 @@ FORMAT = Format(
     json=True,
     claims=_LINE.map_batches(_claimed, return_dtype=pl.Boolean, is_elementwise=True),
     parse=_parse,
-    hints=('"finished_at":', '{"ts":', "usage_surface_version"),
+    hints=('"finished_at":', '{"ts":', '"completion_tokens":', "usage_surface_version"),
 )

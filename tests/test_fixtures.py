@@ -17,6 +17,7 @@ CASES = [(e, e.name.removesuffix(".expected.json")) for e in EXPECTED]
 INPUTS = [next(p for p in sorted(e.parent.glob(f"{case}.*")) if p != e and p.stem == case) for e, case in CASES]
 NAMES = [str(path.relative_to(FIXTURES)) for path in INPUTS]
 LINES = [path for path in INPUTS if path.suffix in (".jsonl", ".log", ".csv")]
+SORTABLE = [p for p in LINES if p.suffix == ".jsonl" and "rejects" not in p.stem and p.stem != "malformed"]
 
 with_inputs = pytest.mark.parametrize("path", INPUTS, ids=NAMES)
 with_lines = pytest.mark.parametrize("path", LINES, ids=[str(path.relative_to(FIXTURES)) for path in LINES])
@@ -58,6 +59,26 @@ def test_rows_are_the_same_however_the_file_was_cut(path):
             for table in ("calls", "events", "rejects"):
                 both = pl.concat([getattr(first, table), getattr(rest, table)])
                 assert both.equals(getattr(whole, table)), (cut, table)
+
+
+@pytest.mark.parametrize("path", SORTABLE, ids=[str(path.relative_to(FIXTURES)) for path in SORTABLE])
+def test_rows_are_the_same_whatever_the_order_of_the_keys(path):
+    def rows(data):
+        found = parse(Block(data, sealed=True), FORMATS)
+        return [table.drop("source_offset", "metadata") for table in (found.calls, found.events)]
+
+    data = path.read_bytes()
+    for mine, theirs in zip(rows(data), rows(b"\n".join(map(with_sorted_keys, data.splitlines()))), strict=True):
+        assert mine.equals(theirs)
+
+
+def with_sorted_keys(line: bytes) -> bytes:
+    """Return *line* as collectors and `jq -S` write it."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return line
+    return json.dumps(record, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 @with_lines
