@@ -13,6 +13,8 @@ The body is looked for at the top and under `response`, `response.body` (OpenAI 
 latency and the session. What each provider counts inside what is known to `usage`. `created` is when the response
 began: it stands for the finish only where nothing else does.
 
+A response of OpenAI's that failed often has no usage: it is a failed call without counts.
+
 A response that is logged twice, or by a gateway too, is one call: `dedupe_key` is `<variant>:<id>`, and for chat the
 time of creation too unless the id is a long one: servers such as Ollama number theirs from a few hundred.
 
@@ -75,6 +77,7 @@ _VARIANTS = {
     "bedrock": _LINE.str.contains(r'"(?:stopReason|latencyMs)"\s*:') & _LINE.str.contains(r'"inputTokens"\s*:'),
     "anthropic": _LINE.str.contains(r'"type"\s*:\s*"message"') & _LINE.str.contains(r'"input_tokens"\s*:'),
 }
+_FAILED = _LINE.str.contains(r'"status"\s*:\s*"failed"') & _VARIANTS["openai-responses"]
 _ASKED = ("request_tokens", "cache_read_tokens", "cache_write_tokens")
 _NAME = "responses"
 UNIQUE = {
@@ -122,14 +125,14 @@ def _dtype(places: list[tuple[str, ...]], error: pl.DataType | type[pl.DataType]
 
 
 def _by_place(decoded: pl.DataFrame, places: list[tuple[str, ...]]) -> list[tuple[tuple[str, ...], pl.DataFrame]]:
-    """Split *decoded* records by the first place that holds usage; where none does, the top."""
+    """Split *decoded* records by the first place that holds usage, else a model (of a failure); else the top."""
     if decoded.is_empty():
         return []
-    held = []
-    for i, place in enumerate(places):
-        body = _at(place)
-        usage = body.struct.field("usage").is_not_null() | body.struct.field("usageMetadata").is_not_null()
-        held.append(pl.when(usage).then(pl.lit(i)))
+    held = [
+        pl.when(pl.any_horizontal(_at(place).struct.field(key).is_not_null() for key in keys)).then(pl.lit(i))
+        for keys in (("usage", "usageMetadata"), ("model",))
+        for i, place in enumerate(places)
+    ]
     first = decoded.select(pl.coalesce(*held, pl.lit(places.index(())))).to_series()
     return [(places[i], decoded.filter(first == i)) for i in first.unique().to_list()]
 
@@ -201,7 +204,7 @@ FORMAT = Format(
     name=_NAME,
     title="responses of OpenAI, OpenRouter, Anthropic, Gemini and Bedrock APIs",
     json=True,
-    claims=_LINE.str.contains(r'"usage(?:Metadata)?"\s*:\s*\{')
+    claims=(_LINE.str.contains(r'"usage(?:Metadata)?"\s*:\s*\{') | _FAILED)
     & pl.any_horizontal(_VARIANTS.values())
     & ~_LINE.str.contains(r'"type"\s*:\s*"assistant"'),  # a session of Claude Code
     parse=_parse,
