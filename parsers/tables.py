@@ -11,9 +11,10 @@ import polars as pl
 from parsers.format import Context, Parsed
 from parsers.json_lines import decode
 from parsers.leftovers import joined, leftovers
+from parsers.readings import time
 from parsers.records import REJECTED, reject
 from parsers.schema import USD, UTC
-from parsers.values import known, metadata, usd, utc
+from parsers.values import known, metadata, rest, usd, utc
 
 Columns = Mapping[str, pl.DataType | type[pl.DataType]]
 """The columns that a format reads, with the types that it wants: String, Int64, Float64, Boolean, UTC or USD."""
@@ -135,9 +136,14 @@ def _as_count(value: pl.Expr, have: pl.DataType) -> pl.Expr:
 
 
 def _as_time(value: pl.Expr, have: pl.DataType) -> pl.Expr:
-    if have == pl.String:
-        return utc(value)
+    """Times as text, as databases give them, or as a number since 1970, as data frames write them into JSON."""
+    if have == pl.String or have.is_numeric():
+        return value.cast(pl.String).map_batches(_time, return_dtype=UTC, is_elementwise=True)
     if isinstance(have, pl.Datetime):
         zoned = value.dt.replace_time_zone("UTC") if have.time_zone is None else value.dt.convert_time_zone("UTC")
         return zoned.cast(UTC)
     return pl.lit(None, dtype=UTC)
+
+
+def _time(texts: pl.Series) -> pl.Series:
+    return rest(texts, texts.to_frame("text").select(utc(pl.col("text"))).to_series(), time)

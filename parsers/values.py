@@ -37,7 +37,7 @@ def usd(value: pl.Expr) -> pl.Expr:
 def utc(text: pl.Expr) -> pl.Expr:
     """Return ISO 8601 *text* as a UTC time, cut to microseconds.
 
-    Takes 0 to 9 fraction digits, `T` or a space, and `Z`, `+hh`, `+hhmm` or `+hh:mm` (a space may stand before it).
+    Takes 0 to 9 fraction digits, `T` or a space, and `Z`, `+hh`, `+hhmm`, `+hh:mm` or `UTC` (a space may stand before).
     Text without an offset is UTC.
     """
     return text.map_batches(_utc, return_dtype=UTC, is_elementwise=True)
@@ -77,7 +77,11 @@ def _utc(texts: pl.Series) -> pl.Series:
 
 
 def _iso(text: pl.Expr) -> pl.Expr:
-    iso = text.str.replace(r"^(\d{4}-\d\d-\d\d) ", "${1}T").str.replace(r" ([+-]\d\d:?\d*)$", "$1")
+    iso = (
+        text.str.replace(r"^(\d{4}-\d\d-\d\d) ", "${1}T")
+        .str.replace(r" ([+-]\d\d:?\d*)$", "$1")
+        .str.replace(" ?UTC$", "Z")
+    )
     return _zoned(pl.when(iso.str.contains(r"(?:[zZ]|[+-]\d\d(?::?\d\d)?)$")).then(iso).otherwise(iso + "Z"))
 
 
