@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ingest.ahead import MOST
 from ingest.cursor import Cursor
-from ingest.errors import SourceError
+from ingest.errors import SourceError, complaint
 from ingest.identity import HEAD, known_names
 from ingest.intake import Intake
 from ingest.joint import Joint, Turn
@@ -128,7 +128,7 @@ class _Reading:
         except (OSError, SourceError) as error:
             if key := key_at(path):
                 self.met.add(key)
-            self.outcome.failed.append(f"{path}: {_reason(error)}")
+            self.outcome.failed.append(complaint(path, error))
         self.outcome.files += turn is not Turn.LATER
         return turn is Turn.LATER
 
@@ -235,7 +235,3 @@ def _spooled(stream: Stream) -> PlainStream:
             at += len(data)
         file.flush()
         return PlainStream(Path(file.name))
-
-
-def _reason(error: Exception) -> str:
-    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -1,5 +1,7 @@
 """The errors that a user can do something about. The command line shows each as one line."""
 
+from pathlib import Path
+
 
 class IngestError(Exception):
     """Something the user can mend; the message says what happened, to what, and what to do next."""
@@ -11,3 +13,9 @@ class WarehouseError(IngestError):
 
 class SourceError(IngestError):
     """A source can't be found, opened or read."""
+
+
+def complaint(path: Path, error: Exception) -> str:
+    """Return what *error* says of the file *path*, which it may name itself."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return text if text.startswith((f"{path} ", f"{path}:")) else f"{path}: {text}"

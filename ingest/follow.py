@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from ingest.cursor import Cursor, unchanged
-from ingest.errors import SourceError, WarehouseError
+from ingest.errors import SourceError, WarehouseError, complaint
 from ingest.intake import Intake
 from ingest.joint import Joint, Turn
 from ingest.polling import Tables
@@ -142,10 +142,10 @@ class Follower:
         except FileNotFoundError:
             file.more = True  # its name went to another file, or away, after the folder was listed
         except (OSError, SourceError) as error:
-            complaint = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            if complaint != file.complaint:
-                log.warning("%s: %s; trying again", file.path, complaint)
-            file.complaint = complaint
+            said = complaint(file.path, error)
+            if said != file.complaint:
+                log.warning("%s; trying again", said)
+            file.complaint = said
             self._give_back(file)
         else:
             if file.complaint:

@@ -17,10 +17,11 @@ import polars as pl
 from ingest.ahead import Ahead
 from ingest.cursor import Cursor, is_outdated, locate, resume, survey
 from ingest.draft import Draft, cut, finish
+from ingest.errors import SourceError
 from ingest.identity import HEAD, first_line, is_copy
 from ingest.pricing import Prices
 from ingest.reading import advance, consume
-from ingest.streams import PackedStream, Stream
+from ingest.streams import PackedStream, Stream, archive_of
 from ingest.warehouse import Batch, Conflict, Position
 from parsers import Format, Rows
 
@@ -120,7 +121,10 @@ class Intake:
     def place(self, cursor: Cursor) -> bool:
         """Find out which source *cursor* reads, and go on where that stands; False for a copy of what is known."""
         _rewind(cursor)
-        survey(cursor, cursor.stream.read(0, HEAD), self.warehouse)
+        head = cursor.stream.read(0, HEAD)
+        if archive := archive_of(head):
+            raise SourceError(f"{cursor.path} is a {archive}: unpack it, and name the files that it holds")
+        survey(cursor, head, self.warehouse)
         found = locate(cursor.stream, self.warehouse) if cursor.rivals else None
         _rewind(cursor)
         if found is None and cursor.rivals:

@@ -7,8 +7,10 @@ import bz2
 import errno
 import fcntl
 import gzip
+import logging
 import lzma
 import os
+import stat
 import sys
 import zlib
 from collections.abc import Callable
@@ -19,6 +21,8 @@ import pyarrow as pa
 import xxhash
 
 from ingest.errors import SourceError
+
+log = logging.getLogger(__name__)
 
 TAIL = 4096
 """How many bytes before an offset are hashed to tell that a file is still the one that was read."""
@@ -77,7 +81,7 @@ class PlainStream:
         Raises:
             OSError: It can't be opened.
         """
-        self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self.fd = _opened(path)
         self.opened: os.stat_result | None = os.fstat(self.fd)
 
     def read(self, offset: int, size: int) -> bytes:
@@ -133,6 +137,9 @@ class PackedStream:
 
     def _begin(self) -> None:
         self._source = self._opener(self._raw) if self._opener else self._raw
+        # `read` would lose what it has when something that isn't packed follows.
+        self._more = self._source.read1 if isinstance(self._source, gzip.GzipFile) else self._source.read
+        self._is_over = False
         self._held = b""
         self._held_at = 0
         self._asked = 0
@@ -189,9 +196,26 @@ class PackedStream:
 
     def _next(self, size: int) -> bytes:
         try:
-            return self._source.read(size)
+            return b"" if self._is_over else self._more(size)
+        except gzip.BadGzipFile as error:
+            # What isn't packed but follows what is, gunzip passes over too; a bad checksum is another matter.
+            self._is_over = str(error).startswith("Not a gzipped file") and self._source.tell() > 0
+            if not self._is_over:
+                raise self._damaged(error) from error
+            log.warning("%s: what follows the packed part isn't packed, and is passed over", self._name)
+            return b""
         except (OSError, EOFError, zlib.error, lzma.LZMAError, pa.ArrowException) as error:
-            raise SourceError(f"{self._name} is damaged, or still being written: {error}") from error
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: Exception) -> SourceError:
+        return SourceError(f"{self._name} is damaged, or still being written: {error}")
+
+
+def archive_of(head: bytes) -> str | None:
+    """Return which archive begins with *head*: read as one file, what it holds between its files breaks their lines."""
+    if head[257:262] == b"ustar":
+        return "tar archive"
+    return "zip archive" if head.startswith(b"PK\x03\x04") else None
 
 
 def suffix_of(path: Path) -> str:
@@ -215,4 +239,13 @@ def open_stream(path: Path) -> Stream:
     opener = OPENERS.get(suffix_of(path))
     if opener is None:
         return PlainStream(path)
-    return PackedStream(str(path), path.open("rb"), opener)
+    return PackedStream(str(path), os.fdopen(_opened(path), "rb"), opener)
+
+
+def _opened(path: Path) -> int:
+    """Open *path*, which must be a file: to open a named pipe would wait until somebody writes to it."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    if stat.S_ISFIFO(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.ESPIPE, "a pipe, which can't be read by position; read it with `ingest backfill - <PIPE`")
+    return fd

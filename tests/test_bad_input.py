@@ -1,7 +1,10 @@
 """Whatever is in a file, the records around it are unharmed, and the user is told in one line what happened."""
 
+import gzip
 import json
 import os
+import tarfile
+import zipfile
 from pathlib import Path
 
 import polars as pl
@@ -41,6 +44,49 @@ def test_a_missing_file_does_not_stop_the_others(run, tmp_path):
 
     assert "b.log.gz is damaged, or still being written" in result.stderr
     assert calls(tmp_path / "w") == exactly(1)
+
+
+def test_a_damaged_file_is_named_once(run, tmp_path):
+    (tmp_path / "a.log.gz").write_bytes(gzip.compress(lines(*range(1, 400)))[:-20])
+    result = run("backfill", str(tmp_path / "a.log.gz"), expect=1)
+
+    assert result.stderr.startswith(f"Error: {tmp_path}/a.log.gz is damaged, or still being written: ")
+
+
+def test_what_follows_the_packed_part_of_a_gz_costs_none_of_its_records(run, tmp_path, caplog):
+    log = tmp_path / "m.log.gz"
+    log.write_bytes(gzip.compress(lines(1, 2)) + gzip.compress(lines(3)) + b"no gzip data")
+    run("backfill", str(log))
+    assert calls(tmp_path / "w") == exactly(1, 2, 3)
+    assert caplog.text.count("isn't packed, and is passed over") == 1
+
+    log.write_bytes(gzip.compress(lines(1, 2)) + gzip.compress(lines(3)) + gzip.compress(lines(4)))
+    run("backfill", str(log))
+    assert calls(tmp_path / "w") == exactly(1, 2, 3, 4)
+
+
+def test_a_named_pipe_among_the_logs_stops_nobody(run, tmp_path):
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    (logs / "m.log").write_bytes(lines(1))
+    for name in ("a.log", "b.log.gz"):
+        os.mkfifo(logs / name)
+    result = run("backfill", str(logs), expect=1)
+
+    assert "a.log: a pipe, which can't be read by position; read it with `ingest backfill - <PIPE`" in result.stderr
+    assert calls(tmp_path / "w") == exactly(1)
+
+
+@pytest.mark.parametrize("name", ["logs.tar", "logs.tar.gz", "logs.zip"])
+def test_an_archive_is_not_taken_for_one_of_its_files(run, tmp_path, name):
+    (tmp_path / "m.log").write_bytes(lines(1))
+    make = zipfile.ZipFile if name.endswith("zip") else tarfile.open
+    with make(tmp_path / name, "w:gz" if name.endswith("gz") else "w") as archive:
+        getattr(archive, "write", getattr(archive, "add", None))(tmp_path / "m.log")
+    result = run("backfill", str(tmp_path / name), expect=1)
+
+    assert f"{name} is a {'zip' if name.endswith('zip') else 'tar'} archive: unpack it" in result.stderr
+    assert calls(tmp_path / "w") == exactly()
 
 
 def test_following_a_path_that_does_not_exist_says_so_once_and_waits(run, tmp_path, caplog):
