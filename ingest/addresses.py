@@ -15,6 +15,8 @@ _MAGIC = b"SQLite format 3\0"
 def is_sqlite(path: Path) -> bool:
     """Tell whether *path* is a file that begins as SQLite files do."""
     try:
+        if not path.is_file():
+            return False  # to open a named pipe would wait for its writer
         with path.open("rb") as file:
             return file.read(len(_MAGIC)) == _MAGIC
     except OSError:
