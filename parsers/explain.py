@@ -22,6 +22,7 @@ from parsers.pieces import Piece, R
 from parsers.records import RECORDS, Block, split
 
 _OWN = {"source_offset", "source_id", "source_path", "ingested_at"}
+_MARK = "\ufeff"
 _Row = dict[str, Any]
 
 
@@ -78,6 +79,8 @@ def explain(line: str, formats: Sequence[Format], *, contexts: Contexts | None =
 
 def samples(block: Block, formats: Sequence[Format], *, most: int = 20) -> list[Explanation]:
     """Explain the first record of each variant in *block*, and the first of each reason for a reject."""
+    if block.encoding != "utf-8":
+        return _of_utf_16(block, formats, most)
     if block.offset == 0 and (document := parse_document(block.data, formats)) is not None:
         return [_in_document(block.data, at, formats) for at in _firsts(document, most)]
     rows = parse(block, formats)
@@ -86,6 +89,14 @@ def samples(block: Block, formats: Sequence[Format], *, most: int = 20) -> list[
         line = block.data.split(b"\n", 1)[0].decode("utf-8", "replace")
         return [Explanation(line, block.offset, "", reason="it is read, but holds no call itself")]
     return [_at(block, at, rows, formats) for at in found]
+
+
+def _of_utf_16(block: Block, formats: Sequence[Format], most: int) -> list[Explanation]:
+    """Explain what *block* says in UTF-8, each record at its place in *block*."""
+    data = block.data.decode(block.encoding, "replace").removeprefix(_MARK).encode("utf-8", "replace")
+    found = samples(Block(data, sealed=True), formats, most=most)
+    before = [(_MARK + data[: one.offset].decode("utf-8", "replace")).encode(block.encoding) for one in found]
+    return [replace(one, offset=len(b) if one.offset else 0) for one, b in zip(found, before, strict=True)]
 
 
 def explain_row(rows: pl.DataFrame, known: Known, sessions: pl.DataFrame) -> Explanation | None:
@@ -114,7 +125,9 @@ def _at(block: Block, at: int, rows: Rows, formats: Sequence[Format]) -> Explana
     start = at - block.offset
     before = parse(Block(block.data[:start], block.offset, sealed=True), formats).contexts if start else {}
     end = block.data.find(b"\n", start)
-    line = block.data[start : end if end >= 0 else None].decode("utf-8", "replace").removesuffix("\r")
+    line = (
+        block.data[start : end if end >= 0 else None].decode("utf-8", "replace").removesuffix("\r").removeprefix(_MARK)
+    )
     alone = explain(line, formats, contexts=before, offset=at)
     if len(alone.rows) + len(alone.events) == sum(len(f.filter(source_offset=at)) for f in (rows.calls, rows.events)):
         return alone

@@ -255,3 +255,27 @@ def test_mapping_that_takes_no_line_shows_the_first_and_why():
 
 def test_standard_input_is_read_for_a_dash():
     assert "gpt-4o" in explain("-", stdin=LINE + "\n").stdout
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16-le", "utf-16-be"])
+def test_a_file_of_other_systems_is_explained_as_it_is_read(tmp_path, encoding):
+    mark = "" if encoding == "utf-8-sig" else "\ufeff"
+    first = (mark + "{}\n").encode(encoding)
+    (tmp_path / "x.jsonl").write_bytes((mark + "{}\n" + LINE + "\n").encode(encoding))
+    (tmp_path / "y.jsonl").write_bytes((mark + LINE + "\n").encode(encoding))
+
+    (second,) = json.loads(explain(tmp_path / "x.jsonl", "--json").stdout)
+    assert (second["format"], second["line"], second["offset"]) == ("app-json", LINE, len(first))
+    (only,) = json.loads(explain(tmp_path / "y.jsonl", "--json").stdout)
+    assert (only["line"], only["offset"], only["fields"]) == (LINE, 0, second["fields"])
+
+
+@pytest.mark.parametrize(
+    ("content", "told"), [(b"", "is empty"), (b"PK\3\4" + bytes(30), "is a zip archive: unpack it")]
+)
+def test_a_file_without_lines_is_told_for_what_it_is(tmp_path, content, told):
+    (tmp_path / "x.log").write_bytes(content)
+    result = explain(tmp_path / "x.log")
+
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert result.stderr.startswith(f"Error: {tmp_path}/x.log {told}")

@@ -127,16 +127,21 @@ def _tables(name: str) -> "list[Explanation]":
 
 
 def _head(path: Path) -> bytes:
-    from ingest.streams import open_stream
+    from ingest.streams import archive_of, open_stream
 
     try:
         with closing(open_stream(path)) as stream:
-            return stream.read(0, _READ)
+            head = stream.read(0, _READ)
     except OSError as error:
         raise IngestError(f"cannot read {path}: {error}; check that it exists and may be read") from error
+    if archive := archive_of(head):
+        raise IngestError(f"{path} is a {archive}: unpack it, and name one of the files that it holds")
+    return head
 
 
 def _nothing(name: str, data: bytes, mapping: str | None) -> str:
+    if not data.strip(b"\0 \t\r\n"):
+        return f"{name} is empty: there is no line to explain yet"
     line = data.split(b"\n", 1)[0].decode("utf-8", "replace")
     if mapping:
         from ingest.mappings import unmatched
