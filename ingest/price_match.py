@@ -87,10 +87,15 @@ def find(provider: str | None, model: str) -> tuple[Match, ...]:
     if provider is not None and provider.strip().lower().replace("_", "-") not in _NO_PROVIDER:
         name = provider_id(provider)
         found = _find_in(name, ref) if name else None
-        if name and not found and _BEDROCK.search(ref):
+        if name and not found and is_of_bedrock(ref):
             found = _find_in("aws", ref)
         return (found,) if found else ()
     return tuple({match.provider.id: match for match in _candidates(ref)}.values())
+
+
+def is_of_bedrock(ref: str) -> bool:
+    """Return whether only Bedrock calls a model *ref*, in lower case, whoever made it."""
+    return _BEDROCK.search(ref) is not None
 
 
 def providers() -> "list[Provider]":
@@ -114,7 +119,7 @@ def _candidates(ref: str) -> "Iterator[Match]":
     if slash and (name := provider_id(head)) and (found := _find_in(name, rest)):
         yield found
     names = [p.id for p in providers() if p.model_match is not None and p.model_match.is_match(ref)]
-    names += ["aws"] if _BEDROCK.search(ref) else []
+    names += ["aws"] if is_of_bedrock(ref) else []
     claimed = [found for name in names if (found := _find_in(name, ref))]
     yield from claimed
     # A model's maker claims it by name; resellers that list the same name are asked only when no maker does.

@@ -147,7 +147,13 @@ def _own(provider: str | None, named: list[Override]) -> list[Override]:
     if provider is None:
         makers = {o.provider for o in named}
         return named if len(makers) == 1 else [o for o in named if o.provider is None]
-    mine = [o for o in named if o.provider is not None and _same(o.provider, provider)]
+
+    def at(seller: str) -> list[Override]:
+        return [o for o in named if o.provider is not None and _same(o.provider, seller)]
+
+    mine = at(provider) or [
+        o for o in at("aws") if price_match.is_of_bedrock(o.model) and price_match.provider_id(provider)
+    ]
     return mine or [o for o in named if o.provider is None]
 
 

@@ -249,6 +249,14 @@ def test_no_provider_and_two_prices_is_no_price():
     assert own.entry("a", "m").periods == (cheap,)
 
 
+def test_an_own_price_at_bedrock_counts_for_what_only_bedrock_calls_so():
+    period, name = Period(None, None, (Tier(0, rate("1")),)), "us.anthropic.claude-opus-4-7-v1:0"
+    own = Prices("own", (Override("bedrock", name, period, "f"), Override("bedrock", "gpt-4o", period, "f")))
+    assert own.entry("anthropic", name).periods == (period,)
+    assert own.entry("openai", "gpt-4o").periods != (period,)
+    assert own.entry("my-gateway", name) is None
+
+
 def rate(usd):
     return rates({"input": Decimal(usd), "output": Decimal(usd)})
 
