@@ -74,8 +74,7 @@ class PostgresServer:
         Raises:
             SourceError: The database can't be reached, or refuses.
         """
-        from adbc_driver_manager import Error
-
+        dbapi = _driver()
         try:
             with self._open().cursor() as cursor:
                 cursor.execute(sql)
@@ -83,7 +82,7 @@ class PostgresServer:
                     frame = pl.from_arrow(batch)
                     if isinstance(frame, pl.DataFrame) and frame.height:
                         yield frame
-        except Error as error:
+        except dbapi.Error as error:
             self.close()
             raise SourceError(f"{self.name}: {self._reason(error)}") from None  # the cause holds the URL
         except GeneratorExit:
@@ -99,12 +98,8 @@ class PostgresServer:
 
     def _open(self) -> Any:
         if self._connection is None:
-            try:
-                from adbc_driver_postgresql import dbapi
-            except ImportError as error:
-                raise SourceError("reading PostgreSQL needs an extra: pip install 'llm-ingest[postgres]'") from error
             os.environ.setdefault("PGCONNECT_TIMEOUT", "10")
-            self._connection = dbapi.connect(self._url, autocommit=True)
+            self._connection = _driver().connect(self._url, autocommit=True)
             with self._connection.cursor() as cursor:
                 for setting in ("default_transaction_read_only = on", "timezone = 'UTC'", "datestyle = 'ISO'"):
                     cursor.execute(f"set {setting}")
@@ -143,3 +138,12 @@ class PostgresServer:
         limit = "" if most is None else f" limit {most:d}"
         parts = list(self.stream(f"select {names} from {quoted(table)} where {where}{limit}"))  # noqa: S608 # quoted names
         return pl.concat(parts) if parts else pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+
+
+def _driver() -> Any:
+    """Import ADBC's driver, which only those who read PostgreSQL need."""
+    try:
+        from adbc_driver_postgresql import dbapi
+    except ImportError as error:
+        raise SourceError("reading PostgreSQL needs an extra: pip install 'llm-ingest[postgres]'") from error
+    return dbapi

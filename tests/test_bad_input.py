@@ -3,6 +3,8 @@
 import gzip
 import json
 import os
+import subprocess
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -193,6 +195,16 @@ def test_a_report_on_an_empty_warehouse_has_no_rows_and_says_what_to_run(run, tm
 
     assert json.loads(result.stdout)["rows"] == []
     assert "no calls yet: run `ingest follow`" in result.stderr
+
+
+def test_reading_postgresql_without_its_extra_says_how_to_get_it(tmp_path):
+    program = "import sys; sys.modules['adbc_driver_postgresql'] = sys.modules['adbc_driver_manager'] = None; "
+    command = [sys.executable, "-c", program + "from ingest.cli import cli; cli()", "backfill", "postgresql://h/d"]
+    done = subprocess.run([*command, "-w", str(tmp_path / "w")], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert "needs an extra: pip install 'llm-ingest[postgres]'" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_an_unknown_format_names_the_known_ones(run, tmp_path):

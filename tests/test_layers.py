@@ -20,7 +20,6 @@ MAY_IMPORT = {
         "genai_prices",
         "watchdog",
         "xxhash",
-        "adbc_driver_manager",
         "adbc_driver_postgresql",
     },
     "queries": {
@@ -40,7 +39,6 @@ MAY_IMPORT = {
 ONLY_IN = {
     "deltalake": {"ingest/table.py", "ingest/table_folder.py", "ingest/maintenance.py", "queries/snapshot.py"},
     "watchdog": {"ingest/watch.py"},
-    "duckdb": None,
 }
 MODULES = sorted(p for stage in OWN for p in (ROOT / stage).rglob("*.py"))
 
