@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from importlib.resources import files as resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import duckdb
 import polars as pl
@@ -84,12 +85,20 @@ def shape(connection: duckdb.DuckDBPyConnection) -> dict[str, bool]:
     return dict(found)
 
 
-def why_nothing(connection: duckdb.DuckDBPyConnection) -> str | None:
-    """Return what to tell a user who sees no calls; None when there are some."""
-    found = shape(connection)
-    if found["any_left"]:
+def why_nothing(connection: duckdb.DuckDBPyConnection, warehouse: str | Path) -> str | None:
+    """Return what to tell a user who sees no calls of *warehouse*; None when there are some."""
+    if shape(connection)["any_left"]:
         return None
-    return "no calls match the filters" if found["any_stored"] else "no calls yet: run `ingest follow`"
+    # The views see only files of the span that was asked for; whether there are others is the question here.
+    paths = snapshot.files(Path(warehouse) / "llm_calls")
+    if paths:
+        at = pl.col("created_at")
+        first, last = pl.scan_parquet(paths, glob=False).select(first=at.min(), last=at.max()).collect().row(0)
+        if first is not None:
+            local = ZoneInfo(zone(connection))
+            span = " to ".join(f"{moment.astimezone(local):%Y-%m-%d %H:%M}" for moment in (first, last))
+            return f"no calls match the filters; those in {warehouse} are from {span}"
+    return f"no calls yet: run `ingest follow` or `ingest backfill`, or name another warehouse than {warehouse}"
 
 
 def is_there(warehouse: str | Path) -> bool:

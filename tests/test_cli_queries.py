@@ -118,6 +118,15 @@ def test_an_empty_warehouse_says_how_to_fill_it(tmp_path, command):
     assert json.loads(result.stdout)["rows"] == []
 
 
+@pytest.mark.parametrize("command", [["report", "tpm"], ["sql", "from llm_calls"], ["export", "calls.csv"]])
+def test_filters_that_no_call_matches_say_from_when_the_calls_are(warehouse, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    result = run(*command, "-w", warehouse, "--since", "2026-03-01", "--tz", "Europe/Berlin")
+
+    told = f"no calls match the filters; those in {warehouse} are from 2026-02-03 11:00 to 2026-02-04 11:00"
+    assert told in result.stderr.splitlines()
+
+
 def test_a_crossed_budget_exits_with_3(warehouse):
     run("report", "budget", "-w", warehouse, "-p", "by=agent", "-p", "limit=1000", code=3)
     run("report", "budget", "-w", warehouse, "-p", "by=agent", "-p", "limit=0")

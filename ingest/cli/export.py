@@ -52,7 +52,7 @@ def export(
     if report_name is None:
         write_to = exports.writer(path)
     with connect(warehouse, **filters) as connection:
-        if nothing := why_nothing(connection):
+        if nothing := why_nothing(connection, warehouse):
             click.echo(nothing, err=True)
         if report_name is None:
             replace(path, lambda part: write_to(connection, part))

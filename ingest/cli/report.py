@@ -58,7 +58,7 @@ def report(  # noqa: PLR0913 - an option each
         return
     with database.connect(warehouse, **filters, serving=asked.reach) as connection:
         answer = saved.run(connection, asked, **parameters).with_filters(filters)
-        zone, nothing = database.zone(connection), database.why_nothing(connection)
+        zone, nothing = database.zone(connection), database.why_nothing(connection, warehouse)
     if nothing and answer.frame.is_empty():
         click.echo(nothing, err=True)
     write(answer, zone=zone, form=form, output=output, all_rows=all_rows)

@@ -43,7 +43,7 @@ def sql(  # noqa: PLR0913 - an option each
     if text == "-":
         text = sys.stdin.read()
     with database.connect(warehouse, **filters) as connection:
-        zone, nothing = database.zone(connection), database.why_nothing(connection)
+        zone, nothing = database.zone(connection), database.why_nothing(connection, warehouse)
         answer = ask(connection, text, parameters, origin=file or "")
     if nothing:
         click.echo(nothing, err=True)
