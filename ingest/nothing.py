@@ -9,8 +9,10 @@ from parsers import FORMATS, Block, parse
 _SAMPLE = 1 << 20
 
 
-def why_nothing(path: Path, *, format_name: str | None = None, mapping: str | None = None) -> str:
+def why_nothing(path: Path, *, format_name: str | None = None, mapping: str | None = None, again: bool = False) -> str:
     """Return what to tell the user of *path*, in which no record of *format_name*, of *mapping*, or of any kind was.
+
+    With *again*, the known formats have been listed for another file already.
 
     Raises:
         OSError: It can't be read again.
@@ -23,6 +25,8 @@ def why_nothing(path: Path, *, format_name: str | None = None, mapping: str | No
     likely = _formats_in(sample) if format_name else []
     if likely:
         return f"{path}: no record of {format_name}; it looks like {' and '.join(likely)}: leave --format out"
+    if again:
+        return f"{path}: no record that ingest knows"
     names = ", ".join(sorted(f.name for f in FORMATS))
     return f"{path}: no record that ingest knows; it reads {names}, and any other log by --mapping"
 

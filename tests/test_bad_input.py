@@ -123,6 +123,26 @@ def test_a_file_without_any_known_record_is_named_with_the_formats_that_are_know
     assert all(table(tmp_path, name).height == 0 for name in ("llm_calls", "llm_events", "rejects", "batches"))
 
 
+def test_of_many_files_without_any_known_record_only_the_first_lists_the_formats(run, tmp_path):
+    (tmp_path / "logs").mkdir()
+    for name in ("a.log", "b.log", "c.log"):
+        (tmp_path / "logs" / name).write_text(f"GET /{name} 200\n")
+    result = run("backfill", str(tmp_path / "logs"))
+
+    assert result.stderr.count("no record that ingest knows") == 3
+    assert result.stderr.count("maestro-usage") == 1
+
+
+def test_quiet_says_nothing_of_what_went_well_and_still_warns(run, tmp_path):
+    (tmp_path / "m.log").write_bytes(lines(1))
+    (tmp_path / "x.log").write_text("GET / 200\n")
+    quiet = CliRunner().invoke(cli, ["-q", "backfill", str(tmp_path / "m.log"), "-w", str(tmp_path / "w")])
+    warned = CliRunner().invoke(cli, ["-q", "backfill", str(tmp_path / "x.log"), "-w", str(tmp_path / "w")])
+
+    assert (quiet.exit_code, quiet.output) == (0, "")
+    assert warned.output.startswith(f"Warning: {tmp_path / 'x.log'}: no record that ingest knows")
+
+
 def test_a_line_with_the_marker_that_does_not_parse_is_a_reject_and_strict_exits_4(run, tmp_path):
     bad = line(2).replace("latency 1.5s", "latency soon")
     (tmp_path / "m.log").write_bytes(lines(1) + bad.encode() + lines(3))

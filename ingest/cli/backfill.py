@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ingest.cli.options import formats_of, prices_of, reading_options, table_option, warehouse_option
+from ingest.cli.options import formats_of, is_quiet, prices_of, reading_options, say, table_option, warehouse_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -67,7 +67,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
             outcome.tables, failed = backfill_tables(databases, tables, intake)
             outcome.failed += failed
     if skipped:
-        click.echo(f"{skipped:,} database{'s' * (skipped != 1)} without known tables left out", err=True)
+        say(f"{skipped:,} database{'s' * (skipped != 1)} without known tables left out")
     _say(outcome, intake, dry_run=dry_run, format_name=format_name, mapping=mapping)
     if not dry_run and intake.totals.commits >= MANY_COMMITS:
         _tidy(warehouse)
@@ -100,7 +100,7 @@ def _tidy(warehouse: str) -> None:
 
 def _with_progress(files: "Iterable[Path]", run: "Callable[[Callable[[int, Path], None]], Outcome]") -> "Outcome":
     """Run with a bar of bytes and rows on a terminal, without a word elsewhere."""
-    if not sys.stderr.isatty():
+    if is_quiet() or not sys.stderr.isatty():
         return run(lambda _taken, _path: None)
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
@@ -120,14 +120,13 @@ def _with_progress(files: "Iterable[Path]", run: "Callable[[Callable[[int, Path]
 
 def _say(outcome: "Outcome", intake: "Intake", *, dry_run: bool, format_name: str | None, mapping: str | None) -> None:
     totals, verb = intake.totals, "would add" if dry_run else "added"
-    for path in outcome.unknown:
+    for number, path in enumerate(outcome.unknown):
         from ingest.nothing import why_nothing
 
-        click.echo(why_nothing(path, format_name=format_name, mapping=mapping), err=True)
+        told = why_nothing(path, format_name=format_name, mapping=mapping, again=number > 0)
+        click.echo(f"Warning: {told}", err=True)
     for path in outcome.open_ended:
-        click.echo(
-            f"{path}: the last record isn't complete yet; it is taken once the file has been quiet for 30 s", err=True
-        )
+        say(f"{path}: the last record isn't complete yet; it is taken once the file has been quiet for 30 s")
     for path in outcome.gone:
         click.echo(
             f"Warning: {path} was packed or deleted before it was read; what is left of its family was read", err=True
@@ -139,8 +138,7 @@ def _say(outcome: "Outcome", intake: "Intake", *, dry_run: bool, format_name: st
         click.echo(f"Warning: {records} rejected; see `ingest report rejects`", err=True)
     files = f"{outcome.files:,} file{'s' * (outcome.files != 1)}"
     tables = f", {outcome.tables:,} table{'s' * (outcome.tables != 1)}" if outcome.tables else ""
-    click.echo(
+    say(
         f"{verb} {totals.calls:,} calls and {totals.events:,} events from {files}{tables}"
-        f" ({outcome.bytes / 1e6:,.1f} MB new)",
-        err=True,
+        f" ({outcome.bytes / 1e6:,.1f} MB new)"
     )

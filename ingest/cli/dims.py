@@ -2,7 +2,7 @@
 
 import click
 
-from ingest.cli.options import table_option, warehouse_option
+from ingest.cli.options import say, table_option, warehouse_option
 
 
 @click.command()
@@ -23,4 +23,4 @@ def dims(*, database: str, warehouse: str, tables: tuple[str, ...]) -> None:
     from ingest.dims import take
 
     for name, rows in take(database, tables, Path(warehouse)).items():
-        click.echo(f"{name}: {rows:,} rows", err=True)
+        say(f"{name}: {rows:,} rows")

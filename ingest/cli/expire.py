@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import click
 
-from ingest.cli.options import warehouse_option
+from ingest.cli.options import say, warehouse_option
 
 _AGE = re.compile(r"(\d+)d")
 
@@ -38,4 +38,4 @@ def expire(*, warehouse: str, before: date, yes: bool) -> None:
     if not yes:
         click.confirm(f"Delete all rows from before {before} in {warehouse}?", abort=True, err=True)
     for table, rows in delete(Path(warehouse), before).items():
-        click.echo(f"{table}: {rows:,} rows deleted", err=True)
+        say(f"{table}: {rows:,} rows deleted")

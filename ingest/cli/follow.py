@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ingest.cli.options import formats_of, prices_of, reading_options, table_option, warehouse_option
+from ingest.cli.options import formats_of, is_quiet, prices_of, reading_options, table_option, warehouse_option
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -117,7 +117,7 @@ class _Status:
 
     def __init__(self, follower: "Follower") -> None:
         self._follower = follower
-        self._terminal = sys.stderr.isatty()
+        self._terminal = sys.stderr.isatty() and not is_quiet()
         self._started = self._said = time.monotonic()
         self._rows, self._rows_at, self._rate = 0, self._started, 0.0
 

@@ -54,6 +54,17 @@ def table_option(command: _Command) -> _Command:
     )(command)
 
 
+def is_quiet() -> bool:
+    """Whether `ingest --quiet` was asked for."""
+    return bool(click.get_current_context().find_root().params.get("quiet"))
+
+
+def say(message: str) -> None:
+    """Say on stderr how it went, unless the user wants to read nothing but warnings and errors."""
+    if not is_quiet():
+        click.echo(message, err=True)
+
+
 def formats_of(format_name: str | None, mapping: str | None) -> "Sequence[Format]":
     """Return the formats to read: the one named, the one that a mapping describes, or all.
 

@@ -35,4 +35,5 @@ def repair(*, warehouse: str, yes: bool) -> None:
     if not yes:
         click.confirm("Repair?", abort=True, err=True)
     aside = mend(Path(warehouse), planned)
-    click.echo(f"repaired; what was moved aside is in {aside}; now run follow or backfill again", err=True)
+    again = "now run `ingest follow` or `ingest backfill` again"
+    click.echo(f"repaired; what was moved aside is in {aside}; {again}", err=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ingest.cli.options import prices_of, warehouse_option
+from ingest.cli.options import prices_of, say, warehouse_option
 
 if TYPE_CHECKING:
     import polars as pl
@@ -34,7 +34,7 @@ def reprice(*, warehouse: str, own: str | None, dry_run: bool, form: str | None)
         _print(changed, prices.version)
     verb = "would change" if dry_run else "changed"
     calls = changed["calls"].sum()
-    click.echo(f"{calls:,} computed costs {verb}", err=True)
+    say(f"{calls:,} computed costs {verb}")
 
 
 def _plain(changed: "pl.DataFrame") -> list[dict[str, object]]:
