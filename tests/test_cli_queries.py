@@ -232,6 +232,22 @@ def test_an_export_of_no_warehouse_writes_nothing_and_says_what_to_do(tmp_path, 
     assert not (tmp_path / "x.csv").exists()
 
 
+def test_an_export_to_stdout_is_refused_with_the_command_that_does_it(warehouse, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    assert "ingest sql 'from llm_calls' --format csv" in run("export", "-", "-w", warehouse, code=2).stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", [["export"], ["export", "--report", "tpm"], ["report", "tpm", "-o"]])
+def test_a_place_that_takes_no_files_is_one_clear_line(warehouse, tmp_path, command):
+    (tmp_path / "file").touch()
+    place = tmp_path / "file" / "calls.parquet"
+    result = run(*command, place, "-w", warehouse, code=1)
+
+    assert result.stderr.splitlines()[-1].startswith(f"Error: cannot write {place}: ")
+
+
 def test_a_report_can_be_exported(warehouse, tmp_path):
     run("export", tmp_path / "agents.csv", "--report", "cost-by-agent", "-w", warehouse)
 

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from ingest.cli.completion import report_names
-from ingest.cli.options import warehouse_option
+from ingest.cli.options import say, warehouse_option
 from ingest.cli.question import filter_options, parameter_option, replace, write
 
 
@@ -44,6 +44,8 @@ def export(
     from queries import export as exports
     from queries.database import is_there, why_nothing, zone
 
+    if dest == "-":
+        raise click.UsageError("DEST is a file or a folder; for a pipe, `ingest sql 'from llm_calls' --format csv`.")
     if not is_there(warehouse):
         message = f"no warehouse at {warehouse}: run `ingest follow` or `ingest backfill`, or name it with --warehouse"
         raise click.ClickException(message)
@@ -59,7 +61,7 @@ def export(
         else:
             answer = run(connection, load(report_name, reports.folders(None, warehouse)), **parameters)
             write(answer.with_filters(filters), zone=zone(connection), form=None, output=dest, all_rows=True)
-    click.echo(f"wrote {dest}", err=True)
+    say(f"wrote {dest}")
 
 
 def _check_free(path: Path, *, force: bool) -> None:

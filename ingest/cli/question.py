@@ -82,13 +82,16 @@ def write(answer: "Answer", *, zone: str, form: str | None, output: str | None, 
 
 def replace(path: Path, write_to: Callable[[Path], object]) -> None:
     """Let *write_to* write a file beside *path*, and give it that name only once it is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-        part = Path(folder) / path.name
-        write_to(part)
-        if path.is_dir():
-            path.rename(Path(folder) / "replaced")
-        part.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+            part = Path(folder) / path.name
+            write_to(part)
+            if path.is_dir():
+                path.rename(Path(folder) / "replaced")
+            part.replace(path)
+    except OSError as error:
+        raise click.ClickException(f"cannot write {path}: {error.strerror or error}; choose another place") from error
 
 
 def _bytes(answer: "Answer", form: str, zone: str) -> bytes:
@@ -121,7 +124,9 @@ def _form_of(output: str) -> str:
     try:
         return forms[Path(output).suffix.lower()]
     except KeyError as error:
-        raise click.UsageError(f"{output}: give --format, or an extension of {', '.join(forms)}.") from error
+        raise click.UsageError(
+            f"{output}: choose an extension of {', '.join(forms)} (`ingest report` takes --format too)."
+        ) from error
 
 
 def _pairs(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
