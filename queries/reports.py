@@ -139,7 +139,7 @@ def listing(own: Sequence[Path] = ()) -> Answer:
     """Return name, title and parameters of all reports, as an answer like any other."""
     reports = [load(name, own) for name in names(own)]
     rows = [{"report": r.name, "title": r.title, "parameters": ", ".join(r.parameters)} for r in reports]
-    note = "ingest report NAME --since 7d -p PARAMETER=VALUE; the comment of a report's file explains its parameters"
+    note = "ingest report NAME --since 7d -p PARAMETER=VALUE; ingest report NAME --explain says what they mean"
     return Answer("reports", "Saved reports", {}, pl.DataFrame(rows), [note])
 
 

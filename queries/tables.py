@@ -24,7 +24,10 @@ def table(answer: Answer, console: Console, *, zone: str, rows: int | None = Non
     glyphs = sparks.ASCII if ascii_only else sparks.BLOCKS
     lines = sparks.lines(answer, console.width, glyphs) if console.is_terminal else []
     frame = answer.frame if rows is None else answer.frame.head(max(rows - len(lines), 1))
-    texts = {name: [_shown(name, value, glyphs) for value in frame[name].to_list()] for name in frame.columns}
+    texts = {
+        name: [_writable(_shown(name, value, glyphs), console) for value in frame[name].to_list()]
+        for name in frame.columns
+    }
     measure, bars = sparks.bars(answer, frame.height, glyphs) if console.is_terminal else ("", [])
     if measure:
         texts[measure] = [f"{text} {bar}".strip() for text, bar in zip(texts[measure], bars, strict=True)]
@@ -32,6 +35,7 @@ def table(answer: Answer, console: Console, *, zone: str, rows: int | None = Non
         if isinstance(kind, pl.Datetime):
             texts[name] = _trimmed(texts[name])
     shown = _fitting(texts, console.width)
+    widths = _widths({name: texts[name] for name in shown}, console.width if console.is_terminal else 0)
     grid = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for name in shown:
         grid.add_column(
@@ -39,10 +43,10 @@ def table(answer: Answer, console: Console, *, zone: str, rows: int | None = Non
             justify="right" if frame.schema[name].is_numeric() else "left",
             no_wrap=True,
             overflow="crop" if ascii_only else "ellipsis",
-            max_width=_WIDEST,
+            max_width=widths[name],
         )
     for row in zip(*(texts[name] for name in shown), strict=True):
-        grid.add_row(*(Text(_writable(text, console)) for text in row))
+        grid.add_row(*map(Text, row))
     has_times = any(isinstance(kind, pl.Datetime) for kind in frame.schema.values())
     title = visible(answer.title) + (f" (times in {zone})" if has_times else "")
     console.print(Text(_writable(title, console), style="bold"))
@@ -50,7 +54,8 @@ def table(answer: Answer, console: Console, *, zone: str, rows: int | None = Non
         console.print(Text(_writable(line, console)), no_wrap=True, overflow="crop")
     if frame.height:
         console.print(grid)
-    for line in _footer(answer, len(frame.columns) - len(shown), answer.frame.height - frame.height):
+    hidden = len(frame.columns) - len(shown) if frame.height else 0
+    for line in _footer(answer, hidden, answer.frame.height - frame.height):
         console.print(Text(_writable(line, console), style="dim"))
 
 
@@ -63,10 +68,12 @@ def as_text(answer: Answer, *, zone: str) -> str:
 
 def _footer(answer: Answer, hidden_columns: int, hidden_rows: int) -> list[str]:
     lines = [visible(note) for note in answer.notes]
+    if answer.frame.is_empty():
+        lines.append("no rows")
     if hidden_columns:
-        lines.append(f"{hidden_columns} more columns: --format json, or a wider terminal")
+        lines.append(f"{hidden_columns} more column{'s' * (hidden_columns != 1)}: --json, or a wider terminal")
     if hidden_rows:
-        lines.append(f"{hidden_rows:,} more rows: --format json or --all")
+        lines.append(f"{hidden_rows:,} more row{'s' * (hidden_rows != 1)}: --all, or --json")
     return lines
 
 
@@ -79,6 +86,18 @@ def _fitting(texts: dict[str, list[str]], width: int) -> list[str]:
             break
         shown.append(name)
     return shown
+
+
+def _widths(texts: dict[str, list[str]], width: int) -> dict[str, int]:
+    """Return how wide each column may be: what *width* leaves goes to the columns that are cut, from left to right."""
+    wanted = {name: max(map(len, [name, *column])) for name, column in texts.items()}
+    widths = {name: min(_WIDEST, most) for name, most in wanted.items()}
+    left = width - sum(widths.values()) - _GAP * (len(widths) - 1)
+    for name, most in wanted.items():
+        more = max(min(most - widths[name], left), 0)
+        widths[name] += more
+        left -= more
+    return widths
 
 
 def _shown(name: str, value: object, glyphs: sparks.Glyphs) -> str:
