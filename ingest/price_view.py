@@ -27,8 +27,9 @@ def listing(prices: Prices, provider: str | None, at: datetime) -> list[dict[str
     wanted = provider and (price_match.provider_id(provider) or provider.strip().lower())
     rows = [row for entry in _entries(prices) if not wanted or entry.provider == wanted for row in _now(entry, at)]
     if provider and not rows:
-        near = ", ".join(get_close_matches(provider.lower(), _providers(prices), 5, 0.4)) or "see `ingest prices list`"
-        raise IngestError(f"no prices of provider {provider!r}; nearest: {near}")
+        near = ", ".join(get_close_matches(provider.lower(), _providers(prices), 5, 0.4))
+        hint = f"nearest: {near}" if near else "`ingest prices list` shows all"
+        raise IngestError(f"no prices of provider {provider!r}; {hint}")
     return rows
 
 

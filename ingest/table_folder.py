@@ -82,6 +82,8 @@ def explain(path: Path, error: Exception) -> str:
         return f"no space left for {path}: free some and run the same command again; nothing is lost"
     if isinstance(error, PermissionError) or "os error 13" in text or "ermission denied" in text:
         return f"{path} is not writable: check its owner and mode, or choose another folder with --warehouse"
+    if path.parent.exists() and not path.parent.is_dir():
+        return f"{path.parent} is a file; a warehouse is a folder: name another with --warehouse"
     if not os.path.lexists(path / "_delta_log"):
         return f"no warehouse at {path.parent}: run `ingest follow` or `ingest backfill`, or name it with --warehouse"
     return f"{path} can't be used: {text.split(_TRACE)[0]}"

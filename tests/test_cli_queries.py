@@ -8,9 +8,11 @@ import duckdb
 import polars as pl
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 from warehouses import build, call
 
 from ingest.cli import cli
+from queries import reports, tables
 from queries.cells import cell
 
 
@@ -40,10 +42,31 @@ def test_a_pipe_gets_the_json_envelope(warehouse):
     assert envelope["rows"][0]["total_tokens"] == 1_234_667
 
 
+@pytest.mark.parametrize("flag", ["-j", "--json"])
+def test_every_command_that_prints_rows_takes_a_flag_for_json(warehouse, flag):
+    for command in ["report", "tpm"], ["sql", "from llm_calls"], ["prices", "check"]:
+        assert run(*command, "-w", warehouse, "--format", "json").stdout == run(*command, "-w", warehouse, flag).stdout
+
+
 def test_without_a_name_all_reports_are_listed(warehouse):
     listed = {row["report"] for row in json.loads(run("report", "-w", warehouse).stdout)["rows"]}
 
     assert {"tpm", "tpm-series", "bursts", "burst", "limits", "cost-by-day", "usage", "reconcile"} <= listed
+
+
+@pytest.mark.parametrize(("width", "cut"), [(140, False), (90, True)])
+def test_a_wide_terminal_shows_long_texts_whole(width, cut):
+    screen = io.StringIO()
+    tables.table(reports.listing(), Console(file=screen, force_terminal=True, width=width, color_system=None), zone="")
+
+    assert ("…" in screen.getvalue()) is cut
+    assert max(map(len, screen.getvalue().splitlines()[:-1])) <= width
+
+
+def test_a_table_without_rows_says_so(warehouse):
+    shown = run("report", "execution", "-w", warehouse, "--format", "table").stdout
+
+    assert shown.splitlines()[1:] == ["no rows"]
 
 
 def test_a_table_shows_numbers_as_people_read_them_and_nothing_that_a_terminal_obeys(warehouse):

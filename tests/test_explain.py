@@ -198,6 +198,16 @@ def test_a_folder_is_no_line(tmp_path):
     assert "is a folder" in result.output
 
 
+def test_an_empty_file_says_so(tmp_path):
+    (tmp_path / "m.log").touch()
+    result = explain(tmp_path / "m.log")
+
+    assert (result.exit_code, result.stderr) == (
+        1,
+        f"Error: {tmp_path / 'm.log'} is empty: there is no line to explain\n",
+    )
+
+
 def test_a_line_that_needs_earlier_ones_says_so():
     line = (FIXTURES / "codex" / "rollout.jsonl").read_text().splitlines()[4]
 

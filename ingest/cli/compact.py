@@ -1,18 +1,17 @@
 """`ingest compact`: few files, a short log."""
 
 import json
-import sys
 from dataclasses import asdict
 
 import click
 
-from ingest.cli.options import warehouse_option
+from ingest.cli.options import form_option, wants_json, warehouse_option
 
 
 @click.command()
 @warehouse_option
 @click.option("--if-crowded", is_flag=True, help="Leave days alone that have few small files.")
-@click.option("--format", "form", type=click.Choice(["table", "json"]), help="Table on a terminal, else JSON.")
+@form_option
 def compact(*, warehouse: str, if_crowded: bool, form: str | None) -> None:
     """Merge small files, shorten the logs of the tables, and remove files that nothing needs any more.
 
@@ -31,7 +30,7 @@ def compact(*, warehouse: str, if_crowded: bool, form: str | None) -> None:
         if if_crowded:
             return
         raise
-    if (form or ("table" if sys.stdout.isatty() else "json")) == "json":
+    if wants_json(form):
         click.echo(json.dumps([asdict(each) for each in done], indent=2))
         return
     for each in done:

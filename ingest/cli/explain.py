@@ -30,7 +30,7 @@ _A_PATH = re.compile(r"[^\s{}\[\]\"'=]*(?:[./\\][^\s{}\[\]\"'=]*)+")
 @click.argument("file_or_line")
 @click.option("--format", "format_name", metavar="NAME", help="Read only this format, instead of any known one.")
 @click.option("--mapping", type=click.Path(exists=True, dir_okay=False), help="TOML file that describes a log.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON array instead of tables.")
+@click.option("-j", "--json", "as_json", is_flag=True, help="One JSON array instead of tables.")
 def explain(*, file_or_line: str, format_name: str | None, mapping: str | None, as_json: bool) -> None:
     """Show how a line is read: format, fields, columns, or why it is rejected.
 
@@ -141,7 +141,7 @@ def _head(path: Path) -> bytes:
 
 def _nothing(name: str, data: bytes, mapping: str | None) -> str:
     if not data.strip(b"\0 \t\r\n"):
-        return f"{name} is empty: there is no line to explain yet"
+        return f"{name} is empty: there is no line to explain"
     line = data.split(b"\n", 1)[0].decode("utf-8", "replace")
     if mapping:
         from ingest.mappings import unmatched

@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -52,6 +53,23 @@ def table_option(command: _Command) -> _Command:
         metavar="NAME",
         help="Table of a database to read, instead of all known ones. Repeatable.",
     )(command)
+
+
+def json_option(command: _Command) -> _Command:
+    """Add `-j`, a short way to write `--format json`, passed as `form` too."""
+    return click.option("-j", "--json", "form", flag_value="json", help="Short for --format json.")(command)
+
+
+def form_option(command: _Command) -> _Command:
+    """Add `--format table|json` and `-j`, passed as `form`, which `wants_json` reads."""
+    choice = click.Choice(["table", "json"])
+    option = click.option("--format", "form", type=choice, help="Default: table on a terminal, json in a pipe.")
+    return option(json_option(command))
+
+
+def wants_json(form: str | None) -> bool:
+    """Whether to print JSON: asked for by *form*, or because nobody looks on."""
+    return (form or ("table" if sys.stdout.isatty() else "json")) == "json"
 
 
 def is_quiet() -> bool:

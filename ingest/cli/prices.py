@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ingest.cli.options import prices_of, warehouse_option
+from ingest.cli.options import form_option, prices_of, say, wants_json, warehouse_option
 
 if TYPE_CHECKING:
     import polars as pl
@@ -21,7 +21,7 @@ _DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 
 def _shared(command: _Command) -> _Command:
     for option in (
-        click.option("--format", "form", type=click.Choice(["table", "json"]), help="Table on a terminal, else JSON."),
+        form_option,
         click.option(
             "--prices",
             "own",
@@ -64,35 +64,37 @@ def list_prices(
 def show(  # noqa: PLR0913 # one parameter an option
     *, model: str, warehouse: str, own: str | None, form: str | None, provider: str | None, at: datetime | None
 ) -> None:
-    """Show what MODEL costs, in USD per million tokens: since when, at what hours, from what length of prompt.
+    """Show what MODEL costs, in USD per million tokens.
 
-    The last line that holds at a call's time counts. Exit code 1 when there is no price.
+    With since when, at what hours of the day, and from what length of prompt. The last line that holds at a call's
+    time counts. Exit code 1 when there is no price.
     """
     from ingest.price_view import find, periods
 
     table = prices_of(own, warehouse)
     entry = find(table, provider, model)
     rows = periods(entry, _utc(at))
-    if _is_table(form):
-        click.echo(f"{entry.model} at {entry.provider or 'any provider'}, from {entry.origin} ({table.version})")
-        _print(rows, "table")
-    else:
+    if wants_json(form):
         about = {"provider": entry.provider, "model": entry.model, "origin": entry.origin, "version": table.version}
         click.echo(_json({**about, "prices": rows}))
+    else:
+        click.echo(f"{entry.model} at {entry.provider or 'any provider'}, from {entry.origin} ({table.version})")
+        _print(rows, "table")
 
 
 @prices.command
 @_shared
 @click.pass_context
 def check(context: click.Context, *, warehouse: str, own: str | None, form: str | None) -> None:
-    """Say which models of the warehouse have no price now, with their calls and tokens. Exit code 3 when some have.
+    """Say which models of the warehouse have no price now.
 
-    Calls that were logged with a cost, or without tokens, need no price.
+    Their calls and tokens are counted; exit code 3 when there are any. Calls that were logged with a cost, or without
+    tokens, need no price.
     """
     from ingest.price_view import unpriced
 
     found = unpriced(_calls(warehouse), prices_of(own, warehouse))
-    _print(found.to_dicts(), form)
+    _print(found.to_dicts(), form, "every call has a price, or needs none")
     if found.height:
         calls = found["calls"].sum()
         click.echo(f"{calls:,} calls have no price: add their models to {warehouse}/prices.toml", err=True)
@@ -102,13 +104,15 @@ def check(context: click.Context, *, warehouse: str, own: str | None, form: str 
 @prices.command
 @_shared
 def diff(*, warehouse: str, own: str | None, form: str | None) -> None:
-    """Show what today's prices would change: computed costs per model, as stored and as they would be now.
+    """Show what today's prices would change in stored costs.
 
-    Nothing is written, and costs that were logged play no part.
+    Per model: the computed costs as stored, and as they would be now. Nothing is written, and costs that were logged
+    play no part.
     """
     from ingest.price_view import differences
 
-    _print(differences(_calls(warehouse), prices_of(own, warehouse)).to_dicts(), form)
+    rows = differences(_calls(warehouse), prices_of(own, warehouse)).to_dicts()
+    _print(rows, form, "no computed cost would change")
 
 
 def _calls(warehouse: str) -> "pl.LazyFrame":
@@ -126,21 +130,18 @@ def _utc(at: datetime | None) -> datetime | None:
     return at and at.replace(tzinfo=UTC)
 
 
-def _is_table(form: str | None) -> bool:
-    return (form or ("table" if sys.stdout.isatty() else "json")) == "table"
-
-
 def _json(value: object) -> str:
     return json.dumps(
         value, indent=2, ensure_ascii=False, default=lambda v: float(v) if isinstance(v, Decimal) else str(v)
     )
 
 
-def _print(rows: Sequence[Mapping[str, Any]], form: str | None) -> None:
-    if not _is_table(form):
+def _print(rows: Sequence[Mapping[str, Any]], form: str | None, nothing: str = "no prices") -> None:
+    if wants_json(form):
         click.echo(_json(rows))
         return
     if not rows:
+        say(nothing)
         return
     from rich import box
     from rich.console import Console

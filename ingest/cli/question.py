@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ingest.cli.completion import parameters
+from ingest.cli.options import json_option
 
 if TYPE_CHECKING:
     from queries.reports import Answer
@@ -38,6 +39,7 @@ _FILTERS = [
 
 _OUTPUT = [
     click.option("--format", "form", type=click.Choice(FORMATS), help="Default: table on a terminal, json in a pipe."),
+    json_option,
     click.option("-o", "--output", metavar="FILE", help="Write to FILE; its extension says the format."),
     click.option("--all", "all_rows", is_flag=True, help="Show all rows of a table, not just a screen of them."),
 ]

@@ -1,13 +1,12 @@
 """`ingest reprice`: other prices for stored calls."""
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ingest.cli.options import prices_of, say, warehouse_option
+from ingest.cli.options import form_option, prices_of, say, wants_json, warehouse_option
 
 if TYPE_CHECKING:
     import polars as pl
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 @warehouse_option
 @click.option("--prices", "own", type=click.Path(exists=True, dir_okay=False), help="TOML file with your own prices.")
 @click.option("--dry-run", is_flag=True, help="Show the difference; write nothing.")
-@click.option("--format", "form", type=click.Choice(["table", "json"]), help="Table on a terminal, else JSON.")
+@form_option
 def reprice(*, warehouse: str, own: str | None, dry_run: bool, form: str | None) -> None:
     """Compute the cost of all stored calls again, and show what that changes per model.
 
@@ -28,7 +27,7 @@ def reprice(*, warehouse: str, own: str | None, dry_run: bool, form: str | None)
 
     prices = prices_of(own, warehouse)
     changed = reprice_warehouse(Path(warehouse), prices, write=not dry_run)
-    if (form or ("table" if sys.stdout.isatty() else "json")) == "json":
+    if wants_json(form):
         click.echo(json.dumps({"pricing_version": prices.version, "models": _plain(changed)}, indent=2))
     else:
         _print(changed, prices.version)

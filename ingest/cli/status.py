@@ -1,12 +1,11 @@
 """`ingest status`: what has been read, and what is behind."""
 
 import json
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from ingest.cli.options import warehouse_option
+from ingest.cli.options import form_option, wants_json, warehouse_option
 
 if TYPE_CHECKING:
     import polars as pl
@@ -20,7 +19,7 @@ _PATH_WIDTH = 40
 
 @click.command()
 @warehouse_option
-@click.option("--format", "form", type=click.Choice(["table", "json"]), help="Table on a terminal, else JSON.")
+@form_option
 def status(*, warehouse: str, form: str | None) -> None:
     """Show each source: bytes ingested and behind, rows, rejects, first and last call; and the warehouse's size."""
     from ingest.status import sizes, sources
@@ -28,7 +27,7 @@ def status(*, warehouse: str, form: str | None) -> None:
 
     opened = Warehouse(warehouse)
     found, tables = sources(opened), sizes(opened)
-    if (form or ("table" if sys.stdout.isatty() else "json")) == "json":
+    if wants_json(form):
         click.echo(_json(warehouse, found, tables))
     else:
         _print(warehouse, found, tables)
@@ -56,6 +55,6 @@ def _print(warehouse: str, found: "pl.DataFrame", tables: "list[TableSize]") -> 
     rows = rows.drop(name for name in ("note",) if rows[name].null_count() == rows.height)
     table(Answer("status", f"Sources of {warehouse}", {}, rows), console, zone="UTC")
     for size in tables:
-        console.print(
-            f"{size.table}: {size.rows:,} rows in {size.files:,} files, {size.bytes / 1e6:,.2f} MB", style="dim"
-        )
+        files = f"{size.files:,} file{'s' * (size.files != 1)}"
+        line = f"{size.table}: {size.rows:,} rows in {files}, {size.bytes / 1e6:,.2f} MB"
+        console.print(line, style="dim", highlight=False)

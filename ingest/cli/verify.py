@@ -5,13 +5,13 @@ import sys
 
 import click
 
-from ingest.cli.options import warehouse_option
+from ingest.cli.options import form_option, wants_json, warehouse_option
 
 
 @click.command()
 @warehouse_option
 @click.option("--no-sources", is_flag=True, help="Don't read the logs again.")
-@click.option("--format", "form", type=click.Choice(["table", "json"]), help="Words on a terminal, else JSON.")
+@form_option
 def verify(*, warehouse: str, no_sources: bool, form: str | None) -> None:
     """Check logs, files, ledger, offsets and row counts, and the sources that still exist, byte by byte.
 
@@ -22,7 +22,7 @@ def verify(*, warehouse: str, no_sources: bool, form: str | None) -> None:
     from ingest.verify import verify as check
 
     verdict = check(Path(warehouse), read_sources=not no_sources)
-    if (form or ("table" if sys.stdout.isatty() else "json")) == "json":
+    if wants_json(form):
         click.echo(json.dumps({"good": verdict.good, **vars(verdict)}, indent=2))
     else:
         click.echo("looked at " + ", ".join(f"{count:,} {what}" for what, count in verdict.checked.items()))
