@@ -1,9 +1,7 @@
 """When a file can't grow any more, so that a last line without its end counts as a line."""
 
 import time
-from pathlib import Path
 
-from ingest.sources import member
 from ingest.streams import PlainStream, Stream
 
 QUIET_SECONDS = 30.0
@@ -20,8 +18,3 @@ def is_sealed(stream: Stream, *, quiet_seconds: float) -> bool:
 def quiet_seconds(stream: Stream) -> float:
     """Return how long ago the file was written, by its own time stamp; nothing for one in the future, or no file."""
     return max(0.0, time.time() - stream.opened.st_mtime) if stream.opened else 0.0
-
-
-def is_retired(path: Path) -> bool:
-    """Tell whether *path* is a rotated generation: a newer one has its name, or it has none."""
-    return not member(path).live or not path.exists()

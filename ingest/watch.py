@@ -75,11 +75,6 @@ class Wakeups(FileSystemEventHandler):
         self._wake.clear()
         return not self._stop
 
-    @property
-    def stopped(self) -> bool:
-        """Whether `stop` was called."""
-        return self._stop
-
     def stop(self) -> None:
         """End this wait and all later ones; may be called from a signal handler."""
         self._stop = True
