@@ -1,4 +1,4 @@
-"""Blocks that are parsed beside what comes before them, each as if that changed no context."""
+"""Blocks that are parsed while those before them still are, each as if those changed no context."""
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor

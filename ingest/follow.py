@@ -29,7 +29,7 @@ COMMIT_BYTES = 256 << 20
 """Bytes that are read before their offsets are committed, however few rows they hold."""
 
 REMEMBER_SECONDS = 30.0
-"""How often the offset of a source is committed that grows without yielding rows."""
+"""How often the offset of a source that grows without yielding rows is committed."""
 
 MAX_OPEN = 512
 """How many idle files are kept open; a file that was rotated or unlinked stays open until it is sealed."""
@@ -38,7 +38,7 @@ MAX_JOINT = 256
 """How many new files are open at once to be parsed together."""
 
 FEW = 8
-"""So many new files are read one by one."""
+"""Up to this many new files are read one by one; more are parsed together."""
 
 TURN_SECONDS = 0.5
 """How long files are read before what is due is committed, and before somebody may ask to stop."""

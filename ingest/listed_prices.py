@@ -1,4 +1,4 @@
-"""What genai-prices says of the models that were asked for, kept between runs: to import it takes 0.2 s.
+"""What genai-prices says of the models that were asked for, kept between runs: importing it takes 0.2 s.
 
 The file holds nothing that isn't in the installed table: without it, everything is as before, only later.
 """
@@ -64,7 +64,7 @@ class Listed:
 
 
 def usual_file() -> Path | None:
-    """Return the file in the user's folder for such things (XDG); None when there is no such user."""
+    """Return the file in the user's cache folder (`$XDG_CACHE_HOME`, else `~/.cache`); None without a home."""
     try:
         folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
     except RuntimeError:

@@ -67,7 +67,7 @@ def compact(
 ) -> list[Compacted]:
     """Merge the small files of each day that has *fewest*, asked for that day, or more; then tidy up.
 
-    Where time runs faster than the clock, *pace* says how many times: what is kept for a while is kept for less.
+    *pace* is for simulations, in which time runs so many times faster: what is kept for a while is kept for less.
 
     Raises:
         BusyError: Another process is at it.

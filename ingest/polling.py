@@ -20,7 +20,7 @@ from parsers.known_tables import KNOWN, Known, by_columns, lacking, recognise
 log = logging.getLogger(__name__)
 
 SHARE = 10
-"""A table is left alone for so many times as long as the last look at it took."""
+"""After a look, a table is left alone for this many times as long as the look took."""
 
 _LONGEST_PAUSE = 60.0
 

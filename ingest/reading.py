@@ -1,4 +1,4 @@
-"""The next bytes of a source → rows: blocks of whole records, those that follow being parsed beside the first."""
+"""The next bytes of a source → rows: blocks of whole records, the blocks that follow being parsed meanwhile."""
 
 import polars as pl
 

@@ -1,6 +1,6 @@
 """A SQLite file, read while others write it: opened read-only, every statement one short transaction.
 
-Writers wait for nobody then, and the write-ahead log can be truncated.
+So writers never wait for us, and the write-ahead log can be truncated.
 """
 
 import sqlite3

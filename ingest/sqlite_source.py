@@ -1,6 +1,6 @@
 """Tables of SQLite files, read while the application writes them.
 
-The file is opened read-only; each read is one short transaction, so that writers wait for nobody and the write-ahead
+The file is opened read-only; each read is one short transaction, so writers never wait for us and the write-ahead
 log can be truncated. SQLite has one writer at a time, so rows of a numbered table appear in the order of their numbers:
 its position is the last number plus one. Other tables (text keys, or rows that change) are read by the time of their
 rows: the position is that time in microseconds since 1970. Times are not the order in which rows appear, so the first

@@ -5,9 +5,9 @@
     {"event": "STEP_RETRY", "payload": {"run_id": "0b0f", "step_id": "draft", "attempt": 1, "next_attempt": 2, …}}
 
 `LLM_SUCCESS` and `LLM_ERROR` are calls, `LLM_START` is an event `call_started`. `usage` is the provider's own object,
-or null. `created_at` and `ts_source` are NULL: who reads the file knows better than the log. The text around these
-lines, totals of a run among it, is nobody's. Of the debug events `STEP_RETRY` (`attempt` is the one that failed) and
-`STEP_DEGRADED` are read.
+or null. `created_at` and `ts_source` are NULL: the log has no times, so whoever reads the file supplies one. The text
+around these lines, including the totals of a run, is ignored. Of the debug events, `STEP_RETRY` (`attempt` is the one
+that failed) and `STEP_DEGRADED` are read.
 """
 
 import polars as pl

@@ -1,7 +1,7 @@
-"""agentic-runtime's table `steps` (SQLite `runtime.db`): one row a step, which may be many calls.
+"""agentic-runtime's table `steps` (SQLite `runtime.db`): one row per step, which may be many calls.
 
-Columns came over time: first there was no usage, then `token_usage_json`, later `model_name` and `cost_usd`. The usage
-is a sum over the turns of the step by each provider's own keys, so a step that used two providers adds both.
+Columns were added over time: at first there was no usage, then `token_usage_json`, later `model_name` and `cost_usd`.
+The usage is a sum over the turns of the step by each provider's own keys, so a step that used two providers adds both.
 `model_name` is the model of the last turn. Only steps that called a model and have ended are rows: those of agents
 (once called `model`), and whatever has usage. A failed step has lost its usage: NULL. `latency_ms` covers the whole
 step, its tools included, and `attempt` is how many it took. `grain` in `metadata` is `step`.

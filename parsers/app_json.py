@@ -9,10 +9,11 @@ Times are ISO 8601 or a number since 1970 whose size gives its unit away; withou
 when the line was written, hence when the call finished. A latency counts if its name or its text gives the unit: zap
 writes bare seconds, slog nanoseconds, pino milliseconds, all under the same names.
 
-A line that sums up calls (`app_json_names.SUMS`), such as the result of a run, is none.
+A line that sums up several calls (`app_json_names.SUMS`), such as the result of a run, is not a call itself.
 
-Names don't say whether the prompt includes the cache. It is taken to (OpenAI's way), unless more is cached than asked,
-or the cache is counted under the names of Anthropic's API. Responses are taken to include reasoning.
+Names don't say whether the prompt includes the cache. It is assumed to, as OpenAI counts, unless more tokens are cached
+than the prompt has, or the cache is counted under the names of Anthropic's API. Responses are assumed to include
+reasoning.
 """
 
 import re

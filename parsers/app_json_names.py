@@ -1,11 +1,11 @@
-"""The names that applications give to the fields of an LLM call when they log JSON lines: data, no code.
+"""The names that applications give to the fields of an LLM call when they log JSON lines: data, not code.
 
 For each field of `calls.FIELDS` the keys that mean it, best first. They are looked for at the top of a record and in
 the objects of `CONTAINERS`. Keys of one unit stand under their own name (`latency_s`).
 """
 
 SUMS = ("ide", "jobs", "num_turns", "llm_calls", "total_calls", "modelUsage")
-"""Keys of records that sum up several calls, such as the result of a run or of a session: these are no calls."""
+"""Keys of records that sum up several calls, such as the result of a run or of a session: these are not calls."""
 
 CONTAINERS = ("", "usage.", "llm.", "extra.", "fields.", "llm.usage.")
 """Where the keys are: loggers put an application's fields at the top, below `extra` (Python) or `fields` (Rust)."""

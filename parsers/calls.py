@@ -157,7 +157,7 @@ def _reason(meaning: Meaning, have: Sequence[str]) -> pl.Expr:
         names = (needed,) if isinstance(needed, str) else needed
         absent = pl.all_horizontal(pl.lit(value=True), *(pl.col(name).is_null() for name in names if name in have))
         if set(names) <= set(COUNTS):
-            absent &= ~pl.col("_failed")  # a call that failed has often no counts
+            absent &= ~pl.col("_failed")  # a failed call often has no counts
         reasons.append(pl.when(absent).then(pl.lit("no " + " or ".join(f"`{name}`" for name in names))))
     return pl.coalesce(*reasons, pl.lit(None, dtype=pl.String))
 
@@ -165,8 +165,8 @@ def _reason(meaning: Meaning, have: Sequence[str]) -> pl.Expr:
 def _tokens(meaning: Meaning, have: Sequence[str]) -> dict[str, pl.Expr]:
     """Return the schema's token columns.
 
-    More cached than asked is impossible where the prompt includes the cache: then the application logged a count
-    without it, as many do with Anthropic's. A failed call that counts zero on both sides was not measured.
+    Where the prompt includes the cache, more cached tokens than prompt tokens are impossible: the application then
+    logged a count without the cache, as many do for Anthropic. A failed call with zero on both sides was not measured.
     """
 
     def typed(name: str) -> pl.Expr:

@@ -11,7 +11,7 @@ model is that of the latest turn context, the session that of the first session 
 begins with its own session line; those that it copied from its parent follow.)
 
 `last_token_usage` is the call. Where it is missing, the call is the growth of the running total. The event is repeated
-while nothing new was used: where the total is as before, it is no call, nor is one without `info`.
+while nothing new is used: one whose total is unchanged is not a call, nor is one without `info`.
 
 A fork copies the events of its parent, and writes them with its own time. They are told by the running total:
 `dedupe_key` is `codex:<root>:<totals>:<call>`, where the root is the session that the latest session line names as its
@@ -104,7 +104,7 @@ def _carried(fields: pl.DataFrame, context: Context) -> pl.DataFrame:
 
 
 def _since(counted: pl.DataFrame) -> pl.DataFrame:
-    """Return the calls: the last usage, else the growth of the totals; all of them where they began anew."""
+    """Return the calls: the last usage, else how much the totals grew, or the totals themselves after a reset."""
     before = pl.col("before").str.split_exact("-", len(_COUNTS) - 1)
     growth = {}
     for i, name in enumerate(_COUNTS):

@@ -54,12 +54,12 @@ def unfold(rows: pl.DataFrame, usage: str) -> pl.DataFrame:
 
 
 def unfolded(field: str) -> pl.Expr:
-    """Return what reads a field after `unfold`."""
+    """Return the expression that reads *field* after `unfold`."""
     return pl.col(f"usage_{field}")
 
 
 def tokens(get: Get, *, zeros_left_out: bool = False) -> dict[str, pl.Expr]:
-    """Return the token columns of the schema. *zeros_left_out*: of input and output, what is absent is zero."""
+    """Return the token columns of the schema. With *zeros_left_out*, an absent input or output is zero."""
     asked, answered, total = get("input"), get("output"), get("total")
     read, write, thought = get("cache_read"), get("cache_write"), get("thought")
     if zeros_left_out:

@@ -1,8 +1,8 @@
 """Rows of a CSV file: where they begin, as a quoted field may hold line ends, and their cells.
 
 A row that is cut short inside quotes, or a stray quote, must not swallow the rows after it: a quoted field that isn't
-closed properly (a separator or the row's end follows the quote) within `LONGEST` bytes is no such field, and its line
-is a row by itself.
+closed properly (a separator or the row's end follows the quote) within `LONGEST` bytes is not taken for one, and its
+line is a row by itself.
 """
 
 import csv

@@ -40,7 +40,8 @@ class Field:
 class Explanation:
     """What became of a record.
 
-    `format` took it: None if nobody did, empty if it is not known who. `rows` are what it gave, `reason` why it failed.
+    `format` is the one that took it: None if none did, empty if it isn't known which. `rows` are what the record gave,
+    `reason` is why it failed.
     """
 
     line: str
@@ -181,7 +182,7 @@ def _line_fields(line: str, format_: Format, context: Mapping[str, str], rows: t
     def read(lines: Sequence[str]) -> list[list[_Row]]:
         numbers = range(len(lines))
         frame = pl.DataFrame({"line": lines, "source_offset": numbers, "source_end": numbers}, schema=RECORDS)
-        # A record must not be context for the next: they are one and the same.
+        # All are variants of one record, so none may be context for the next.
         parts = [frame] if format_.sets_context is None else [frame.slice(i, 1) for i in range(len(frame))]
         found: list[list[_Row]] = [[] for _ in lines]
         for part in parts:
@@ -210,7 +211,7 @@ def _merged(fields: Sequence[Field]) -> tuple[Field, ...]:
 
 
 def _by_number(parsed: Parsed, count: int) -> list[list[_Row]]:
-    """Return the rows of each record, which has its number for an offset."""
+    """Return the rows of each record; a record's `source_offset` is its number here."""
     found: list[list[_Row]] = [[] for _ in range(count)]
     for frame in (frame for frame in (parsed.calls, parsed.events) if not frame.is_empty()):
         for number, row in zip(frame["source_offset"].to_list(), _plain(frame), strict=True):

@@ -5,7 +5,7 @@
 
 `request_created_at` is when the call began, `latency` is in milliseconds: it finished that much later. `status` is
 the HTTP code. Whether prompts include the cache isn't documented: they are taken to, as OpenAI counts, unless more was
-read from the cache than asked.
+read from the cache than the prompt has.
 """
 
 import polars as pl

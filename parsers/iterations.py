@@ -1,4 +1,4 @@
-"""What a response of Anthropic's cost beside itself: inferences that its usage lists but doesn't count.
+"""Inferences that the usage of an Anthropic response lists but doesn't count: advisers and compactions.
 
     "usage":{"input_tokens":2,"output_tokens":491,"iterations":[{"type":"message","input_tokens":1,"output_tokens":45},
      {"type":"advisor_message","model":"claude-opus-4-7","input_tokens":159419,"output_tokens":7805},

@@ -1,4 +1,4 @@
-"""Many whole small sources → rows of each: parsed as one block, since the cost of planning a block is the same for any.
+"""Many whole small sources → rows of each: parsed as one block, since planning one costs the same whatever its size.
 
 What depends on other lines of its own source stays out: a source with a line that sets a context, with a record that
 may span lines, or with a header that names the format must be parsed alone.

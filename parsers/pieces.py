@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any, Generic, TypeVar
 
 _MOST = 400
-"""Pieces of one record that are tried."""
+"""How many pieces of one record are tried, at most."""
 
 _NANOSECONDS = 10**15
 _TEXT = re.compile(
@@ -99,7 +99,7 @@ def of_row(row: Mapping[str, str | None]) -> list[Piece[dict[str, str | None]]]:
 
 
 def _others(value: Any) -> list[Any]:
-    """Return values like *value*, so that some of them are what it could have been."""
+    """Return other values of the same kind as *value*, some of which the record could have held instead."""
     if isinstance(value, bool):
         return [not value]
     if isinstance(value, int | float):

@@ -1,4 +1,4 @@
-"""Text of unknown writing → typed values: times, durations and counts, each with a check that it can be one.
+"""Text in any notation → typed values: times, durations and counts, each checked for being plausible.
 
 Sources write the same thing in many ways: epoch seconds, milliseconds or nanoseconds, numbers as strings, `1.5s`. What
 doesn't pass the check is NULL.
@@ -98,7 +98,7 @@ def _iso(text: pl.Expr, zone: str) -> pl.Expr:
 
 
 def _localised(naive: pl.Expr, zone: str) -> pl.Expr:
-    """Read *naive* as a wall clock in *zone*: of an hour that came twice the first, one that never came is NULL."""
+    """Read *naive* as a wall clock in *zone*: the first of an hour that occurs twice, NULL in one that is skipped."""
     return naive.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC")
 
 

@@ -10,7 +10,7 @@
 
 The body is looked for at the top and under `response`, `response.body` (OpenAI batches), `body`, `data`, `result`,
 `result.message` (Anthropic batches). What surrounds it may give the time (`timestamp`, `ts`, `time`, `@timestamp`), the
-latency and the session. What each provider counts inside what is known to `usage`. `created` is when the response
+latency and the session. Which of a provider's counts include which is known to `usage`. `created` is when the response
 began: it stands for the finish only where nothing else does.
 
 A response of OpenAI's that failed often has no usage: it is a failed call without counts.

@@ -1,4 +1,4 @@
-"""A shape: where JSON records keep what, and what it means. Most formats of JSON lines are no more than one."""
+"""A shape: where JSON records keep their fields, and what these mean. Most formats of JSON lines are nothing more."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

@@ -75,7 +75,7 @@ def parsed(
     events: pl.DataFrame | None = None,
     context: Context | None = None,
 ) -> Parsed:
-    """Return what a format made of its records; what it made none of is empty."""
+    """Return what a format made of its records; the kinds of rows that it made none of are empty."""
     none = pl.DataFrame(schema={"source_offset": pl.Int64})
     refused = pl.concat(rejects) if rejects else pl.DataFrame(schema=REJECTED)
     return Parsed(none if calls is None else calls, none if events is None else events, refused, context or {})

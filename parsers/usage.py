@@ -1,4 +1,4 @@
-"""A provider's usage object → tokens: the one place that knows what each provider counts inside what.
+"""A provider's usage object → tokens: the one place that knows which counts include which.
 
 | family | read from | prompt includes the cache | response includes reasoning |
 | --- | --- | --- | --- |

@@ -130,7 +130,7 @@ def looked_up(value: pl.Expr, rule: Callable[[pl.Expr], pl.Expr], dtype: pl.Data
 
 
 _MOST = 4096
-"""Names that are remembered for each rule; of more, none is."""
+"""How many values are remembered for each rule; beyond that, new ones are worked out each time."""
 
 _remembered: dict[Callable[[pl.Expr], pl.Expr], dict[Any, Any]] = {}
 

@@ -44,7 +44,7 @@ def connect(  # noqa: PLR0913 - a filter each
 
     *since* and *until* are dates, times or ages (`24h`, `7d`); an *until* date includes that day. *tz* is the zone of
     minutes, hours and days, by default the system's. A folder without tables is an empty warehouse. With *serving*, the
-    SQL that will be asked, only views that it names are there, and those that they use: a fifth of a small report.
+    SQL that will be asked, only the views that it reaches are created: a fifth of a small report went into the others.
     """
     connection = duckdb.connect(config={"python_enable_replacements": "false"})
     local = zone_called(tz or zone(connection))
@@ -116,7 +116,7 @@ def _create_views(connection: duckdb.DuckDBPyConnection, folder: Traversable, se
 
 
 def _reached(sql: str, scripts: Mapping[str, str]) -> set[str]:
-    """Return the names of the *scripts* that *sql* needs: what it names, what that names, and the first ten always.
+    """Return the names of the *scripts* that *sql* reaches, directly or through others; those of the base views always.
 
     A script is called `<number>_<what it creates>.sql`.
     """

@@ -19,7 +19,7 @@ def frame(relation: duckdb.DuckDBPyRelation) -> pl.DataFrame:
     if len(set(names)) < len(names) or any("INTERVAL" in kind for kind in kinds):
         columns = [
             f'#{number}{"::varchar" * ("INTERVAL" in kind)} as "{name.replace(chr(34), chr(34) * 2)}"'
-            for number, (name, kind) in enumerate(zip(_unlike(names), kinds, strict=True), 1)
+            for number, (name, kind) in enumerate(zip(_distinct(names), kinds, strict=True), 1)
         ]
         relation = relation.project(", ".join(columns))
     try:
@@ -33,8 +33,8 @@ def create(connection: duckdb.DuckDBPyConnection, name: str, rows: pl.DataFrame)
     connection.from_arrow(Stream(rows)).create(name)
 
 
-def _unlike(names: list[str]) -> list[str]:
-    """Return *names*, those that were there before with a number behind them."""
+def _distinct(names: list[str]) -> list[str]:
+    """Return *names* made distinct: one that was there before gets a number behind it."""
     found: list[str] = []
     for name in names:
         number, free = 0, name

@@ -10,14 +10,14 @@ import click
 
 from ingest.errors import IngestError
 
-# Memory that Polars has freed goes back to the system after five seconds. Its own half second takes a tenth more time,
-# as every block of a log needs what the last one gave back. Its allocator reads this once, when Polars is imported.
+# Have Polars keep freed memory for five seconds instead of half a second: every block of a log needs what the last one
+# freed, and asking the system for it again takes a tenth of the time. Its allocator reads this once, when imported.
 os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:5000,muzzy_decay_ms:0")
 
-# NumPy's linear algebra, of which nothing here needs any, would start a thread that spins for 0.1 s.
+# Nothing here uses NumPy's linear algebra, which would start a thread that spins for 0.1 s.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-# Imports and expressions make many objects and hardly any garbage: looking for it as often as usual takes 60 ms.
+# Imports and expressions make many objects and hardly any garbage: to collect it at the default rate would take 60 ms.
 gc.set_threshold(20_000, 50, 50)
 
 COMMANDS = {
@@ -40,7 +40,7 @@ COMMANDS = {
 
 
 class _Root(click.Group):
-    """Imports a command when it is used; shows our own errors as one line, and lets bugs keep their trace."""
+    """Imports a command when it is used; shows our own errors as one line, and lets bugs keep their traceback."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)

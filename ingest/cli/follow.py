@@ -36,7 +36,12 @@ LOG_SECONDS = 60
     metavar="SECONDS",
     help="Longest time from a line being written to its commit.",
 )
-@click.option("--watch", type=click.Choice(["auto", "poll"]), default="auto", help="Use file events, or only look.")
+@click.option(
+    "--watch",
+    type=click.Choice(["auto", "poll"]),
+    default="auto",
+    help="auto: file events and regular looks; poll: only looks.",
+)
 @click.option("--strict", is_flag=True, help="Exit with 4 when a record was rejected.")
 def follow(  # noqa: PLR0913 # one parameter an option
     *,
@@ -54,8 +59,8 @@ def follow(  # noqa: PLR0913 # one parameter an option
     """Follow files, folders and globs as they grow and are rotated; stop with Ctrl-C.
 
     What is there already is read first, rotated generations included. A file that doesn't exist yet is waited for.
-    Restarted, it goes on where it stopped. Quote globs, so that files of tomorrow count too. Known tables of databases
-    (SQLite files, PostgreSQL URLs) are asked for new rows again and again.
+    Restarted, it goes on where it stopped. Quote globs, so that files that appear later match too. Known tables of
+    databases (SQLite files, PostgreSQL URLs) are asked for new rows again and again.
 
     \b
       ingest follow .maestro/logs/maestro.log

@@ -68,7 +68,7 @@ def form_option(command: _Command) -> _Command:
 
 
 def wants_json(form: str | None) -> bool:
-    """Whether to print JSON: asked for by *form*, or because nobody looks on."""
+    """Whether to print JSON: *form* asks for it, or there is no terminal."""
     return (form or ("table" if sys.stdout.isatty() else "json")) == "json"
 
 

@@ -1,4 +1,4 @@
-"""What `report`, `sql` and `export` share: which calls are asked about, and how an answer is written."""
+"""What `report`, `sql` and `export` share: the options that filter calls, and how an answer is written."""
 
 import sys
 import tempfile

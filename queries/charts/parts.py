@@ -12,7 +12,7 @@ from queries.charts import labels
 from queries.charts.plan import Plan
 
 COLORS = ["#0072b2", "#d55e00", "#009e73", "#b565a7", "#e69f00", "#56b4e9", "#7f7f7f", "#8c6d31"]
-"""The colour-blind tell them apart as well (after Okabe and Ito); neighbours differ most."""
+"""After Okabe and Ito, whose colours the colour-blind can tell apart too; neighbours differ most."""
 
 INK, GREY = "#1f2328", "#656d76"
 WIDTH, HEIGHT = 720, 340

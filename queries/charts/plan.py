@@ -1,4 +1,4 @@
-"""An answer → a Vega-Lite chart, as the `Chart:` line in the comment of its report says.
+"""The `Chart:` line in the comment of a report → a plan: the kind of chart, and the columns that it draws.
 
 `-- Chart: KIND channel=column …`, for example `-- Chart: bar y=model x=peak_tpm,avg_tpm`. The kinds:
 
