@@ -1,5 +1,5 @@
 -- Tokens per minute per model: average, peak, and the peak of any 60 seconds
--- One row per model, dearest peak first.
+-- One row per model, highest peak first.
 -- Chart: bar y=model x=peak_tpm,p95_tpm,avg_tpm
 select
     model, calls, failed_calls, total_tokens, active_minutes, avg_tpm, peak_tpm, peak_minute, peak_rolling_60s,
