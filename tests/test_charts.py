@@ -118,7 +118,7 @@ def test_a_rank_is_kept_to_what_can_be_read_and_says_so(busy):
     assert "coder-001" in said
 
 
-def test_long_names_are_not_cut(busy):
+def test_long_names_of_models_are_whole_in_a_chart(busy):
     said = texts(svg_of(answer(busy, "cost-by-model")))
 
     assert "vendor/a-model-with-a-rather-long-name-00-preview" in said

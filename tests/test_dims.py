@@ -79,7 +79,7 @@ def test_columns_of_an_older_application_are_filled_up(tmp_path):
     assert asked(tmp_path / "w", "select id, status, own from stories") == []
 
 
-def test_any_table_can_be_taken(tmp_path):
+def test_dims_takes_a_table_that_it_does_not_know_without_its_prompts(tmp_path):
     writer = sqlite(tmp_path / "app.db")
     writer.execute("create table plans (plan_id text, seats integer, since timestamp, prompt text)")
     writer.execute("insert into plans values ('7', 3, '2026-01-01 00:00:00', 'a secret')")

@@ -36,7 +36,7 @@ def test_old_days_go_offsets_stay_and_nothing_is_read_again(world):
     assert verify(world / "w").problems == []
 
 
-def test_a_follower_goes_on_across_it(world):
+def test_a_follower_goes_on_across_an_expiry(world):
     each = follower(world / "w", world / "maestro.log")
     catch_up(each)
     run("--older-than", "2026-02-05", "--yes", "-w", str(world / "w"))
@@ -49,10 +49,10 @@ def test_a_follower_goes_on_across_it(world):
     assert verify(world / "w").problems == []
 
 
-def test_it_asks(world):
+def test_expire_asks_and_deletes_nothing_without_a_yes(world):
     assert run("--older-than", "1d", "-w", str(world / "w"), input="n\n").exit_code == 1
     assert calls(world / "w").total() == 4
 
 
-def test_an_age_that_is_none_is_told(world):
+def test_an_age_that_can_not_be_read_is_a_usage_error(world):
     assert "neither a number of days" in run("--older-than", "soon", "-w", str(world / "w")).output

@@ -65,7 +65,7 @@ def test_each_value_is_what_json_makes_of_it(rows):
     assert [json.loads(line.removesuffix(",")) for line in lines] == json.loads(found)["rows"]
 
 
-def test_rows_are_written_as_ever():
+def test_json_has_offsets_in_times_plain_numbers_for_money_and_no_control_characters():
     moment = datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
     frame = pl.DataFrame(
         {

@@ -52,7 +52,7 @@ def test_what_was_made_of_another_table_is_not_used(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"made_of": 1}', '{"entries": [[1]]}', "\udc80"])
-def test_a_damaged_file_is_as_none(tmp_path, text):
+def test_a_damaged_file_of_kept_prices_is_ignored_and_written_anew(tmp_path, text):
     file = tmp_path / "prices.json"
     (right,) = kept(tmp_path / "other.json", ("openai", "gpt-4o"))
     file.write_text(text, errors="surrogateescape")

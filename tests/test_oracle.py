@@ -85,7 +85,7 @@ def same(found, expected):
 
 
 @pytest.mark.parametrize("name", KEYS)
-def test_what_each_key_cost(ask, name):
+def test_cost_reports_equal_the_sums_over_the_calls_of_each_key(ask, name):
     expected = grouped(counted_once(), lambda row: tuple(row.get(column) for column in KEYS[name]))
     whole = total(counted_once(), "cost_usd")
     found = {tuple(row[column] for column in KEYS[name]): row for row in ask(name)}
@@ -129,7 +129,7 @@ def test_how_near_each_model_came_to_its_limit(ask):
         assert same(found[model], expected), model
 
 
-def test_each_minute_of_each_model(ask):
+def test_tpm_series_equals_the_sums_over_the_calls_of_each_minute_and_model(ask):
     expected = grouped(counted_once(), lambda row: (minute(row), row["model"]))
     found = {(row["minute"], row["model"]): row for row in ask("tpm-series")}
     assert set(found) == set(expected)
@@ -180,7 +180,7 @@ def test_attempts_and_what_the_failed_ones_cost(ask):
     assert whole["wasted_tokens_share"] == pytest.approx(wasted / total(counted_once(), "total_tokens"))
 
 
-def test_hours_that_stand_out(ask):
+def test_anomalies_finds_the_one_hour_that_stands_out_with_its_median_and_spread(ask):
     found = {(row["measure"], row["agent_id"]): row for row in ask("anomalies", factor="3")}
     assert set(found) == {("tokens", "nightly"), ("cost_usd", "nightly")}
     row = found["tokens", "nightly"]

@@ -51,7 +51,7 @@ def test_lines_are_the_same_however_the_bytes_were_cut(pieces, cuts):
 
 @settings(deadline=None)
 @given(data=st.binary(max_size=200))
-def test_any_bytes_can_be_split(data):
+def test_splitting_any_bytes_accounts_for_every_byte(data):
     lines = split(Block(data, sealed=True))
     covered = (
         lines.frame().select("source_offset", "source_end").rows()

@@ -67,7 +67,7 @@ def world(request, tmp_path):
 
 
 @pytest.mark.parametrize("times", [1, 2, 5])
-def test_rename_and_create(world, times):
+def test_every_generation_of_a_log_rotated_by_rename_is_read_once(world, times):
     world.append(lines(1))
     world.look()
     for n in range(times):
@@ -186,7 +186,7 @@ def test_a_gz_with_garbage_behind_it_gives_what_it_holds(world):
     world.holds(1, 2)
 
 
-def test_zstd(world):
+def test_a_generation_packed_with_zstd_is_read_before_the_live_file(world):
     packed = world.name(".1.zst")
     plain = world.folder / "plain"
     plain.write_bytes(lines(1, 2))

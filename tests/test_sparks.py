@@ -88,7 +88,7 @@ def test_a_chart_line_that_cannot_be_drawn_costs_no_table(chart):
 @pytest.mark.parametrize(
     "values", [[None, None, None], [0, 0, 0], [-1, -2, -3], [float("nan"), float("inf"), 1.0], [5, -5, 5]]
 )
-def test_odd_values_are_survived(values):
+def test_a_chart_line_survives_odd_values(values):
     frame = pl.DataFrame({"at": [START + timedelta(hours=h) for h in range(3)], "n": values}, strict=False)
     frame = frame.with_columns(pl.col("n").cast(pl.Float64))
     assert len(printed(answer(frame, "column x=at y=n"))) >= 3 + 3
