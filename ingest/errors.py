@@ -15,7 +15,12 @@ class SourceError(IngestError):
     """A source can't be found, opened or read."""
 
 
+def reason(error: Exception) -> str:
+    """Return what *error* says, of an OSError without its number and path: messages name the path themselves."""
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+
+
 def complaint(path: Path, error: Exception) -> str:
     """Return what *error* says of the file *path*, which it may name itself."""
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    text = reason(error)
     return text if text.startswith((f"{path} ", f"{path}:")) else f"{path}: {text}"

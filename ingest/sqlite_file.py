@@ -10,7 +10,7 @@ from urllib.parse import quote
 import polars as pl
 
 from ingest.databases import as_text
-from ingest.errors import SourceError
+from ingest.errors import SourceError, reason
 
 _BUSY_SECONDS = 5.0
 
@@ -39,8 +39,7 @@ class SqliteFile:
             return self._open().execute(sql, values).fetchall()
         except (sqlite3.Error, OSError) as error:
             self.close()
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            raise SourceError(f"{self.path}: {reason}") from error
+            raise SourceError(f"{self.path}: {reason(error)}") from error
 
     def tables(self) -> dict[str, list[str]]:
         """Return the columns of each table."""
