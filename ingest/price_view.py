@@ -1,7 +1,7 @@
 """What the price table says, as plain rows: every model, one model in full, and the calls that it can't price."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from difflib import get_close_matches
 from itertools import takewhile
@@ -119,7 +119,7 @@ def differences(calls: pl.LazyFrame, prices: Prices) -> pl.DataFrame:
     return sums.sort(pl.col("difference_usd").abs(), "provider", "model", descending=[True, False, False])
 
 
-def _reason(prices: Prices, provider: str | None, model: str | None, day: Any) -> str | None:
+def _reason(prices: Prices, provider: str | None, model: str | None, day: date) -> str | None:
     if model is None:
         return "no model logged"
     entry = prices.entry(provider, model)

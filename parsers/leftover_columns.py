@@ -5,6 +5,7 @@ and a line whose every key is accounted for, with values that need no second loo
 """
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import polars as pl
@@ -25,7 +26,7 @@ _UNUSUAL_TEXT = r'^\s*[\[{]|["\\\x00-\x1f\x7f]'
 """Text that may be JSON itself, or that JSON would escape."""
 
 _Kinds = dict[str, Any]
-"""Unknown keys: for each `text`, `texts` (a list), `number` or `boolean`, or what is below it."""
+"""Unknown keys: for each `text`, `texts` (a list), `number`, `boolean` or `odd`, or what is below it."""
 
 
 def keys(line: pl.Expr) -> pl.Expr:
@@ -33,7 +34,9 @@ def keys(line: pl.Expr) -> pl.Expr:
     return (line.str.count_matches(_KEY) - line.str.count_matches(_NULL)).cast(pl.Int64)
 
 
-def at_once(lines: pl.Series, dtype: pl.DataType, present: pl.Series, drops: Any) -> tuple[pl.Series, pl.Series]:
+def at_once(
+    lines: pl.Series, dtype: pl.DataType, present: pl.Series, drops: Callable[[str], bool]
+) -> tuple[pl.Series, pl.Series]:
     """Return the unknown fields of *lines* as JSON objects, and for which lines that is all there is to say.
 
     *present* is how many keys are in fields that *dtype* knows; *drops(key)* tells whether texts below it are dropped.
@@ -61,7 +64,7 @@ def at_once(lines: pl.Series, dtype: pl.DataType, present: pl.Series, drops: Any
     return empty.scatter(at, told["text"]), nothing.scatter(at, told["told"].fill_null(value=False))
 
 
-def _unwrapped(values: pl.Series, name: str, drops: Any) -> list[pl.Series]:
+def _unwrapped(values: pl.Series, name: str, drops: Callable[[str], bool]) -> list[pl.Series]:
     """Return, for texts that are JSON objects themselves, what is to be said of these, and whether that is known."""
     is_object = values.str.contains(r"^\s*\{").fill_null(value=False)
     told = ~is_object
@@ -78,7 +81,7 @@ def _unwrapped(values: pl.Series, name: str, drops: Any) -> list[pl.Series]:
 class _Written:
     """Writes unknown fields as JSON, and notes what must hold for that to be right."""
 
-    def __init__(self, drops: Any) -> None:
+    def __init__(self, drops: Callable[[str], bool]) -> None:
         self.drops = drops
         self.keys: list[pl.Expr] = []
         self.checks: list[pl.Expr] = []
@@ -144,7 +147,7 @@ class _Written:
 
 
 def _learn(value: Any, dtype: Any, kinds: _Kinds) -> None:
-    """Note the kinds of the keys of *value* that *dtype* lacks; and what can't be told: two kinds, other lists."""
+    """Note in *kinds* what the keys of *value* hold that *dtype* lacks; `odd`: two kinds, or lists of other things."""
     known = {field.name: field.dtype for field in dtype.fields} if isinstance(dtype, pl.Struct) else {}
     for key, item in value.items() if isinstance(value, dict) else ():
         if item is None or (key in known and not isinstance(known[key], pl.Struct)):
