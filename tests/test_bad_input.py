@@ -39,7 +39,7 @@ def test_backfilling_a_path_that_does_not_exist_is_one_line_and_exit_1(run, tmp_
     assert result.stderr == f"Error: no such file, folder or match: {tmp_path}/nothing.log\n"
 
 
-def test_a_missing_file_does_not_stop_the_others(run, tmp_path):
+def test_a_damaged_file_does_not_stop_the_others(run, tmp_path):
     (tmp_path / "a.log").write_bytes(lines(1))
     (tmp_path / "b.log.gz").write_bytes(b"\x1f\x8b\x08 this is no gzip file")
     result = run("backfill", str(tmp_path / "*.log*"), expect=1)
