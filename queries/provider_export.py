@@ -6,23 +6,24 @@
 | Anthropic cost report | the same | | `amount`: cents, as text |
 | OpenAI usage | `data[].start_time` (Unix), `results[]` | `input_tokens` (cached included), output | |
 | OpenAI costs | the same | | `amount.value` in dollars |
-| CSV | a row each: `date…`, `day…`, `time…` | `input…`/`prompt…`, `output…`/`completion…` | `cost…`, `amount…` |
+
+A CSV may have any columns with a date, a model, and tokens or cost: see `provider_csv`.
 """
 
-import csv
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import polars as pl
 
 from queries.errors import QueryError
 from queries.frames import create
+from queries.provider_csv import Row, model_of
+from queries.provider_csv import rows as rows_of_csv
 
 _SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "day": pl.Date,
@@ -33,8 +34,6 @@ _SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "cost_usd": pl.Decimal(18, 10),
 }
 _SHAPES = "the usage or cost export of Anthropic or OpenAI (JSON), or a CSV with a date, a model, and tokens or cost"
-
-Row = dict[str, Any]  # JSON: whatever the provider wrote
 
 
 @contextmanager
@@ -53,12 +52,15 @@ def read(path: Path) -> pl.DataFrame:
     """Return the rows of an export."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-        rows = _of_json(json.loads(text)) if text.lstrip()[:1] in {"{", "["} else _of_csv(text)
-        return pl.DataFrame(rows, schema=_SCHEMA)
+        rows = _of_json(json.loads(text)) if text.lstrip()[:1] in {"{", "["} else rows_of_csv(text)
+        found = pl.DataFrame(rows, schema=_SCHEMA)
     except OSError as error:
         raise QueryError(f"{path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError, InvalidOperation, StopIteration) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
         raise QueryError(f"{path}: not {_SHAPES} ({error})") from error
+    if len(rows) and found["model"].null_count() == found.height:
+        raise QueryError(f"{path} names no model: export it by model (OpenAI's cost: by line item)")
+    return found
 
 
 def _of_json(content: Row | list[Row]) -> list[Row]:
@@ -85,47 +87,9 @@ def _of_result(day: date, result: Row) -> Row:
     asked = known("input_tokens", 0) + known("uncached_input_tokens", 0) + known("cache_read_input_tokens", 0) + written
     return {
         "day": day,
-        "model": known("model") or _model_of(known("line_item") or known("description")),
+        "model": known("model") or model_of(known("line_item") or known("description")),
         "requests": known("num_model_requests"),
         "request_tokens": asked if has_tokens else None,
         "response_tokens": known("output_tokens"),
         "cost_usd": cost,
     }
-
-
-def _model_of(line_item: str | None) -> str | None:
-    """Return the model of a line such as `gpt-5.2, input`; other charges have none."""
-    return line_item.split(",")[0].strip() if line_item and "," in line_item else None
-
-
-def _of_csv(text: str) -> list[Row]:
-    reader = csv.DictReader(text.splitlines())
-    names = {name.strip().lower(): name for name in reader.fieldnames or []}
-
-    def column(*prefixes: str) -> str | None:
-        return next(
-            (names[n] for n in names for prefix in prefixes if n.startswith(prefix) or n.endswith(f"_{prefix}")), None
-        )
-
-    day = column("date", "day", "start", "time", "usage_date")
-    if day is None:
-        raise ValueError("no column with a date")
-    columns = {
-        "model": column("model"),
-        "requests": column("requests", "num_model_requests", "calls"),
-        "request_tokens": column("input", "prompt", "request_tokens"),
-        "response_tokens": column("output", "completion", "response_tokens"),
-        "cost_usd": column("cost", "amount"),
-    }
-    return [
-        {"day": date.fromisoformat(row[day][:10]), **{key: _value(key, row, name) for key, name in columns.items()}}
-        for row in reader
-    ]
-
-
-def _value(key: str, row: dict[str, str], name: str | None) -> str | int | Decimal | None:
-    text = (row[name] or "").strip() if name else ""
-    if not text or key == "model":
-        return text or None
-    plain = text.replace(",", "").lstrip("$")
-    return Decimal(plain) if key == "cost_usd" else int(Decimal(plain))

@@ -4,23 +4,23 @@
 -- $tolerance: the share by which both may differ (default: 0.02)
 with theirs as (
     select day, regexp_replace(model, '-(\d{8}|\d{4}-\d{2}-\d{2})$', '') as model, sum(requests)::bigint as requests,
-        (sum(request_tokens) + sum(response_tokens))::bigint as tokens, sum(cost_usd) as cost_usd,
+        sum(request_tokens + coalesce(response_tokens, 0))::bigint as tokens, sum(cost_usd) as cost_usd,
     from provider_export
-    where $file::varchar is not null
-    group by all
+    where $file::varchar is not null group by all
 ),
 ours as (
     select *, request_tokens + response_tokens as tokens from reconcilable
     where day between (select min(day) from theirs) and (select max(day) from theirs)
-        and provider in (select provider from reconcilable semi join theirs using (model))
+        and (model in (select model from theirs) or provider in (select provider from reconcilable semi join theirs using (model)))
 ),
 compared as (
     select
         day, model, ours.tokens as our_tokens, theirs.tokens as their_tokens, our_tokens - their_tokens as token_difference,
         ours.cost_usd as our_cost_usd, theirs.cost_usd as their_cost_usd, our_cost_usd - their_cost_usd as cost_difference_usd,
         ours.calls as our_calls, theirs.requests as their_calls, ours.* exclude (day, model, tokens, cost_usd, calls, provider),
-        abs(token_difference) > coalesce($tolerance::double, 0.02) * their_tokens as tokens_differ,
-        abs(cost_difference_usd) > coalesce($tolerance::double, 0.02) * their_cost_usd as costs_differ,
+        coalesce($tolerance::double, 0.02) as share, -- beyond which they differ, as what we don't know at all does
+        coalesce(abs(token_difference) > share * their_tokens, their_tokens > 0) as tokens_differ,
+        coalesce(abs(cost_difference_usd) > share * their_cost_usd, their_cost_usd > 0) as costs_differ,
     from ours full join theirs using (day, model)
 )
 select

@@ -1,5 +1,6 @@
 -- Our tokens and cost by UTC day and model, as providers bill them. One row per day and model.
--- A model's date is left out of its name, because exports have it and logs often don't.
+-- A model's date is left out of its name, because exports have it and logs often don't. A day of nothing but failed calls
+-- that used no tokens is no row: nobody bills it.
 create view reconcilable as
 with days as (
     select
@@ -21,4 +22,5 @@ select
     sum(cost_usd) as cost_usd,
     any_value(provider) as provider,
 from days
-group by all;
+group by all
+having sum(calls) > 0 or count(cost_usd) > 0 or sum(request_tokens + response_tokens) is not null;
