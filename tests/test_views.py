@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import duckdb
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from warehouses import at, build, call
@@ -95,3 +96,18 @@ def test_a_chain_of_failures_is_one_row_with_all_its_tries(tmp_path):
 
     assert (row["tries"], row["outcome"], row["error"]) == (3, "succeeded", "2")
     assert row["created_at"] == at("2026-02-03T10:00:20")
+
+
+@pytest.mark.parametrize(
+    ("zone", "moments", "calls_over"),
+    [
+        ("America/Santiago", ["2026-09-06T12:00:00", "2026-09-07T03:30:00"], [0, 0]),
+        ("Atlantic/Azores", ["2026-10-25T00:30:00", "2026-10-25T12:00:00"], [1]),
+    ],
+)
+def test_a_day_without_midnight_or_with_two_has_the_budget_of_its_own_calls(tmp_path, zone, moments, calls_over):
+    folder = build(tmp_path, llm_calls=[call(when, 90) for when in moments])
+    with queries.connect(folder, tz=zone) as connection:
+        frame = queries.run(connection, "budget", limit=100).frame
+    assert frame["calls_over"].to_list() == calls_over
+    assert frame["crossed_warning_at"].null_count() == 0

@@ -17,16 +17,21 @@ create macro budget(by_what, tokens_a_day, warn_at) as table (
         from llm_calls
     ),
     quarters as (
-        select key, quarter, sum(total_tokens)::bigint as tokens from keyed group by key, quarter
+        select
+            key, quarter, date_trunc('day', make_timestamptz(quarter * 900_000_000)) as day,
+            sum(total_tokens)::bigint as tokens,
+        from keyed
+        group by key, quarter
     ),
     days as (
-        select key, date_trunc('day', make_timestamptz(quarter * 900_000_000)) as day, sum(tokens)::bigint as used_tokens
-        from quarters
-        group by key, day
+        select key, day, sum(tokens)::bigint as used_tokens from quarters group by key, day
     ),
     near as (
-        select key, day, day + interval 1 day as day_end from days
-        where tokens_a_day > 0 and used_tokens >= warn_at * tokens_a_day
+        -- By quarters, not from midnight to midnight: in some zones a day has none, or two, when summer time changes.
+        select key, quarter, day
+        from quarters
+        where tokens_a_day > 0
+        qualify sum(tokens) over (partition by key, day) >= warn_at * tokens_a_day
     ),
     running as (
         select
@@ -37,7 +42,7 @@ create macro budget(by_what, tokens_a_day, warn_at) as table (
             used - coalesce(total_tokens, 0) as used_before,
         from keyed
         inner join near
-            on keyed.key is not distinct from near.key and created_at >= near.day and created_at < near.day_end
+            on keyed.key is not distinct from near.key and keyed.quarter = near.quarter
     ),
     tiers as (
         select model, arg_max_null(columns(['to_model', 'input_usd', 'cached_usd', 'output_usd']), (own, len(prefix)))
