@@ -20,6 +20,9 @@ from queries.frames import create
 
 VIEWS = resources("queries") / "views"
 
+_NAMES = COLUMNS | {"run": "run_id"}
+"""What a user may call a column by, in a filter or as a report's parameter."""
+
 _WORD = re.compile(r"\w+")
 
 Values = str | Sequence[str] | None
@@ -68,7 +71,7 @@ def connect(  # noqa: PLR0913 - a filter each
     if found["repeats"] or found["pairs"] or found["tees"]:
         # Last, because views bind what they use when they are created, and this one is dear to bind.
         _create_views(connection, VIEWS / "logged_twice")
-    _check_values(connection, Path(warehouse), asked)
+    check_values(connection, warehouse, asked.values)
 
     return connection
 
@@ -99,6 +102,21 @@ def why_nothing(connection: duckdb.DuckDBPyConnection, warehouse: str | Path) ->
             span = " to ".join(f"{moment.astimezone(local):%Y-%m-%d %H:%M}" for moment in (first, last))
             return f"no calls match the filters; those in {warehouse} are from {span}"
     return f"no calls yet: run `ingest follow` or `ingest backfill`, or name another warehouse than {warehouse}"
+
+
+def check_values(
+    connection: duckdb.DuckDBPyConnection, warehouse: str | Path, values: Mapping[str, Sequence[str] | None]
+) -> None:
+    """Refuse a value that no call has, before its absence looks like an answer; names of no column are passed."""
+    for name, wanted in values.items():
+        column = _NAMES.get(name)
+        if not wanted or not column or not _unknown(connection.view("stored_llm_calls"), column, wanted)[0]:
+            continue
+        # Not in the span; then it must at least be known from some other time.
+        if paths := snapshot.files(Path(warehouse) / "llm_calls"):
+            unknown, known = _unknown(connection.read_parquet(paths, hive_partitioning=False), column, wanted)
+            if unknown:
+                raise QueryError(f"no call has {name} {unknown[0]!r}{nearest(unknown[0], known)}")
 
 
 def is_there(warehouse: str | Path) -> bool:
@@ -157,18 +175,6 @@ def _open_tables(connection: duckdb.DuckDBPyConnection, warehouse: Path, asked: 
     connection.execute("set allowed_paths = $paths", {"paths": allowed})
 
 
-def _check_values(connection: duckdb.DuckDBPyConnection, warehouse: Path, asked: Filters) -> None:
-    """Refuse a value that no call has, before its absence looks like an answer."""
-    for name, wanted in asked.values.items():
-        if not wanted or not _unknown(connection.view("stored_llm_calls"), COLUMNS[name], wanted)[0]:
-            continue
-        # Not in the span; then it must at least be known from some other time.
-        if paths := snapshot.files(warehouse / "llm_calls"):
-            unknown, known = _unknown(connection.read_parquet(paths, hive_partitioning=False), COLUMNS[name], wanted)
-            if unknown:
-                raise QueryError(f"no call has {name} {unknown[0]!r}{nearest(unknown[0], known)}")
-
-
-def _unknown(calls: duckdb.DuckDBPyRelation, column: str, wanted: list[str]) -> tuple[list[str], set[str]]:
+def _unknown(calls: duckdb.DuckDBPyRelation, column: str, wanted: Sequence[str]) -> tuple[list[str], set[str]]:
     known = {value for (value,) in calls.select(column).distinct().fetchall() if value is not None}
     return [value for value in wanted if value not in known], known

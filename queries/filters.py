@@ -21,6 +21,8 @@ COLUMNS = {
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _AGE = re.compile(rf"(\d{{1,6}})([{''.join(_UNITS)}])")
 _MOMENTS = "a date (2026-02-03), a time (2026-02-03T14:00) or an age (24h, 7d)"
+_LAST = date.max - timedelta(days=2)
+"""The last day that ends before the end of time in every zone: who says 9999-12-31 means no end."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ def filters(
 
 def zone_called(name: str) -> ZoneInfo:
     """Return the time zone called *name*."""
+    if name in {"Factory", "localtime"}:  # Python has them, DuckDB and Polars have not
+        raise QueryError(f"{name} is no time zone; without one it is the system's")
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
@@ -65,19 +69,19 @@ def _moment(option: str, value: str | date, zone: ZoneInfo, now: datetime, *, wh
         return _utc(value, zone)
     if isinstance(value, date):
         return _midnight(value, zone, whole_day=whole_day)
-    if age := _AGE.fullmatch(value):
-        return now - timedelta(**{_UNITS[age[2]]: int(age[1])})
     try:
-        # A date is the one ISO form of ten characters; everything longer has a time.
-        if len(value) == len("2026-02-03"):
+        if age := _AGE.fullmatch(value):
+            return now - timedelta(**{_UNITS[age[2]]: int(age[1])})
+        # ISO forms of a date have ten characters or fewer; everything longer has a time.
+        if len(value) <= len("2026-02-03"):
             return _midnight(date.fromisoformat(value), zone, whole_day=whole_day)
         return _utc(datetime.fromisoformat(value), zone)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise QueryError(f"--{option} takes {_MOMENTS}, not {value!r}") from error
 
 
 def _midnight(day: date, zone: ZoneInfo, *, whole_day: bool) -> datetime:
-    day += timedelta(days=whole_day)
+    day = min(day, _LAST) + timedelta(days=whole_day)
     return _utc(datetime(day.year, day.month, day.day), zone)  # noqa: DTZ001 - the zone comes next
 
 

@@ -1,5 +1,6 @@
 """Saved reports: find, describe and run them. A report is a `.sql` file; its parameters are read from its statement."""
 
+import math
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,13 +21,30 @@ from queries.provider_export import comparing
 
 _BUILT_IN = resources("queries") / "reports"
 
-_TYPES: dict[str, tuple[Callable[[str], object], str]] = {
-    "bigint": (int, "a whole number"),
-    "double": (float, "a number"),
+
+def _whole(text: str) -> str:
+    if not -(1 << 63) <= int(text) < 1 << 63:
+        raise ValueError(text)
+    return str(int(text))
+
+
+def _number(text: str) -> str:
+    if not math.isfinite(float(text)):
+        raise ValueError(text)
+    return text
+
+
+def _time(text: str) -> str:
+    return datetime.fromisoformat(text).isoformat()
+
+
+_TYPES: dict[str, tuple[Callable[[str], str], str]] = {
+    "bigint": (_whole, "a whole number"),
+    "double": (_number, "a number"),
     "varchar": (str, "text"),
-    "timestamptz": (datetime.fromisoformat, "a time such as 2026-02-03T14:00"),
+    "timestamptz": (_time, "a time such as 2026-02-03T14:00"),
 }
-"""What a parameter may be cast to where the report first uses it, and how to say that to people."""
+"""What a parameter may be cast to where the report first uses it, as DuckDB reads it, and how to say that to people."""
 
 
 @dataclass(frozen=True)
@@ -86,10 +104,9 @@ class Report:
             return value
         convert, what = _TYPES[cast[1]]
         try:
-            convert(value)
+            return convert(value)
         except ValueError as error:
             raise QueryError(f"parameter {name} of report {self.name} takes {what}, not {value!r}") from error
-        return value
 
 
 @dataclass(frozen=True)

@@ -117,6 +117,12 @@ def test_an_unknown_extension_asks_for_a_format(warehouse, tmp_path):
         (["report", "budget", "-p", "warn=often"], "takes a number"),
         (["report", "burst", "-p", "minute=noon"], "takes a time"),
         (["report", "budget", "-p", "by=team"], "takes user, account, agent"),
+        (["report", "budget", "-p", "limit=-1"], "-p limit= and -p warn= take numbers from 0 on"),
+        (["report", "budget", "-p", "limit=99999999999999999999"], "takes a whole number"),
+        (["report", "budget", "-p", "warn=nan"], "takes a number"),
+        (["report", "cost-by-day", "-p", "grain=decade"], "-p grain= takes hour, day, week or month"),
+        (["report", "burst", "-p", "model=gpt-5"], "no call has model 'gpt-5' - did you mean gpt-5.2"),
+        (["report", "execution", "-p", "run=nope"], "no call has run 'nope'"),
         (["report", "tpm", "--since", "2026-02-04", "--until", "2026-02-03"], "is not before"),
         (["report", "tpm", "--model", "gpt-5"], "did you mean gpt-5.2"),
         (["sql", "drop view llm_calls"], "only reading is allowed"),
@@ -131,6 +137,13 @@ def test_a_mistake_gets_one_message_that_says_what_to_do(warehouse, arguments, m
     assert message in result.stderr
     assert result.stderr.startswith("Error: ")
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize("minute", ["2026-02-03T10", "20260203T100059", "2026-02-03T11:00+01:00"])
+def test_a_time_may_be_written_in_every_form_of_iso(warehouse, minute):
+    result = run("report", "burst", "-w", warehouse, "--tz", "UTC", "-p", f"minute={minute}")
+
+    assert len(json.loads(result.stdout)["rows"]) == 2
 
 
 @pytest.mark.parametrize("command", [["report", "tpm"], ["report", "usage"], ["sql", "from llm_calls"]])

@@ -57,6 +57,13 @@ def test_a_filter_leaves_the_calls_that_it_says(warehouse, filters, expected):
     assert count(warehouse, **filters) == expected
 
 
+def test_an_until_date_has_that_day_in_every_form_of_a_date(warehouse):
+    days = [count(warehouse, since=day, until=day) for day in ("2026-02-03", "20260203", "2026-W06-2")]
+    assert days[0] > 0
+    assert set(days) == {days[0]}
+    assert count(warehouse, until="9999-12-31") == count(warehouse)
+
+
 def test_a_day_is_a_day_of_the_time_zone(warehouse):
     with queries.connect(warehouse, since="2026-02-02", until="2026-02-02", tz="America/New_York") as connection:
         first, last = connection.sql("select min(epoch(created_at)), max(epoch(created_at)) from llm_calls").fetchall()[
@@ -75,6 +82,9 @@ def test_a_day_is_a_day_of_the_time_zone(warehouse):
         ({"since": "7x"}, "--since takes a date"),
         ({"since": "2026-02-04", "until": "2026-02-03"}, "is not before --until"),
         ({"since": "1d", "until": "2d"}, "is not before --until"),
+        ({"since": "999999w"}, "--since takes a date"),
+        ({"since": "0001-01-01", "tz": "Europe/Berlin"}, "--since takes a date"),
+        ({"tz": "localtime"}, "no time zone"),
         ({"tz": "Europe/Berln"}, "did you mean Europe/Berlin"),
         ({"tz": "../etc/passwd"}, "no time zone called"),
         ({"model": "gpt-5.3"}, "did you mean gpt-5.2"),

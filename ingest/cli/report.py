@@ -58,6 +58,8 @@ def report(  # noqa: PLR0913 - an option each
         return
     with database.connect(warehouse, **filters, serving=asked.reach) as connection:
         answer = saved.run(connection, asked, **parameters).with_filters(filters)
+        if answer.frame.is_empty():
+            database.check_values(connection, warehouse, {name: [value] for name, value in parameters.items()})
         zone, nothing = database.zone(connection), database.why_nothing(connection, warehouse)
     if nothing and answer.frame.is_empty():
         click.echo(nothing, err=True)

@@ -3,13 +3,14 @@
 create macro budget(by_what, tokens_a_day, warn_at) as table (
     with keyed as (
         select
-            case by_what
-                when 'user' then user_id
-                when 'account' then account_id
-                when 'agent' then agent_id
-                when 'model' then model
-                when 'story' then story_id
-                when 'session' then session_id
+            case
+                when tokens_a_day < 0 or warn_at < 0 then error('-p limit= and -p warn= take numbers from 0 on')
+                when by_what = 'user' then user_id
+                when by_what = 'account' then account_id
+                when by_what = 'agent' then agent_id
+                when by_what = 'model' then model
+                when by_what = 'story' then story_id
+                when by_what = 'session' then session_id
                 else error('-p by= takes user, account, agent, model, story or session')
             end as key,
             epoch_us(created_at) // 900_000_000 as quarter,
