@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import duckdb
 
 from queries.errors import QueryError, nearest
-from queries.frames import frame
+from queries.frames import frame, placed
 from queries.reports import Answer, Report
 
 _EXPLAIN = re.compile(r"\s*explain(\s+analyze)?\s+(?=\w)", re.IGNORECASE)
@@ -23,7 +23,10 @@ def ask(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str
         statement = _reading(sql)
         lock(connection)
         bound = _bound(statement.named_parameters, parameters)
-        found = frame(connection.sql(sql, params=bound or None))
+        try:
+            found = frame(connection.sql(sql, params=bound or None))
+        except duckdb.Error as error:
+            raise placed(error, connection, sql, bound or None) from error
     except (duckdb.Error, ValueError) as error:
         raise QueryError(f"{where}{error}") from error
 

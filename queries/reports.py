@@ -16,7 +16,7 @@ import duckdb
 import polars as pl
 
 from queries.errors import QueryError, nearest
-from queries.frames import frame
+from queries.frames import frame, placed
 from queries.provider_export import comparing
 
 _BUILT_IN = resources("queries") / "reports"
@@ -53,6 +53,12 @@ class Report:
 
     name: str
     sql: str
+    file: str | None = None
+    """Where a report of the user's own lies."""
+
+    def __str__(self) -> str:
+        """Return what an error calls it."""
+        return self.file or f"report {self.name}"
 
     @property
     def comment(self) -> list[str]:
@@ -139,8 +145,9 @@ def folders(own: str | Path | None = None, warehouse: str | Path | None = None) 
 
 def names(own: Sequence[Path] = ()) -> list[str]:
     """Return the names of all reports, in order."""
-    found = {file.name for folder in (_BUILT_IN, *own) for file in folder.iterdir()}
-    return sorted(name.removesuffix(".sql") for name in found if name.endswith(".sql"))
+    found = {file.name for folder in (_BUILT_IN, *own) for file in folder.iterdir() if file.is_file()}
+    # An editor's lock, and what macOS puts beside a file, begin with a dot.
+    return sorted(name.removesuffix(".sql") for name in found if name.endswith(".sql") and not name.startswith("."))
 
 
 def load(name: str, own: Sequence[Path] = ()) -> Report:
@@ -148,28 +155,41 @@ def load(name: str, own: Sequence[Path] = ()) -> Report:
     for folder in (*own, _BUILT_IN):
         file = folder / f"{name}.sql"
         if name in names(own) and file.is_file():
-            return Report(name, file.read_text(encoding="utf-8"))
+            try:
+                return Report(name, file.read_text(encoding="utf-8"), None if folder is _BUILT_IN else str(file))
+            except (OSError, UnicodeDecodeError) as error:
+                raise QueryError(f"{file}: {error}") from error
     raise QueryError(f"no report called {name!r}{nearest(name, names(own))} (`ingest report` lists all)")
 
 
 def listing(own: Sequence[Path] = ()) -> Answer:
     """Return name, title and parameters of all reports, as an answer like any other."""
-    reports = [load(name, own) for name in names(own)]
-    rows = [{"report": r.name, "title": r.title, "parameters": ", ".join(r.parameters)} for r in reports]
+    rows = [{"report": name} | _described(name, own) for name in names(own)]
     note = "ingest report NAME --since 7d -p PARAMETER=VALUE; ingest report NAME --explain says what they mean"
     return Answer("reports", "Saved reports", {}, pl.DataFrame(rows), [note])
+
+
+def _described(name: str, own: Sequence[Path]) -> dict[str, str]:
+    try:
+        report = load(name, own)
+        return {"title": report.title, "parameters": ", ".join(report.parameters)}
+    except QueryError as error:
+        return {"title": str(error).partition("\n")[0], "parameters": ""}
 
 
 def run(connection: duckdb.DuckDBPyConnection, report: Report | str, **parameters: object) -> Answer:
     """Answer *report* over what *connection* sees."""
     if isinstance(report, str):
         report = load(report)
-    bound = report.bind(parameters)
+    bound, sql = report.bind(parameters), _statement(report).query
     try:
         with _needs(connection, report, bound):
-            found = frame(connection.sql(_statement(report).query, params=bound))
+            try:
+                found = frame(connection.sql(sql, params=bound))
+            except duckdb.Error as error:
+                raise placed(error, connection, sql, bound) from error
     except duckdb.Error as error:
-        raise QueryError(f"report {report.name}: {error}") from error
+        raise QueryError(f"{report}: {error}") from error
 
     return Answer(report.name, report.title, bound, found, report.notes, report.chart)
 
@@ -191,7 +211,7 @@ def _statement(report: Report) -> duckdb.Statement:
     try:
         statements = duckdb.extract_statements(report.sql)
     except duckdb.Error as error:
-        raise QueryError(f"report {report.name}: {error}") from error
+        raise QueryError(f"{report}: {error}") from error
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-        raise QueryError(f"report {report.name} must be one select statement")
+        raise QueryError(f"{report} must be one select statement")
     return statements[0]

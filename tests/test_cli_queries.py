@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from rich.console import Console
 from warehouses import build, call
 
+import queries
 from ingest.cli import cli
 from queries import reports, tables
 from queries.cells import cell
@@ -191,6 +192,29 @@ def test_a_report_of_ones_own_is_a_report_like_any_other(warehouse, tmp_path):
         "parameters": {"agent": "coder-001"},
         "rows": [{"calls": 1}],
     }
+
+
+def test_an_error_in_ones_own_report_names_its_file_and_line(warehouse, tmp_path):
+    (tmp_path / "mine.sql").write_text("-- Mine.\nselect modl\nfrom llm_calls where agent_id = $agent\n")
+
+    for command in (["report", "mine", "--reports", tmp_path], ["sql", "-f", tmp_path / "mine.sql"]):
+        message = run(*command, "-w", warehouse, "-p", "agent=a", code=1).stderr
+        assert message.startswith(f"Error: {tmp_path / 'mine.sql'}: Binder Error")
+        assert "LINE 2: select modl" in message
+
+
+def test_the_list_of_reports_survives_what_is_none(warehouse, tmp_path):
+    (tmp_path / "broken.sql").write_text("selct 1")
+    (tmp_path / "latin.sql").write_bytes(b"-- \xe9\nselect 1")
+    (tmp_path / ".#mine.sql").symlink_to("nowhere")
+    (tmp_path / "folder.sql").mkdir()
+    rows = json.loads(run("report", "-w", warehouse, "--reports", tmp_path).stdout)["rows"]
+
+    titles = {row["report"]: row["title"] for row in rows}
+    assert "syntax error" in titles["broken"]
+    assert "can't decode" in titles["latin"]
+    assert len(titles) == 2 + len(queries.names())
+    assert "can't decode" in run("sql", "-f", tmp_path / "latin.sql", "-w", warehouse, code=1).stderr
 
 
 def test_sql_reads_stdin_and_files_and_binds_parameters(warehouse, tmp_path):

@@ -39,7 +39,10 @@ def sql(  # noqa: PLR0913 - an option each
 
     if (statement is None) == (file is None):
         raise click.UsageError("Give a statement, or --file.")
-    text = Path(file).read_text(encoding="utf-8") if file else str(statement)
+    try:
+        text = Path(file).read_text(encoding="utf-8") if file else str(statement)
+    except UnicodeDecodeError as error:
+        raise click.ClickException(f"{file}: {error}") from error
     if text == "-":
         text = sys.stdin.read()
     with database.connect(warehouse, **filters) as connection:
