@@ -111,3 +111,13 @@ def test_a_day_without_midnight_or_with_two_has_the_budget_of_its_own_calls(tmp_
         frame = queries.run(connection, "budget", limit=100).frame
     assert frame["calls_over"].to_list() == calls_over
     assert frame["crossed_warning_at"].null_count() == 0
+
+
+def test_calls_whose_model_is_unknown_make_bursts_as_others_do(tmp_path):
+    calls = [call("2026-02-03T10:00:00", 500, model=None, provider=None), call("2026-02-03T10:05:00", 300)]
+    with queries.connect(build(tmp_path, llm_calls=calls), tz="UTC") as connection:
+        frame = queries.run(connection, "bursts").frame
+    assert frame.select("model", "total_tokens", "verdict").rows() == [
+        (None, 500, "one huge call"),
+        ("gpt-5.2", 300, "one huge call"),
+    ]

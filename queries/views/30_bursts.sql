@@ -9,17 +9,17 @@ create macro bursts(threshold) as table (
     ),
     high as (
         select
-            model, number, total_tokens,
-            number - row_number() over (partition by model order by number) as burst,
+            active.model, number, total_tokens,
+            number - row_number() over (partition by active.model order by number) as burst,
         from active
-        inner join usual using (model)
+        inner join usual on active.model is not distinct from usual.model
         where total_tokens >= coalesce(threshold, p95)
     ),
     high_calls as (
         select high.model, burst, agent_id, llm_calls.total_tokens
         from llm_calls
         inner join high
-            on llm_calls.model = high.model and epoch_us(created_at) // 60_000_000 = high.number
+            on llm_calls.model is not distinct from high.model and epoch_us(created_at) // 60_000_000 = high.number
     ),
     of_agents as (
         select
@@ -47,7 +47,7 @@ create macro bursts(threshold) as table (
         group by model, burst
     )
     select
-        model,
+        of_minutes.model,
         make_timestamptz(first * 60_000_000) as started_at,
         make_timestamptz((last + 1) * 60_000_000) as ended_at,
         minutes, calls, total_tokens, peak_tpm, largest_call_tokens,
@@ -61,5 +61,5 @@ create macro bursts(threshold) as table (
             else 'many calls'
         end as verdict,
     from of_minutes
-    inner join of_calls using (model, burst)
+    inner join of_calls on of_minutes.model is not distinct from of_calls.model and of_minutes.burst = of_calls.burst
 );
