@@ -20,10 +20,17 @@ _FORMULA = r"^[=+\-@\t\r]"
 def writer(path: Path) -> Callable[[duckdb.DuckDBPyConnection, Path], None]:
     """Return what writes an export of the kind that the name of *path* says."""
     kinds = {".parquet": _parquet, ".csv": _csv, ".duckdb": _database, "": _folder}
-    try:
-        return kinds[path.suffix.lower()]
-    except KeyError as error:
-        raise QueryError(f"{path}: export to .parquet, .csv, .duckdb or a folder, or a report with --report") from error
+    write = kinds.get("stdout" if path.name == "-" else path.suffix.lower())
+    if write is None:
+        raise QueryError(f"{path}: export to .parquet, .csv, .duckdb or a folder, or a report with --report")
+
+    def write_whole(connection: duckdb.DuckDBPyConnection, part: Path) -> None:
+        try:
+            write(connection, part)
+        except duckdb.Error as error:
+            raise QueryError(f"{path} can't be written: {error}") from error
+
+    return write_whole
 
 
 def safe(relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:

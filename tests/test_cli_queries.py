@@ -3,6 +3,9 @@
 import csv
 import io
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import duckdb
 import polars as pl
@@ -13,7 +16,7 @@ from warehouses import build, call
 
 import queries
 from ingest.cli import cli
-from queries import reports, tables
+from queries import export, reports, tables
 from queries.cells import cell
 
 
@@ -274,6 +277,27 @@ def test_an_export_replaces_nothing_without_force(warehouse, tmp_path):
     assert dest.read_text() == "mine"
     run("export", dest, "-w", warehouse, "--force")
     assert pl.read_parquet(dest).height == 3
+
+
+def test_a_device_and_a_link_stay_what_they_are_when_written_to(warehouse, tmp_path):
+    pipe, link, target = tmp_path / "pipe", tmp_path / "link.csv", tmp_path / "target.csv"
+    os.mkfifo(pipe)
+    target.write_text("old")
+    link.symlink_to(target)
+    with ThreadPoolExecutor() as threads:
+        reading = threads.submit(pipe.read_text)
+        run("report", "tpm", "-w", warehouse, "--format", "csv", "-o", pipe)
+        assert reading.result().startswith("model,")
+    run("report", "tpm", "-w", warehouse, "-o", link)
+
+    assert pipe.is_fifo()
+    assert link.is_symlink()
+    assert target.read_text().startswith("model,")
+
+
+def test_an_export_to_a_full_disk_says_so(warehouse):
+    with queries.connect(warehouse) as connection, pytest.raises(queries.QueryError, match=r"a.csv can't be written"):
+        export.writer(Path("a.csv"))(connection, Path("/dev/full"))
 
 
 def test_a_folder_of_other_things_is_never_replaced(warehouse, tmp_path):

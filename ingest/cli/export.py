@@ -42,7 +42,7 @@ def export(
     """
     from queries import connect, load, reports, run
     from queries import export as exports
-    from queries.database import is_there, why_nothing, zone
+    from queries.database import check_values, is_there, why_nothing, zone
 
     if dest == "-":
         raise click.UsageError("DEST is a file or a folder; for a pipe, `ingest sql 'from llm_calls' --format csv`.")
@@ -60,6 +60,8 @@ def export(
             replace(path, lambda part: write_to(connection, part))
         else:
             answer = run(connection, load(report_name, reports.folders(None, warehouse)), **parameters)
+            if answer.frame.is_empty():
+                check_values(connection, warehouse, {name: [value] for name, value in parameters.items()})
             write(answer.with_filters(filters), zone=zone(connection), form=None, output=dest, all_rows=True)
     say(f"wrote {dest}")
 

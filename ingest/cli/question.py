@@ -83,8 +83,15 @@ def write(answer: "Answer", *, zone: str, form: str | None, output: str | None, 
 
 
 def replace(path: Path, write_to: Callable[[Path], object]) -> None:
-    """Let *write_to* write a file beside *path*, and give it that name only once it is whole."""
+    """Let *write_to* write a file beside *path*, and give it that name only once it is whole.
+
+    A device or a pipe is written to as it is, and a symbolic link goes on pointing to where it did.
+    """
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            write_to(path)
+            return
+        path = path.resolve()
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
             part = Path(folder) / path.name

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from ingest.status import TableSize
 
 
-_PATH_WIDTH = 40
-"""A longer path shows its end: the name says more than the way to it."""
+_PATH_WIDTHS = (20, 40)
+_OTHER_WIDTHS = 60
+"""A longer path shows its end: the name says more than the way to it, and what is behind more than both."""
 
 
 @click.command()
@@ -49,8 +50,10 @@ def _print(warehouse: str, found: "pl.DataFrame", tables: "list[TableSize]") -> 
     from queries.tables import table
 
     console = Console()
+    shortest, longest = _PATH_WIDTHS
+    width = min(max(console.width - _OTHER_WIDTHS, shortest), longest)
     rows = found.drop("source_id").with_columns(
-        pl.col("first_at", "last_at").dt.truncate("1s"), path=pl.col("path").str.tail(_PATH_WIDTH)
+        pl.col("first_at", "last_at").dt.truncate("1s"), path=pl.col("path").str.tail(width)
     )
     rows = rows.drop(name for name in ("note",) if rows[name].null_count() == rows.height)
     table(Answer("status", f"Sources of {warehouse}", {}, rows), console, zone="UTC")
