@@ -85,6 +85,13 @@ def lines(answer: Answer, width: int, glyphs: Glyphs) -> list[str]:
     return [f"{label:<{longest}}  {line}  {note}" for label, line, note in zip(labels, drawn, notes, strict=True)]
 
 
+def drawn(answer: Answer) -> list[str]:
+    """Return the columns that the report's picture shows, its measures first: they are what it is asked for."""
+    plan = _plan(answer)
+    channels = ("x", "y", "color", "facet", "limit", "shape", "size")
+    return [name for channel in channels for name in plan.columns.get(channel, [])] if plan else []
+
+
 def _plan(answer: Answer) -> Plan | None:
     try:
         return read(answer)

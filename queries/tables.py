@@ -2,9 +2,11 @@
 
 import io
 from collections.abc import Sequence
+from itertools import takewhile
 
 import polars as pl
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -34,7 +36,7 @@ def table(answer: Answer, console: Console, *, zone: str, rows: int | None = Non
     for name, kind in frame.schema.items():
         if isinstance(kind, pl.Datetime):
             texts[name] = _trimmed(texts[name])
-    shown = _fitting(texts, console.width)
+    shown = _fitting(_widths(texts, 0), console.width, _by_weight(answer))
     widths = _widths({name: texts[name] for name in shown}, console.width if console.is_terminal else 0)
     grid = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for name in shown:
@@ -77,20 +79,27 @@ def _footer(answer: Answer, hidden_columns: int, hidden_rows: int) -> list[str]:
     return lines
 
 
-def _fitting(texts: dict[str, list[str]], width: int) -> list[str]:
-    shown: list[str] = []
-    used = -_GAP
-    for name, column in texts.items():
-        used += min(_WIDEST, max(map(len, [name, *column]))) + _GAP
-        if used > width and shown:
-            break
-        shown.append(name)
-    return shown
+def _by_weight(answer: Answer) -> list[str]:
+    """Return the columns, first those that must be seen: what the picture shows, and what says which row it is."""
+    schema = answer.frame.schema
+    keys = list(takewhile(lambda name: not schema[name].is_numeric(), schema))
+    return list(dict.fromkeys([*sparks.drawn(answer), *sorted(keys, key=len), *schema]))
+
+
+def _fitting(widths: dict[str, int], width: int, by_weight: Sequence[str]) -> list[str]:
+    """Return the columns that fit *width*, in order; of those that don't fit all together, the weightier."""
+    shown: set[str] = set()
+    left = width + _GAP
+    for name in by_weight:
+        if widths[name] + _GAP <= left or not shown:
+            shown.add(name)
+            left -= widths[name] + _GAP
+    return [name for name in widths if name in shown]
 
 
 def _widths(texts: dict[str, list[str]], width: int) -> dict[str, int]:
     """Return how wide each column may be: what *width* leaves goes to the columns that are cut, from left to right."""
-    wanted = {name: max(map(len, [name, *column])) for name, column in texts.items()}
+    wanted = {name: max(map(cell_len, [name, *column])) for name, column in texts.items()}
     widths = {name: min(_WIDEST, most) for name, most in wanted.items()}
     left = width - sum(widths.values()) - _GAP * (len(widths) - 1)
     for name, most in wanted.items():

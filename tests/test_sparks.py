@@ -64,6 +64,17 @@ def test_a_ranking_has_bars_that_the_terminal_can_show(encoding, bars):
     assert lines[6].split() == ["d"] + (["|"] if encoding == "ascii" else [])
 
 
+def test_a_narrow_terminal_keeps_what_the_report_is_about():
+    wide = {"model": ["claude-opus-4-5"], "requests_of_all_kinds": [1], "tokens_of_all_kinds": [2], "cost_usd": [3.0]}
+    lines = printed(answer(pl.DataFrame(wide), RANKING_CHART), width=40)
+    assert lines[1].split() == ["model", "cost_usd"]
+    assert lines[-2].startswith("2 more columns: --format json")
+
+    named = answer(pl.DataFrame({"title": ["t" * 70], "n": [1]}), "")
+    assert "t" * 70 in printed(named, width=100)[3]
+    assert "t" * 48 not in printed(named, width=60)[3]
+
+
 def test_a_terminal_without_unicode_gets_nothing_else():
     frame = pl.DataFrame({"model": ["modèle", "b"], "cost_share": [0.5, 0.5]})
     lines = printed(answer(frame, "bar y=model x=cost_share"), encoding="ascii")
