@@ -121,3 +121,10 @@ def test_calls_whose_model_is_unknown_make_bursts_as_others_do(tmp_path):
         (None, 500, "one huge call"),
         ("gpt-5.2", 300, "one huge call"),
     ]
+
+
+def test_a_repeat_that_does_not_say_how_it_ended_has_no_known_outcome(tmp_path):
+    calls = [call("2026-02-03T10:00:00", None), call("2026-02-03T10:00:10", 10, success=None)]
+    with queries.connect(build(tmp_path, llm_calls=calls), tz="UTC") as connection:
+        (row,) = queries.run(connection, "retries").frame.to_dicts()
+    assert (row["tries"], row["outcome"]) == (2, "unknown")

@@ -35,7 +35,9 @@ chains as (
 select
     max(created_at) as created_at, agent_id, story_id, state, model,
     count(*) as tries,
-    if(arg_max(success, (created_at, source_offset)), 'succeeded', 'failed') as outcome,
+    case arg_max_null(success, (created_at, source_offset))
+        when true then 'succeeded' when false then 'failed' else 'unknown'
+    end as outcome,
     date_diff('millisecond', min(created_at), max(coalesce(started_at, created_at)))::double as waited_ms,
     arg_max(error_type, created_at) filter (success is false) as error_type,
     arg_max(error, created_at) filter (success is false) as error,
