@@ -140,6 +140,15 @@ def test_a_minute_without_calls_is_drawn_as_zero():
     assert [row["y"] for row in rows_of(picture(frame, "series x=minute y=tokens"))] == [5, 6, 0, 0, 7]
 
 
+@pytest.mark.parametrize("minutes", [[0], [0, 5], [0, 60]])
+def test_a_minute_is_a_minute_however_far_it_is_from_the_next(minutes):
+    times = [at("2026-02-03T10:00:00") + timedelta(minutes=m) for m in minutes]
+    drawn = picture(pl.DataFrame({"minute": times, "tokens": [5] * len(times)}), "series x=minute y=tokens")
+
+    assert "tokens of each minute" in texts(svg_of(drawn))
+    assert len(rows_of(drawn)) == minutes[-1] + 1
+
+
 def test_an_unknown_number_is_not_drawn_as_zero():
     frame = pl.DataFrame({"model": ["a", "b"], "cost_usd": [1.5, None]})
 

@@ -28,7 +28,7 @@ def _column(frame: pl.DataFrame, plan: Plan) -> tuple[Any, str]:
     moment, measure = plan.columns["x"][0], plan.columns["y"][0]
     columns = frame.select(x=moment, y=pl.col(measure).cast(pl.Float64), color=parts.text(plan, "color"))
     columns, note = rows.keep_first(columns.sort("x", descending=True), rows.MOST_COLUMNS)
-    width = rows.step(columns["x"])
+    width = rows.step(columns["x"], moment)
     grown = rows.periods(columns, width)
     form = parts.clock(grown["x"])
     columns = columns.with_columns(

@@ -25,7 +25,8 @@ def lines(frame: pl.DataFrame, plan: Plan) -> tuple[Any, str]:
     points = frame.select(x=moment, y=pl.col(measure).cast(pl.Float64), color=parts.text(plan, "color"))
     points, few_lines = rows.keep(points, "color", pl.col("y").max(), rows.MOST_COLORS)
     peaks = points.sort("y", "x", descending=[True, False]).unique("color", keep="first", maintain_order=True)
-    grain, span = rows.step(points["x"]), rows.span_to_thin(points["x"])
+    grain = rows.step(points["x"], moment)
+    span = rows.span_to_thin(points["x"], grain)
     if plan.kind == "line" and points.height <= rows.MOST_POINTS:
         span = None
     if span:

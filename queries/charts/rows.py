@@ -15,6 +15,7 @@ MOST_POINTS = 2_000
 _MOST_TIMES = 600
 _SECOND, _MINUTE, _HOUR, _DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 _MONTH = timedelta(days=28)
+_NAMED = {"minute": _MINUTE, "hour": _HOUR, "day": _DAY}
 _SPANS = [
     _SECOND,
     *(_MINUTE * n for n in (1, 2, 5, 10, 15, 30)),
@@ -56,8 +57,13 @@ def fold(frame: pl.DataFrame, by: pl.Expr) -> pl.DataFrame:
     return frame.with_columns(pl.when(named).then("color").otherwise(pl.lit("others")).alias("color"))
 
 
-def step(times: pl.Series) -> timedelta:
-    """Return the smallest distance of two times; of a single time the day, hour or minute that it begins."""
+def step(times: pl.Series, name: str) -> timedelta:
+    """Return what each time stands for: what its column *name* says, else the smallest distance of two of them.
+
+    Of a single time it is the day, hour or minute that it begins.
+    """
+    if name in _NAMED:
+        return _NAMED[name]
     gap = times.unique().sort().diff().drop_nulls().min()
     if isinstance(gap, timedelta):
         return gap
@@ -65,10 +71,10 @@ def step(times: pl.Series) -> timedelta:
     return _DAY if only.hour == only.minute == 0 else _HOUR if only.minute == 0 else _MINUTE
 
 
-def span_to_thin(times: pl.Series) -> timedelta | None:
+def span_to_thin(times: pl.Series, grain: timedelta) -> timedelta | None:
     """Return the span to take together so that *times* fit a picture; None when they fit as they are."""
     total = _moment(times.max()) - _moment(times.min())
-    if total / step(times) <= _MOST_TIMES:
+    if total / grain <= _MOST_TIMES:
         return None
     return next((span for span in _SPANS if total / span <= _MOST_TIMES), _SPANS[-1])
 
