@@ -7,7 +7,8 @@
 
 LiteLLM adds the cache to `prompt_tokens` for all providers, and reasoning is part of `completion_tokens`. `endTime` is
 when the call finished. A response from the proxy's own cache is no call: it is an event, `cache_hit`. A cost of zero is
-what an unknown model gets: NULL. The id is that of the attempt, so a call that was retried has several rows.
+what an unknown model gets: NULL. The id is that of the attempt, so a call that was retried has several rows; `attempt`
+is one more than the retries before it.
 
 The application gets its response under the same id: where that is unique, the key is the one that `responses` gives to
 a response that the application logged itself, so that a call that passed the proxy counts once.
@@ -72,6 +73,7 @@ def _parse(records: pl.DataFrame, context: Context) -> Parsed:
     is_spend = pl.col("line").str.contains(r'"spend"\s*:')
     fields = fields.with_columns(
         dedupe_key=_key(pl.col("request_id")),
+        attempt=(pl.col("retries").cast(pl.Int64, strict=False) + 1).cast(pl.String),
         variant=pl.when(is_spend).then(pl.lit("spend")).otherwise(pl.lit("payload")),
     )
     from_cache = pl.col("cache_hit").str.to_lowercase() == "true"

@@ -78,17 +78,25 @@ class Report:
     @property
     def notes(self) -> list[str]:
         """What a reader of the answer has to know: lines that begin with `Note:`."""
-        return [line.removeprefix("Note:").strip() for line in self.comment if line.startswith("Note:")]
+        return self._said("Note:")
+
+    @property
+    def noting(self) -> list[str]:
+        """The views whose rows are such notes, because they depend on the calls: lines that begin with `Notes:`."""
+        return self._said("Notes:")
 
     @property
     def chart(self) -> str:
         """How to draw the answer, as `queries.charts.plan` reads it: a line that begins with `Chart:`, or nothing."""
-        return next((line.removeprefix("Chart:").strip() for line in self.comment if line.startswith("Chart:")), "")
+        return next(iter(self._said("Chart:")), "")
 
     @property
     def reach(self) -> str:
         """The SQL that answering takes, as `database.connect` wants to know it."""
         return self.sql + " rated_models" * ("from replays" in self.sql)
+
+    def _said(self, word: str) -> list[str]:
+        return [line.removeprefix(word).strip() for line in self.comment if line.startswith(word)]
 
     @cached_property
     def parameters(self) -> dict[str, str]:
@@ -191,7 +199,8 @@ def run(connection: duckdb.DuckDBPyConnection, report: Report | str, **parameter
     except duckdb.Error as error:
         raise QueryError(f"{report}: {error}") from error
 
-    return Answer(report.name, report.title, bound, found, report.notes, report.chart)
+    notes = [text for view in report.noting for (text,) in connection.view(view).fetchall()]
+    return Answer(report.name, report.title, bound, found, [*report.notes, *notes], report.chart)
 
 
 @contextmanager
