@@ -18,7 +18,7 @@ from ingest.polling import Tables
 from ingest.sealing import is_sealed
 from ingest.sources import expand, is_there, member
 from ingest.streams import Key, PlainStream, suffix_of
-from ingest.tracked import Tracked, behind, close, holds, is_at_end, longest_idle, open_itself, rename, state
+from ingest.tracked import Tracked, behind, close, has_more, held, is_at_end, longest_idle, open_itself, rename, state
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +58,7 @@ class Follower:
     behind: int = 0
     _missing: set[str] = field(default_factory=set)
     _left: list[Key] = field(default_factory=list)
+    _waits: bool = False
     _joint: Joint | None = None
     _offered: list[Tracked] = field(default_factory=list)
 
@@ -75,13 +76,12 @@ class Follower:
         if self.tables:
             self.tables.look()
         self.behind = sum(behind(f) for f in self.tracked.values())
-        more = bool(self._left) or any(f.more for f in self.tracked.values())
         due = self.committed_at + self.interval - time.monotonic()
-        if final or due <= 0:
-            self._commit(everything=final)
+        if final or due <= 0 or self._waits:
+            self._commit(everything=final or self._waits)
             due = self.interval
         self._close_idle()
-        more = more or any(f.cursor and f.cursor.lost and f.seen[0] > 0 for f in self.tracked.values())
+        more = bool(self._left) or any(has_more(f) for f in self.tracked.values())
         return None if more else due if self._pending() else self.interval
 
     def close(self) -> None:
@@ -94,21 +94,22 @@ class Follower:
         left = [key for key in self._left or self.tracked if key in self.tracked]
         files, begun = [self.tracked[key] for key in left], time.monotonic()
         new = sum(f.cursor is None and f.seen[0] < 0 for f in files)
-        self._left, self._offered, self._joint = [], [], Joint(self.intake, MAX_JOINT) if new > FEW else None
-        rows, size, opened = self._held()
+        self._left, self._offered, self._waits = [], [], False
+        self._joint = Joint(self.intake, MAX_JOINT) if new > FEW else None
+        rows, size, opened = held(self.tracked.values())
         for at, file in enumerate(files, 1):
-            had, was_open = holds(file), file.cursor is not None
+            had = held([file])
             self._read(file)
-            rows, size = rows + holds(file)[0] - had[0], size + holds(file)[1] - had[1]
-            opened += (file.cursor is not None) - was_open
+            has = held([file])
+            rows, size, opened = rows + has[0] - had[0], size + has[1] - had[1], opened + has[2] - had[2]
             over = time.monotonic() - begun >= TURN_SECONDS
             if over or at == len(files) or opened >= MAX_OPEN + MAX_JOINT or (self._joint and self._joint.full):
                 self._read_jointly()
-                rows, size, opened = self._held()
+                rows, size, opened = held(self.tracked.values())
             if rows >= COMMIT_ROWS or size >= COMMIT_BYTES or opened >= MAX_OPEN + MAX_JOINT:
                 self._commit()
                 self._close_idle()
-                rows, size, opened = self._held()
+                rows, size, opened = held(self.tracked.values())
             if over:
                 self._left = left[at:]
                 break
@@ -154,9 +155,12 @@ class Follower:
 
     def _give_back(self, file: Tracked) -> None:
         """Let go of a file that can't be read, so that it's opened anew; one without a name could not be."""
-        if file.cursor is not None and not file.present:
-            file.cursor.lost = True
-            return
+        if file.cursor is not None:
+            self.intake.flush([file.cursor])
+            self.intake.release(file.cursor)
+            if not file.present:
+                file.cursor.lost = True
+                return
         close(file)
         packed = suffix_of(file.path) and file.path.exists()
         # Unpacking from the beginning each second would cost too much: a damaged file must change first.
@@ -173,7 +177,7 @@ class Follower:
         elif not file.cursor.lost and file.cursor.position >= status.st_size:
             return False
         if not status.st_size:
-            file.cursor.lost = file.cursor.lost or file.cursor.position > 0
+            self._save(file, file.cursor)
             return False
         if file.cursor.lost or status.st_size < file.cursor.position or not unchanged(file.cursor):
             return self._replace(file, file.cursor)
@@ -194,13 +198,18 @@ class Follower:
 
     def _replace(self, file: Tracked, cursor: Cursor) -> bool:
         """Find out what the file holds now that its content isn't what was read."""
-        if not cursor.lost:
-            log.info("%s was truncated or rewritten", file.path)
-            self.intake.flush([cursor])
+        self._save(file, cursor)
         if self.intake.place(cursor):
             return True
         close(file)  # a shorter copy; looked at again when it changes
         return False
+
+    def _save(self, file: Tracked, cursor: Cursor) -> None:
+        """Commit what was read of a content that is gone, before the cursor is placed anew."""
+        if cursor.position and not cursor.lost:
+            log.info("%s was truncated or rewritten", file.path)
+            self.intake.flush([cursor])
+            cursor.lost = True
 
     def _read_plain(self, file: Tracked, cursor: Cursor) -> None:
         if not self._is_its_turn(file, cursor):
@@ -219,6 +228,7 @@ class Follower:
             self._offered.append(file)
             return False
         file.more = turn is Turn.LATER or not self.intake.may_read(cursor)
+        self._waits = self._waits or file.more  # for a commit, and that need not wait for its time
         return not file.more
 
     def _read_packed(self, file: Tracked) -> None:
@@ -245,15 +255,10 @@ class Follower:
     def _pending(self) -> list[Cursor]:
         return [f.cursor for f in self.tracked.values() if f.cursor and not f.cursor.lost and f.cursor.yielded]
 
-    def _held(self) -> tuple[int, int, int]:
-        """Return how many rows and bytes wait to be committed, and how many files are open."""
-        held = [holds(f) for f in self.tracked.values() if f.cursor]
-        return sum(rows for rows, _ in held), sum(size for _, size in held), len(held)
-
     def _commit(self, *, everything: bool = False) -> None:
         """Commit pending rows, and now and then offsets without rows."""
         cursors, now = self._pending(), time.monotonic()
-        if everything or self._held()[1] >= COMMIT_BYTES or now - self.remembered_at >= REMEMBER_SECONDS:
+        if everything or held(self.tracked.values())[1] >= COMMIT_BYTES or now - self.remembered_at >= REMEMBER_SECONDS:
             cursors = [f.cursor for f in self.tracked.values() if f.cursor and f.cursor.pending_bytes]
             self.remembered_at = now
         self.intake.flush(cursors)
@@ -262,14 +267,11 @@ class Follower:
     def _close_idle(self) -> None:
         """Forget files that are gone and sealed; keep the number of open ones bounded."""
         for key, file in list(self.tracked.items()):
-            if not file.present and (file.cursor is None or self._is_drained(file, file.cursor)):
+            if not file.present and (not (c := file.cursor) or (is_at_end(c) and self._is_sealed(file, c))):
                 close(file)
                 del self.tracked[key]
         for file in longest_idle(self.tracked.values(), but=MAX_OPEN):
             close(file)
-
-    def _is_drained(self, file: Tracked, cursor: Cursor) -> bool:
-        return is_at_end(cursor) and self._is_sealed(file, cursor)
 
 
 def follow(follower: Follower, wait: Callable[[float], bool], *, once: bool = False) -> None:

@@ -120,6 +120,7 @@ class Intake:
 
     def place(self, cursor: Cursor) -> bool:
         """Find out which source *cursor* reads, and go on where that stands; False for a copy of what is known."""
+        self.release(cursor)
         _rewind(cursor)
         head = cursor.stream.read(0, HEAD)
         if archive := archive_of(head):
@@ -140,21 +141,20 @@ class Intake:
 
         A cursor whose source has been read on under another name is `lost` then, and must be placed first.
         """
-        if cursor.source_id is not None:
-            if self._flying is None and not cursor.lost:
-                position = self.warehouse.position(cursor.source_id)
-                cursor.lost = position is None or position.offset != cursor.committed
-            return self._claims.get(cursor.source_id, cursor) is cursor
-        if cursor.lost or cursor.yielded:
+        if cursor.source_id is None and not cursor.lost and not cursor.yielded:
+            head = cursor.stream.read(0, HEAD) if not cursor.position else cursor.head
+            others = self._heads.get(first_line(head), ())
+            if any(o is not cursor and (h.startswith(head) or head.startswith(h)) for h, o in others):
+                return False
+            if is_outdated(cursor, head, self.warehouse) and not self.place(cursor):
+                cursor.lost = True
+                return False
+        if cursor.source_id is None:
             return True
-        head = cursor.stream.read(0, HEAD) if not cursor.position else cursor.head
-        others = self._heads.get(first_line(head), ())
-        if any(o is not cursor and (h.startswith(head) or head.startswith(h)) for h, o in others):
-            return False
-        if is_outdated(cursor, head, self.warehouse) and not self.place(cursor):
-            cursor.lost = True
-            return False
-        return True
+        if self._flying is None and not cursor.lost:
+            position = self.warehouse.position(cursor.source_id)
+            cursor.lost = position is None or position.offset != cursor.committed
+        return self._claims.get(cursor.source_id, cursor) is cursor
 
     def read(self, cursor: Cursor, *, sealed: bool = False) -> int:
         """Read on; return how many bytes of records that was. Call it only if `may_read`."""
@@ -179,6 +179,13 @@ class Intake:
             if not any(o is cursor for _, o in claimed):
                 claimed.append((cursor.head, cursor))
 
+    def release(self, cursor: Cursor) -> None:
+        """Let others read what *cursor* has read and will not commit."""
+        if cursor.source_id is not None and self._claims.get(cursor.source_id) is cursor:
+            del self._claims[cursor.source_id]
+        if claimed := self._heads.get(first_line(cursor.head)):
+            claimed[:] = [(head, other) for head, other in claimed if other is not cursor]
+
     def flush(self, cursors: Iterable[Cursor], *, wait: bool = True, file_times: bool = False) -> None:
         """Commit what *cursors* have read, in one commit; with *wait*, return when it is in the warehouse for good.
 
@@ -188,6 +195,9 @@ class Intake:
         self.settle()
         drafts, names = [], set[str]()
         for cursor in cursors:
+            if cursor.source_id in names:
+                cursor.lost = True  # another file of that source goes first: what comes after it is read again
+                continue
             file_time = _file_time(cursor) if file_times else None
             if draft := cut(cursor, self.warehouse, taken=names, file_time=file_time):
                 drafts.append((cursor, draft))

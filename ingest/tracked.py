@@ -23,9 +23,16 @@ class Tracked:
     complaint: str = ""
 
 
-def holds(file: Tracked) -> tuple[int, int]:
-    """Return how many rows and bytes of *file* wait to be committed."""
-    return (file.cursor.pending_rows, file.cursor.pending_bytes) if file.cursor else (0, 0)
+def held(files: Iterable[Tracked]) -> tuple[int, int, int]:
+    """Return how many rows and bytes of *files* wait to be committed, and how many of them are open."""
+    cursors = [f.cursor for f in files if f.cursor]
+    return sum(c.pending_rows for c in cursors), sum(c.pending_bytes for c in cursors), len(cursors)
+
+
+def has_more(file: Tracked) -> bool:
+    """Tell whether there is more to do with *file* right away; what can't be read is tried again in its time."""
+    lost = file.cursor is not None and file.cursor.lost and file.seen[0] > 0
+    return file.more or (lost and not file.complaint)
 
 
 def behind(file: Tracked) -> int:

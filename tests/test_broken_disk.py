@@ -8,6 +8,7 @@ import select
 import signal
 import time
 from itertools import count
+from pathlib import Path
 
 import pytest
 from broken_disk import Disk, build
@@ -66,6 +67,11 @@ def stop(process):
     return process.wait(timeout=30)
 
 
+def is_open(process, path):
+    """Tell whether *process* has the file at *path* open."""
+    return path in {fd.resolve() for fd in Path(f"/proc/{process.pid}/fd").iterdir()}
+
+
 def broken_reads(log, error):
     return {"BROKEN_CALL": "read", "BROKEN_PATH": log, "BROKEN_ERRNO": error}
 
@@ -103,6 +109,37 @@ def test_a_deleted_log_that_can_t_be_read_is_read_once_it_can(disk, log):
 
     assert stop(process) == 0, disk.said.read_text()
     holds(disk, *range(1, 40))
+
+
+def test_a_log_that_can_t_be_read_before_what_was_read_of_it_is_committed(disk, log):
+    append(log, *range(1, 20))
+    process = disk.start("follow", "--interval", "3", log, **broken_reads(log, errno.EIO))
+    disk.until(lambda: is_open(process, log))
+    disk.break_down()
+    append(log, *range(20, 40))
+    disk.until(lambda: os.strerror(errno.EIO) in disk.said.read_text())
+    disk.recover()
+    disk.until(lambda: disk.calls().total() >= 39)
+
+    assert stop(process) == 0, disk.said.read_text()
+    holds(disk, *range(1, 40))
+
+
+def test_a_deleted_log_that_can_never_be_read_again_keeps_nobody_busy(disk, log):
+    append(log, *range(1, 20))
+    process = disk.start(*FOLLOW, "--watch", "poll", log, **broken_reads(log, errno.ESTALE))
+    disk.until(lambda: disk.calls().total() == 19)
+    with log.open("ab", buffering=0) as file:
+        disk.break_down()
+        log.unlink()
+        file.write(lines(*range(20, 40)))
+        disk.until(lambda: disk.refused() >= 5)
+        before, begun = disk.refused(), time.monotonic()
+        disk.until(lambda: time.monotonic() - begun > 1)
+        assert disk.refused() - before < 200
+
+    assert stop(process) == 0, disk.said.read_text()
+    holds(disk, *range(1, 20))
 
 
 def test_a_backfill_of_a_log_that_can_t_be_read_says_so_and_a_later_run_goes_on(disk, log):

@@ -1,7 +1,11 @@
 """Equal bytes are one source, whoever meets them first, however little of them, and whatever else begins alike."""
 
+import shutil
+
 import pytest
 from logs import calls, catch_up, exactly, follower, line, lines, noise, tiles
+
+from ingest.cursor import FIRST
 
 
 def test_two_equal_files_that_are_there_at_the_start_count_once(tmp_path):
@@ -12,6 +16,44 @@ def test_two_equal_files_that_are_there_at_the_start_count_once(tmp_path):
     each.close()
 
     assert calls(tmp_path / "w") == exactly(1, 2)
+
+
+@pytest.mark.parametrize("interval", [0.001, 1000])
+def test_equal_files_that_take_several_reads_count_once_and_do_not_wait_for_the_interval(tmp_path, interval):
+    padding = noise(1).encode() * 20
+    data = b"".join(lines(n) + padding for n in range(2, 2000))
+    assert len(data) > 2 * FIRST
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.log").write_bytes(data)
+    each = follower(tmp_path / "w", tmp_path / "*.log", interval=interval)
+    catch_up(each, final=False)
+    each.tick(final=True)
+    each.close()
+
+    assert calls(tmp_path / "w") == exactly(*range(2, 2000))
+    assert list(tiles(tmp_path / "w").values()) == [True]
+
+
+def test_a_copy_that_goes_on_where_its_original_has_read_ahead_is_not_committed_beside_it(tmp_path):
+    log, other = tmp_path / "maestro.log", tmp_path / "other.log"
+    log.write_bytes(lines(1))
+    each = follower(tmp_path / "w", tmp_path / "*.log", interval=1000)
+    each.tick(final=True)
+    with log.open("ab") as file:
+        file.write(noise(1).encode())
+    other.write_bytes(lines(9))
+    each.tick()
+    each.intake.flush([f.cursor for f in each.tracked.values() if f.path == other])
+    shutil.copy(log, tmp_path / "new")
+    with (tmp_path / "new").open("ab") as file:
+        file.write(lines(2))
+    (tmp_path / "new").replace(log)
+    each.tick(final=True)
+    catch_up(each)
+    each.close()
+
+    assert calls(tmp_path / "w") == exactly(1, 2, 9)
+    assert all(tiles(tmp_path / "w").values())
 
 
 def test_a_copy_made_before_the_first_record_and_refreshed_after_it_counts_once(tmp_path):

@@ -134,6 +134,25 @@ def test_truncated_and_written_anew(world, again):
     world.holds(100, 200, 300, *numbers)
 
 
+@pytest.mark.parametrize("what", ["emptied", "emptied and copied", "written anew"])
+def test_what_was_read_and_not_yet_committed_is_committed_when_its_file_is_truncated(tmp_path, what):
+    log = tmp_path / "maestro.log"
+    log.write_bytes(lines(1, 2, 3))
+    each = follower(tmp_path / "w", log, interval=1000)
+    each.tick()
+    if what == "emptied and copied":
+        shutil.copy(log, tmp_path / "maestro.log.1")
+    os.truncate(log, 0)
+    if what == "written anew":
+        log.write_bytes(lines(4))
+    for _ in range(3):
+        each.tick(final=True)
+    each.close()
+
+    assert calls(tmp_path / "w") == exactly(1, 2, 3, *([4] if what == "written anew" else []))
+    assert all(tiles(tmp_path / "w").values())
+
+
 def test_deleted_and_created_again_with_the_same_inode(world):
     world.append(lines(1))
     world.look()
