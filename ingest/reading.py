@@ -3,7 +3,7 @@
 import polars as pl
 
 from ingest.ahead import MOST, Ahead
-from ingest.cursor import QUANTUM, Cursor, Guess, end_of_lines, line_end_of, recall
+from ingest.cursor import QUANTUM, Cursor, Guess, end_of_lines, line_end_of, recall, unchanged
 from ingest.documents import document
 from ingest.identity import HEAD
 from ingest.streams import TAIL
@@ -66,6 +66,8 @@ def _read(cursor: Cursor, offset: int, size: int) -> tuple[bytes, bool]:
         if len(window) == _WINDOW:
             size -= _WINDOW - (end_of_lines(window, cursor.encoding) or _WINDOW)
     data = cursor.stream.read(offset, size)
+    if cursor.stream.can_grow and not unchanged(cursor):
+        return b"", True  # rewritten since somebody looked: these may be bytes of another source
     return data, len(data) < size
 
 

@@ -6,6 +6,7 @@ import pytest
 from logs import calls, catch_up, exactly, follower, line, lines, noise, tiles
 
 from ingest.cursor import FIRST
+from ingest.streams import PlainStream
 
 
 def test_two_equal_files_that_are_there_at_the_start_count_once(tmp_path):
@@ -53,6 +54,31 @@ def test_a_copy_that_goes_on_where_its_original_has_read_ahead_is_not_committed_
     each.close()
 
     assert calls(tmp_path / "w") == exactly(1, 2, 9)
+    assert all(tiles(tmp_path / "w").values())
+
+
+def test_a_file_that_is_rewritten_between_the_check_and_the_read_is_read_from_its_beginning(tmp_path):
+    log = tmp_path / "maestro.log"
+    log.write_bytes(lines(1, 2))
+    each = follower(tmp_path / "w", log)
+    catch_up(each)
+    (file,) = each.tracked.values()
+    at = file.cursor.position
+
+    class Rewritten(PlainStream):
+        def read(self, offset, size):
+            if offset == at and calls(tmp_path / "w").total() == 2:
+                log.write_bytes(lines(*range(10, 90)))
+            return super().read(offset, size)
+
+    file.cursor.stream = Rewritten(log)
+    with log.open("ab") as appended:
+        appended.write(lines(3))
+    catch_up(each)
+    catch_up(each)
+    each.close()
+
+    assert calls(tmp_path / "w") == exactly(1, 2, *range(10, 90))
     assert all(tiles(tmp_path / "w").values())
 
 
