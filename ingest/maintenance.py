@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-import polars as pl
 from deltalake import DeltaTable, PostCommitHookProperties, WriterProperties
 from deltalake.exceptions import CommitFailedError, DeltaError
 
@@ -98,7 +97,7 @@ def _expire(table: Table, folder: Path, before: date) -> int:
     old = [path for path in live if day_of(path) < before.isoformat()]
     if not old:
         return 0
-    rows = pl.scan_delta(handle).filter(pl.col("date") < before).group_by("source_id").len().collect()
+    rows = table.scan(old).group_by("source_id").len().collect()
     expired.remember(folder, table.name, before, old, dict(rows.iter_rows()))
     try:
         handle.delete(f"date < '{before.isoformat()}'", post_commithook_properties=_NO_HOOKS)

@@ -29,7 +29,7 @@ def sources(warehouse: Warehouse) -> pl.DataFrame:
 
     `behind` is NULL where the file is packed, gone, or has another content by now; a table has no bytes at all.
     """
-    batches = pl.scan_delta(str(warehouse.tables["batches"].path)).sort("end_offset")
+    batches = warehouse.tables["batches"].scan().sort("end_offset")
     summary = batches.group_by("source_id", maintain_order=True).agg(
         pl.col("source_path").last().alias("path"),
         pl.col("format")

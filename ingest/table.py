@@ -8,7 +8,7 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +21,7 @@ from deltalake.transaction import AddAction
 from ingest import delta_log, durable
 from ingest.errors import WarehouseError
 from ingest.table_folder import CHECKPOINT_EVERY, explain, snapshot
-from parsers.schema import TABLES
+from parsers.schema import TABLES, polars_schema
 
 _TRIES = 5
 
@@ -148,9 +148,16 @@ class Table:
         actions = pl.DataFrame(self._with_files().get_add_actions(flatten=True))
         return [DataFile(*row) for row in actions.select("path", "num_records", "size_bytes").iter_rows()]
 
-    def scan(self) -> pl.LazyFrame:
-        """Return the rows of the snapshot."""
-        return pl.scan_delta(self._with_files())
+    def scan(self, files: Sequence[str] | None = None) -> pl.LazyFrame:
+        """Return the rows of the snapshot, or only those in some of its *files*.
+
+        By their paths: Polars' `scan_delta` looks for `my logs` in a folder called `my%20logs`.
+        """
+        columns = polars_schema(TABLES[self.name])
+        paths = [self.path / each for each in (files if files is not None else [f.path for f in self.files()])]
+        if not paths:
+            return pl.LazyFrame(schema=columns)
+        return pl.scan_parquet(paths, schema=columns, missing_columns="insert", glob=False, hive_partitioning=False)
 
     def days(self) -> list[date]:
         """Return the UTC dates that the snapshot has rows of, in order."""
@@ -158,7 +165,8 @@ class Table:
 
     def read(self, day: date) -> pl.DataFrame:
         """Return the rows of *day* in the snapshot, in the order of its files."""
-        return pl.read_parquet([self.path / f.path for f in self._files_of(day)], hive_partitioning=False)
+        paths = [self.path / f.path for f in self._files_of(day)]
+        return pl.read_parquet(paths, glob=False, hive_partitioning=False)
 
     def replace(self, day: date, rows: pl.DataFrame) -> None:
         """Put *rows* in the place of those that the snapshot has of *day*, durably. What others add stays.

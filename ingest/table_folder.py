@@ -3,6 +3,7 @@
 import contextlib
 import os
 from pathlib import Path
+from urllib.parse import unquote
 
 import polars as pl
 from deltalake import DeltaTable
@@ -84,6 +85,8 @@ def explain(path: Path, error: Exception) -> str:
         return f"{path} is not writable: check its owner and mode, or choose another folder with --warehouse"
     if path.parent.exists() and not path.parent.is_dir():
         return f"{path.parent} is a file; a warehouse is a folder: name another with --warehouse"
+    if unquote(str(path)) != str(path):
+        return f"{path}: deltalake can't use a folder with %xx in its name: choose another with --warehouse"
     if not os.path.lexists(path / "_delta_log"):
         return f"no warehouse at {path.parent}: run `ingest follow` or `ingest backfill`, or name it with --warehouse"
     return f"{path} can't be used: {text.split(_TRACE)[0]}"

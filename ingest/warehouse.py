@@ -115,8 +115,9 @@ class Warehouse:
 
     def taken(self, source_id: str, since: datetime) -> pl.DataFrame:
         """Return `created_at` and `dedupe_key` of the calls of *source_id* from *since* on."""
-        calls = pl.scan_delta(str(self.tables[_CALLS].path))
-        mine = calls.filter((pl.col("source_id") == source_id) & (pl.col("created_at") >= since))
+        calls = self.tables[_CALLS]
+        calls.refresh()  # the files of an old snapshot may be gone
+        mine = calls.scan().filter((pl.col("source_id") == source_id) & (pl.col("created_at") >= since))
         return mine.select("created_at", "dedupe_key").collect()
 
     def commit(self, batches: Sequence[Batch]) -> None:

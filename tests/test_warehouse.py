@@ -1,12 +1,17 @@
 """Rows and offsets are committed together, once, whoever else writes and wherever a writer dies."""
 
-from datetime import UTC, datetime
+import shutil
+from datetime import UTC, date, datetime
 
 import polars as pl
 import pytest
 from deltalake import DeltaTable
+from logs import catch_up, follower, lines
 
 from ingest.errors import WarehouseError
+from ingest.maintenance import compact, expire
+from ingest.status import sources
+from ingest.verify import verify
 from ingest.warehouse import Batch, Conflict, Position, Warehouse
 from parsers.schema import CALLS, EVENTS, REJECTS, TABLES, conform
 
@@ -153,3 +158,34 @@ def test_a_loser_leaves_no_file_behind(tmp_path):
 def test_a_folder_without_a_warehouse_says_what_to_run(tmp_path):
     with pytest.raises(WarehouseError, match="run `ingest follow` or `ingest backfill`"):
         Warehouse(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("name", ["my logs", "größe – ✅", "a#b", "50%", "what?is=1"])
+def test_a_warehouse_may_have_any_name(tmp_path, name):
+    folder, log = tmp_path / name / "w", tmp_path / "maestro.log"
+    log.write_bytes(lines(1, 2))
+    each = follower(folder, tmp_path / "*.log")
+    catch_up(each)
+    shutil.copy(log, tmp_path / "copy.log")
+    with log.open("ab") as file:
+        file.write(lines(3, 4))
+    catch_up(each)
+    catch_up(each)
+    each.close()
+
+    assert calls_in(folder) == [1, 2, 3, 4]
+    assert verify(folder).problems == []
+    assert sources(Warehouse(folder))["calls"].to_list() == [4]
+    assert Warehouse(folder).taken("none", AT).is_empty()
+    assert [each.rows for each in compact(folder) if each.table == "llm_calls"] == [4]
+    assert expire(folder, date(2026, 3, 1))["llm_calls"] == 4
+    assert verify(folder).problems == []
+
+
+def calls_in(folder):
+    return sorted(Warehouse(folder).tables["llm_calls"].scan().collect()["request_tokens"])
+
+
+def test_a_name_that_deltalake_would_decode_is_refused_in_one_line(tmp_path):
+    with pytest.raises(WarehouseError, match="%xx in its name: choose another"):
+        Warehouse(tmp_path / "my%20logs", make=True)

@@ -116,14 +116,12 @@ def diff(*, warehouse: str, own: str | None, form: str | None) -> None:
 
 
 def _calls(warehouse: str) -> "pl.LazyFrame":
-    from pathlib import Path
-
     import polars as pl
 
     from ingest.warehouse import Warehouse
 
-    Warehouse(warehouse)  # says what is wrong when there is none
-    return pl.scan_delta(str(Path(warehouse, "llm_calls")))
+    calls = Warehouse(warehouse).tables["llm_calls"].scan()
+    return calls.with_columns(date=pl.col("created_at").dt.date())
 
 
 def _utc(at: datetime | None) -> datetime | None:
