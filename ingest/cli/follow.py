@@ -1,6 +1,7 @@
 """`ingest follow`: live logs into the warehouse."""
 
 import logging
+import os
 import signal
 import sys
 import time
@@ -123,13 +124,17 @@ class _Status:
     def __init__(self, follower: "Follower") -> None:
         self._follower = follower
         self._terminal = sys.stderr.isatty() and not is_quiet()
+        if self._terminal:
+            for handler in logging.getLogger().handlers:  # a message takes the place of the live line, which comes back
+                handler.setFormatter(logging.Formatter("\r\x1b[K%(asctime)s %(message)s", "%H:%M:%S"))
         self._started = self._said = time.monotonic()
         self._rows, self._rows_at, self._rate = 0, self._started, 0.0
 
     def show(self) -> None:
         now = time.monotonic()
         if self._terminal:
-            click.echo(f"\r\x1b[K{self._line(now)}", nl=False, err=True)
+            width = os.get_terminal_size(sys.stderr.fileno()).columns or 80  # a line that wraps can't be taken back
+            click.echo(f"\r\x1b[K{self._line(now)[: width - 1]}", nl=False, err=True)
         elif now - self._said >= LOG_SECONDS:
             self._said = now
             log.info("%s", self._line(now))

@@ -1,0 +1,44 @@
+"""What `ingest follow` shows on a terminal: one live line however narrow that is, and messages that stay above it."""
+
+import fcntl
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import sys
+import termios
+
+from logs import lines
+
+WIDTH = 40
+
+
+def test_the_live_line_fits_the_terminal_and_makes_room_for_messages(tmp_path):
+    log = tmp_path / "maestro.log"
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 20, WIDTH, 0, 0))
+    command = [sys.executable, "-m", "ingest", "follow", "--interval", "0.05", str(log), "-w", str(tmp_path / "w")]
+    process = subprocess.Popen(command, stderr=its)
+    os.close(its)
+    said = _until(ours, b"0 files")
+    log.write_bytes(lines(1, 2, 3))
+    said += _until(ours, b"3 calls")
+    log.write_bytes(lines(4))
+    said += _until(ours, b"4 calls")
+    process.send_signal(signal.SIGINT)
+
+    assert process.wait(timeout=10) == 0
+    os.close(ours)
+    live = re.findall(r"\r\x1b\[K(\d+ files? [^\r\n]*)", said.decode())
+    assert live
+    assert max(map(len, live)) < WIDTH
+    assert re.search(r"\r\x1b\[K\d\d:\d\d:\d\d \S+ was truncated or rewritten\r\n", said.decode())
+
+
+def _until(terminal, text):
+    said = b""
+    while text not in said:
+        said += os.read(terminal, 4096)
+    return said
