@@ -40,8 +40,8 @@ def alone(folder: Path, name: str, explanation: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def join(folder: Path, name: str, holder: object) -> None:
-    """Hold the lock *name* together with others for as long as *holder* lives.
+def join(folder: Path, name: str, holder: object) -> int:
+    """Hold the lock *name* together with others for as long as *holder* lives; return its descriptor.
 
     Raises:
         BusyError: A process holds it alone.
@@ -54,6 +54,15 @@ def join(folder: Path, name: str, holder: object) -> None:
         os.close(descriptor)
         raise BusyError(f"{folder} is being repaired; run the same command again afterwards") from None
     weakref.finalize(holder, os.close, descriptor)
+    return descriptor
+
+
+def is_current(descriptor: int, folder: Path, name: str) -> bool:
+    """Tell whether the lock *name* of *folder* is still the file that *descriptor* is of."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(folder / name))  # noqa: PTH116 # samestat's twin
+    except OSError:
+        return False
 
 
 def _open(folder: Path, name: str) -> int:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from ingest.locks import WRITERS, join
+from ingest.locks import WRITERS, is_current, join
 from ingest.streams import tail_hash
 from ingest.table import Conflict, Table
 from ingest.table_folder import create
@@ -67,10 +67,11 @@ class Warehouse:
             WarehouseError: It isn't there, can't be written, or is damaged.
         """
         self.folder = Path(folder)
+        self._lock: int | None = None
         if make:
             with ThreadPoolExecutor(len(TABLES)) as pool:  # the disk is waited for once instead of for each
                 list(pool.map(lambda name: create(self.folder, name), TABLES))
-            join(self.folder, WRITERS, self)
+            self._lock = join(self.folder, WRITERS, self)
         self.tables = {name: Table(self.folder, name) for name in TABLES}
         self._ends = -1, pl.DataFrame()
 
@@ -127,6 +128,9 @@ class Warehouse:
             Conflict: Another writer moved one of the sources; read `position` again. Nothing was added twice.
             WarehouseError: Nothing more can be written now; the same batches may be tried again.
         """
+        if self._lock is not None and not is_current(self._lock, self.folder, WRITERS):
+            self._open_another()
+            raise Conflict
         calls = self.tables[_CALLS]
         if new := [b for b in batches if b.start is None]:
             self._name(new)
@@ -140,6 +144,12 @@ class Warehouse:
         calls.append(pl.concat([b.calls for b in batches]), offsets, expected)
         for table in self.tables.values():
             table.tidy()
+
+    def _open_another(self) -> None:
+        """Open what is there since the folder was deleted and made again: what the old tables said is void."""
+        self.tables = {name: Table(self.folder, name) for name in TABLES}
+        self._ends = -1, pl.DataFrame()
+        self._lock = join(self.folder, WRITERS, self)
 
     def _name(self, new: Sequence[Batch]) -> None:
         """Make the names of *new* sources known before any of their rows, one writer at a time per first line.

@@ -189,3 +189,25 @@ def calls_in(folder):
 def test_a_name_that_deltalake_would_decode_is_refused_in_one_line(tmp_path):
     with pytest.raises(WarehouseError, match="%xx in its name: choose another"):
         Warehouse(tmp_path / "my%20logs", make=True)
+
+
+def test_a_writer_whose_warehouse_is_deleted_and_made_again_begins_anew_in_it(tmp_path):
+    folder, log = tmp_path / "w", tmp_path / "maestro.log"
+    log.write_bytes(lines(1, 2))
+    each = follower(folder, log)
+    catch_up(each)
+    shutil.rmtree(folder)
+    with log.open("ab") as file:
+        file.write(lines(3))
+    with pytest.raises(WarehouseError, match="no warehouse at"):
+        each.tick(final=True)
+    (tmp_path / "other.log").write_bytes(lines(8, 9))
+    another = follower(folder, tmp_path / "other.log")
+    catch_up(another)
+    another.close()
+    for _ in range(2):
+        catch_up(each)
+    each.close()
+
+    assert calls_in(folder) == [1, 2, 3, 8, 9]
+    assert verify(folder).problems == []
