@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,13 @@ def rows(folder: Path, table: str) -> Counter[str]:
         if record["table"] == table:
             gone.update(record["rows"])
     return gone
+
+
+def kept_since(folder: Path, source_ids: Collection[str]) -> date | None:
+    """Return the day before which rows of *source_ids* may have been taken out of any table; None if none were."""
+    records = [record for record in _read(folder) if not set(source_ids).isdisjoint(record["rows"])]
+    days = [date.fromisoformat(record["before"]) for record in records]
+    return max(days, default=None)
 
 
 def _read(folder: Path) -> list[dict[str, Any]]:

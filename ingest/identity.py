@@ -71,21 +71,28 @@ def continues(stream: Stream, position: Position) -> bool:
     return len(before) == min(position.offset, TAIL) and tail_hash(before) == position.tail
 
 
-def is_copy(stream: Stream, known: Positions) -> bool:
-    """Tell whether *stream* is a shorter copy of a known source: all of it that can be compared was read already.
+def agreeing(stream: Stream, known: Positions) -> tuple[list[str], int]:
+    """Return the known sources that *stream* begins like, and the furthest offset up to which it is known to.
 
-    The ends of earlier batches are what can be compared. A file that a known source has outgrown, and whose bytes
-    before the last such end in it are the ones that were read there, holds nothing new.
+    That is the furthest end of a batch of theirs before which it holds what was read there. Where it is too short for
+    the first such end of any, all that it begins like is its first lines: 0.
     """
     names = [name for name, _ in known_names(stream.read(0, HEAD), known)]
     ends = sorted((end.offset, name, end.tail) for name in names for end in known.boundaries(name))
-    agrees: dict[str, bool] = {}
-    for at, (offset, name, tail) in enumerate(ends):
+    agreed: dict[str, int] = {}
+    differing = set[str]()
+    for offset, name, tail in ends:
         before = stream.before(offset)
         if len(before) < min(offset, TAIL):
-            return any(agrees.get(longer, False) for _, longer, _ in ends[at:])
-        agrees[name] = tail_hash(before) == tail
-    return False
+            break
+        if tail_hash(before) == tail:
+            agreed[name] = offset
+        else:
+            differing.add(name)
+    furthest = max(agreed.values(), default=0)
+    if furthest:
+        return [name for name, offset in agreed.items() if offset == furthest], furthest
+    return [name for name in names if name not in differing], 0
 
 
 def _runs(head: bytes) -> list[int]:

@@ -15,34 +15,26 @@ from typing import Protocol, Self
 import polars as pl
 
 from ingest.ahead import Ahead
+from ingest.copies import Stored, known_part
 from ingest.cursor import Cursor, is_outdated, locate, resume, survey
 from ingest.draft import Draft, cut, finish
 from ingest.errors import SourceError
-from ingest.identity import HEAD, first_line, is_copy
+from ingest.identity import HEAD, first_line
 from ingest.pricing import Prices
-from ingest.reading import advance, consume
+from ingest.reading import advance, consume, pass_over
 from ingest.streams import PackedStream, Stream, archive_of
 from ingest.warehouse import Batch, Conflict, Position
 from parsers import Format, Rows
 
 
-class Ledger(Protocol):
+class Ledger(Stored, Protocol):
     """Where sources resume and rows go: a warehouse, or a rehearsal of one."""
-
-    def position(self, source_id: str) -> Position | None:
-        """Return where *source_id* resumes; None when it isn't known."""
-
-    def boundaries(self, source_id: str) -> list[Position]:
-        """Return where its batches ended, the furthest first."""
 
     def sources(self) -> dict[str, Position]:
         """Return every source that is known, with where it resumes."""
 
     def taken(self, source_id: str, since: datetime) -> pl.DataFrame:
         """Return `created_at` and `dedupe_key` of the calls of *source_id* from *since* on."""
-
-    def births(self, family: str) -> int:
-        """Return how often sources whose first line is *family* were named."""
 
     def refresh(self) -> None:
         """See what other writers have committed."""
@@ -119,7 +111,10 @@ class Intake:
         return cursor if placed else None
 
     def place(self, cursor: Cursor) -> bool:
-        """Find out which source *cursor* reads, and go on where that stands; False for a copy of what is known."""
+        """Find out which source *cursor* reads, and go on where that stands; False for a copy of what is known.
+
+        A copy that has gone on by itself is a source of its own, without the records that it shares.
+        """
         self.release(cursor)
         _rewind(cursor)
         head = cursor.stream.read(0, HEAD)
@@ -127,13 +122,16 @@ class Intake:
             raise SourceError(f"{cursor.path} is a {archive}: unpack it, and name the files that it holds")
         survey(cursor, head, self.warehouse)
         found = locate(cursor.stream, self.warehouse) if cursor.rivals else None
-        _rewind(cursor)
+        known: int | None = 0
         if found is None and cursor.rivals:
             self.settle()
-            if is_copy(cursor.stream, self.warehouse):
-                return False
             _rewind(cursor)
+            known = known_part(cursor.path, cursor.stream, self.formats, self.warehouse)
+        if known is None:
+            return False
+        _rewind(cursor)
         resume(cursor, found)
+        pass_over(cursor, known)
         return True
 
     def may_read(self, cursor: Cursor) -> bool:
@@ -159,7 +157,8 @@ class Intake:
     def read(self, cursor: Cursor, *, sealed: bool = False) -> int:
         """Read on; return how many bytes of records that was. Call it only if `may_read`."""
         taken = advance(cursor, sealed=sealed, ahead=self.ahead)
-        self._claim(cursor)
+        if taken:
+            self._claim(cursor)
         return taken
 
     def take(self, cursor: Cursor, data: bytes, rows: Rows) -> None:

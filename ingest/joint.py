@@ -68,7 +68,7 @@ class Joint:
             OSError: The file can't be read.
             SourceError: A packed file is damaged.
         """
-        if cursor.source_id is not None:
+        if cursor.source_id is not None or cursor.position:
             return Turn.ALONE
         head = cursor.stream.read(0, HEAD)
         waits = self._meets(head) or not self.intake.may_read(cursor)

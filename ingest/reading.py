@@ -136,6 +136,13 @@ def consume(cursor: Cursor, data: bytes, rows: Rows | None) -> None:
         cursor.pending.append(rows)
 
 
+def pass_over(cursor: Cursor, end: int) -> None:
+    """Move *cursor*, at the beginning of a new source, to *end*: another source has the records before it."""
+    while cursor.position < end:
+        consume(cursor, cursor.stream.read(cursor.position, min(QUANTUM, end - cursor.position)), None)
+        cursor.unrecalled = cursor.position
+
+
 def _skip_hole(cursor: Cursor) -> int:
     """Pass over NUL bytes, however many: the record after them is none the worse for them.
 

@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import polars as pl
 
 from ingest.errors import WarehouseError
+from ingest.marks import marked
 from ingest.warehouse import Batch, Position, Warehouse
 from parsers.schema import UTC
 
@@ -19,6 +20,7 @@ class Rehearsal:
         """Rehearse on the warehouse at *folder*, or on an empty one when there is none."""
         self._given: dict[str, Position] = {}
         self._born: Counter[str] = Counter()
+        self._marks: list[pl.DataFrame] = []
         try:
             self._real: Warehouse | None = Warehouse(folder)
         except WarehouseError:
@@ -43,6 +45,16 @@ class Rehearsal:
             return self._real.taken(source_id, since)
         return pl.DataFrame(schema={"created_at": UTC, "dedupe_key": pl.String})
 
+    def marks(self, source_ids: Sequence[str], start: int) -> pl.DataFrame:
+        """Return `source_id`, `source_offset` and `mark` of the records of *source_ids* from *start* on."""
+        real = [self._real.marks(source_ids, start)] if self._real else []
+        mine = pl.col("source_id").is_in(source_ids) & (pl.col("source_offset") >= start)
+        return pl.concat([*real, *(marks.filter(mine) for marks in self._marks)])
+
+    def kept_since(self, source_ids: Sequence[str]) -> date | None:
+        """Return the day before which rows of *source_ids* may have been taken out; None if none were."""
+        return self._real.kept_since(source_ids) if self._real else None
+
     def births(self, family: str) -> int:
         """Return how often sources whose first line is *family* would have been named."""
         return self._born[family] + (self._real.births(family) if self._real else 0)
@@ -54,6 +66,9 @@ class Rehearsal:
         """Nothing was written."""
 
     def commit(self, batches: Sequence[Batch]) -> None:
-        """Remember where *batches* end."""
+        """Remember where *batches* end, and their records."""
         self._born.update({b.family for b in batches if b.start is None})
         self._given |= {b.source_id: Position(b.end, b.tail) for b in batches}
+        for batch in batches:
+            tables = {"llm_calls": batch.calls, "llm_events": batch.events, "rejects": batch.rejects}
+            self._marks += [marked(name, rows.lazy()).collect() for name, rows in tables.items()]

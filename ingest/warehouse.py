@@ -9,13 +9,15 @@ read the same bytes one wins, the other learns it.
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 
+from ingest import expired
 from ingest.locks import WRITERS, is_current, join
+from ingest.marks import marked
 from ingest.streams import tail_hash
 from ingest.table import Conflict, Table
 from ingest.table_folder import create
@@ -120,6 +122,19 @@ class Warehouse:
         calls.refresh()  # the files of an old snapshot may be gone
         mine = calls.scan().filter((pl.col("source_id") == source_id) & (pl.col("created_at") >= since))
         return mine.select("created_at", "dedupe_key").collect()
+
+    def marks(self, source_ids: Sequence[str], start: int) -> pl.DataFrame:
+        """Return `source_id`, `source_offset` and `mark` of the records of *source_ids* from *start* on."""
+        mine = pl.col("source_id").is_in(source_ids) & (pl.col("source_offset") >= start)
+        found = []
+        for name in ("llm_calls", "llm_events", "rejects"):
+            self.tables[name].refresh()  # the files of an old snapshot may be gone
+            found.append(marked(name, self.tables[name].scan().filter(mine)))
+        return pl.concat(pl.collect_all(found))
+
+    def kept_since(self, source_ids: Sequence[str]) -> date | None:
+        """Return the day before which rows of *source_ids* may have been taken out; None if none were."""
+        return expired.kept_since(self.folder, source_ids)
 
     def commit(self, batches: Sequence[Batch]) -> None:
         """Add *batches*, of different sources, in one commit of each table, durably.

@@ -1,0 +1,86 @@
+"""A file that begins as a known source does: how much of it is known, so that no record counts twice, and none is lost.
+
+Such a file is a copy that was made, or is being made, before its original grew; or a copy that has gone on otherwise
+since. How far it agrees with its original is told by the ends of the batches that were read of that, and beyond the
+last such end by the records themselves. Files that differ within the first bytes, which name a source, share nothing.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Protocol
+
+import polars as pl
+
+from ingest.cursor import Cursor, resume
+from ingest.identity import Positions, agreeing
+from ingest.marks import marked
+from ingest.reading import advance
+from ingest.streams import PackedStream, Stream
+from ingest.warehouse import Position
+from parsers import Format, Rows
+
+_MANY = 8
+"""Of more sources that begin like a file, and have no end of a batch to compare, none is taken for its original."""
+
+
+class Stored(Positions, Protocol):
+    """Who knows where sources resume, and which records were read of them."""
+
+    def marks(self, source_ids: Sequence[str], start: int) -> pl.DataFrame:
+        """Return `source_id`, `source_offset` and `mark` of the records of *source_ids* from *start* on."""
+
+    def kept_since(self, source_ids: Sequence[str]) -> date | None:
+        """Return the day before which rows of *source_ids* may have been taken out; None if none were."""
+
+
+def known_part(path: Path, stream: Stream, formats: Sequence[Format], known: Stored) -> int | None:
+    """Return how many bytes of *stream*, which no known source goes on in, are known; None when all of them are.
+
+    Where records say no times only the whole can be a copy: two logs may begin alike by chance.
+
+    Raises:
+        OSError: It can't be read.
+        SourceError: A packed file is damaged.
+    """
+    names, end = agreeing(stream, known)
+    if not names or len(names) > _MANY:
+        return 0
+    if isinstance(stream, PackedStream):
+        stream.rewind()
+    cursor = Cursor(path, stream, formats)
+    resume(cursor, (names[0], Position(end, 0)) if end else None)
+    return _compared(cursor, known.marks(names, end), known.kept_since(names), names)
+
+
+def _compared(cursor: Cursor, stored: pl.DataFrame, since: date | None, names: Sequence[str]) -> int | None:
+    """Return where the first record of *cursor* begins that none of *names* has *stored*; None if one has them all."""
+    shared = cursor.position
+    alike, timeless = list(names), False
+    while alike and advance(cursor, sealed=not cursor.stream.can_grow):
+        found = pl.concat([stored.clear(), *(_marks(rows, since) for rows in cursor.pending)])
+        timeless |= any(rows.calls["created_at"].has_nulls() for rows in cursor.pending)
+        cursor.pending.clear()
+        strange = {name: _first_strange(found, stored.filter(pl.col("source_id") == name)) for name in alike}
+        if None in strange.values():
+            shared = max(shared, cursor.position if found.height else 0)
+        else:
+            longest = max(at for at in strange.values() if at is not None)
+            shared = longest if shared or (found["source_offset"] < longest).any() else 0
+        alike = [name for name, at in strange.items() if at is None]
+    if alike:
+        return None if shared else 0
+    return 0 if timeless else shared
+
+
+def _first_strange(found: pl.DataFrame, stored: pl.DataFrame) -> int | None:
+    """Return where the first record is that was *found* and isn't *stored*."""
+    strange = found.join(stored, on=["source_offset", "mark"], how="anti")["source_offset"]
+    return None if strange.is_empty() else int(strange.min())  # type: ignore[arg-type]  # a number, as there are some
+
+
+def _marks(rows: Rows, since: date | None) -> pl.DataFrame:
+    """Return the marks of *rows*, but of those before *since*, which may have been taken out of the warehouse."""
+    tables = {"llm_calls": rows.calls, "llm_events": rows.events, "rejects": rows.rejects}
+    kept = pl.lit(value=True) if since is None else (pl.col("created_at").dt.date() >= since).fill_null(value=True)
+    return pl.concat([marked(name, frame.lazy().filter(kept)) for name, frame in tables.items()]).collect()
