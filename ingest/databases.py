@@ -17,8 +17,8 @@ from ingest.intake import Intake, Ledger
 from ingest.stamp import stamp
 from ingest.warehouse import Batch, Conflict, Position
 from parsers.known_tables import Known
+from parsers.readings import time as read_time
 from parsers.schema import CALLS, EVENTS, REJECTS, conform
-from parsers.values import utc
 
 CHUNK = 20_000
 """Rows that are fetched, parsed and committed at a time."""
@@ -115,7 +115,7 @@ def _rows(
     if known.folder:
         frame = frame.with_columns(pl.lit(source.folder).alias(known.folder))
     parsed = known.read(frame.drop(*PLACED), source.sessions())
-    where = frame.select("source_offset", "position", at=utc(pl.col("row_time")), key=_key(source, place))
+    where = frame.select("source_offset", "position", at=read_time(pl.col("row_time")), key=_key(source, place))
     calls = _placed(conform(parsed.calls, CALLS), where).with_columns(
         ts_source=pl.coalesce(
             "ts_source", pl.when(pl.col("created_at").is_null() & pl.col("at").is_not_null()).then(pl.lit("log"))

@@ -26,7 +26,7 @@ from ingest.intake import Ledger
 from ingest.sqlite_file import SqliteFile, quoted
 from ingest.warehouse import Position
 from parsers.known_tables import Known
-from parsers.values import utc
+from parsers.readings import time as read_time
 
 OVERLAP = 3_600_000_000
 """How far back, in microseconds, a look compares the rows of a table that is read by time."""
@@ -131,7 +131,7 @@ class SqliteTable:
         if not self.known.rewritten:
             return there.join(same, on="row_key", how="anti")
         timeless = there.filter(pl.col("position") == 0).join(same, on="row_key", how="anti")
-        timed = there.filter(pl.col("position") > 0).with_columns(at=utc(pl.col("row_time")))
+        timed = there.filter(pl.col("position") > 0).with_columns(at=read_time(pl.col("row_time")))
         return pl.concat([timeless, timed.join(same, on=["row_key", "at"], how="anti").drop("at")])
 
     def _times(self) -> pl.DataFrame:
@@ -168,7 +168,7 @@ class SqliteTable:
 
 
 def _micros(text: pl.Expr) -> pl.Expr:
-    return utc(text).dt.epoch("us").fill_null(0)
+    return read_time(text).dt.epoch("us").fill_null(0)
 
 
 def _mark(position: int, key: str, at: str | None) -> int:

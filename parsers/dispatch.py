@@ -66,11 +66,11 @@ def parse(block: Block, formats: Sequence[Format], contexts: Contexts | None = N
     return rows
 
 
-def parse_records(records: pl.DataFrame, formats: Sequence[Format], end: int) -> Rows | None:
+def parse_records(records: pl.DataFrame, formats: Sequence[Format], end: int, contexts: Contexts) -> Rows | None:
     """Parse JSON *records* (`RECORDS`) that were found without splitting lines; None when no format claims any."""
     of_kind = [f for f in formats if f.json and f.heads is None]
     claimed = _offered(_hinted(records, of_kind), of_kind)
-    return rows_of(claimed, pl.DataFrame(schema=REJECTED), end, {}) if claimed else None
+    return rows_of(claimed, pl.DataFrame(schema=REJECTED), end, dict(contexts)) if claimed else None
 
 
 def rows_of(

@@ -1,7 +1,8 @@
 """A whole JSON document → records: an array of objects, an object that wraps arrays, or one object over several lines.
 
 Exports are often one document and not JSON lines. Its objects are written out as lines, and the formats of JSON lines
-then read them as such. A record's `source_offset` is the byte where its object begins in the document.
+then read them as such. A record's `source_offset` is the byte where its object begins in the document. What stands
+beside the arrays, such as the session, is a line before all others: it may set a format's context, and is no record.
 """
 
 import json
@@ -11,10 +12,10 @@ from typing import Any
 
 import polars as pl
 
-from parsers.dispatch import Rows, parse_records
+from parsers.dispatch import Contexts, Rows, parse_records, recover
 from parsers.format import Format
 from parsers.json_lines import text_of
-from parsers.records import RECORDS
+from parsers.records import RECORDS, Block
 
 _DEEPEST = 3
 """Arrays of records are looked for this many objects deep: `{"data": {"agent_calls": [...]}}`."""
@@ -40,11 +41,19 @@ def parse_document(data: bytes, formats: Sequence[Format]) -> Rows | None:
     # What an object wraps comes first: as a whole it holds every word that its parts hold. An object that wraps
     # nothing and stands on one line is a JSON line.
     whole = [(start, end, value)] if isinstance(value, dict) and "\n" in text[start:end] else []
-    for found in (wrapped, whole):
-        rows = parse_records(_frame(text, found, len(data)), formats, len(data))
+    for found, contexts in ((wrapped, _beside(value, formats) if wrapped else {}), (whole, {})):
+        rows = parse_records(_frame(text, found, len(data)), formats, len(data), contexts)
         if rows is not None:
             return rows
     return None
+
+
+def _beside(value: Any, formats: Sequence[Format]) -> Contexts:
+    """Return the contexts that *value* sets by what it holds beside arrays and objects."""
+    if not isinstance(value, dict):
+        return {}
+    scalars = {name: member for name, member in value.items() if not isinstance(member, dict | list)}
+    return recover(Block(text_of(scalars).encode("utf-8", "replace") + b"\n"), formats)
 
 
 def _frame(text: str, found: list[_Found], size: int) -> pl.DataFrame:

@@ -83,7 +83,7 @@ def samples(block: Block, formats: Sequence[Format], *, most: int = 20) -> list[
     if block.encoding != "utf-8":
         return _of_utf_16(block, formats, most)
     if block.offset == 0 and (document := parse_document(block.data, formats)) is not None:
-        return [_in_document(block.data, at, formats) for at in _firsts(document, most)]
+        return [_in_document(block.data, at, formats, document.contexts) for at in _firsts(document, most)]
     rows = parse(block, formats)
     found = _firsts(rows, most)
     if not found and rows.claimed:
@@ -142,11 +142,11 @@ def _at(block: Block, at: int, rows: Rows, formats: Sequence[Format]) -> Explana
     return explain(rest.text(0, last), formats, contexts=before, offset=at)
 
 
-def _in_document(data: bytes, at: int, formats: Sequence[Format]) -> Explanation:
+def _in_document(data: bytes, at: int, formats: Sequence[Format], contexts: Contexts) -> Explanation:
     """Explain the object of a JSON document that begins at the byte *at*."""
     text = data[at:].decode("utf-8", "replace")
     value, _ = json.JSONDecoder(strict=False).raw_decode(text)
-    return explain(json.dumps(value, ensure_ascii=False, separators=(",", ":")), formats, offset=at)
+    return explain(json.dumps(value, ensure_ascii=False, separators=(",", ":")), formats, contexts=contexts, offset=at)
 
 
 def _firsts(rows: Rows, most: int) -> list[int]:

@@ -15,6 +15,7 @@ from parsers import (
     learnpro,
     litellm_spend,
     maestro_plane,
+    opencode,
     simonw_llm,
     trading,
 )
@@ -154,6 +155,16 @@ KNOWN = (
         key="request_id",
         times=("endTime", "startTime"),
         read=_alone(litellm_spend.calls_from_rows),
+    ),
+    Known(
+        name="opencode/message",
+        tables=("message",),
+        needs=("id", "session_id", "time_created", "time_updated", "data"),
+        reads=tuple(opencode.COLUMNS),
+        key="id",
+        times=("time_created",),
+        read=_alone(opencode.calls_from_rows),
+        finished=opencode.ENDED,
     ),
 )
 """All known tables. Of two with one name the one that needs more, or other, columns is asked first."""

@@ -68,6 +68,7 @@ VENDORS = {
     "meta-llama": "meta",
     "mistral": "mistral",
     "mistralai": "mistral",
+    "kimi-code": "moonshot",
     "moonshotai": "moonshot",
     "ollama": "ollama",
     "openai": "openai",
