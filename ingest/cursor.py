@@ -8,6 +8,7 @@ from pathlib import Path
 
 import xxhash
 
+from ingest.documents import MAX_TORN
 from ingest.identity import HEAD, Positions, continues, family_of, known_names
 from ingest.streams import Stream
 from ingest.warehouse import Position
@@ -43,6 +44,7 @@ class Cursor:
     whether the last block left the contexts as they were, so that this is worth it, and `quantum` is the size of blocks
     that suits this source.
     `unrecalled` is the offset before which lines may set a context that nobody has looked for yet: see `recall`.
+    `torn` says that it began like a document and wasn't one, nor lines that a format knows: it may be half written.
     """
 
     path: Path
@@ -66,6 +68,7 @@ class Cursor:
     steady: bool = True
     quantum: int = FIRST
     unrecalled: int = 0
+    torn: bool = False
 
     @property
     def pending_rows(self) -> int:
@@ -76,6 +79,11 @@ class Cursor:
     def yielded(self) -> bool:
         """Whether anything that waits to be committed tells this source from others: a record that a format knows."""
         return any(r.calls.height or r.events.height or r.rejects["format"].count() for r in self.pending)
+
+    @property
+    def may_be_whole_now(self) -> bool:
+        """Whether a source that changed is worth reading from its beginning, as it may have become a document."""
+        return self.torn and self.position <= MAX_TORN
 
     @property
     def pending_bytes(self) -> int:
@@ -118,6 +126,7 @@ def resume(cursor: Cursor, found: tuple[str, Position] | None) -> None:
     cursor.ahead.clear()
     cursor.contexts, cursor.head, cursor.tail = {}, b"", b""
     cursor.source_id, cursor.committed, cursor.position, cursor.lost, cursor.unrecalled = None, None, 0, False, 0
+    cursor.torn = False
     cursor.encoding = encoding_of(cursor.stream.read(0, 2))
     if found:
         cursor.source_id, position = found

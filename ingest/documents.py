@@ -10,15 +10,16 @@ from parsers.documents import parse_document
 MAX_DOCUMENT = 256 << 20
 """Largest document taken, in bytes: it must be in memory as a whole."""
 
+MAX_TORN = 16 << 20
+"""Up to this size what may become a document is looked at again, from its beginning, whenever it changed."""
+
 
 def document(stream: Stream, beginning: bytes, formats: Sequence[Format], *, ended: bool) -> tuple[Rows, bytes] | None:
     """Return the rows of *stream* and its bytes if it is one complete JSON document that a format knows.
 
-    *beginning* is what has been read of it, all of it if it *ended*. A complete document can't grow, so it need not be
-    sealed to be taken.
+    *beginning*, which `may_be_document`, is what has been read of it, all of it if it *ended*. A complete document
+    can't grow, so it need not be sealed to be taken; one that is written anew, longer, is another source.
     """
-    if not may_be_document(beginning, ended=ended):
-        return None
     data = beginning if ended else stream.read(0, MAX_DOCUMENT + 1)
     rows = parse_document(data, formats) if len(data) <= MAX_DOCUMENT else None
     return (rows, data) if rows else None

@@ -174,6 +174,7 @@ class Follower:
         now = state(status)
         if now != file.seen:
             file.seen, file.changed_at = now, time.monotonic()
+            file.cursor.lost = file.cursor.lost or file.cursor.may_be_whole_now
         elif not file.cursor.lost and file.cursor.position >= status.st_size:
             return False
         if not status.st_size:

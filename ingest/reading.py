@@ -4,7 +4,7 @@ import polars as pl
 
 from ingest.ahead import MOST, Ahead
 from ingest.cursor import QUANTUM, Cursor, Guess, end_of_lines, line_end_of, recall, unchanged
-from ingest.documents import document
+from ingest.documents import document, may_be_document
 from ingest.identity import HEAD
 from ingest.streams import TAIL
 from parsers import Block, Rows, parse
@@ -42,10 +42,8 @@ def advance(cursor: Cursor, *, sealed: bool = False, ahead: Ahead | None = None)
         cut = len(data) if ended and sealed else end_of_lines(data, cursor.encoding)
         if cut and cursor.unrecalled:
             recall(cursor)
-        if not cursor.position and (found := document(cursor.stream, data, cursor.formats, ended=ended)):
-            rows, whole = found
-            consume(cursor, whole, rows)
-            return len(whole)
+        if not cursor.position and (taken := _take_document(cursor, data, ended=ended)):
+            return taken
         if cursor.encoding == "utf-8" and data.startswith(_HOLE):
             return _skip_hole(cursor)
         if not cut and len(data) > MAX_LINE:
@@ -57,6 +55,19 @@ def advance(cursor: Cursor, *, sealed: bool = False, ahead: Ahead | None = None)
         if ended:
             return 0
         size *= 2
+
+
+def _take_document(cursor: Cursor, beginning: bytes, *, ended: bool) -> int:
+    """Take a source as a whole if it is a document; return how many bytes that was."""
+    if not may_be_document(beginning, ended=ended):
+        return 0
+    found = document(cursor.stream, beginning, cursor.formats, ended=ended)
+    cursor.torn = found is None
+    if found is None:
+        return 0
+    rows, whole = found
+    consume(cursor, whole, rows)
+    return len(whole)
 
 
 def _read(cursor: Cursor, offset: int, size: int) -> tuple[bytes, bool]:
@@ -131,7 +142,9 @@ def consume(cursor: Cursor, data: bytes, rows: Rows | None) -> None:
         cursor.head = (cursor.head + data[:HEAD])[:HEAD]
     cursor.position += len(data)
     cursor.searched = cursor.position
-    cursor.claimed += rows.claimed if rows else 0
+    if rows and rows.claimed:
+        cursor.claimed += rows.claimed
+        cursor.torn = False
     if rows and rows.height:
         cursor.pending.append(rows)
 

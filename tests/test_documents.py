@@ -59,6 +59,28 @@ def test_a_document_that_is_written_anew_and_longer_counts_each_call_once(tmp_pa
         assert counted(tmp_path) == expected
 
 
+@pytest.mark.parametrize("before", ["", written(2)], ids=["new", "written anew"])
+@pytest.mark.parametrize("half", [1, 900, 1_900])
+def test_a_document_that_was_seen_half_written_is_read_when_it_is_whole(tmp_path, look, before, half):
+    path = tmp_path / "session-1.json"
+    for text in (before, written(5)[:half], written(5)):
+        path.write_text(text)
+        look(path)
+
+    assert counted(tmp_path) == [PRO, FLASH]
+
+
+def test_a_document_that_was_torn_does_not_hide_the_lines_of_a_log(tmp_path, look):
+    path = tmp_path / "app.log"
+    called = '{"time":"2026-01-01T00:00:00Z","model":"gpt-4o","input_tokens":%d,"output_tokens":4}\n'
+    for text in ('{"half of a line\n', called % 1, called % 2):
+        with path.open("a") as file:
+            file.write(text)
+        look(path)
+
+    assert sorted(counted(tmp_path)) == [("gpt-4o", 1, 4), ("gpt-4o", 2, 4)]
+
+
 def test_a_session_that_goes_on_in_lines_counts_what_it_had_as_a_document_once(tmp_path, look):
     shutil.copy(FIXTURES / "gemini-cli" / "session.json", tmp_path / "session-1.json")
     shutil.copy(FIXTURES / "gemini-cli" / "appended.jsonl", tmp_path / "session-1.jsonl")
