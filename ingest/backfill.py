@@ -122,6 +122,8 @@ class _Reading:
                         self._read(cursor)
                     elif turn is Turn.LATER:
                         self._leave(cursor)
+            if stream.damage and turn is Turn.ALONE:
+                raise stream.damage
         except FileNotFoundError:
             self.missing.append(path)  # it may still be met under another name
             return False
@@ -202,6 +204,8 @@ class _Reading:
             consumed = done
             if self._is_due():
                 self.flush(wait=False)
+        if cursor.stream.damage:
+            return
         if not known and not cursor.claimed and cursor.stream.read(cursor.position and cursor.position - 1, 1):
             self.outcome.unknown.append(path)
         if cursor.stream.read(cursor.position, 1):

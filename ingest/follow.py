@@ -15,10 +15,9 @@ from ingest.errors import SourceError, WarehouseError, complaint
 from ingest.intake import Intake
 from ingest.joint import Joint, Turn
 from ingest.polling import Tables
-from ingest.sealing import is_sealed
-from ingest.sources import expand, is_there, member
+from ingest.sources import expand, is_there
 from ingest.streams import Key, PlainStream, suffix_of
-from ingest.tracked import Tracked, behind, close, has_more, held, is_at_end, longest_idle, open_itself, rename, state
+from ingest.tracked import Tracked, behind, close, has_more, held, idlest, is_gone, is_over, open_itself, rename, state
 
 log = logging.getLogger(__name__)
 
@@ -162,9 +161,9 @@ class Follower:
                 file.cursor.lost = True
                 return
         close(file)
-        packed = suffix_of(file.path) and file.path.exists()
         # Unpacking from the beginning each second would cost too much: a damaged file must change first.
-        file.seen = state(file.path.stat()) if packed else (-1, -1)
+        if not suffix_of(file.path):
+            file.seen = (-1, -1)
 
     def _is_readable(self, file: Tracked) -> bool:
         """Open and place the file where needed; False when there is nothing new in it."""
@@ -219,7 +218,7 @@ class Follower:
             file.more = self.intake.place(cursor)
         elif self.intake.read(cursor):
             file.more = behind(file) > 0
-        elif cursor.stream.read(cursor.position, 1) and self._is_sealed(file, cursor):
+        elif cursor.stream.read(cursor.position, 1) and is_over(file, cursor):
             self.intake.read(cursor, sealed=True)
 
     def _is_its_turn(self, file: Tracked, cursor: Cursor) -> bool:
@@ -234,24 +233,20 @@ class Follower:
 
     def _read_packed(self, file: Tracked) -> None:
         """Read a packed file to its end; it is looked at again only when it changes."""
-        if not file.present:
-            return
-        if file.cursor is None and file.seen != state(file.path.stat()):
+        if file.present and file.cursor is None and file.seen != state(file.path.stat()):
             self._bind(file)
-        if file.cursor is None or not self._is_its_turn(file, file.cursor):
+        if not file.present or file.cursor is None or not self._is_its_turn(file, file.cursor):
             return
         if file.cursor.lost:
             close(file)
             file.seen, file.more = (-1, -1), True
         elif self.intake.read(file.cursor, sealed=True):
             file.more = True
+        elif damage := file.cursor.stream.damage:
+            self.intake.flush([file.cursor])
+            raise damage
         elif not file.cursor.pending_bytes:
             close(file)
-
-    def _is_sealed(self, file: Tracked, cursor: Cursor) -> bool:
-        """A rotated or unlinked generation that has not grown for long, and that nobody can write to."""
-        retired = not file.present or (not member(file.path).live and member(file.path).base.exists())
-        return retired and is_sealed(cursor.stream, quiet_seconds=time.monotonic() - file.changed_at)
 
     def _pending(self) -> list[Cursor]:
         return [f.cursor for f in self.tracked.values() if f.cursor and not f.cursor.lost and f.cursor.yielded]
@@ -268,10 +263,10 @@ class Follower:
     def _close_idle(self) -> None:
         """Forget files that are gone and sealed; keep the number of open ones bounded."""
         for key, file in list(self.tracked.items()):
-            if not file.present and (not (c := file.cursor) or (is_at_end(c) and self._is_sealed(file, c))):
+            if is_gone(file):
                 close(file)
                 del self.tracked[key]
-        for file in longest_idle(self.tracked.values(), but=MAX_OPEN):
+        for file in idlest(self.tracked.values(), but=MAX_OPEN):
             close(file)
 
 

@@ -157,7 +157,7 @@ class Intake:
     def read(self, cursor: Cursor, *, sealed: bool = False) -> int:
         """Read on; return how many bytes of records that was. Call it only if `may_read`."""
         taken = advance(cursor, sealed=sealed, ahead=self.ahead)
-        if taken:
+        if cursor.pending_bytes:
             self._claim(cursor)
         return taken
 

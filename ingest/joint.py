@@ -141,4 +141,5 @@ def _all_of(cursor: Cursor) -> bytes:
         return b""
     data = stream.read(0, MAX_FILE + 1)
     fits = len(data) <= MAX_FILE and data.endswith(b"\n") and cursor.encoding == "utf-8" and not data.startswith(_BOM)
+    fits = fits and not stream.damage
     return data if fits and not may_be_document(data, ended=True) else b""

@@ -39,6 +39,7 @@ def advance(cursor: Cursor, *, sealed: bool = False, ahead: Ahead | None = None)
     size = cursor.quantum
     while True:
         data, ended = _read(cursor, cursor.position, size)
+        sealed = sealed and not cursor.stream.damage
         cut = len(data) if ended and sealed else end_of_lines(data, cursor.encoding)
         if cut and cursor.unrecalled:
             recall(cursor)
@@ -113,6 +114,7 @@ def _look_ahead(cursor: Cursor, block: Block, ahead: Ahead | None, *, sealed: bo
         last = cursor.ahead[-1].block if cursor.ahead else block
         offset = last.offset + len(last.data)
         data, ended = _read(cursor, offset, cursor.quantum)
+        sealed = sealed and not cursor.stream.damage
         cut = len(data) if ended and sealed else end_of_lines(data, cursor.encoding)
         if not cut or data.startswith(_HOLE):
             return

@@ -3,7 +3,6 @@
 All offsets are in decompressed bytes, so a file and its `.gz` share one line of offsets.
 """
 
-import bz2
 import errno
 import fcntl
 import gzip
@@ -13,14 +12,14 @@ import os
 import stat
 import sys
 import zlib
-from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Protocol, cast
+from typing import IO, Protocol
 
 import pyarrow as pa
 import xxhash
 
 from ingest.errors import SourceError
+from ingest.packing import OPENERS, CutError, Opener, Unpacker
 
 log = logging.getLogger(__name__)
 
@@ -30,15 +29,6 @@ TAIL = 4096
 _CHUNK = 1 << 20
 
 
-OPENERS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
-    ".gz": lambda raw: cast("IO[bytes]", gzip.GzipFile(fileobj=raw)),
-    ".bz2": lambda raw: cast("IO[bytes]", bz2.BZ2File(raw)),
-    ".xz": lambda raw: cast("IO[bytes]", lzma.LZMAFile(raw)),  # noqa: SIM115 # the stream closes it
-    ".zst": lambda raw: cast("IO[bytes]", pa.input_stream(raw, compression="zstd")),
-}
-"""How to read packed files, by suffix."""
-
-
 Key = tuple[int, int]
 """Which file it is, whatever its name: device and inode."""
 
@@ -46,11 +36,13 @@ Key = tuple[int, int]
 class Stream(Protocol):
     """The bytes of one source. A read must not begin more than `TAIL` bytes before the last one but one did.
 
-    `opened` is what the file was when it was opened, whatever its name denotes now; None for what is no file.
+    `opened` is what the file was when it was opened, whatever its name denotes now; None for what is no file. `damage`
+    says why the bytes ended too early, once they did.
     """
 
     can_grow: bool
     opened: os.stat_result | None
+    damage: SourceError | None
 
     def read(self, offset: int, size: int) -> bytes:
         """Return up to *size* bytes from *offset*; fewer only where the bytes end now."""
@@ -83,6 +75,7 @@ class PlainStream:
         """
         self.fd = _opened(path)
         self.opened: os.stat_result | None = os.fstat(self.fd)
+        self.damage: SourceError | None = None
 
     def read(self, offset: int, size: int) -> bytes:
         """Return up to *size* bytes from *offset*."""
@@ -127,18 +120,15 @@ class PackedStream:
 
     can_grow = False
 
-    def __init__(self, name: str, raw: IO[bytes], opener: Callable[[IO[bytes]], IO[bytes]] | None = None) -> None:
+    def __init__(self, name: str, raw: IO[bytes], opener: Opener | None = None) -> None:
         """Read what *opener* makes of *raw*, called *name* in messages; without one, a pipe as it is."""
         self._name = name
-        self._raw = raw
-        self._opener = opener
+        self._source = Unpacker(raw, opener)
         self.opened = os.fstat(raw.fileno()) if opener else None
         self._begin()
 
     def _begin(self) -> None:
-        self._source = self._opener(self._raw) if self._opener else self._raw
-        # `read` would lose what it has when something that isn't packed follows.
-        self._more = self._source.read1 if isinstance(self._source, gzip.GzipFile) else self._source.read
+        self.damage: SourceError | None = None
         self._is_over = False
         self._held = b""
         self._held_at = 0
@@ -147,17 +137,14 @@ class PackedStream:
     def rewind(self) -> None:
         """Make the bytes readable from the beginning again: of this very file, whatever has its name now."""
         if self._held_at:
-            raw = os.fdopen(os.dup(self._raw.fileno()), "rb")
-            self.close()  # pyarrow's reader closes the file that it unpacks, so that goes on as another
-            raw.seek(0)
-            self._raw = raw
+            self._source.rewind()
             self._begin()
 
     def read(self, offset: int, size: int) -> bytes:
         """Return up to *size* bytes from *offset*.
 
         Raises:
-            SourceError: The file is damaged, or isn't complete yet.
+            SourceError: The file is damaged. One that ends too early only has `damage`.
         """
         self._skip(max(self._held_at, offset - TAIL))
         if offset < self._held_at:
@@ -179,12 +166,12 @@ class PackedStream:
 
     def consumed(self, offset: int) -> int:
         """Return how many packed bytes have been read; *offset* of a pipe."""
-        return self._raw.tell() if self._raw.seekable() else offset
+        packed = self._source.consumed()
+        return offset if packed is None else packed
 
     def close(self) -> None:
         """Close the file."""
         self._source.close()
-        self._raw.close()
 
     def _skip(self, offset: int) -> None:
         """Read on until what is held reaches *offset*, forgetting what lies before it."""
@@ -196,15 +183,18 @@ class PackedStream:
 
     def _next(self, size: int) -> bytes:
         try:
-            return b"" if self._is_over else self._more(size)
+            return b"" if self._is_over else self._source.read(size)
+        except CutError as error:
+            self._is_over, self.damage = True, self._damaged(error)
+            return b""
         except gzip.BadGzipFile as error:
             # What isn't packed but follows what is, gunzip passes over too; a bad checksum is another matter.
-            self._is_over = str(error).startswith("Not a gzipped file") and self._source.tell() > 0
+            self._is_over = str(error).startswith("Not a gzipped file") and self._source.given > 0
             if not self._is_over:
                 raise self._damaged(error) from error
             log.warning("%s: what follows the packed part isn't packed, and is passed over", self._name)
             return b""
-        except (OSError, EOFError, zlib.error, lzma.LZMAError, pa.ArrowException) as error:
+        except (OSError, zlib.error, lzma.LZMAError, pa.ArrowException) as error:
             raise self._damaged(error) from error
 
     def _damaged(self, error: Exception) -> SourceError:

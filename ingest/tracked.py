@@ -1,11 +1,14 @@
 """One followed file: what it is called now, how far it is read, and what it looked like then."""
 
 import os
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.cursor import Cursor
+from ingest.sealing import is_sealed
+from ingest.sources import member
 from ingest.streams import Key, PlainStream, Stream, key_of, open_stream
 
 
@@ -59,7 +62,7 @@ def rename(tracked: dict[Key, Tracked], paths: Iterable[Path]) -> None:
             file.cursor.path = path
 
 
-def longest_idle(files: Iterable[Tracked], *, but: int) -> list[Tracked]:
+def idlest(files: Iterable[Tracked], *, but: int) -> list[Tracked]:
     """Return those of *files* that may be closed, *but* so many that changed last."""
     idle = sorted((f for f in files if is_idle(f)), key=lambda f: f.changed_at)
     return idle[: max(0, len(idle) - but)]
@@ -85,6 +88,18 @@ def is_at_end(cursor: Cursor) -> bool:
         return owes_nothing(cursor) and not cursor.stream.read(cursor.position, 1)
     except OSError:
         return False
+
+
+def is_over(file: Tracked, cursor: Cursor) -> bool:
+    """Tell whether *file* is a rotated or unlinked generation that has been quiet for long, and nobody can write to."""
+    retired = not file.present or (not member(file.path).live and member(file.path).base.exists())
+    return retired and is_sealed(cursor.stream, quiet_seconds=time.monotonic() - file.changed_at)
+
+
+def is_gone(file: Tracked) -> bool:
+    """Tell whether *file* has no name any more, and there is nothing more to read of it."""
+    cursor = file.cursor
+    return not file.present and (cursor is None or (is_at_end(cursor) and is_over(file, cursor)))
 
 
 def state(status: os.stat_result) -> tuple[int, int]:
