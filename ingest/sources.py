@@ -119,7 +119,8 @@ def _matches(text: str) -> Iterator[Path]:
         yield from (p for p in sorted(fixed.glob(str(path.relative_to(fixed)))) if os.path.isfile(p))  # noqa: PTH113 # False where that may not be known
     else:
         # The live name may be missing for an instant while its family is being rotated.
-        yield from family(path) if member(path).live else ()
+        # A link that leads nowhere has a name, and is no file.
+        yield from (p for p in family(path) if os.path.exists(p)) if member(path).live else ()  # noqa: PTH110 # see above
 
 
 def _walk(folder: Path, suffixes: Collection[str] = _LOG_SUFFIXES) -> Iterator[Path]:

@@ -33,7 +33,10 @@ def table(tmp_path, name):
     return pl.scan_delta(str(tmp_path / "w" / name)).collect()
 
 
-def test_backfilling_a_path_that_does_not_exist_is_one_line_and_exit_1(run, tmp_path):
+@pytest.mark.parametrize("links", [None, "elsewhere", "nothing.log"])
+def test_backfilling_a_path_that_leads_nowhere_is_one_line_and_exit_1(run, tmp_path, links):
+    if links:
+        (tmp_path / "nothing.log").symlink_to(links)
     result = run("backfill", str(tmp_path / "nothing.log"), expect=1)
 
     assert result.stderr == f"Error: no such file, folder or match: {tmp_path}/nothing.log\n"
