@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from ingest.cursor import Cursor, is_outdated
@@ -17,6 +16,7 @@ from ingest.stamp import stamp
 from ingest.streams import tail_hash
 from ingest.warehouse import Batch
 from parsers import Rows
+from parsers.records import numbers
 from parsers.schema import CALLS, EVENTS, REJECTS, UTC, Column, polars_schema
 
 _MANY = 64
@@ -98,14 +98,14 @@ class _Table(NamedTuple):
 
     rows: pl.DataFrame
     heights: list[int]
-    source: npt.NDArray[np.int64]
+    source: pl.Series
 
 
 def _gathered(frames: Sequence[Sequence[pl.DataFrame]], columns: Sequence[Column]) -> _Table:
     heights = [sum(frame.height for frame in of_draft) for of_draft in frames]
     filled = [frame for of_draft in frames for frame in of_draft if frame.height]
     rows = pl.concat(filled, rechunk=len(filled) > _MANY) if filled else pl.DataFrame(schema=polars_schema(columns))
-    return _Table(rows, heights, np.repeat(np.arange(len(frames)), heights))
+    return _Table(rows, heights, numbers(np.repeat(np.arange(len(frames)), heights), "source"))
 
 
 def _labelled(table: _Table, ids: pl.Series, paths: pl.Series) -> pl.DataFrame:

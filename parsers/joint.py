@@ -11,7 +11,7 @@ import polars as pl
 
 from parsers.dispatch import Rows, claimed_by, rows_of
 from parsers.format import Format
-from parsers.records import Block, Lines, Mask, Positions, split
+from parsers.records import Block, Lines, Mask, Positions, flags, numbers, split
 
 
 def parse_jointly(sources: Sequence[bytes], formats: Sequence[Format]) -> list[Rows | None]:
@@ -27,8 +27,8 @@ def parse_jointly(sources: Sequence[bytes], formats: Sequence[Format]) -> list[R
         home = _home(records, starts)
         alone[home[_bound(records, format_)]] = True
         claimed.append((format_, records, home))
-    free = [(format_, records.filter(pl.Series(~alone[home]))) for format_, records, home in claimed]
-    refused = lines.rejects.filter(pl.Series(~alone[_home(lines.rejects, starts)], dtype=pl.Boolean))
+    free = [(format_, records.filter(flags(~alone[home]))) for format_, records, home in claimed]
+    refused = lines.rejects.filter(flags(~alone[_home(lines.rejects, starts)]))
     count = np.bincount(
         np.concatenate([_home(records, starts) for _, records in free] or [np.zeros(0, np.int64)]),
         minlength=len(sources),
@@ -81,6 +81,6 @@ def _in_order(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _placed(frame: pl.DataFrame, starts: Positions) -> pl.DataFrame:
     """Return *frame* with offsets in the sources of its rows."""
-    before = pl.Series(starts[_home(frame, starts)], dtype=pl.Int64)
+    before = numbers(starts[_home(frame, starts)], "before")
     places = [name for name in ("source_offset", "source_end") if name in frame.columns]
     return frame.with_columns(pl.col(name) - before for name in places)

@@ -120,7 +120,7 @@ class Lines:
         skipped = np.flatnonzero(self.skipped[at])
         if len(skipped):
             text = text.scatter(skipped, [self.text(i, i) for i in at[skipped].tolist()])
-        places = (_numbers(self.offsets[at], "source_offset"), _numbers(self.source_ends[at], "source_end"))
+        places = (numbers(self.offsets[at], "source_offset"), numbers(self.source_ends[at], "source_end"))
         return pl.DataFrame([text.alias("line"), *places], schema=RECORDS)
 
     def _most(self, at: Positions) -> pl.Series | None:
@@ -133,7 +133,7 @@ class Lines:
             return None
         if len(text) != len(self):
             return None
-        return text if len(at) == len(text) else text.gather(_numbers(at, "at"))
+        return text if len(at) == len(text) else text.gather(numbers(at, "at"))
 
     def text(self, first: int, last: int) -> str:
         """Return lines *first* to *last*, both included, as one text without its last line end; `\\n` between them."""
@@ -198,6 +198,17 @@ def hole(start: int, end: int) -> pl.DataFrame:
     return _rejected([(f"hole of {end - start} NUL bytes", b"", start, end)])
 
 
+def numbers(values: Positions, name: str) -> pl.Series:
+    """Return *values* as a column; from an array of NumPy, Polars makes the same, but imports `numpy.ma` first."""
+    return pl.Series(name, _Exported(pa.Int64Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(values)])))
+
+
+def flags(values: Mask) -> pl.Series:
+    """Return *values* as a column, likewise."""
+    bits = pa.py_buffer(np.packbits(values, bitorder="little"))
+    return pl.Series(_Exported(pa.BooleanArray.from_buffers(pa.bool_(), len(values), [None, bits])))
+
+
 def _bounds(block: Block) -> tuple[bytes, Positions, Positions, Positions]:
     """Return the UTF-8 bytes of *block*, the bounds of its lines in them, and their starts and ends in the source."""
     if block.encoding == "utf-8":
@@ -222,11 +233,6 @@ def _pieces(data: bytes, bounds: Positions) -> pl.Series:
     """Return the pieces of *data* between *bounds*, without copying them."""
     buffers = [None, pa.py_buffer(bounds), pa.py_buffer(data)]
     return pl.Series("line", _Exported(pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(bounds) - 1, buffers)))
-
-
-def _numbers(values: Positions, name: str) -> pl.Series:
-    """Return *values* as a column; from an array of NumPy, Polars makes the same, but imports `numpy.ma` first."""
-    return pl.Series(name, _Exported(pa.Int64Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(values)])))
 
 
 @dataclass(frozen=True)
