@@ -58,29 +58,29 @@ def _compared(cursor: Cursor, stored: pl.DataFrame, since: date | None, names: S
     shared = cursor.position
     alike, timeless = list(names), False
     while alike and advance(cursor, sealed=not cursor.stream.can_grow):
-        found = pl.concat([stored.clear(), *(_marks(rows, since) for rows in cursor.pending)])
+        found = pl.concat([stored.clear().with_columns(kept=True), *(_marks(rows, since) for rows in cursor.pending)])
         timeless |= any(rows.calls["created_at"].has_nulls() for rows in cursor.pending)
         cursor.pending.clear()
         strange = {name: _first_strange(found, stored.filter(pl.col("source_id") == name)) for name in alike}
-        if None in strange.values():
-            shared = max(shared, cursor.position if found.height else 0)
-        else:
+        alike = [name for name, at in strange.items() if at is None]
+        if not alike:
             longest = max(at for at in strange.values() if at is not None)
             shared = longest if shared or (found["source_offset"] < longest).any() else 0
-        alike = [name for name, at in strange.items() if at is None]
+        elif not found.is_empty():
+            shared = cursor.position
     if alike:
         return None if shared else 0
     return 0 if timeless else shared
 
 
 def _first_strange(found: pl.DataFrame, stored: pl.DataFrame) -> int | None:
-    """Return where the first record is that was *found* and isn't *stored*."""
-    strange = found.join(stored, on=["source_offset", "mark"], how="anti")["source_offset"]
+    """Return where the first record is that was *found* and isn't *stored*, unless it wouldn't have been `kept`."""
+    strange = found.filter("kept").join(stored, on=["source_offset", "mark"], how="anti")["source_offset"]
     return None if strange.is_empty() else int(strange.min())  # type: ignore[arg-type]  # a number, as there are some
 
 
 def _marks(rows: Rows, since: date | None) -> pl.DataFrame:
-    """Return the marks of *rows*, but of those before *since*, which may have been taken out of the warehouse."""
+    """Return the marks of *rows*, and which would be `kept`: those before *since* may have been taken out."""
     tables = {"llm_calls": rows.calls, "llm_events": rows.events, "rejects": rows.rejects}
     kept = pl.lit(value=True) if since is None else (pl.col("created_at").dt.date() >= since).fill_null(value=True)
-    return pl.concat([marked(name, frame.lazy().filter(kept)) for name, frame in tables.items()]).collect()
+    return pl.concat(marked(name, frame.lazy(), kept.alias("kept")) for name, frame in tables.items()).collect()

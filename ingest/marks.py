@@ -13,9 +13,9 @@ _MARKS = {
 }
 
 
-def marked(table: str, rows: pl.LazyFrame) -> pl.LazyFrame:
-    """Return `source_id`, `source_offset` and `mark` of each of *rows* of *table*.
+def marked(table: str, rows: pl.LazyFrame, *more: pl.Expr) -> pl.LazyFrame:
+    """Return `source_id`, `source_offset` and `mark` of each of *rows* of *table*, and *more* about it.
 
     A time that the log doesn't say is left out: it is that of the reading, and another one each time.
     """
-    return rows.select("source_id", "source_offset", _MARKS[table].alias("mark"))
+    return rows.select("source_id", "source_offset", _MARKS[table].alias("mark"), *more)

@@ -130,12 +130,13 @@ def test_logs_of_which_only_noise_is_alike_are_read_whole(tmp_path):
 
 
 def test_a_part_of_a_log_whose_days_have_expired_brings_none_of_them_back(tmp_path):
-    old = line(1).replace("2026-02-03T", "2026-01-03T") + line(2).replace("2026-02-03T", "2026-01-03T")
+    old = "".join(line(n).replace("2026-02-03T", "2026-01-03T") for n in (1, 2, 100))
     (tmp_path / "a.log").write_text(old + "".join(line(n) for n in range(3, 50)))
     read(tmp_path / "w", tmp_path / "a.log")
     expire(tmp_path / "w", date(2026, 2, 1))
-    (tmp_path / "part.log").write_text(old + line(3) + line(4))
-    read(tmp_path / "w", tmp_path / "part.log")
+    for name, part in (("part.log", old + line(3) + line(4)), ("less.log", old + noise(3) * 5)):
+        (tmp_path / name).write_text(part)
+        read(tmp_path / "w", tmp_path / name)
 
     assert calls(tmp_path / "w") == exactly(*range(3, 50))
 
