@@ -16,7 +16,7 @@ from ingest.cursor import Cursor, resume
 from ingest.identity import Positions, agreeing
 from ingest.marks import marked
 from ingest.reading import advance
-from ingest.streams import PackedStream, Stream
+from ingest.streams import Stream
 from ingest.warehouse import Position
 from parsers import Format, Rows
 
@@ -46,8 +46,7 @@ def known_part(path: Path, stream: Stream, formats: Sequence[Format], known: Sto
     names, end = agreeing(stream, known)
     if not names or len(names) > _MANY:
         return 0
-    if isinstance(stream, PackedStream):
-        stream.rewind()
+    stream.rewind()
     cursor = Cursor(path, stream, formats)
     resume(cursor, (names[0], Position(end, 0)) if end else None)
     return _compared(cursor, known.marks(names, end), known.kept_since(names), names)

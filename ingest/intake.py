@@ -22,7 +22,7 @@ from ingest.errors import SourceError
 from ingest.identity import HEAD, first_line
 from ingest.pricing import Prices
 from ingest.reading import advance, consume, pass_over
-from ingest.streams import PackedStream, Stream, archive_of
+from ingest.streams import Stream, archive_of
 from ingest.warehouse import Batch, Conflict, Position
 from parsers import Format, Rows
 
@@ -116,7 +116,7 @@ class Intake:
         A copy that has gone on by itself is a source of its own, without the records that it shares.
         """
         self.release(cursor)
-        _rewind(cursor)
+        cursor.stream.rewind()
         head = cursor.stream.read(0, HEAD)
         if archive := archive_of(head):
             raise SourceError(f"{cursor.path} is a {archive}: unpack it, and name the files that it holds")
@@ -125,11 +125,11 @@ class Intake:
         known: int | None = 0
         if found is None and cursor.rivals:
             self.settle()
-            _rewind(cursor)
+            cursor.stream.rewind()
             known = known_part(cursor.path, cursor.stream, self.formats, self.warehouse)
         if known is None:
             return False
-        _rewind(cursor)
+        cursor.stream.rewind()
         resume(cursor, found)
         pass_over(cursor, known)
         return True
@@ -254,12 +254,6 @@ class Intake:
         for b in batches:
             tokens, cost = b.calls["total_tokens"].sum(), b.calls["cost_usd"].sum()
             self.totals.add(b.calls.height, b.events.height, b.rejects.height, int(tokens), float(cost or 0))
-
-
-def _rewind(cursor: Cursor) -> None:
-    """Make the stream of *cursor* readable from its beginning again."""
-    if isinstance(cursor.stream, PackedStream):
-        cursor.stream.rewind()
 
 
 def _file_time(cursor: Cursor) -> datetime | None:

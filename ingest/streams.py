@@ -50,6 +50,9 @@ class Stream(Protocol):
     def before(self, offset: int) -> bytes:
         """Return the up to `TAIL` bytes before *offset*; fewer where the bytes end before it."""
 
+    def rewind(self) -> None:
+        """Make the bytes readable from the beginning again."""
+
     def consumed(self, offset: int) -> int:
         """Return how many bytes of the file itself have been read when the reader stands at *offset*."""
 
@@ -88,6 +91,9 @@ class PlainStream:
         """Return the up to `TAIL` bytes before *offset*."""
         start = max(0, offset - TAIL)
         return self.read(start, offset - start)
+
+    def rewind(self) -> None:
+        """Do nothing: a file that is read by position can be read anywhere."""
 
     def consumed(self, offset: int) -> int:
         """Return *offset*: the file holds the bytes themselves."""
