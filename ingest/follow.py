@@ -15,7 +15,7 @@ from ingest.errors import SourceError, WarehouseError, complaint
 from ingest.intake import Intake
 from ingest.joint import Joint, Turn
 from ingest.polling import Tables
-from ingest.sources import expand, is_there
+from ingest.sources import expand, what_is_missing
 from ingest.streams import Key, PlainStream, suffix_of
 from ingest.tracked import Tracked, behind, close, has_more, held, idlest, is_gone, is_over, open_itself, rename, state
 
@@ -127,9 +127,9 @@ class Follower:
         """Find the files that the paths name now; what was found before stays tracked under its new name."""
         rename(self.tracked, expand(self.paths, families=True))
         for given in self.paths:
-            if given not in self._missing and not is_there(given):
+            if given not in self._missing and (missing := what_is_missing(given)):
                 self._missing.add(given)
-                log.info("%s isn't there yet; waiting for it", given)
+                log.info("%s", missing)
 
     def _read(self, file: Tracked) -> None:
         """Read what is new in one file; say so once when that isn't possible."""

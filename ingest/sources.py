@@ -87,9 +87,15 @@ def expand(paths: Sequence[str], *, families: bool) -> list[Path]:
     return [m.path for m in in_order(found.values())]
 
 
-def is_there(path: str) -> bool:
-    """Tell whether *path*, a file, folder or glob, names any file now, if only a rotated one."""
-    return next(iter(_matches(path)), None) is not None
+def what_is_missing(path: str) -> str:
+    """Say what *path*, a file, folder or glob, waits for; nothing when it names a file now, if only a rotated one."""
+    if next(iter(_matches(path)), None) is not None:
+        return ""
+    if _is_folder(Path(path)):
+        return f"no log is in {path} yet; waiting for one"
+    if _GLOB.search(path):
+        return f"nothing matches {path} yet; waiting for it"
+    return f"{path} isn't there yet; waiting for it"
 
 
 def below(folder: Path, suffixes: Collection[str]) -> list[Path]:

@@ -5,12 +5,10 @@ import os
 import shutil
 import subprocess
 import sys
-import time
-from collections import Counter
 from pathlib import Path
 
 import pytest
-from logs import calls
+from processes import Ingest
 
 SOURCE = Path(__file__).with_name("broken_disk.c")
 
@@ -28,58 +26,23 @@ def build(folder):
     return library
 
 
-class Disk:
+class Disk(Ingest):
     """The disk under a warehouse: its processes see it through *library*, which fails or records what they ask of it.
 
     `record` holds what was forced to it; `flag` is there while it is broken, and grows with each call that failed.
     """
 
     def __init__(self, library, folder):
-        self.warehouse = folder / "warehouse"
+        super().__init__(folder)
         self.record = folder / "record"
         self.flag = folder / "flag"
-        self.said = folder / "said"
         self._library = library
-        self._started = []
         self._identify = ctypes.CDLL(str(library)).identify
 
     def start(self, *arguments, stderr=None, **settings):
         """Start `ingest` with *arguments*; the *settings* are for the library. What it says is in `said`."""
-        environment = os.environ | {
-            "LD_PRELOAD": str(self._library),
-            "SYNC_LOG": str(self.record),
-            "BROKEN_FLAG": str(self.flag),
-        }
-        environment |= {name: str(value) for name, value in settings.items()}
-        command = [sys.executable, "-m", "ingest", *map(str, arguments), "-w", str(self.warehouse)]
-        with self.said.open("wb") as said:
-            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stderr or said, env=environment)
-        self._started.append(process)
-        return process
-
-    def until(self, happened, seconds=30):
-        """Wait until *happened* says so, or the process that was started last has ended."""
-        deadline = time.monotonic() + seconds
-        while not happened() and self._started[-1].poll() is None:
-            assert time.monotonic() < deadline, self.said.read_text()
-            time.sleep(0.005)
-
-    def close(self):
-        """End what is still running."""
-        for process in self._started:
-            process.kill()
-            process.wait()
-
-    def run(self, *arguments, **settings):
-        """Run `ingest` to its end; return its exit code and what it said, in lines."""
-        code = self.start(*arguments, **settings).wait(timeout=60)
-        return code, self.said.read_text().splitlines()
-
-    def finish(self, *arguments, **settings):
-        """Run `ingest`, which must end well; return what it said, in lines."""
-        code, said = self.run(*arguments, **settings)
-        assert code == 0, said
-        return said
+        seen = {"LD_PRELOAD": self._library, "SYNC_LOG": self.record, "BROKEN_FLAG": self.flag}
+        return super().start(*arguments, stderr=stderr, **seen, **settings)
 
     def break_down(self):
         """Let what the library was told to fail fail from now on."""
@@ -92,11 +55,6 @@ class Disk:
     def recover(self):
         """Let everything work again."""
         self.flag.unlink()
-
-    def calls(self):
-        """Return how often each call number is in the table; nothing where there is no table yet."""
-        there = (self.warehouse / "llm_calls" / "_delta_log" / f"{0:020}.json").exists()
-        return calls(self.warehouse) if there else Counter()
 
     def cut_power(self):
         """Take from the warehouse all that was not forced to the disk: the worst that may be left of it."""

@@ -98,9 +98,11 @@ def test_an_archive_is_not_taken_for_one_of_its_files(run, tmp_path, name):
 
 def test_following_a_path_that_does_not_exist_says_so_once_and_waits(run, tmp_path, caplog):
     caplog.set_level("INFO")
-    run("follow", "--once", str(tmp_path / "nothing.log"))
+    (tmp_path / "empty").mkdir()
+    run("follow", "--once", str(tmp_path / "nothing.log"), str(tmp_path / "*.log"), str(tmp_path / "empty"))
 
-    assert caplog.text.count("isn't there yet; waiting for it") == 1
+    for told in ("nothing.log isn't there yet; waiting for it", "nothing matches", "empty yet; waiting for one"):
+        assert caplog.text.count(told) == 1
 
 
 @pytest.mark.parametrize("content", [b"", b'{"usage_surface_version":2}\n', b'{"usage_surface_version":1}\n'])

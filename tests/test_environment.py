@@ -1,6 +1,5 @@
-"""Full disks, no descriptors, no permission, dead watchers: the follower says so once, waits, and loses nothing."""
+"""Full disks, no descriptors, no permission, jumping clocks: the follower says so once, waits, and loses nothing."""
 
-import ctypes
 import os
 import resource
 import signal
@@ -14,8 +13,6 @@ import pytest
 from logs import calls, catch_up, exactly, follower, lines, tiles
 
 from ingest.errors import WarehouseError
-from ingest.follow import follow
-from ingest.watch import Wakeups
 
 root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -199,65 +196,6 @@ def test_a_folder_that_is_removed_and_made_again(tmp_path):
     each.close()
 
     assert calls(tmp_path / "w") == exactly(1, 2, 3)
-
-
-def test_when_the_watcher_dies_the_files_are_still_looked_at(tmp_path):
-    log = tmp_path / "maestro.log"
-    log.write_bytes(lines(1))
-    each = follower(tmp_path / "w", log)
-    seen = []
-    with Wakeups() as wakeups:
-        wakeups.watch({tmp_path: False})
-        wakeups._observer.stop()  # noqa: SLF001 # what a crash of its thread does
-        wakeups._observer.join()  # noqa: SLF001 # a dead watcher
-
-        def wait(_seconds):
-            seen.append(calls(tmp_path / "w").total())
-            if len(seen) == 1:
-                append(log, lines(2))
-            return wakeups.wait(0.01) and len(seen) < 4
-
-        follow(each, wait)
-    each.close()
-
-    assert calls(tmp_path / "w") == exactly(1, 2)
-
-
-def test_more_events_than_the_queue_holds_lose_nothing(tmp_path):
-    limit = Path("/proc/sys/fs/inotify/max_queued_events")
-    events = int(limit.read_text()) if limit.exists() else 16384
-    log = tmp_path / "maestro.log"
-    each = follower(tmp_path / "w", log)
-    with Wakeups() as wakeups:
-        wakeups.watch({tmp_path: False})
-        for n in range(events // 4):
-            other = tmp_path / f"{n}.tmp"
-            other.touch()
-            other.unlink()
-        append(log, lines(1))
-        assert wakeups.wait(10)
-        catch_up(each)
-    each.close()
-
-    assert calls(tmp_path / "w") == exactly(1)
-
-
-def test_where_there_are_no_more_watches_time_alone_wakes(tmp_path, caplog):
-    libc = ctypes.CDLL(None, use_errno=True)
-    held = []
-    while (descriptor := libc.inotify_init1(os.O_CLOEXEC)) >= 0 and len(held) < 4096:
-        held.append(descriptor)
-    try:
-        if descriptor >= 0:
-            held.append(descriptor)
-            pytest.skip("no limit on watches")
-        with Wakeups() as wakeups:
-            wakeups.watch({tmp_path: False})
-            assert wakeups.wait(0.01)
-    finally:
-        for each in held:
-            os.close(each)
-    assert "no file events" in caplog.text
 
 
 @pytest.mark.parametrize("years", [-1, 1])
