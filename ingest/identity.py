@@ -7,7 +7,7 @@ another source: the same digest with a number behind it.
 
 import re
 from collections.abc import Collection, Iterator
-from itertools import count
+from itertools import count, groupby
 from typing import Protocol
 
 import xxhash
@@ -27,8 +27,8 @@ class Positions(Protocol):
     def position(self, source_id: str) -> Position | None:
         """Return where *source_id* resumes; None when it isn't known."""
 
-    def boundaries(self, source_id: str) -> list[Position]:
-        """Return where its batches ended, the furthest first."""
+    def boundaries(self, source_ids: Collection[str]) -> list[tuple[str, Position]]:
+        """Return where the batches of *source_ids* ended, the nearest first."""
 
     def births(self, family: str) -> int:
         """Return how often sources whose first line is *family* were named."""
@@ -74,25 +74,19 @@ def continues(stream: Stream, position: Position) -> bool:
 def agreeing(stream: Stream, known: Positions) -> tuple[list[str], int]:
     """Return the known sources that *stream* begins like, and the furthest offset up to which it is known to.
 
-    That is the furthest end of a batch of theirs before which it holds what was read there. Where it is too short for
-    the first such end of any, all that it begins like is its first lines: 0.
+    That is the furthest end of a batch of theirs before which it holds what was read there. Where there is no such end,
+    as it is too short or parts from them before the first, what is known of it is that its first lines are theirs: 0.
     """
     names = [name for name, _ in known_names(stream.read(0, HEAD), known)]
-    ends = sorted((end.offset, name, end.tail) for name in names for end in known.boundaries(name))
-    agreed: dict[str, int] = {}
-    differing = set[str]()
-    for offset, name, tail in ends:
+    agreed, furthest = names, 0
+    for offset, ends in groupby(known.boundaries(names), key=lambda end: end[1].offset):
         before = stream.before(offset)
         if len(before) < min(offset, TAIL):
             break
-        if tail_hash(before) == tail:
-            agreed[name] = offset
-        else:
-            differing.add(name)
-    furthest = max(agreed.values(), default=0)
-    if furthest:
-        return [name for name, offset in agreed.items() if offset == furthest], furthest
-    return [name for name in names if name not in differing], 0
+        tail = tail_hash(before)
+        if agree := [name for name, end in ends if end.tail == tail]:
+            agreed, furthest = agree, offset
+    return agreed, furthest
 
 
 def _runs(head: bytes) -> list[int]:

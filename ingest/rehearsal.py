@@ -1,7 +1,7 @@
 """A warehouse for dry runs: knows what the real one knows, remembers what it is given, writes nothing."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from pathlib import Path
 
@@ -30,10 +30,11 @@ class Rehearsal:
         """Return where *source_id* would resume."""
         return self._given.get(source_id) or (self._real.position(source_id) if self._real else None)
 
-    def boundaries(self, source_id: str) -> list[Position]:
-        """Return where its batches would have ended, the furthest first."""
-        given = self._given.get(source_id)
-        return ([given] if given else []) + (self._real.boundaries(source_id) if self._real else [])
+    def boundaries(self, source_ids: Collection[str]) -> list[tuple[str, Position]]:
+        """Return where the batches of *source_ids* would have ended, the nearest first."""
+        given = [(name, self._given[name]) for name in source_ids if name in self._given]
+        real = self._real.boundaries(source_ids) if self._real else []
+        return sorted([*given, *real], key=lambda end: end[1].offset)
 
     def sources(self) -> dict[str, Position]:
         """Return every source that would be known, with where it would resume."""

@@ -6,7 +6,7 @@ and for every batch, so its offset is where a source resumes. Each commit is a c
 read the same bytes one wins, the other learns it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -106,15 +106,15 @@ class Warehouse:
         for table in self.tables.values():
             table.settle()
 
-    def boundaries(self, source_id: str) -> list[Position]:
-        """Return the ends of all batches of *source_id* with their tail hashes, the furthest first."""
+    def boundaries(self, source_ids: Collection[str]) -> list[tuple[str, Position]]:
+        """Return the ends of all batches of *source_ids* with their tail hashes, the nearest first."""
         table = self.tables["batches"]
         table.refresh()
         if self._ends[0] != table.version:  # one look at the ledger serves all sources with the same head
             columns = table.scan().select("source_id", "end_offset", "tail")
-            self._ends = table.version, columns.sort("end_offset", descending=True).collect()
-        mine = self._ends[1].filter(pl.col("source_id") == source_id)
-        return [Position(*row) for row in mine.select("end_offset", "tail").iter_rows()]
+            self._ends = table.version, columns.sort("end_offset").collect()
+        mine = self._ends[1].filter(pl.col("source_id").is_in(list(source_ids)))
+        return [(name, Position(*end)) for name, *end in mine.iter_rows()]
 
     def taken(self, source_id: str, since: datetime) -> pl.DataFrame:
         """Return `created_at` and `dedupe_key` of the calls of *source_id* from *since* on."""

@@ -1,14 +1,25 @@
-"""Options of the tests."""
+"""Options of the tests, and what many of them use."""
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from logs import World
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep the tests from what this user's runs have kept, and that from the tests."""
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(params=[(r, e) for r in ("running", "stopped") for e in ("events", "poll")], ids="-".join)
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    """A log that is followed in four ways: the follower runs across each event or not, and is told of it or not."""
+    running, events = request.param
+    with World(tmp_path, running=running == "running", events=events == "events") as each:
+        yield each
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,5 +1,6 @@
 """Real log lines with a number in them, and the table that must hold exactly those numbers: the oracle of the tests."""
 
+import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ from ingest.follow import Follower
 from ingest.intake import Intake
 from ingest.pricing import load_prices
 from ingest.warehouse import Warehouse
+from ingest.watch import Wakeups
 from parsers import FORMATS
 
 START = datetime(2026, 2, 3, 14, 0, tzinfo=UTC)
@@ -85,42 +87,63 @@ def tiles(folder):
 
 
 class World:
-    """A log, a warehouse, and a follower that runs across each event, or *restarts* for every look."""
+    """A log, a warehouse, and a follower that runs across each event, or is stopped before and started after it.
 
-    def __init__(self, folder, *, restarts):
-        self.log = folder / "maestro.log"
-        self.warehouse = folder / "warehouse"
-        self._restarts = restarts
-        self._follower = None
+    A running one looks when it is told of *events*, or without being told.
+    """
+
+    def __init__(self, folder, *, running=True, events=False):
+        self.folder, self.log, self.warehouse = folder, folder / "maestro.log", folder / "w"
+        self.paths = [self.log]
+        self._running, self._follower = running, None
+        self._wakeups = Wakeups(events=events, ignore=[self.warehouse])
+        self._told = events and running
+
+    def __enter__(self):
+        self._wakeups.__enter__().watch({self.folder: True})
+        return self
+
+    def __exit__(self, *exc):
+        self.stop()
+        self._wakeups.__exit__(*exc)
 
     def look(self):
         """Let the follower catch up."""
-        if self._restarts:
-            self.close()
-        if self._follower is None:
-            self._follower = follower(self.warehouse, self.log)
+        if not self._running:
+            self.stop()
+        self._follower = self._follower or follower(self.warehouse, *self.paths)
+        self._wakeups.watch({self.folder: True})
+        if self._told:
+            begun = time.monotonic()
+            self._wakeups.wait(10)
+            assert time.monotonic() - begun < 10, "no event told of it"
         catch_up(self._follower)
 
-    def close(self):
-        """Stop the follower."""
+    def stop(self):
+        """Stop the follower; the next look starts another."""
         if self._follower:
             self._follower.close()
         self._follower = None
 
     def holds(self, *numbers):
-        """Look, and compare the table with the truth."""
+        """Look, and compare the table with the truth: each of *numbers* once, and the bytes of all sources tiled."""
+        (self.folder / "anything.tmp").touch()
         self.look()
         assert calls(self.warehouse) == exactly(*numbers)
         assert all(tiles(self.warehouse).values())
 
     def append(self, data, path=None):
-        """Append *data* to the log."""
+        """Append *data* to the log, or to *path*."""
         with (path or self.log).open("ab") as file:
             file.write(data)
 
-    def rotate(self, generations=4):
-        """Rename the log and its generations as maestro does when it starts."""
-        names = [self.log, *(self.log.with_name(f"{self.log.name}.{n}") for n in range(1, generations + 1))]
+    def name(self, suffix):
+        """Return the path that is called like the log with *suffix* behind it."""
+        return self.log.with_name(f"{self.log.name}{suffix}")
+
+    def rotate(self, generations=9):
+        """Rename the log and its generations as maestro does when it starts; the oldest is deleted."""
+        names = [self.log, *(self.name(f".{n}") for n in range(1, generations + 1))]
         names[-1].unlink(missing_ok=True)
         for older, newer in zip(names[:0:-1], names[-2::-1], strict=True):
             if newer.exists():

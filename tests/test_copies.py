@@ -55,19 +55,20 @@ def test_a_copy_that_goes_on_otherwise_adds_what_its_original_lacks(tmp_path):
 
 
 @pytest.mark.parametrize("shared", [2, 5, 300, 999])
+@pytest.mark.parametrize("more", [2, 2000])
 @pytest.mark.parametrize("packed", [False, True])
-def test_what_two_logs_share_counts_once_wherever_they_part(tmp_path, shared, packed):
-    numbers = range(1, 1000)
+def test_what_two_logs_share_counts_once_wherever_they_part(tmp_path, shared, more, packed):
+    numbers, others = range(1, 1000), range(2000, 2000 + more)
     (tmp_path / "a.log").write_bytes(lines(*numbers))
     assert read(tmp_path / "w", tmp_path / "a.log") == len(numbers)
-    other = lines(*numbers[:shared]) + lines(2000, 2001)
+    other = lines(*numbers[:shared], *others)
     (tmp_path / "b.log").write_bytes(other)
     if packed:
         (tmp_path / "b.log.gz").write_bytes(gzip.compress(other))
         (tmp_path / "b.log").unlink()
 
-    assert read(tmp_path / "w", *tmp_path.glob("b.log*")) == 2
-    holds(tmp_path / "w", *numbers, 2000, 2001)
+    assert read(tmp_path / "w", *tmp_path.glob("b.log*")) == more
+    holds(tmp_path / "w", *numbers, *others)
 
 
 @pytest.mark.parametrize("length", [600, 5_000, 200_000, 200_100])

@@ -9,61 +9,9 @@ import subprocess
 
 import polars as pl
 import pytest
-from logs import calls, catch_up, exactly, follower, line, lines, noise, tiles
-
-from ingest.watch import Wakeups
+from logs import calls, catch_up, exactly, follower, lines, noise, tiles
 
 HEADER = b'{"usage_surface_version":2}\n'
-
-
-class World:
-    """A log, a warehouse, and a follower that runs across each event, or is stopped before and started after it."""
-
-    def __init__(self, folder, *, running, events):
-        self.log, self.warehouse, self.folder = folder / "maestro.log", folder / "w", folder
-        self.running, self.events = running, events
-        self.current, self.wakeups = None, Wakeups(events=events, ignore=[folder / "w"])
-
-    def look(self):
-        if self.current and not self.running:
-            self.current.close()
-            self.current = None
-        self.current = self.current or follower(self.warehouse, self.log)
-        self.wakeups.watch({self.folder: False})
-        if self.events and self.running:
-            assert self.wakeups.wait(10)
-        catch_up(self.current)
-
-    def holds(self, *numbers):
-        self.append(b"")
-        self.look()
-        assert calls(self.warehouse) == exactly(*numbers)
-        assert all(tiles(self.warehouse).values())
-
-    def append(self, data, path=None):
-        with (path or self.log).open("ab") as file:
-            file.write(data)
-        os.utime(path or self.log)
-
-    def name(self, suffix):
-        return self.log.with_name(f"{self.log.name}{suffix}")
-
-    def rotate(self, generations=9):
-        for n in range(generations, 0, -1):
-            if self.name(f".{n}").exists():
-                self.name(f".{n}").rename(self.name(f".{n + 1}"))
-        self.log.rename(self.name(".1"))
-
-
-@pytest.fixture(params=[(r, e) for r in ("running", "stopped") for e in ("events", "poll")], ids="-".join)
-def world(request, tmp_path):
-    running, events = request.param
-    each = World(tmp_path, running=running == "running", events=events == "events")
-    with each.wakeups:
-        each.wakeups.watch({tmp_path: False})
-        yield each
-    if each.current:
-        each.current.close()
 
 
 @pytest.mark.parametrize("times", [1, 2, 5])
@@ -82,7 +30,7 @@ def test_a_name_that_is_missing_between_two_renames(world):
     world.look()
     world.append(lines(2))
     world.log.rename(world.name(".2"))
-    world.append(b"", world.folder / "other.tmp")
+    (world.folder / "other.tmp").touch()
     world.look()
     world.append(lines(3))
     world.holds(1, 2, 3)
@@ -125,13 +73,16 @@ def test_copy_and_truncate_with_a_writer_that_does_not_append_leaves_a_hole(worl
     assert "hole of" in pl.read_delta(str(world.warehouse / "rejects"))["reason"][0]
 
 
+@pytest.mark.parametrize("head", [[], [110, 120, 130]], ids=["another head", "the same head"])
 @pytest.mark.parametrize("again", ["smaller", "equal", "larger"])
-def test_truncated_and_written_anew(world, again):
-    world.append(lines(100, 200, 300))
+def test_truncated_and_written_anew(world, again, head):
+    world.append(lines(*head, 200, 300, 400))
     world.look()
-    numbers = {"smaller": [400], "equal": [400, 500, 600], "larger": [400, 500, 600, 700]}[again]
-    world.log.write_bytes(lines(*numbers))
-    world.holds(100, 200, 300, *numbers)
+    numbers = {"smaller": [500], "equal": [500, 600, 700], "larger": [500, 600, 700, 800]}[again]
+    last = world.log.read_bytes()[-32:]
+    world.log.write_bytes(lines(*head, *numbers))
+    assert world.log.read_bytes()[-32:] == last
+    world.holds(*head, 200, 300, 400, *numbers)
 
 
 @pytest.mark.parametrize("what", ["emptied", "emptied and copied", "written anew"])
@@ -156,9 +107,7 @@ def test_what_was_read_and_not_yet_committed_is_committed_when_its_file_is_trunc
 def test_deleted_and_created_again_with_the_same_inode(world):
     world.append(lines(1))
     world.look()
-    if world.current:
-        world.current.close()
-        world.current = None  # an open file keeps its inode from being used again
+    world.stop()  # an open file keeps its inode from being used again
     inode = world.log.stat().st_ino
     world.log.unlink()
     spare = []
@@ -236,43 +185,51 @@ def test_dated_generations(world):
 
 def test_links_that_lead_nowhere_or_in_a_circle_are_waited_for(world):
     world.log.symlink_to(world.folder / "nothing")
-    world.append(b"", world.folder / "other.tmp")
+    (world.folder / "other.tmp").touch()
     world.look()
     world.log.unlink()
     world.log.symlink_to(world.log)
-    world.append(b"", world.folder / "other.tmp")
+    (world.folder / "other.tmp").touch()
     world.look()
     world.log.unlink()
     world.append(lines(1))
     world.holds(1)
 
 
-def test_files_that_begin_with_the_same_header_diverge_and_outgrow_each_other(tmp_path):
-    one, two = tmp_path / "a.log", tmp_path / "b.log"
-    each = follower(tmp_path / "w", tmp_path / "*.log")
+def test_files_that_begin_with_the_same_header_diverge_and_outgrow_each_other(world):
+    one, two = world.paths[:] = world.folder / "a" / "usage.jsonl", world.folder / "b" / "usage.jsonl"
     for path in (one, two):
-        path.write_bytes(HEADER)
-    catch_up(each)
+        path.parent.mkdir()
+        world.append(HEADER, path)
+    world.holds()
     for n, path in ((1, one), (2, two), (3, two), (4, two), (5, one), (6, one), (7, one)):
-        with path.open("ab") as file:
-            file.write(lines(n))
-        catch_up(each)
-    each.close()
-
-    assert calls(tmp_path / "w") == exactly(*range(1, 8))
+        world.append(usage(n), path)
+        world.holds(*range(1, n + 1))
 
 
-@pytest.mark.parametrize("count", [40, pytest.param(400, marks=pytest.mark.slow)])
-def test_many_files_that_begin_with_the_same_64_kib(tmp_path, count):
+def usage(number):
+    """Return the line of call *number* in the accounts that begin with `HEADER`."""
+    return (
+        f'{{"finished_at":"2026-08-04T00:05:00.{number:03}Z","input_tokens":{number},"output_tokens":1,'
+        '"reasoning_tokens":0,"cache_read_tokens":0,"cache_write_tokens":0,"cost_usd":0.0425,"provider":"anthropic",'
+        '"model":"claude-opus-5","story_id":"story-a","agent_id":"coder","latency_ns":1500000000,"success":true}\n'
+    ).encode()
+
+
+@pytest.mark.parametrize("count", [12, pytest.param(1000, marks=pytest.mark.slow)])
+def test_many_files_that_begin_with_the_same_64_kib(world, count):
     head = "".join(noise(n) for n in range(900)).encode()
     assert len(head) > 64 << 10
+    world.paths[:] = [world.folder / "*.log"]
     for n in range(count):
-        (tmp_path / f"{n}.log").write_bytes(head + lines(n))
-    each = follower(tmp_path / "w", tmp_path / "*.log")
-    catch_up(each)
-    each.close()
-
-    assert calls(tmp_path / "w") == exactly(*range(count))
+        (world.folder / f"{n}.log").write_bytes(head)
+    world.holds()
+    for n in range(count):
+        world.append(lines(n), world.folder / f"{n}.log")
+    world.holds(*range(count))
+    for n in range(count):
+        world.append(lines(count + n), world.folder / f"{n}.log")
+    world.holds(*range(2 * count))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -294,4 +251,3 @@ def test_a_file_that_is_moved_to_another_disk_is_the_same_source(tmp_path):
         subprocess.run(["umount", "-l", str(disk)], check=True)
 
     assert calls(tmp_path / "w") == exactly(1, 2, 3)
-    assert line(1)
