@@ -18,6 +18,7 @@ from ingest import delta_log, durable, expired
 from ingest.errors import WarehouseError
 from ingest.locks import MAINTENANCE, alone
 from ingest.table import DataFile, Table
+from ingest.table_folder import explain
 from parsers.schema import TABLES
 
 TARGET_BYTES = 128 << 20
@@ -102,7 +103,7 @@ def _expire(table: Table, folder: Path, before: date) -> int:
     try:
         handle.delete(f"date < '{before.isoformat()}'", post_commithook_properties=_NO_HOOKS)
     except (DeltaError, OSError) as error:
-        raise WarehouseError(f"{table.path}: nothing was expired: {error}; run the same command again") from error
+        raise WarehouseError(f"nothing was expired; {explain(table.path, error)}") from error
     durable.sync([delta_log.entry(table.log, handle.version())])
     return int(rows["len"].sum())
 
@@ -134,7 +135,7 @@ def _maintain(table: Table, fewest: Callable[[date], int], pace: float) -> Compa
         table.checkpoint()
         removed += forget_entries(table.log, pace)
     except (DeltaError, OSError) as error:
-        raise WarehouseError(f"{table.path} can't be maintained: {error}") from error
+        raise WarehouseError(explain(table.path, error)) from error
     return Compacted(table.name, len(before), len(after), sum(f.rows for f in after), removed)
 
 

@@ -42,11 +42,12 @@ def _reprice_day(
     table: Table, day: date, prices: Prices, *, write: bool, progress: Callable[[date], None]
 ) -> pl.DataFrame:
     while True:
-        before = conform(table.read(day), CALLS)
+        stored = table.read(day)
+        before = conform(stored, CALLS)
         after = reprice(before, prices)
         if write and not after.equals(before):
             try:
-                table.replace(day, after)
+                table.replace(day, after.hstack(stored.drop(c.name for c in CALLS)))  # others may have added columns
             except Conflict:
                 continue
         progress(day)

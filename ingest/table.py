@@ -149,7 +149,7 @@ class Table:
         return [DataFile(*row) for row in actions.select("path", "num_records", "size_bytes").iter_rows()]
 
     def scan(self, files: Sequence[str] | None = None) -> pl.LazyFrame:
-        """Return the rows of the snapshot, or only those in some of its *files*.
+        """Return the rows of the snapshot, or only those in some of its *files*, without columns that others added.
 
         By their paths: Polars' `scan_delta` looks for `my logs` in a folder called `my%20logs`.
         """
@@ -157,16 +157,18 @@ class Table:
         paths = [self.path / each for each in (files if files is not None else [f.path for f in self.files()])]
         if not paths:
             return pl.LazyFrame(schema=columns)
-        return pl.scan_parquet(paths, schema=columns, missing_columns="insert", glob=False, hive_partitioning=False)
+        return pl.scan_parquet(
+            paths, schema=columns, missing_columns="insert", extra_columns="ignore", glob=False, hive_partitioning=False
+        )
 
     def days(self) -> list[date]:
         """Return the UTC dates that the snapshot has rows of, in order."""
         return sorted({date.fromisoformat(f.path.split("/")[0].removeprefix("date=")) for f in self.files()})
 
     def read(self, day: date) -> pl.DataFrame:
-        """Return the rows of *day* in the snapshot, in the order of its files."""
-        paths = [self.path / f.path for f in self._files_of(day)]
-        return pl.read_parquet(paths, glob=False, hive_partitioning=False)
+        """Return the rows of *day* in the snapshot, with all columns, in the order of its files."""
+        files = (self.path / f.path for f in self.files() if f.path.startswith(f"date={day}/"))
+        return pl.concat((pl.read_parquet(f, glob=False, hive_partitioning=False) for f in files), how="diagonal")
 
     def replace(self, day: date, rows: pl.DataFrame) -> None:
         """Put *rows* in the place of those that the snapshot has of *day*, durably. What others add stays.
@@ -215,9 +217,6 @@ class Table:
         if self._listed is None or self._listed.version() != self.version:
             self._listed = snapshot(self.path, version=self.version, without_files=False)
         return self._listed
-
-    def _files_of(self, day: date) -> list[DataFile]:
-        return [f for f in self.files() if f.path.startswith(f"date={day}/")]
 
     def checkpoint(self) -> None:
         """Write a checkpoint, so that opening the table stays quick however long its history."""

@@ -116,9 +116,9 @@ class Wakeups(FileSystemEventHandler):
             return
         try:
             now = key_of(folder.stat())
-            if now == key and emitter.should_keep_running():
-                return
             if emitter is not None:
+                if now == key and emitter.should_keep_running():
+                    return
                 self._observer.unschedule(emitter.watch)
             watch = self._observer.schedule(self, str(folder.resolve()), recursive=deep, event_filter=_CHANGES)
             self._watched[folder] = now, next(e for e in self._observer.emitters if e.watch == watch)

@@ -93,10 +93,11 @@ def why_nothing(connection: duckdb.DuckDBPyConnection, warehouse: str | Path) ->
     if shape(connection)["any_left"]:
         return None
     # The views see only files of the span that was asked for; whether there are others is the question here.
-    paths = snapshot.files(Path(warehouse) / "llm_calls")
-    if paths:
+    files = snapshot.files(Path(warehouse) / "llm_calls")
+    if files.paths:
         at = pl.col("created_at")
-        first, last = pl.scan_parquet(paths, glob=False).select(first=at.min(), last=at.max()).collect().row(0)
+        times = pl.scan_parquet(files.paths, glob=False, extra_columns="ignore", missing_columns="insert")
+        first, last = times.select(first=at.min(), last=at.max()).collect().row(0)
         if first is not None:
             local = ZoneInfo(zone(connection))
             span = " to ".join(f"{moment.astimezone(local):%Y-%m-%d %H:%M}" for moment in (first, last))
@@ -113,8 +114,8 @@ def check_values(
         if not wanted or not column or not _unknown(connection.view("stored_llm_calls"), column, wanted)[0]:
             continue
         # Not in the span; then it must at least be known from some other time.
-        if paths := snapshot.files(Path(warehouse) / "llm_calls"):
-            unknown, known = _unknown(connection.read_parquet(paths, hive_partitioning=False), column, wanted)
+        if (files := snapshot.files(Path(warehouse) / "llm_calls")).paths:
+            unknown, known = _unknown(_rows(connection, files), column, wanted)
             if unknown:
                 raise QueryError(f"no call has {name} {unknown[0]!r}{nearest(unknown[0], known)}")
 
@@ -154,12 +155,12 @@ def _open_tables(connection: duckdb.DuckDBPyConnection, warehouse: Path, asked: 
     for name, columns in TABLES.items():
         # Story attempts are numbered from a story's beginning, so events are narrowed by time in their view only.
         of_span = name in {"llm_calls", "rejects"}
-        paths = snapshot.files(
+        files = snapshot.files(
             warehouse / name, since=asked.since if of_span else None, until=asked.until if of_span else None
         )
-        allowed += paths
-        if paths:
-            connection.read_parquet(paths, hive_partitioning=False).create_view(f"stored_{name}")
+        allowed += files.paths
+        if files.paths:
+            _rows(connection, files).create_view(f"stored_{name}")
         else:
             empty = pl.DataFrame(schema=polars_schema(columns))
             create(connection, f"stored_{name}", empty)
@@ -173,6 +174,11 @@ def _open_tables(connection: duckdb.DuckDBPyConnection, warehouse: Path, asked: 
     connection.execute("set variable filters = $filters", {"filters": asked.variables()})
     # What may still be read once access to files is switched off.
     connection.execute("set allowed_paths = $paths", {"paths": allowed})
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, files: snapshot.Files) -> duckdb.DuckDBPyRelation:
+    # By name, DuckDB reads the footer of each file first: 0.4 ms a file.
+    return connection.read_parquet(files.paths, hive_partitioning=False, union_by_name=not files.alike)
 
 
 def _unknown(calls: duckdb.DuckDBPyRelation, column: str, wanted: Sequence[str]) -> tuple[list[str], set[str]]:

@@ -2,35 +2,46 @@
 
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import unquote
 
 import polars as pl
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from parsers.schema import TABLES
 from queries.errors import QueryError
 
 _DAY = pl.col("partition.date")
 
 
-def files(table: Path, *, since: datetime | None = None, until: datetime | None = None) -> list[str]:
+class Files(NamedTuple):
+    """The Parquet files of a table, and whether all have the same columns: not where somebody has added one."""
+
+    paths: list[str]
+    alike: bool = True
+
+
+def files(table: Path, *, since: datetime | None = None, until: datetime | None = None) -> Files:
     """Return the Parquet files of *table* that may hold rows of the span; none when there is no such table.
 
     The span is matched against the partition column `date`, a UTC day, so rows still have to be filtered.
     """
     if not (table / "_delta_log").is_dir():
-        return []
+        return Files([])
     try:
-        listed = pl.DataFrame(DeltaTable(str(table)).get_add_actions(flatten=True))
+        opened = DeltaTable(str(table))
+        listed = pl.DataFrame(opened.get_add_actions(flatten=True))
     except TableNotFoundError:
-        return []  # created a moment ago: no commit yet
+        return Files([])  # created a moment ago: no commit yet
     except DeltaError as error:
         raise QueryError(f"{table} can't be read: {error}") from error
     if listed.is_empty():
-        return []
+        return Files([])
+    alike = len(opened.schema().fields) == len(TABLES[table.name]) + len(opened.metadata().partition_columns)
     if since:
         listed = listed.filter(since.date() <= _DAY)
     if until:
         listed = listed.filter(until.date() >= _DAY)
     # The log has relative, percent-encoded paths; the URIs that deltalake makes of them encode the folder as well.
-    return sorted(str(table.absolute() / unquote(path)) for path in listed["path"])
+    return Files(sorted(str(table.absolute() / unquote(path)) for path in listed["path"]), alike)

@@ -1,7 +1,11 @@
 /* A disk that fails, and a record of what was forced to it: loaded before libc (LD_PRELOAD), it sees each call.
 
-   While the file BROKEN_FLAG exists, each BROKEN_CALL ("read", "write" or "sync") on a path that contains BROKEN_PATH
-   fails with BROKEN_ERRNO, and adds a byte to the flag, so that one can see how often.
+   While the file BROKEN_FLAG exists, each BROKEN_CALL ("read", "write", "sync" or "link") on a path that contains
+   BROKEN_PATH fails with BROKEN_ERRNO, and adds a byte to the flag, so that one can see how often. A link is made
+   before it fails. With BROKEN_CALL "stat", the path has the size STALE_SIZE and no time, as a network disk may say
+   for a while.
+
+   CLOCK_FILE holds how many seconds the clock is ahead of the system's, or behind.
 
    SYNC_LOG is the record. A forced file adds "F identity size", a folder "D identity name/name/": as they were when the
    call began, since what comes later need not be on the disk. With SWALLOW_FSYNC, nothing is forced nor recorded.
@@ -18,11 +22,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
-static const char *flag, *broken_call, *broken_path, *record, *swallow, *kill_path;
+static const char *flag, *broken_call, *broken_path, *record, *swallow, *kill_path, *clock_file;
 static int broken_errno, kill_nth;
+static long long stale_size;
 
 static ssize_t (*real_read)(int, void *, size_t);
 static ssize_t (*real_pread)(int, void *, size_t, off_t);
@@ -31,6 +38,10 @@ static ssize_t (*real_writev)(int, const struct iovec *, int);
 static ssize_t (*real_pwrite)(int, const void *, size_t, off_t);
 static int (*real_fsync)(int);
 static int (*real_fdatasync)(int);
+static int (*real_linkat)(int, const char *, int, const char *, int);
+static int (*real_stat)(const char *, struct stat *);
+static int (*real_fstat)(int, struct stat *);
+static int (*real_clock_gettime)(clockid_t, struct timespec *);
 
 static const char *setting(const char *name)
 {
@@ -48,6 +59,8 @@ __attribute__((constructor)) static void begin(void)
     swallow = setting("SWALLOW_FSYNC");
     kill_path = setting("KILL_PATH");
     kill_nth = atoi(setting("KILL_NTH"));
+    stale_size = atoll(setting("STALE_SIZE"));
+    clock_file = setting("CLOCK_FILE");
     real_read = dlsym(RTLD_NEXT, "read");
     real_pread = dlsym(RTLD_NEXT, "pread");
     real_write = dlsym(RTLD_NEXT, "write");
@@ -55,6 +68,10 @@ __attribute__((constructor)) static void begin(void)
     real_pwrite = dlsym(RTLD_NEXT, "pwrite");
     real_fsync = dlsym(RTLD_NEXT, "fsync");
     real_fdatasync = dlsym(RTLD_NEXT, "fdatasync");
+    real_linkat = dlsym(RTLD_NEXT, "linkat");
+    real_stat = dlsym(RTLD_NEXT, "stat");
+    real_fstat = dlsym(RTLD_NEXT, "fstat");
+    real_clock_gettime = dlsym(RTLD_NEXT, "clock_gettime");
 }
 
 static void path_of(int fd, char *path, size_t size)
@@ -66,13 +83,11 @@ static void path_of(int fd, char *path, size_t size)
 }
 
 /* Whether this call fails; errno says why, and is as it was if it doesn't. */
-static int fails(int fd, const char *call)
+static int fails_at(const char *path, const char *call)
 {
-    char path[4096];
     int before = errno;
     if (!*flag || strcmp(call, broken_call))
         return 0;
-    path_of(fd, path, sizeof path);
     int counter = strstr(path, broken_path) ? open(flag, O_WRONLY | O_APPEND | O_CLOEXEC) : -1;
     if (counter < 0) {
         errno = before;
@@ -82,6 +97,15 @@ static int fails(int fd, const char *call)
     close(counter);
     errno = broken_errno;
     return 1;
+}
+
+static int fails(int fd, const char *call)
+{
+    char path[4096];
+    if (!*flag || strcmp(call, broken_call))
+        return 0;
+    path_of(fd, path, sizeof path);
+    return fails_at(path, call);
 }
 
 ssize_t read(int fd, void *data, size_t size)
@@ -117,6 +141,58 @@ ssize_t pwrite(int fd, const void *data, size_t size, off_t offset)
 ssize_t pwrite64(int fd, const void *data, size_t size, off64_t offset)
 {
     return fails(fd, "write") ? -1 : real_pwrite(fd, data, size, offset);
+}
+
+int linkat(int from, const char *old, int to, const char *new, int flags)
+{
+    int result = real_linkat(from, old, to, new, flags);
+    return !result && fails_at(new, "link") ? -1 : result;
+}
+
+static void grow_old(struct stat *status)
+{
+    status->st_size = stale_size;
+    status->st_mtim = (struct timespec){0, 0};
+}
+
+int stat(const char *path, struct stat *status)
+{
+    int result = real_stat(path, status);
+    if (!result && fails_at(path, "stat"))
+        grow_old(status);
+    return result;
+}
+
+int stat64(const char *path, struct stat64 *status)
+{
+    return stat(path, (struct stat *)status);
+}
+
+int fstat(int fd, struct stat *status)
+{
+    int result = real_fstat(fd, status);
+    if (!result && fails(fd, "stat"))
+        grow_old(status);
+    return result;
+}
+
+int fstat64(int fd, struct stat64 *status)
+{
+    return fstat(fd, (struct stat *)status);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+    int result = real_clock_gettime(clock, now);
+    if (clock == CLOCK_REALTIME && *clock_file) {
+        char text[32] = "";
+        int file = open(clock_file, O_RDONLY | O_CLOEXEC);
+        if (file >= 0 && real_read(file, text, sizeof text - 1) > 0)
+            now->tv_sec += atoll(text);
+        if (file >= 0)
+            close(file);
+    }
+    return result;
 }
 
 /* Which file it is: the number of an inode goes to another file once the first is deleted, its time of birth doesn't. */

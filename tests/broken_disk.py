@@ -8,9 +8,20 @@ import sys
 from pathlib import Path
 
 import pytest
+from logs import calls, catch_up, exactly, follower, lines, tiles
 from processes import Ingest
 
+from ingest.verify import verify
+
 SOURCE = Path(__file__).with_name("broken_disk.c")
+
+FOLLOW = ["follow", "--interval", "0.05"]
+
+
+def append(path, *numbers):
+    """Append the lines of calls *numbers* to the log at *path*."""
+    with path.open("ab") as file:
+        file.write(lines(*numbers))
 
 
 def build(folder):
@@ -43,6 +54,20 @@ class Disk(Ingest):
         """Start `ingest` with *arguments*; the *settings* are for the library. What it says is in `said`."""
         seen = {"LD_PRELOAD": self._library, "SYNC_LOG": self.record, "BROKEN_FLAG": self.flag}
         return super().start(*arguments, stderr=stderr, **seen, **settings)
+
+    def holds(self, *numbers):
+        """Compare the table with the truth, and everything in the warehouse with everything else in it."""
+        assert calls(self.warehouse) == exactly(*numbers)
+        assert all(tiles(self.warehouse).values())
+        assert verify(self.warehouse).problems == []
+
+    def earlier(self, log, *numbers):
+        """Have calls *numbers* of *log* in a warehouse that is on the disk as it is."""
+        append(log, *numbers)
+        each = follower(self.warehouse, log)
+        catch_up(each)
+        each.close()
+        self.settle()
 
     def break_down(self):
         """Let what the library was told to fail fail from now on."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from broken_disk import Disk, build
 from logs import World
 
 
@@ -20,6 +21,25 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     running, events = request.param
     with World(tmp_path, running=running == "running", events=events == "events") as each:
         yield each
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library that lets a process see a broken disk."""
+    return build(tmp_path_factory.mktemp("broken_disk"))
+
+
+@pytest.fixture
+def disk(library: Path, tmp_path: Path) -> Iterator[Disk]:
+    """A disk that fails on request, and records what is forced to it."""
+    with Disk(library, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """The path of a log that isn't there yet."""
+    return tmp_path / "maestro.log"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

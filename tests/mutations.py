@@ -78,13 +78,13 @@ MUTATIONS = {
         "ingest/warehouse.py",
         "            table.settle()  # what is there already may be of a writer that died before it was durable\n",
         "",
-        "tests/test_broken_disk.py",
+        "tests/test_power_cuts.py",
     ),
     "the fsync of what is there already and is not committed again": (
         "ingest/intake.py",
         "            self.warehouse.secure()",
         "            pass",
-        "tests/test_broken_disk.py",
+        "tests/test_power_cuts.py",
     ),
     "the lock of maintenance": (
         "ingest/locks.py",

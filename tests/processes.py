@@ -15,7 +15,7 @@ class Ingest:
 
     def __init__(self, folder):
         self.warehouse = folder / "warehouse"
-        self.said = folder / "said"
+        self.said = folder / "said-0"
         self._started = []
 
     def __enter__(self):
@@ -28,22 +28,27 @@ class Ingest:
         """Start it with *arguments*; the *settings* are variables of its environment."""
         environment = os.environ | {name: str(value) for name, value in settings.items()}
         command = [sys.executable, "-m", "ingest", *map(str, arguments), "-w", str(self.warehouse)]
+        self.said = self.said.with_name(f"said-{len(self._started)}")
         with self.said.open("wb") as said:
             process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stderr or said, env=environment)
         self._started.append(process)
         return process
 
     def until(self, happened, seconds=30):
-        """Wait until *happened* says so, or the process that was started last has ended."""
+        """Wait until *happened* says so, or all processes have ended."""
         deadline = time.monotonic() + seconds
-        while not happened() and self._started[-1].poll() is None:
+        while not happened() and self._running():
             assert time.monotonic() < deadline, self.said.read_text()
             time.sleep(0.005)
 
     def stop(self):
-        """Ask the process that was started last to end, which it must do well."""
-        self._started[-1].send_signal(signal.SIGTERM)
-        assert self._started[-1].wait(timeout=30) == 0, self.said.read_text()
+        """Ask the process that runs to end, which it must do well."""
+        (process,) = self._running()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0, self.said.read_text()
+
+    def _running(self):
+        return [process for process in self._started if process.poll() is None]
 
     def close(self):
         """End what is still running."""
@@ -64,5 +69,5 @@ class Ingest:
 
     def calls(self):
         """Return how often each call number is in the table; nothing where there is no table yet."""
-        there = (self.warehouse / "llm_calls" / "_delta_log" / f"{0:020}.json").exists()
+        there = any((self.warehouse / "llm_calls" / "_delta_log").glob("*.json"))
         return calls(self.warehouse) if there else Counter()

@@ -102,7 +102,7 @@ def test_a_value_that_exists_at_another_time_gives_no_rows_and_no_error(tmp_path
 
 
 def test_only_the_folders_of_the_days_asked_for_are_opened(warehouse):
-    files = snapshot.files(
+    files, _ = snapshot.files(
         warehouse / "llm_calls", since=datetime(2026, 2, 4, tzinfo=UTC), until=datetime(2026, 2, 5, tzinfo=UTC)
     )
 
@@ -131,7 +131,7 @@ def test_a_checkpoint_and_compacted_files_change_nothing(tmp_path):
     table.optimize.compact()
     table.create_checkpoint()
 
-    assert len(snapshot.files(tmp_path / "llm_calls")) == 1
+    assert len(snapshot.files(tmp_path / "llm_calls").paths) == 1
     assert count(tmp_path) == 3
 
 

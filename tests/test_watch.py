@@ -75,7 +75,7 @@ def test_a_folder_that_is_made_again_is_watched_again(tmp_path, deep):
             wakeups._wake.clear()  # noqa: SLF001 # of what was before
             for _ in range(600):
                 wakeups.watch({folder: deep})
-                (folder / "a.log").touch()
+                append(folder / "a.log", b"x")
                 if wakeups._wake.wait(0.05):  # noqa: SLF001
                     break
             else:

@@ -1,0 +1,80 @@
+"""Columns that somebody adds to the tables with a tool of their own: nobody who reads or writes is disturbed."""
+
+import json
+
+import polars as pl
+import pytest
+from deltalake import DeltaTable, Field
+from deltalake.schema import PrimitiveType
+from logs import calls, catch_up, exactly, follower, lines, tiles
+from processes import Ingest
+
+from ingest.verify import verify
+from parsers.schema import TABLES
+
+DEAR = '[[price]]\nmodel = "claude-sonnet-4-5"\ninput = 300\noutput = 1500\n'
+
+
+def append(path, *numbers):
+    with path.open("ab") as file:
+        file.write(lines(*numbers))
+
+
+def add_column(warehouse, name):
+    for table in TABLES:
+        DeltaTable(str(warehouse / table)).alter.add_columns([Field(name, PrimitiveType("string"), nullable=True)])
+
+
+@pytest.fixture
+def running(tmp_path):
+    with Ingest(tmp_path) as one:
+        yield one
+
+
+def test_a_follower_goes_on_while_columns_are_added_and_files_merged(tmp_path, running):
+    log = tmp_path / "maestro.log"
+    running.start("follow", "--interval", "0.02", log)
+    for n in range(1, 31):
+        append(log, n)
+        if n % 10 == 5:
+            running.until(lambda so_far=n - 1: running.calls().total() >= so_far)
+            add_column(running.warehouse, f"note_{n}")
+        if n % 10 == 0:
+            compaction = running.start("-q", "compact")
+            append(log, 100 + n)
+            assert compaction.wait(timeout=60) == 0
+    running.until(lambda: running.calls().total() >= 33)
+    running.stop()
+
+    assert running.calls() == exactly(*range(1, 31), 110, 120, 130)
+    assert all(tiles(running.warehouse).values())
+    assert verify(running.warehouse).problems == []
+    assert "note_25" in pl.scan_delta(str(running.warehouse / "llm_calls")).collect_schema()
+
+
+def test_what_is_in_an_added_column_is_read_and_survives_new_prices(tmp_path, running):
+    log = tmp_path / "maestro.log"
+    append(log, 1)
+    each = follower(running.warehouse, log)
+    catch_up(each)
+    add_column(running.warehouse, "note")
+    DeltaTable(str(running.warehouse / "llm_calls")).update({"note": "'mine'"})
+    append(log, 2)
+    catch_up(each)
+    each.close()
+
+    def asked(sql):
+        process = running.start("sql", sql, "-o", tmp_path / "answer.json")
+        assert process.wait(timeout=60) == 0, running.said.read_text()
+        return [tuple(row.values()) for row in json.loads((tmp_path / "answer.json").read_text())["rows"]]
+
+    notes = "select request_tokens, note from llm_calls order by 1"
+    assert asked(notes) == [(1, "mine"), (2, None)]
+    (tmp_path / "prices.toml").write_text(DEAR)
+    running.finish("reprice", "--prices", tmp_path / "prices.toml")
+    assert asked(notes) == [(1, "mine"), (2, None)]
+    assert calls(running.warehouse) == exactly(1, 2)
+    assert asked("select min(cost_computed_usd) > 0.001 from llm_calls") == [(True,)]
+    running.finish("report", "tpm")
+    running.finish("export", tmp_path / "all")
+    assert verify(running.warehouse).problems == []
