@@ -37,7 +37,7 @@ class Stored(Positions, Protocol):
 def known_part(path: Path, stream: Stream, formats: Sequence[Format], known: Stored) -> int | None:
     """Return how many bytes of *stream*, which no known source goes on in, are known; None when all of them are.
 
-    Where records say no times only the whole can be a copy: two logs may begin alike by chance.
+    Where records say no times only the whole can be a copy: two logs may begin alike by chance. So it is of a document.
 
     Raises:
         OSError: It can't be read.
@@ -69,7 +69,7 @@ def _compared(cursor: Cursor, stored: pl.DataFrame, since: date | None, names: S
             shared = cursor.position
     if alike:
         return None if shared else 0
-    return 0 if timeless else shared
+    return 0 if timeless or cursor.whole else shared
 
 
 def _first_strange(found: pl.DataFrame, stored: pl.DataFrame) -> int | None:

@@ -44,7 +44,8 @@ class Cursor:
     whether the last block left the contexts as they were, so that this is worth it, and `quantum` is the size of blocks
     that suits this source.
     `unrecalled` is the offset before which lines may set a context that nobody has looked for yet: see `recall`.
-    `torn` says that it began like a document and wasn't one, nor lines that a format knows: it may be half written.
+    `torn` says that it began like a document and wasn't one, nor lines that a format knows: it may be half written;
+    `whole` that it was a document, of which no part can be read alone.
     """
 
     path: Path
@@ -69,6 +70,7 @@ class Cursor:
     quantum: int = FIRST
     unrecalled: int = 0
     torn: bool = False
+    whole: bool = False
 
     @property
     def pending_rows(self) -> int:
@@ -126,7 +128,7 @@ def resume(cursor: Cursor, found: tuple[str, Position] | None) -> None:
     cursor.ahead.clear()
     cursor.contexts, cursor.head, cursor.tail = {}, b"", b""
     cursor.source_id, cursor.committed, cursor.position, cursor.lost, cursor.unrecalled = None, None, 0, False, 0
-    cursor.torn = False
+    cursor.torn = cursor.whole = False
     cursor.encoding = encoding_of(cursor.stream.read(0, 2))
     if found:
         cursor.source_id, position = found

@@ -17,24 +17,26 @@ from ingest.joint import Joint, Turn
 from ingest.polling import Tables
 from ingest.sources import expand, what_is_missing
 from ingest.streams import Key, PlainStream, suffix_of
-from ingest.tracked import Tracked, behind, close, has_more, held, idlest, is_gone, is_over, open_itself, rename, state
+from ingest.tracked import (
+    MAX_JOINT,
+    MAX_OPEN,
+    Tracked,
+    behind,
+    close,
+    has_more,
+    held,
+    idlest,
+    is_gone,
+    is_over,
+    open_itself,
+    rename,
+    state,
+)
 
 log = logging.getLogger(__name__)
 
-COMMIT_ROWS = 100_000
-"""Rows that are held in memory before they are committed, interval or not."""
-
-COMMIT_BYTES = 256 << 20
-"""Bytes that are read before their offsets are committed, however few rows they hold."""
-
 REMEMBER_SECONDS = 30.0
 """How often the offset of a source that grows without yielding rows is committed."""
-
-MAX_OPEN = 512
-"""How many idle files are kept open; a file that was rotated or unlinked stays open until it is sealed."""
-
-MAX_JOINT = 256
-"""How many new files are open at once to be parsed together."""
 
 FEW = 8
 """Up to this many new files are read one by one; more are parsed together."""
@@ -71,6 +73,8 @@ class Follower:
         """
         if not self._left:
             self._discover()
+        if held(self.tracked.values()).is_enough:
+            self._commit()  # it failed the last time: no more is read before
         self._look()
         if self.tables:
             self.tables.look()
@@ -95,20 +99,19 @@ class Follower:
         new = sum(f.cursor is None and f.seen[0] < 0 for f in files)
         self._left, self._offered, self._waits = [], [], False
         self._joint = Joint(self.intake, MAX_JOINT) if new > FEW else None
-        rows, size, opened = held(self.tracked.values())
+        now = held(self.tracked.values())
         for at, file in enumerate(files, 1):
             had = held([file])
             self._read(file)
-            has = held([file])
-            rows, size, opened = rows + has[0] - had[0], size + has[1] - had[1], opened + has[2] - had[2]
+            now = now.changed(had, held([file]))
             over = time.monotonic() - begun >= TURN_SECONDS
-            if over or at == len(files) or opened >= MAX_OPEN + MAX_JOINT or (self._joint and self._joint.full):
+            if over or at == len(files) or now.opened >= MAX_OPEN + MAX_JOINT or (self._joint and self._joint.full):
                 self._read_jointly()
-                rows, size, opened = held(self.tracked.values())
-            if rows >= COMMIT_ROWS or size >= COMMIT_BYTES or opened >= MAX_OPEN + MAX_JOINT:
+                now = held(self.tracked.values())
+            if now.is_enough:
                 self._commit()
                 self._close_idle()
-                rows, size, opened = held(self.tracked.values())
+                now = held(self.tracked.values())
             if over:
                 self._left = left[at:]
                 break
@@ -254,7 +257,7 @@ class Follower:
     def _commit(self, *, everything: bool = False) -> None:
         """Commit pending rows, and now and then offsets without rows."""
         cursors, now = self._pending(), time.monotonic()
-        if everything or held(self.tracked.values())[1] >= COMMIT_BYTES or now - self.remembered_at >= REMEMBER_SECONDS:
+        if everything or held(self.tracked.values()).is_enough or now - self.remembered_at >= REMEMBER_SECONDS:
             cursors = [f.cursor for f in self.tracked.values() if f.cursor and f.cursor.pending_bytes]
             self.remembered_at = now
         self.intake.flush(cursors)

@@ -18,7 +18,7 @@ from ingest.ahead import Ahead
 from ingest.copies import Stored, known_part
 from ingest.cursor import Cursor, is_outdated, locate, resume, survey
 from ingest.draft import Draft, cut, finish
-from ingest.errors import SourceError
+from ingest.errors import SourceError, WarehouseError
 from ingest.identity import HEAD, first_line
 from ingest.pricing import Prices
 from ingest.reading import advance, consume, pass_over
@@ -81,6 +81,7 @@ class Intake:
     _worker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "commit"))
     _priced: bool = False
     _flying: tuple["Future[None]", list[tuple[Cursor, Draft]]] | None = None
+    _owed: list[tuple[Cursor, Draft]] = field(default_factory=list)
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -149,7 +150,7 @@ class Intake:
                 return False
         if cursor.source_id is None:
             return True
-        if self._flying is None and not cursor.lost:
+        if self._flying is None and not self._owed and not cursor.lost:
             position = self.warehouse.position(cursor.source_id)
             cursor.lost = position is None or position.offset != cursor.committed
         return self._claims.get(cursor.source_id, cursor) is cursor
@@ -189,7 +190,7 @@ class Intake:
         """Commit what *cursors* have read, in one commit; with *wait*, return when it is in the warehouse for good.
 
         Raises:
-            WarehouseError: It can't be written now. The cursors stand where the warehouse does: read again later.
+            WarehouseError: It can't be written now. What failed to be is kept, and committed before anything else.
         """
         self.settle()
         drafts, names = [], set[str]()
@@ -203,7 +204,7 @@ class Intake:
                 names.add(draft.source_id)
                 self._claims[draft.source_id] = cursor
         if drafts:
-            self._flying = self._worker.submit(self._commit, [d for _, d in drafts]), drafts
+            self._submit(drafts)
         if wait:
             self.settle()
             self.warehouse.secure()  # what was there already, and so was not committed again, as well
@@ -214,20 +215,28 @@ class Intake:
         return self._flying is None or self._flying[0].done()
 
     def settle(self) -> None:
-        """Wait for the commit under way; cursors whose source another writer moved are placed anew."""
+        """Wait for the commit under way; cursors whose source another writer moved are placed anew.
+
+        Raises:
+            WarehouseError: It can't be written now. The same is tried again the next time: the file may be gone then.
+        """
+        if self._owed:
+            self._submit(self._owed)
         if self._flying is None:
             return
-        (future, drafts), self._flying = self._flying, None
-        self._claims.clear()
-        self._heads.clear()
+        (future, drafts), self._flying, self._owed = self._flying, None, []
         try:
             future.result()
+        except WarehouseError:
+            self._owed = drafts
+            raise
         except Conflict:
             self._retry(drafts)
-        except BaseException:
-            for cursor, _ in drafts:
-                cursor.lost = True
-            raise
+        self._claims.clear()
+        self._heads.clear()
+
+    def _submit(self, drafts: list[tuple[Cursor, Draft]]) -> None:
+        self._flying = self._worker.submit(self._commit, [d for _, d in drafts]), drafts
 
     def _retry(self, drafts: list[tuple[Cursor, Draft]]) -> None:
         """Commit those of *drafts* that still continue their source; the others' cursors are placed anew."""
@@ -241,7 +250,7 @@ class Intake:
             else:
                 cursor.lost = True
         if good:
-            self._flying = self._worker.submit(self._commit, [d for _, d in good]), good
+            self._submit(good)
             self.settle()
 
     def _commit(self, drafts: Sequence[Draft]) -> None:

@@ -63,7 +63,7 @@ def _take_document(cursor: Cursor, beginning: bytes, *, ended: bool) -> int:
     if not may_be_document(beginning, ended=ended):
         return 0
     found = document(cursor.stream, beginning, cursor.formats, ended=ended)
-    cursor.torn = found is None
+    cursor.torn, cursor.whole = found is None, found is not None
     if found is None:
         return 0
     rows, whole = found

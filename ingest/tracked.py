@@ -5,11 +5,24 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from ingest.cursor import Cursor
 from ingest.sealing import is_sealed
 from ingest.sources import member
 from ingest.streams import Key, PlainStream, Stream, key_of, open_stream
+
+COMMIT_ROWS = 100_000
+"""Rows that are held in memory before they are committed, interval or not."""
+
+COMMIT_BYTES = 256 << 20
+"""Bytes that are read before their offsets are committed, however few rows they hold."""
+
+MAX_OPEN = 512
+"""How many idle files are kept open; a file that was rotated or unlinked stays open until it is sealed."""
+
+MAX_JOINT = 256
+"""How many new files are open at once to be parsed together."""
 
 
 @dataclass
@@ -26,10 +39,27 @@ class Tracked:
     complaint: str = ""
 
 
-def held(files: Iterable[Tracked]) -> tuple[int, int, int]:
-    """Return how many rows and bytes of *files* wait to be committed, and how many of them are open."""
+class Held(NamedTuple):
+    """How many rows and bytes of files wait to be committed, and how many of the files are open."""
+
+    rows: int
+    bytes: int
+    opened: int
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether a commit must come before more is read."""
+        return self.rows >= COMMIT_ROWS or self.bytes >= COMMIT_BYTES or self.opened >= MAX_OPEN + MAX_JOINT
+
+    def changed(self, before: "Held", now: "Held") -> "Held":
+        """Return what it is when what some of the files held *before* is what they hold *now*."""
+        return Held(*(whole - old + new for whole, old, new in zip(self, before, now, strict=True)))
+
+
+def held(files: Iterable[Tracked]) -> Held:
+    """Return what *files* hold."""
     cursors = [f.cursor for f in files if f.cursor]
-    return sum(c.pending_rows for c in cursors), sum(c.pending_bytes for c in cursors), len(cursors)
+    return Held(sum(c.pending_rows for c in cursors), sum(c.pending_bytes for c in cursors), len(cursors))
 
 
 def has_more(file: Tracked) -> bool:

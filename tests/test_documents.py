@@ -148,3 +148,14 @@ def test_an_update_that_comes_again_is_one_call_with_its_largest_counts(tmp_path
         (10, 25, None),
         (12, 3, None),
     ]
+
+
+def test_a_document_that_is_written_anew_and_shorter_with_another_call_loses_neither(tmp_path, look):
+    path = tmp_path / "session-1.json"
+    asked, answered = SESSION["messages"][:2]
+    other = {**answered, "id": "other", "timestamp": "2026-03-01T10:00:00.000Z", "tokens": {"input": 7, "output": 3}}
+    for text in (written(5), json.dumps({**SESSION, "messages": [asked, other]}, indent=2)):
+        path.write_text(text)
+        look(path)
+
+    assert sorted(counted(tmp_path)) == sorted([PRO, FLASH, (PRO[0], 7, 3)])
