@@ -107,6 +107,7 @@ def damages(log: Path) -> list[str]:
     if last < 0:
         return [f"{log} holds no entry"]
     wrong = [f"{path} is damaged" for path in checkpoints(log) if not is_checkpoint(path)]
+    wrong += [f"{path} names a checkpoint that is missing" for path in misleading(log)]
     base = next((version_of(p) for p in checkpoints(log) if is_checkpoint(p)), -1)
     for version in range(min(base + 1, last), last + 1):
         if version not in there:
@@ -114,6 +115,16 @@ def damages(log: Path) -> list[str]:
         elif not is_whole(there[version]):
             wrong.append(f"{there[version]} is damaged")
     return wrong
+
+
+def misleading(log: Path) -> list[Path]:
+    """Return the hint at the newest checkpoint if there is none so new: deltalake gives up then."""
+    hint = log / "_last_checkpoint"
+    try:
+        version = int(json.loads(hint.read_text("utf-8"))["version"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return []  # one that can't be read is passed over
+    return [] if any(version_of(path) >= version for path in checkpoints(log)) else [hint]
 
 
 def is_whole(path: Path) -> bool:

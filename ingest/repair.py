@@ -20,7 +20,7 @@ BUSY = "a follower, a backfill or maintenance is using this warehouse; stop it f
 
 @dataclass(frozen=True)
 class Plan:
-    """What a repair moves aside: damaged checkpoints, and of each table the entries that come after *moment*."""
+    """What a repair moves aside: damaged checkpoints and hints, and of each table the entries after *moment*."""
 
     checkpoints: list[Path]
     entries: list[Path]
@@ -46,7 +46,10 @@ def plan(folder: Path) -> Plan:
     checkpoints = [
         p for log in logs.values() for p in log.glob("*.checkpoint*.parquet") if not delta_log.is_checkpoint(p)
     ]
+    hints = [path for log in logs.values() for path in delta_log.misleading(log)]
     reasons = [f"{path} is damaged" for path in checkpoints]
+    reasons += [f"{path} names a checkpoint that is missing" for path in hints]
+    checkpoints += hints
     moments = [bad for log in logs.values() if (bad := _first_bad(log, reasons)) is not None]
     if not moments:
         return Plan(checkpoints, [], None, reasons)
@@ -68,7 +71,7 @@ def repair(folder: Path, planned: Plan) -> Path:
             # The newest first: an interrupted repair leaves a log that is shorter, and still whole.
             for path in [*planned.checkpoints, *sorted(planned.entries, reverse=True)]:
                 table = path.parent.parent.name
-                for each in [path, *_with(path)]:
+                for each in dict.fromkeys([path, *_with(path)]):
                     target = aside / table / each.name
                     target.parent.mkdir(parents=True, exist_ok=True)
                     each.replace(target)

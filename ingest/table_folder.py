@@ -89,4 +89,5 @@ def explain(path: Path, error: Exception) -> str:
         return f"{path}: deltalake can't use a folder with %xx in its name: choose another with --warehouse"
     if not os.path.lexists(path / "_delta_log"):
         return f"no warehouse at {path.parent}: run `ingest follow` or `ingest backfill`, or name it with --warehouse"
-    return f"{path} can't be used: {text.split(_TRACE)[0]}"
+    said = f"{path} can't be used: {text.split(_TRACE)[0]}"
+    return f"{said}; `ingest verify` says more, `ingest repair` mends it" if isinstance(error, DeltaError) else said

@@ -47,7 +47,11 @@ def verify(folder: Path, *, read_sources: bool = True) -> Verdict:
     if verdict.problems:
         return verdict
     # The ledger last: whatever commits meanwhile, it is then at least as far as the rows.
-    opened = Warehouse(folder)
+    try:
+        opened = Warehouse(folder)
+    except WarehouseError as error:
+        verdict.problems.append(str(error))
+        return verdict
     for name, table in opened.tables.items():
         verdict.problems += _files(table, verdict)
         verdict.checked[f"rows of {name}"] = sum(f.rows for f in table.files())

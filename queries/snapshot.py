@@ -35,7 +35,10 @@ def files(table: Path, *, since: datetime | None = None, until: datetime | None 
     except TableNotFoundError:
         return Files([])  # created a moment ago: no commit yet
     except DeltaError as error:
-        raise QueryError(f"{table} can't be read: {error}") from error
+        said = " ".join(str(error).split()).split(" 0: <unknown>")[0]  # what follows is a trace
+        raise QueryError(
+            f"{table} can't be read: {said}; `ingest verify` says more, `ingest repair` mends it"
+        ) from error
     if listed.is_empty():
         return Files([])
     alike = len(opened.schema().fields) == len(TABLES[table.name]) + len(opened.metadata().partition_columns)

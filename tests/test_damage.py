@@ -1,6 +1,7 @@
 """Damage is found, told in plain words, and repaired: what it took along is read again, and nothing else changes."""
 
 import json
+import re
 import shutil
 
 import polars as pl
@@ -13,6 +14,7 @@ from ingest.errors import WarehouseError
 from ingest.maintenance import compact
 from ingest.verify import verify
 from ingest.warehouse import Warehouse
+from parsers.schema import TABLES
 
 NUMBERS = range(1, 5)
 
@@ -87,21 +89,43 @@ def test_a_damaged_log_entry(world, table, damage):
     assert_mended(world)
 
 
-@pytest.mark.parametrize("table", ["llm_calls", "batches"])
-def test_a_truncated_checkpoint(world, table):
+@pytest.mark.parametrize("table", ["llm_calls", "llm_events", "rejects", "batches"])
+@pytest.mark.parametrize("damage", ["empty", "half", "zeros"])
+def test_a_damaged_checkpoint(world, table, damage):
     compact(world / "w")
     (checkpoint,) = log_of(world, table).glob("*.checkpoint.parquet")
-    checkpoint.write_bytes(checkpoint.read_bytes()[:100])
+    data = checkpoint.read_bytes()
+    checkpoint.write_bytes({"empty": b"", "half": data[: len(data) // 2], "zeros": bytes(len(data))}[damage])
 
     assert [f"{checkpoint} is damaged"] == verify(world / "w").problems
     assert_mended(world)
 
 
-def test_an_empty_hint_at_the_checkpoint_does_no_harm(world):
+@pytest.mark.parametrize("hint", ["", "{", "\0" * 80, '{"version":1,"size":1}', "[]"])
+def test_a_damaged_hint_at_the_checkpoint_does_no_harm(world, hint):
     compact(world / "w")
-    (log_of(world, "llm_calls") / "_last_checkpoint").write_bytes(b"")
+    for table in TABLES:
+        (log_of(world, table) / "_last_checkpoint").write_text(hint)
 
     assert verify(world / "w").good
+    (world / "other.log").write_bytes(lines(99))
+    assert run("backfill", str(world / "other.log"), "-w", str(world / "w")).exit_code == 0
+    assert run("report", "tpm", "-w", str(world / "w")).exit_code == 0
+    assert calls(world / "w") == exactly(*NUMBERS, 99)
+
+
+def test_a_hint_at_a_checkpoint_that_is_missing(world):
+    compact(world / "w")
+    hint = log_of(world, "llm_calls") / "_last_checkpoint"
+    hint.write_text('{"version":999,"size":1}')
+
+    assert verify(world / "w").problems == [f"{hint} names a checkpoint that is missing"]
+    what_next = "`ingest verify` says more, `ingest repair` mends it"
+    with pytest.raises(WarehouseError, match=what_next):
+        Warehouse(world / "w")
+    reported = run("report", "tpm", "-w", str(world / "w"))
+    assert re.fullmatch(rf"Error: .*; {what_next}\n", reported.stderr)
+    assert_mended(world)
 
 
 @pytest.mark.parametrize("table", ["llm_calls", "llm_events"])
