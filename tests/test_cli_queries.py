@@ -227,6 +227,13 @@ def test_sql_reads_stdin_and_files_and_binds_parameters(warehouse, tmp_path):
     assert json.loads(run("sql", "-f", tmp_path / "q.sql", "-w", warehouse, "-p", "n=2").stdout)["rows"] == [{"n": 2}]
 
 
+@pytest.mark.parametrize("comment", ["-- how many", "--how many", "--\n", "--- n = 1"])
+def test_sql_may_begin_with_a_comment(warehouse, comment):
+    asked = run("sql", f"{comment}\nselect count(*) as n from llm_calls", "--since=2026-01-01 10:00", "-w", warehouse)
+
+    assert json.loads(asked.stdout)["rows"] == [{"n": 3}]
+
+
 @pytest.mark.parametrize("name", ["calls.parquet", "calls.csv", "calls"])
 def test_an_export_has_every_call_once(warehouse, tmp_path, name):
     run("export", tmp_path / name, "-w", warehouse)

@@ -10,7 +10,17 @@ from ingest.cli.options import warehouse_option
 from ingest.cli.question import filter_options, output_options, parameter_option, write
 
 
-@click.command()
+class _Statement(click.Command):
+    """A command whose argument may begin with a comment, which looks like an option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put a statement that begins with a comment behind all options."""
+        commented = [a for a in args if a.startswith("--") and len(words := a.split()) > 1 and "=" not in words[0]]
+        rest = [a for a in args if a not in commented]
+        return super().parse_args(ctx, [*rest, "--", *commented] if commented else args)
+
+
+@click.command(cls=_Statement)
 @click.argument("statement", required=False)
 @click.option("-f", "--file", type=click.Path(exists=True, dir_okay=False), help="Read the statement from a file.")
 @parameter_option
