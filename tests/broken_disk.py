@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from logs import calls, catch_up, exactly, follower, lines, tiles
+from logs import calls, catch_up, exactly, follower, log_calls, tiles
 from processes import Ingest
 
 from ingest.verify import verify
@@ -16,12 +16,6 @@ from ingest.verify import verify
 SOURCE = Path(__file__).with_name("broken_disk.c")
 
 FOLLOW = ["follow", "--interval", "0.05"]
-
-
-def append(path, *numbers):
-    """Append the lines of calls *numbers* to the log at *path*."""
-    with path.open("ab") as file:
-        file.write(lines(*numbers))
 
 
 def build(folder):
@@ -63,7 +57,7 @@ class Disk(Ingest):
 
     def earlier(self, log, *numbers):
         """Have calls *numbers* of *log* in a warehouse that is on the disk as it is."""
-        append(log, *numbers)
+        log_calls(log, *numbers)
         each = follower(self.warehouse, log)
         catch_up(each)
         each.close()

@@ -42,6 +42,17 @@ def lines(*numbers):
     return "".join(line(n) + (noise(n) if n % 3 == 0 else "") for n in numbers).encode()
 
 
+def append(path, data):
+    """Append *data* to the file at *path*."""
+    with path.open("ab") as file:
+        file.write(data)
+
+
+def log_calls(path, *numbers):
+    """Append the lines of calls *numbers* to the log at *path*."""
+    append(path, lines(*numbers))
+
+
 def calls(folder):
     """Return how often each call number is in the table."""
     return Counter(pl.scan_delta(str(Path(folder, "llm_calls"))).select("request_tokens").collect().to_series())
@@ -134,8 +145,7 @@ class World:
 
     def append(self, data, path=None):
         """Append *data* to the log, or to *path*."""
-        with (path or self.log).open("ab") as file:
-            file.write(data)
+        append(path or self.log, data)
 
     def name(self, suffix):
         """Return the path that is called like the log with *suffix* behind it."""

@@ -6,18 +6,13 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable, Field
 from deltalake.schema import PrimitiveType
-from logs import calls, catch_up, exactly, follower, lines, tiles
+from logs import calls, catch_up, exactly, follower, log_calls, tiles
 from processes import Ingest
 
 from ingest.verify import verify
 from parsers.schema import TABLES
 
 DEAR = '[[price]]\nmodel = "claude-sonnet-4-5"\ninput = 300\noutput = 1500\n'
-
-
-def append(path, *numbers):
-    with path.open("ab") as file:
-        file.write(lines(*numbers))
 
 
 def add_column(warehouse, name):
@@ -35,13 +30,13 @@ def test_a_follower_goes_on_while_columns_are_added_and_files_merged(tmp_path, r
     log = tmp_path / "maestro.log"
     running.start("follow", "--interval", "0.02", log)
     for n in range(1, 31):
-        append(log, n)
+        log_calls(log, n)
         if n % 10 == 5:
             running.until(lambda so_far=n - 1: running.calls().total() >= so_far)
             add_column(running.warehouse, f"note_{n}")
         if n % 10 == 0:
             compaction = running.start("-q", "compact")
-            append(log, 100 + n)
+            log_calls(log, 100 + n)
             assert compaction.wait(timeout=60) == 0
     running.until(lambda: running.calls().total() >= 33)
     running.stop()
@@ -54,12 +49,12 @@ def test_a_follower_goes_on_while_columns_are_added_and_files_merged(tmp_path, r
 
 def test_what_is_in_an_added_column_is_read_and_survives_new_prices(tmp_path, running):
     log = tmp_path / "maestro.log"
-    append(log, 1)
+    log_calls(log, 1)
     each = follower(running.warehouse, log)
     catch_up(each)
     add_column(running.warehouse, "note")
     DeltaTable(str(running.warehouse / "llm_calls")).update({"note": "'mine'"})
-    append(log, 2)
+    log_calls(log, 2)
     catch_up(each)
     each.close()
 

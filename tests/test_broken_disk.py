@@ -10,8 +10,8 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from broken_disk import FOLLOW, append
-from logs import lines
+from broken_disk import FOLLOW
+from logs import lines, log_calls
 
 
 def is_open(process, path):
@@ -25,11 +25,11 @@ def broken_reads(log, error):
 
 @pytest.mark.parametrize("error", [errno.EIO, errno.ESTALE], ids=errno.errorcode.get)
 def test_a_log_that_can_t_be_read_is_read_once_it_can(disk, log, error):
-    append(log, *range(1, 20))
+    log_calls(log, *range(1, 20))
     disk.start(*FOLLOW, log, **broken_reads(log, error))
     disk.until(lambda: disk.calls().total() == 19)
     disk.break_down()
-    append(log, *range(20, 40))
+    log_calls(log, *range(20, 40))
     disk.until(lambda: disk.refused() >= 5)
     disk.recover()
     disk.until(lambda: disk.calls().total() >= 39)
@@ -44,17 +44,17 @@ def test_a_log_that_can_t_be_read_is_read_once_it_can(disk, log, error):
 
 @pytest.mark.parametrize("stale", ["smaller", "larger"])
 def test_a_size_that_is_out_of_date_loses_and_doubles_nothing(disk, log, stale):
-    append(log, *range(1, 20))
+    log_calls(log, *range(1, 20))
     size = log.stat().st_size if stale == "smaller" else 1_000_000
     disk.start(*FOLLOW, log, BROKEN_CALL="stat", BROKEN_PATH=log, STALE_SIZE=size)
     disk.until(lambda: disk.calls().total() == 19)
     disk.break_down()
     if stale == "larger":
         log.write_bytes(b"")
-    append(log, *range(20, 30))
+    log_calls(log, *range(20, 30))
     disk.until(lambda: disk.refused() >= 20)
     disk.recover()
-    append(log, *range(30, 40))
+    log_calls(log, *range(30, 40))
     disk.until(lambda: disk.calls().total() >= 39)
 
     disk.stop()
@@ -66,7 +66,7 @@ def test_commits_that_land_and_are_said_to_have_failed_count_once(disk, log):
     disk.break_down()
     disk.start(*FOLLOW, log, **failing)
     for n in range(1, 12):
-        append(log, n)
+        log_calls(log, n)
         disk.until(lambda so_far=n: disk.calls().total() >= so_far)
         if n % 5 == 0:
             code, said = disk.run("-q", "compact", **failing)
@@ -86,7 +86,7 @@ def test_a_clock_that_jumps_by_years_loses_and_doubles_nothing(disk, log, tmp_pa
     for years in (0, 1, -1, 2, 0):
         clock.write_text(str(years * 31_536_000))
         for _ in range(3):
-            append(log, last := next(number))
+            log_calls(log, last := next(number))
             disk.until(lambda so_far=last: disk.calls().total() >= so_far)
         disk.finish("-q", "compact", CLOCK_FILE=clock)
 
@@ -117,7 +117,7 @@ assert started == [True, False, True, True, False, True], started
 
 
 def test_a_deleted_log_that_can_t_be_read_is_read_once_it_can(disk, log):
-    append(log, *range(1, 20))
+    log_calls(log, *range(1, 20))
     disk.start(*FOLLOW, log, **broken_reads(log, errno.EIO))
     disk.until(lambda: disk.calls().total() == 19)
     with log.open("ab", buffering=0) as file:
@@ -133,11 +133,11 @@ def test_a_deleted_log_that_can_t_be_read_is_read_once_it_can(disk, log):
 
 
 def test_a_log_that_can_t_be_read_before_what_was_read_of_it_is_committed(disk, log):
-    append(log, *range(1, 20))
+    log_calls(log, *range(1, 20))
     process = disk.start("follow", "--interval", "3", log, **broken_reads(log, errno.EIO))
     disk.until(lambda: is_open(process, log))
     disk.break_down()
-    append(log, *range(20, 40))
+    log_calls(log, *range(20, 40))
     disk.until(lambda: os.strerror(errno.EIO) in disk.said.read_text())
     disk.recover()
     disk.until(lambda: disk.calls().total() >= 39)
@@ -147,7 +147,7 @@ def test_a_log_that_can_t_be_read_before_what_was_read_of_it_is_committed(disk, 
 
 
 def test_a_deleted_log_that_can_never_be_read_again_keeps_nobody_busy(disk, log):
-    append(log, *range(1, 20))
+    log_calls(log, *range(1, 20))
     disk.start(*FOLLOW, "--watch", "poll", log, **broken_reads(log, errno.ESTALE))
     disk.until(lambda: disk.calls().total() == 19)
     with log.open("ab", buffering=0) as file:
@@ -165,8 +165,8 @@ def test_a_deleted_log_that_can_never_be_read_again_keeps_nobody_busy(disk, log)
 
 def test_a_backfill_of_a_log_that_can_t_be_read_says_so_and_a_later_run_goes_on(disk, log):
     other = log.with_name("other.log")
-    append(log, *range(1, 20))
-    append(other, *range(100, 120))
+    log_calls(log, *range(1, 20))
+    log_calls(other, *range(100, 120))
     disk.break_down()
     code, said = disk.run("backfill", log, other, **broken_reads(log, errno.EIO))
 
@@ -186,13 +186,13 @@ def test_a_backfill_of_a_log_that_can_t_be_read_says_so_and_a_later_run_goes_on(
 )
 def test_a_disk_that_fails_to_write_or_sync_loses_and_doubles_nothing(disk, log, call, text):
     disk.earlier(log, *range(1, 20))
-    append(log, *range(20, 40))
+    log_calls(log, *range(20, 40))
     fails_to_add(disk, log, call, text)
     disk.holds(*range(1, 40))
 
 
 def test_a_warehouse_that_can_t_be_synced_when_it_is_made_survives_a_power_cut_once_it_can(disk, log):
-    append(log, *range(1, 20))
+    log_calls(log, *range(1, 20))
     fails_to_add(disk, log, "sync", "/warehouse/")
     disk.cut_power()
     disk.holds(*range(1, 20))

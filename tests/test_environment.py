@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from logs import calls, catch_up, exactly, follower, lines, tiles
+from logs import append, calls, catch_up, exactly, follower, lines, tiles
 
 import ingest.tracked
 from ingest.errors import WarehouseError
@@ -38,11 +38,6 @@ def small_disk(path, size):
 def fill(file):
     while True:
         file.write(bytes(4096))
-
-
-def append(path, data):
-    with path.open("ab") as file:
-        file.write(data)
 
 
 @root

@@ -9,8 +9,7 @@ import time
 from itertools import count
 
 import pytest
-from broken_disk import append
-from logs import calls, exactly
+from logs import calls, exactly, log_calls
 
 DAY = 86_400_000
 """So much further a call number is of the next day."""
@@ -19,7 +18,7 @@ SLOW = pytest.mark.slow
 
 
 def test_what_was_committed_survives_a_power_cut(disk, log):
-    append(log, *range(1, 50))
+    log_calls(log, *range(1, 50))
     disk.finish("backfill", log)
     disk.cut_power()
 
@@ -32,7 +31,7 @@ def test_what_was_followed_and_compacted_survives_a_power_cut(disk, log):
     expected = []
     for number in (1, DAY):
         expected += range(number, number + 20)
-        append(log, *expected[-20:])
+        log_calls(log, *expected[-20:])
         disk.finish("follow", "--once", log)
     disk.cut_power()
     assert calls(disk.warehouse) == exactly(*expected)
@@ -41,16 +40,16 @@ def test_what_was_followed_and_compacted_survives_a_power_cut(disk, log):
     disk.cut_power()
     disk.holds(*expected)
     assert len(list(disk.warehouse.glob("*/_delta_log/*.checkpoint.parquet"))) == 4
-    append(log, 7)
+    log_calls(log, 7)
     assert "added 1 calls" in disk.finish("backfill", log)[-1]
     disk.cut_power()
     disk.holds(*expected, 7)
 
 
 def test_without_syncs_a_power_cut_takes_what_was_committed(disk, log):
-    append(log, *range(1, 50))
+    log_calls(log, *range(1, 50))
     disk.finish("backfill", log)
-    append(log, *range(50, 100))
+    log_calls(log, *range(50, 100))
     disk.finish("backfill", log, SWALLOW_FSYNC=1)
     assert calls(disk.warehouse) == exactly(*range(1, 100))
 
@@ -67,7 +66,7 @@ def killed_before_a_sync(disk, log, path, nth, *, command="backfill"):
 
 @pytest.mark.parametrize("path", [f"/llm_calls/_delta_log/{0:020}.json", "/warehouse"])
 def test_tables_that_a_killed_run_has_made_survive_a_power_cut_after_the_next(disk, log, path):
-    append(log, *range(1, 50))
+    log_calls(log, *range(1, 50))
     assert killed_before_a_sync(disk, log, path, 1)
     disk.finish("backfill", log)
     disk.cut_power()
@@ -87,7 +86,7 @@ def test_tables_that_a_killed_run_has_made_survive_a_power_cut_after_the_next(di
 )
 def test_what_a_killed_run_has_begun_survives_a_power_cut_after_the_next(disk, log, path):
     disk.earlier(log, *range(1, 50))
-    append(log, DAY)
+    log_calls(log, DAY)
     assert killed_before_a_sync(disk, log, path, 1)
     disk.finish("backfill", log)
     disk.cut_power()
@@ -97,7 +96,7 @@ def test_what_a_killed_run_has_begun_survives_a_power_cut_after_the_next(disk, l
 def test_no_calls_are_durable_before_what_a_killed_run_left_of_them_in_the_ledger(disk, log):
     ledger = f"/batches/_delta_log/{2:020}.json"
     disk.earlier(log, *range(1, 50))
-    append(log, DAY)
+    log_calls(log, DAY)
     for _ in range(2):
         assert killed_before_a_sync(disk, log, ledger, 1)
     disk.cut_power()
@@ -111,7 +110,7 @@ def test_what_a_killed_compaction_has_written_survives_a_power_cut_after_the_nex
     disk.earlier(log, 1)
     disk.earlier(log, 2)
     assert killed_before_a_sync(disk, log, path, 1, command="compact")
-    append(log, 3)
+    log_calls(log, 3)
     disk.finish("backfill", log)
     disk.cut_power()
     disk.holds(1, 2, 3)
@@ -125,7 +124,7 @@ def followed_until_killed(disk, log, numbers, chance):
     said, end, give_up = b"", None, time.monotonic() + 30
     while end is None or time.monotonic() < end:
         assert time.monotonic() < give_up, said
-        append(log, next(numbers))
+        log_calls(log, next(numbers))
         if select.select([reader], [], [], 0.005)[0]:
             said += os.read(reader, 1 << 16)
         if end is None and re.search(rb"[1-9]\d* calls", said):
@@ -159,7 +158,7 @@ def read_until_killed(disk, log, chance):
 def cuts_at_any_instant(disk, log, rounds, seed):
     chance, numbers, promised = random.Random(seed), count(1), 0
     for n in range(rounds):
-        append(log, *(next(numbers) for _ in range(20)))
+        log_calls(log, *(next(numbers) for _ in range(20)))
         before = disk.calls().total()
         if n % 2:
             told = followed_until_killed(disk, log, numbers, chance)
@@ -190,12 +189,12 @@ def test_many_power_cuts_at_any_instant(disk, log, seed):
 @pytest.mark.parametrize("known", [False, True], ids=["a new warehouse", "a known one"])
 def test_a_kill_before_each_sync_and_a_power_cut(disk, log, known, cut):
     expected = [1]
-    append(log, 1)
+    log_calls(log, 1)
     if known:
         disk.finish("backfill", log)
     for nth in count(1):
         expected.append(1 + nth * DAY if known else 1 + nth)  # a day more of a new warehouse would be more to sync
-        append(log, expected[-1])
+        log_calls(log, expected[-1])
         if not known and disk.warehouse.exists():
             disk.empty()
         if not killed_before_a_sync(disk, log, "", nth):

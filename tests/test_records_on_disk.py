@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from logs import calls, catch_up, exactly, follower, intake, line, lines, tiles
+from logs import append, calls, catch_up, exactly, follower, intake, line, lines, tiles
 
 from ingest import sealing
 from ingest.backfill import backfill
@@ -17,11 +17,6 @@ from parsers.records import MAX_LINE
 
 def rejects(folder):
     return pl.read_delta(str(folder / "rejects"))
-
-
-def append(path, data):
-    with path.open("ab") as file:
-        file.write(data)
 
 
 def wait_out(follower):

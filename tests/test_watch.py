@@ -8,17 +8,12 @@ import threading
 from pathlib import Path
 
 import pytest
-from logs import calls, exactly, follower, lines
+from logs import append, calls, exactly, follower, lines
 from processes import Ingest
 
 import ingest.watch
 from ingest.follow import follow
 from ingest.watch import Wakeups
-
-
-def append(path, data):
-    with path.open("ab") as file:
-        file.write(data)
 
 
 @pytest.fixture
