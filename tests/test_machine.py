@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from logs import calls, catch_up, follower, intake, lines, noise, session, tiles
 
 from ingest.backfill import backfill
+from ingest.identity import HEAD
 from ingest.listing import find
 from ingest.maintenance import compact
 from ingest.verify import verify
@@ -31,7 +32,7 @@ class Following(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(prefix="ingest-machine-"))
         self.log, self.warehouse = self.folder / "maestro.log", self.folder / "w"
         self.followers = {}
-        self.number, self.half = 0, b""
+        self.number, self.half, self.targets = 0, b"", 0
         self.must, self.unseen, self.may = set(), set(), set()
 
     def teardown(self):
@@ -91,6 +92,28 @@ class Following(RuleBasedStateMachine):
     def truncate(self):
         self._destroy()
         os.truncate(self.log, 0)
+
+    @precondition(lambda self: self.log.exists())
+    @rule(part=st.floats(0, 1), count=st.integers(0, 3))
+    def write_anew_behind_a_part(self, part, count):
+        """Keep some lines, at least those that name a source, and write others behind them, in place."""
+        data = self.log.read_bytes()
+        kept = data[: data.find(b"\n", max(HEAD, int(len(data) * part))) + 1]
+        if kept:
+            self._destroy()
+            os.truncate(self.log, len(kept))
+            self.append(count, 0, named=False)
+
+    @precondition(lambda self: self.log.exists() and not self.half)
+    @rule()
+    def swap_the_link(self):
+        """Let the log be a link, to another file than before."""
+        self._destroy()
+        self.targets += 1
+        target = self.folder / f"target-{self.targets}"
+        target.touch()
+        (self.folder / "new").symlink_to(target)
+        (self.folder / "new").replace(self.log)
 
     @precondition(lambda self: self.log.exists())
     @rule()
