@@ -21,6 +21,15 @@ def entry(log: Path, version: int) -> Path:
     return log / f"{version:020}.json"
 
 
+def identity(log: Path, version: int) -> tuple[int, int] | None:
+    """Return what tells the entry of *version* from one that another table has in its place; None if it isn't there."""
+    try:
+        status = entry(log, version).stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
 def entries(log: Path) -> dict[int, Path]:
     """Return the entries that are there, in order."""
     found = {version_of(p): p for p in log.glob("*.json") if p.stem.isdigit()}

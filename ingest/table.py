@@ -4,14 +4,10 @@ Publish order: data files, fsync, log entry, fsync. So a commit that a reader ca
 commit N is on the disk before N+1 begins: after a power cut rows and offset vanish together or not at all.
 """
 
-import json
 import logging
-import time
-import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import NamedTuple
 
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
@@ -19,6 +15,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction
 
 from ingest import delta_log, durable
+from ingest.data_files import DataFile, DataFiles
 from ingest.errors import WarehouseError
 from ingest.table_folder import CHECKPOINT_EVERY, explain, snapshot
 from parsers.schema import TABLES, polars_schema
@@ -37,14 +34,6 @@ class Conflict(Exception):  # noqa: N818 # not an error: another writer was firs
     """Another writer has moved an offset that this commit wanted to move; nothing was written."""
 
 
-class DataFile(NamedTuple):
-    """A live data file of a table: path below it, rows, bytes."""
-
-    path: str
-    rows: int
-    bytes: int
-
-
 class Table:
     """An open table: a snapshot, its offsets, and the way to commit on top of exactly that snapshot.
 
@@ -61,19 +50,24 @@ class Table:
         self.name = name
         self.path = folder / name
         self.log = self.path / "_delta_log"
-        self._day = TABLES[name][0].name
         self._torn = True
         self._handle: DeltaTable
         self._listed: DeltaTable | None = None
         self._open()
         self._synced, self._tidied = self.version - _DOUBTED, self.version
-        self._own: set[str] = set()
-        self._named: set[date] = set()
+        self._files = DataFiles(self.path, TABLES[name][0].name)
 
     @property
     def version(self) -> int:
         """Version of the snapshot."""
         return int(self._handle.version())
+
+    def is_the_same(self) -> bool:
+        """Tell whether the folder still holds the table that was opened: another may have been made in its place."""
+        now = delta_log.identity(self.log, self.version)
+        if now is None:  # cleaned away while this process stood still, or never there
+            return bool(snapshot(self.path).metadata().id == self._handle.metadata().id)
+        return now == self._entry
 
     def refresh(self) -> None:
         """Move the snapshot to the newest version."""
@@ -83,7 +77,7 @@ class Table:
             self.offsets.update(delta_log.added(self.log, before + 1, self.version))
         except (DeltaError, WarehouseError, OSError):
             self._open()  # entries that this snapshot needs were cleaned away
-        self._torn = False
+        self._entry, self._torn = delta_log.identity(self.log, self.version), False
 
     def append(self, rows: pl.DataFrame, offsets: Mapping[str, int], expected: Mapping[str, int | None]) -> None:
         """Commit *rows* and *offsets* together, durably, provided that the offsets are still as *expected*.
@@ -128,7 +122,7 @@ class Table:
         before, written = self.version, []
         try:
             self._sync_entries()
-            written = self._write(rows)
+            written = self._files.write(rows)
             self._commit(written, offsets)
         except (DeltaError, OSError, pl.exceptions.PolarsError) as error:
             self._open()
@@ -179,7 +173,7 @@ class Table:
         """
         written, listed = [], self._with_files()
         try:
-            written = self._write(rows)
+            written = self._files.write(rows)
             listed.create_write_transaction(
                 written,
                 mode="overwrite",
@@ -228,7 +222,7 @@ class Table:
         handle = snapshot(self.path)
         # Both or neither: a new snapshot with old offsets would let a commit through that must lose.
         self._handle, self.offsets = handle, delta_log.transactions(self.log, handle.version())
-        self._torn = False
+        self._entry, self._torn = delta_log.identity(self.log, self.version), False
 
     def _sync_entries(self) -> None:
         """Make the entries of the snapshot durable, and the files that they add, unless this process has seen to those.
@@ -239,15 +233,15 @@ class Table:
         if self._synced == self.version:
             return
         there = [v for v in range(self._synced + 1, self.version + 1) if delta_log.entry(self.log, v).exists()]
-        others = {path for v in there for path, _ in delta_log.adding(self.log, v)} - self._own
+        others = {path for v in there for path, _ in delta_log.adding(self.log, v)} - self._files.own
         durable.sync(self.path / path for path in others)
         if others:
             durable.sync_folder(self.path)
         durable.sync(delta_log.entry(self.log, v) for v in there)
-        if not self._own:
+        if not self._files.own:
             durable.sync(delta_log.checkpoints(self.log)[:1])
         self._synced = self.version
-        self._own.clear()
+        self._files.own.clear()
 
     def _landed(self, offsets: Mapping[str, int], written: list[AddAction], *, since: int) -> bool:
         """Tell whether a commit that raised is in the log after all, and isn't another writer's of the same bytes."""
@@ -255,37 +249,6 @@ class Table:
             return False
         entries = (delta_log.entry(self.log, v) for v in range(since + 1, self.version + 1))
         return not written or any(written[0].path.split("/")[-1] in e.read_text("utf-8") for e in entries if e.exists())
-
-    def _write(self, rows: pl.DataFrame) -> list[AddAction]:
-        """Write *rows* as one Parquet file per UTC date, durably, and describe the files."""
-        actions: list[AddAction] = []
-        if rows.is_empty():
-            return actions
-        for day, part in self._by_date(rows):
-            relative = f"date={day}/part-{uuid.uuid4()}.parquet"
-            path = self.path / relative
-            if day not in self._named:  # who made it may have died before its name was durable
-                path.parent.mkdir(exist_ok=True)
-                durable.sync_folder(self.path)
-                self._named.add(day)
-            part.write_parquet(path, compression="zstd", compression_level=1)
-            stats = json.dumps({"numRecords": part.height})
-            now = int(time.time() * 1000)
-            actions.append(
-                AddAction(relative, path.stat().st_size, {"date": str(day)}, now, data_change=True, stats=stats)
-            )
-        durable.sync(self.path / action.path for action in actions)
-        self._own.update(action.path for action in actions)
-        return actions
-
-    def _by_date(self, rows: pl.DataFrame) -> Iterable[tuple[date, pl.DataFrame]]:
-        """Return *rows* by the UTC date that partitions the table."""
-        days = rows[self._day].dt.date()
-        first = days[0]
-        if (days == first).all():
-            return [(first, rows)]
-        dated = rows.with_columns(date=days).partition_by("date", as_dict=True, include_key=False)
-        return [(day, part) for (day,), part in dated.items()]
 
     def _commit(self, actions: list[AddAction], offsets: Mapping[str, int]) -> None:
         self._handle.create_write_transaction(
@@ -296,3 +259,6 @@ class Table:
             commit_properties=CommitProperties(app_transactions=[Transaction(k, v) for k, v in offsets.items()]),
             post_commithook_properties=_NO_HOOKS,
         )
+
+
+__all__ = ["Conflict", "DataFile", "Table"]

@@ -143,7 +143,7 @@ class Warehouse:
             Conflict: Another writer moved one of the sources; read `position` again. Nothing was added twice.
             WarehouseError: Nothing more can be written now; the same batches may be tried again.
         """
-        if self._lock is not None and not is_current(self._lock, self.folder, WRITERS):
+        if not self._is_the_same():
             self._open_another()
             raise Conflict
         calls = self.tables[_CALLS]
@@ -159,6 +159,12 @@ class Warehouse:
         calls.append(pl.concat([b.calls for b in batches]), offsets, expected)
         for table in self.tables.values():
             table.tidy()
+
+    def _is_the_same(self) -> bool:
+        """Tell whether the folder is still what was opened: it may have been deleted and made again, or emptied."""
+        if self._lock is not None and not is_current(self._lock, self.folder, WRITERS):
+            return False
+        return all(table.is_the_same() for table in self.tables.values())
 
     def _open_another(self) -> None:
         """Open what is there since the folder was deleted and made again: what the old tables said is void."""

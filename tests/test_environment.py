@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from logs import append, calls, catch_up, exactly, follower, lines, tiles
+from logs import append, calls, catch_up, exactly, follower, intake, lines, tiles
 
 import ingest.tracked
+from ingest.backfill import backfill
 from ingest.errors import WarehouseError
+from ingest.listing import find
 from ingest.tracked import held
 
 root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -118,6 +120,34 @@ def test_little_is_held_in_memory_while_nothing_can_be_committed(tmp_path, monke
     assert all(tiles(tmp_path / "w").values())
 
 
+@pytest.mark.parametrize("left", ["nothing", "its locks"])
+@pytest.mark.parametrize("longer", [True, False])
+def test_a_warehouse_that_is_emptied_and_filled_by_another_gets_everything_anew(tmp_path, left, longer):
+    log, others = tmp_path / "live.log", tmp_path / "others"
+    others.mkdir()
+    for n in range(2, 12 if longer else 3):
+        (others / f"{n}.log").write_bytes(lines(n * 100, n * 100 + 1))
+    each = follower(tmp_path / "w", log)
+    for n in range(1, 5):
+        append(log, lines(n))
+        catch_up(each)
+    for path in (tmp_path / "w").iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif left == "nothing":
+            path.unlink()
+    for path in others.iterdir():
+        with intake(tmp_path / "w") as into:
+            backfill(find([str(path)]), into, progress=lambda *_: None)
+    append(log, lines(5))
+    catch_up(each)
+    each.close()
+
+    there = [n * 100 + k for n in range(2, 12 if longer else 3) for k in (0, 1)]
+    assert calls(tmp_path / "w") == exactly(*range(1, 6), *there)
+    assert all(tiles(tmp_path / "w").values())
+
+
 def in_child(code, *arguments):
     """Run *code* in a process of its own."""
     here = Path(__file__).parent
@@ -171,7 +201,9 @@ def test_a_limit_on_the_size_of_files_is_told_and_survived(tmp_path):
 import resource, signal, sys
 from logs import *
 import ingest.tracked
+from ingest.backfill import backfill
 from ingest.errors import WarehouseError
+from ingest.listing import find
 from ingest.tracked import held
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 folder = Path(sys.argv[1])
