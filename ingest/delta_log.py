@@ -25,7 +25,7 @@ def identity(log: Path, version: int) -> tuple[int, int] | None:
     """Return what tells the entry of *version* from one that another table has in its place; None if it isn't there."""
     try:
         status = entry(log, version).stat()
-    except FileNotFoundError:
+    except OSError:
         return None
     return status.st_ino, status.st_mtime_ns
 

@@ -6,12 +6,12 @@ closed when it is sealed. Nothing depends on file events or on the clock: every 
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
 from ingest.cursor import Cursor, unchanged
-from ingest.errors import SourceError, WarehouseError, complaint
+from ingest.errors import SourceError, complaint
 from ingest.intake import Intake
 from ingest.joint import Joint, Turn
 from ingest.polling import Tables
@@ -271,29 +271,3 @@ class Follower:
                 del self.tracked[key]
         for file in idlest(self.tracked.values(), but=MAX_OPEN):
             close(file)
-
-
-def follow(follower: Follower, wait: Callable[[float], bool], *, once: bool = False) -> None:
-    """Tick until *wait*, called with the longest time to wait, returns False, or *once* nothing more is to be read.
-
-    What was read is committed before returning.
-
-    Raises:
-        WarehouseError: The warehouse can't be written, and *once* was asked for.
-    """
-    pause = 0.5
-    while True:
-        try:
-            delay = follower.tick(final=once)
-            pause = 0.5
-        except WarehouseError as error:
-            if once:
-                raise
-            log.warning("%s (trying again in %.0f s)", error, pause)
-            delay, pause = pause, min(pause * 2, 30.0)
-        if once and delay is not None:
-            break
-        if not wait(delay or 0.0):
-            break
-    if not once:
-        follower.tick(final=True)

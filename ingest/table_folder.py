@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -15,6 +16,9 @@ from parsers.schema import TABLES, polars_schema
 
 _TRACE = " 0: <unknown>"
 """How a trace of deltalake's own frames begins, which it appends to some errors."""
+
+_LITTLE = 64 << 10
+"""Bytes without which nothing can be committed."""
 
 CHECKPOINT_EVERY = 50
 """Commits between two checkpoints: opening then replays at most so many entries."""
@@ -76,13 +80,19 @@ def _create(path: Path, name: str) -> None:
             raise  # else another process was quicker
 
 
+def _is_full(path: Path) -> bool:
+    """Tell whether the disk of *path* has no room: not all that fails for that reason says so."""
+    folder = next(p for p in (path, *path.absolute().parents) if p.is_dir())
+    return shutil.disk_usage(folder).free < _LITTLE
+
+
 def explain(path: Path, error: Exception) -> str:
     """Say what *error* means for the table at *path*, and what to do."""
     text = " ".join(str(error).split())
-    if "os error 28" in text or "No space left" in text:
+    if "os error 28" in text or "No space left" in text or _is_full(path):
         return f"no space left for {path}: free some and run the same command again; nothing is lost"
     if isinstance(error, PermissionError) or "os error 13" in text or "ermission denied" in text:
-        return f"{path} is not writable: check its owner and mode, or choose another folder with --warehouse"
+        return f"{path} may not be read or written: check its owner and mode, or choose another folder with --warehouse"
     if path.parent.exists() and not path.parent.is_dir():
         return f"{path.parent} is a file; a warehouse is a folder: name another with --warehouse"
     if unquote(str(path)) != str(path):

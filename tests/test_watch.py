@@ -12,7 +12,7 @@ from logs import append, calls, exactly, follower, lines
 from processes import Ingest
 
 import ingest.watch
-from ingest.follow import follow
+from ingest.rounds import follow
 from ingest.watch import Wakeups
 
 
