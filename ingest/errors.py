@@ -1,6 +1,10 @@
 """The errors that a user can do something about. The command line shows each as one line."""
 
+import re
 from pathlib import Path
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_TRACE = " 0: <unknown>"
 
 
 class IngestError(Exception):
@@ -13,6 +17,11 @@ class WarehouseError(IngestError):
 
 class SourceError(IngestError):
     """A source can't be found, opened or read."""
+
+
+def one_line(error: Exception) -> str:
+    """Return what *error* says in one line, without the colours and the trace that deltalake may add."""
+    return " ".join(_COLOUR.sub("", str(error)).split()).split(_TRACE)[0]
 
 
 def reason(error: Exception) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from ingest.cursor import Cursor, unchanged
+from ingest.descriptors import most_open
 from ingest.errors import SourceError, complaint
 from ingest.intake import Intake
 from ingest.joint import Joint, Turn
@@ -18,8 +19,6 @@ from ingest.polling import Tables
 from ingest.sources import expand, what_is_missing
 from ingest.streams import Key, PlainStream, suffix_of
 from ingest.tracked import (
-    MAX_JOINT,
-    MAX_OPEN,
     Tracked,
     behind,
     close,
@@ -98,14 +97,15 @@ class Follower:
         files, begun = [self.tracked[key] for key in left], time.monotonic()
         new = sum(f.cursor is None and f.seen[0] < 0 for f in files)
         self._left, self._offered, self._waits = [], [], False
-        self._joint = Joint(self.intake, MAX_JOINT) if new > FEW else None
+        idle_most, new_most = most_open()
+        self._joint = Joint(self.intake, new_most) if new > FEW else None
         now = held(self.tracked.values())
         for at, file in enumerate(files, 1):
             had = held([file])
             self._read(file)
             now = now.changed(had, held([file]))
             over = time.monotonic() - begun >= TURN_SECONDS
-            if over or at == len(files) or now.opened >= MAX_OPEN + MAX_JOINT or (self._joint and self._joint.full):
+            if over or at == len(files) or now.opened >= idle_most + new_most or (self._joint and self._joint.full):
                 self._read_jointly()
                 now = held(self.tracked.values())
             if now.is_enough:
@@ -269,5 +269,5 @@ class Follower:
             if is_gone(file):
                 close(file)
                 del self.tracked[key]
-        for file in idlest(self.tracked.values(), but=MAX_OPEN):
+        for file in idlest(self.tracked.values(), but=most_open()[0]):
             close(file)

@@ -16,7 +16,7 @@ from deltalake.transaction import AddAction
 
 from ingest import delta_log, durable
 from ingest.data_files import DataFile, DataFiles
-from ingest.errors import WarehouseError
+from ingest.errors import WarehouseError, one_line
 from ingest.table_folder import CHECKPOINT_EVERY, explain, snapshot
 from parsers.schema import TABLES, polars_schema
 
@@ -115,7 +115,7 @@ class Table:
         try:
             self.checkpoint()
         except (DeltaError, OSError, WarehouseError) as error:
-            log.warning("%s: no checkpoint (%s); opening takes longer until one is written", self.path, error)
+            log.warning("%s: no checkpoint yet: %s", self.path, one_line(error))  # opening takes longer until then
 
     def _try_append(self, rows: pl.DataFrame, offsets: Mapping[str, int]) -> Exception | None:
         """Commit on top of the snapshot, and take a new one; return why that failed, nothing of it being left."""

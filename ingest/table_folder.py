@@ -11,11 +11,8 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from ingest import delta_log, durable
-from ingest.errors import WarehouseError
+from ingest.errors import WarehouseError, one_line
 from parsers.schema import TABLES, polars_schema
-
-_TRACE = " 0: <unknown>"
-"""How a trace of deltalake's own frames begins, which it appends to some errors."""
 
 _LITTLE = 64 << 10
 """Bytes without which nothing can be committed."""
@@ -88,16 +85,30 @@ def _is_full(path: Path) -> bool:
 
 def explain(path: Path, error: Exception) -> str:
     """Say what *error* means for the table at *path*, and what to do."""
-    text = " ".join(str(error).split())
+    text = one_line(error)
+    if known := _refused(path, error, text) or _misplaced(path):
+        return known
+    said = f"{path} can't be used: {text}"
+    return f"{said}; `ingest verify` says more, `ingest repair` mends it" if isinstance(error, DeltaError) else said
+
+
+def _refused(path: Path, error: Exception, text: str) -> str | None:
+    """Say what the system lacks or forbids, if that is it."""
     if "os error 28" in text or "No space left" in text or _is_full(path):
         return f"no space left for {path}: free some and run the same command again; nothing is lost"
     if isinstance(error, PermissionError) or "os error 13" in text or "ermission denied" in text:
         return f"{path} may not be read or written: check its owner and mode, or choose another folder with --warehouse"
+    if "os error 24" in text:
+        return f"too many open files for {path}: allow more (`ulimit -n`), or name fewer logs; nothing is lost"
+    return None
+
+
+def _misplaced(path: Path) -> str | None:
+    """Say why there can't be a table at *path*, if so."""
     if path.parent.exists() and not path.parent.is_dir():
         return f"{path.parent} is a file; a warehouse is a folder: name another with --warehouse"
     if unquote(str(path)) != str(path):
         return f"{path}: deltalake can't use a folder with %xx in its name: choose another with --warehouse"
     if not os.path.lexists(path / "_delta_log"):
         return f"no warehouse at {path.parent}: run `ingest follow` or `ingest backfill`, or name it with --warehouse"
-    said = f"{path} can't be used: {text.split(_TRACE)[0]}"
-    return f"{said}; `ingest verify` says more, `ingest repair` mends it" if isinstance(error, DeltaError) else said
+    return None

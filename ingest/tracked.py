@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ingest.cursor import Cursor
+from ingest.descriptors import most_open
 from ingest.sealing import is_sealed
 from ingest.sources import member
 from ingest.streams import Key, PlainStream, Stream, key_of, open_stream
@@ -17,12 +18,6 @@ COMMIT_ROWS = 100_000
 
 COMMIT_BYTES = 256 << 20
 """Bytes that are read before their offsets are committed, however few rows they hold."""
-
-MAX_OPEN = 512
-"""How many idle files are kept open; a file that was rotated or unlinked stays open until it is sealed."""
-
-MAX_JOINT = 256
-"""How many new files are open at once to be parsed together."""
 
 
 @dataclass
@@ -49,7 +44,7 @@ class Held(NamedTuple):
     @property
     def is_enough(self) -> bool:
         """Whether a commit must come before more is read."""
-        return self.rows >= COMMIT_ROWS or self.bytes >= COMMIT_BYTES or self.opened >= MAX_OPEN + MAX_JOINT
+        return self.rows >= COMMIT_ROWS or self.bytes >= COMMIT_BYTES or self.opened >= sum(most_open())
 
     def changed(self, before: "Held", now: "Held") -> "Held":
         """Return what it is when what some of the files held *before* is what they hold *now*."""

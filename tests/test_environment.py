@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from logs import append, calls, catch_up, exactly, follower, intake, lines, tiles
+from processes import Ingest
 
 from ingest.backfill import backfill
 from ingest.listing import find
@@ -91,6 +92,28 @@ assert all(tiles(folder / "w").values())
 """,
         tmp_path,
     )
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="Linux sets the limits of another process")
+def test_more_files_than_descriptors_are_followed_as_they_grow(tmp_path):
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    count, limit = 200, 160
+    for n in range(count):
+        append(logs / f"{n}.log", lines(1000 * n))
+    with Ingest(tmp_path) as running:
+        process = running.start("follow", "--interval", "0.2", logs)
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (limit, limit))
+        running.until(lambda: running.calls().total() >= count)
+        for n in range(count):
+            append(logs / f"{n}.log", lines(1000 * n + 1))
+        running.until(lambda: running.calls().total() >= 2 * count)
+        opened = len(list(Path(f"/proc/{process.pid}/fd").iterdir()))
+        running.stop()
+
+        assert running.calls() == exactly(*(1000 * n + k for n in range(count) for k in (0, 1)))
+        assert opened < limit - 8
+        assert len(running.said.read_text().splitlines()) == 2
 
 
 def test_a_limit_on_the_size_of_files_is_told_and_survived(tmp_path):

@@ -71,6 +71,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
     """
     from pathlib import Path
 
+    from ingest.descriptors import allow_more
     from ingest.follow import Follower
     from ingest.intake import Intake
     from ingest.polling import Tables, shown, split
@@ -80,6 +81,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
     from ingest.warehouse import Warehouse
     from ingest.watch import Wakeups
 
+    allow_more()
     with (
         Wakeups(events=watch == "auto" and not once, ignore=[Path(warehouse)]) as wakeups,
         Intake(
