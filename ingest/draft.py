@@ -1,5 +1,6 @@
 """What a cursor has read, cut loose from it and made ready for the warehouse."""
 
+import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -81,7 +82,7 @@ def finish(drafts: Sequence[Draft], prices: Prices, now: datetime) -> list[Batch
         for name, columns in (("calls", CALLS), ("events", EVENTS), ("rejects", REJECTS))
     )
     ids = pl.Series([draft.source_id for draft in drafts])
-    paths = pl.Series([str(draft.path) for draft in drafts])
+    paths = pl.Series([_text(draft.path) for draft in drafts])
     times = pl.Series([draft.file_time for draft in drafts], dtype=UTC)
     stamped = stamp(
         *(_labelled(table, ids, paths) for table in (calls, events, rejects)),
@@ -91,6 +92,11 @@ def finish(drafts: Sequence[Draft], prices: Prices, now: datetime) -> list[Batch
     )
     parts = zip(*map(_parted, stamped, (calls, events, rejects)), strict=True)
     return [_batch(draft, *frames) for draft, frames in zip(drafts, parts, strict=True)]
+
+
+def _text(path: Path) -> str:
+    r"""Return *path* as text; bytes of its name that are no UTF-8 as `\xe9`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 class _Table(NamedTuple):
@@ -122,7 +128,7 @@ def _parted(rows: pl.DataFrame, table: _Table) -> Iterator[pl.DataFrame]:
 def _batch(draft: Draft, calls: pl.DataFrame, events: pl.DataFrame, rejects: pl.DataFrame) -> Batch:
     return Batch(
         draft.source_id,
-        str(draft.path),
+        _text(draft.path),
         draft.start,
         draft.end,
         draft.digest,

@@ -4,6 +4,7 @@ Equal bytes under two names must count once, so two files that may be the same s
 second waits until the first is committed, and then its content decides.
 """
 
+import logging
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,6 +26,8 @@ from ingest.reading import advance, consume, pass_over
 from ingest.streams import Stream, archive_of
 from ingest.warehouse import Batch, Conflict, Position
 from parsers import Format, Rows
+
+log = logging.getLogger(__name__)
 
 
 class Ledger(Stored, Protocol):
@@ -130,6 +133,8 @@ class Intake:
             known = known_part(cursor.path, cursor.stream, self.formats, self.warehouse)
         if known is None:
             return False
+        if known:
+            log.info("%s is for %s bytes a log that is known; what follows is new", cursor.path, f"{known:,}")
         cursor.stream.rewind()
         resume(cursor, found)
         pass_over(cursor, known)

@@ -11,9 +11,10 @@ from ingest.streams import suffix_of
 
 _LOG_SUFFIXES = frozenset({".log", ".jsonl", ".ndjson", ".json", ".txt", ".out", ".err", ".csv"})
 _SKIPPED_FOLDERS = frozenset({".git", "node_modules", "__pycache__", ".venv"})
-_NUMBER = re.compile(r"^(?P<base>.+?)\.(?P<number>\d{1,4})$")
+_NUMBER = re.compile(r"^(?P<base>.+?)\.(?P<number>\d{1,4})\Z", re.DOTALL)
 _DATE = re.compile(
-    r"^(?P<base>.+?)[-.](?P<date>\d{4}-?\d\d-?\d\d(?:[-T_]?\d\d(?:[-:_]?\d\d){0,2})?|\d{10})(?P<suffix>\.\w+)?$"
+    r"^(?P<base>.+?)[-.](?P<date>\d{4}-?\d\d-?\d\d(?:[-T_]?\d\d(?:[-:_]?\d\d){0,2})?|\d{10})(?P<suffix>\.\w+)?\Z",
+    re.DOTALL,
 )
 _GLOB = re.compile(r"[*?\[]")
 
@@ -76,7 +77,7 @@ def expand(paths: Sequence[str], *, families: bool) -> list[Path]:
     found: dict[Path, Member] = {}
     listed: dict[Path, dict[Path, list[Member]]] = {}
     for text in paths:
-        alone = families and not _is_folder(Path(text))
+        alone = families and not _is_folder(_path(text))
         for path in _matches(text):
             this = member(path)
             found.setdefault(path, this)
@@ -91,7 +92,7 @@ def what_is_missing(path: str) -> str:
     """Say what *path*, a file, folder or glob, waits for; nothing when it names a file now, if only a rotated one."""
     if next(iter(_matches(path)), None) is not None:
         return ""
-    if _is_folder(Path(path)):
+    if _is_folder(_path(path)):
         return f"no log is in {path} yet; waiting for one"
     if _GLOB.search(path):
         return f"nothing matches {path} yet; waiting for it"
@@ -107,7 +108,7 @@ def folders(paths: Sequence[str]) -> dict[Path, bool]:
     """Return the folders in which *paths* may appear or change, and whether their subfolders count too."""
     result: dict[Path, bool] = {}
     for text in paths:
-        path = Path(text)
+        path = _path(text)
         deep = _is_folder(path) or "**" in text
         folder = path if _is_folder(path) else _fixed_part(path) if _GLOB.search(text) else path.parent
         result[folder] = result.get(folder, False) or deep
@@ -115,7 +116,7 @@ def folders(paths: Sequence[str]) -> dict[Path, bool]:
 
 
 def _matches(text: str) -> Iterator[Path]:
-    path = Path(text).expanduser()
+    path = _path(text)
     if _is_folder(path):
         yield from _walk(path)
     elif os.path.exists(path):  # noqa: PTH110 # False where that may not be known
@@ -147,6 +148,14 @@ def _file(folder: str, name: str) -> tuple[Path, str]:
     """Return a path, the same object each time, and the suffix of the family that it belongs to."""
     path = Path(folder, name)
     return path, member(path).base.suffix
+
+
+def _path(text: str) -> Path:
+    """Return the path that *text* names, in whose home directory it may be."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)  # nobody is called so: a name that begins with `~`
 
 
 def _is_folder(path: Path) -> bool:

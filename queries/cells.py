@@ -1,18 +1,12 @@
 """A value → how people read it: thousands separated, sensible decimals, nothing that a terminal would obey."""
 
 import math
-import re
 from datetime import datetime
 from decimal import Decimal
 
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+from parsers.visible import visible
 
 _LARGE = 1000
-
-
-def visible(text: str) -> str:
-    """Return *text* with control characters, which a terminal would obey, spelled out."""
-    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def cell(name: str, value: object) -> str:

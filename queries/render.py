@@ -9,7 +9,8 @@ from decimal import Decimal
 
 import polars as pl
 
-from queries.cells import cell, visible
+from parsers.visible import visible
+from queries.cells import cell
 from queries.reports import Answer
 
 _UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")

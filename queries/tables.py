@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from parsers.visible import visible
 from queries import sparks
-from queries.cells import cell, visible
+from queries.cells import cell
 from queries.reports import Answer
 
 _WIDEST = 48

@@ -24,13 +24,15 @@ class Ingest:
     def __exit__(self, *exc):
         self.close()
 
-    def start(self, *arguments, stderr=None, **settings):
-        """Start it with *arguments*; the *settings* are variables of its environment."""
+    def start(self, *arguments, stderr=None, cwd=None, **settings):
+        """Start it with *arguments*, in folder *cwd*; the *settings* are variables of its environment."""
         environment = os.environ | {name: str(value) for name, value in settings.items()}
         command = [sys.executable, "-m", "ingest", *map(str, arguments), "-w", str(self.warehouse)]
         self.said = self.said.with_name(f"said-{len(self._started)}")
         with self.said.open("wb") as said:
-            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stderr or said, env=environment)
+            process = subprocess.Popen(
+                command, stdout=subprocess.DEVNULL, stderr=stderr or said, env=environment, cwd=cwd
+            )
         self._started.append(process)
         return process
 

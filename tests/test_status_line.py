@@ -10,7 +10,9 @@ import subprocess
 import sys
 import termios
 
-from logs import lines
+import pytest
+from logs import append, exactly, lines
+from processes import Ingest
 
 WIDTH = 40
 
@@ -35,6 +37,36 @@ def test_the_live_line_fits_the_terminal_and_makes_room_for_messages(tmp_path):
     assert live
     assert max(map(len, live)) < WIDTH
     assert re.search(r"\r\x1b\[K\d\d:\d\d:\d\d \S+ was truncated or rewritten\r\n", said.decode())
+
+
+def test_following_goes_on_without_the_terminal_that_it_began_in(tmp_path):
+    log = tmp_path / "maestro.log"
+    log.write_bytes(lines(1))
+    with Ingest(tmp_path) as running:
+        ours, its = pty.openpty()
+        process = running.start("follow", "--interval", "0.05", log, stderr=its)
+        os.close(its)
+        _until(ours, b"1 calls")
+        os.close(ours)
+        append(log, lines(2))
+        running.until(lambda: running.calls().total() == 2)
+        append(log, lines(3))
+        running.until(lambda: running.calls().total() == 3)
+        process.send_signal(signal.SIGTERM)
+
+        assert process.wait(timeout=10) == 0
+        assert running.calls() == exactly(1, 2, 3)
+
+
+@pytest.mark.parametrize("begun", [" click", "ingest.errors", " polars"])
+def test_ctrl_c_while_modules_are_imported_prints_no_trace(tmp_path, begun):
+    with Ingest(tmp_path) as running:
+        process = running.start("follow", tmp_path / "maestro.log", PYTHONPROFILEIMPORTTIME=1)
+        running.until(lambda: begun in running.said.read_text())
+        process.send_signal(signal.SIGINT)
+
+        assert process.wait(timeout=20) in (0, 1, 130)
+        assert "Traceback" not in running.said.read_text()
 
 
 def _until(terminal, text):

@@ -9,6 +9,7 @@ from typing import cast
 import click
 
 from ingest.errors import IngestError
+from parsers.visible import visible_lines
 
 # Have Polars keep freed memory for five seconds instead of half a second: every block of a log needs what the last one
 # freed, and asking the system for it again takes a tenth of the time. Its allocator reads this once, when imported.
@@ -69,12 +70,18 @@ class _Root(click.Group):
         try:
             return super().invoke(ctx)
         except IngestError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(visible_lines(str(error))) from error
         except Exception as error:
             # QueryError is known by name: importing queries would cost every command the import of DuckDB.
             if type(error).__module__.startswith("queries.") and type(error).__name__.endswith("Error"):
-                raise click.ClickException(str(error)) from error
+                raise click.ClickException(visible_lines(str(error))) from error
             raise
+
+
+def _spelled_out(record: logging.LogRecord) -> bool:
+    """Let a message say the names of files and values of logs so that no terminal obeys them."""
+    record.msg, record.args = visible_lines(record.getMessage()), None
+    return True
 
 
 @click.group(cls=_Root, context_settings={"help_option_names": ["-h", "--help"]})
@@ -95,3 +102,5 @@ def cli(*, quiet: bool) -> None:
     logging.basicConfig(
         format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.WARNING if quiet else logging.INFO
     )
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_spelled_out)

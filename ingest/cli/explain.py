@@ -12,6 +12,7 @@ import click
 
 from ingest.cli.options import formats_of
 from ingest.errors import IngestError
+from parsers.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -190,4 +191,4 @@ def _safe(value: object, most: int = _SHOWN) -> str:
     """Return *value* as text for a terminal: bounded, and control characters spelled out."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     text = text if len(text) <= most else text[: most - 1] + "…"
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return visible(text)

@@ -135,18 +135,25 @@ class _Status:
     def show(self) -> None:
         now = time.monotonic()
         if self._terminal:
-            width = os.get_terminal_size(sys.stderr.fileno()).columns or 80  # a line that wraps can't be taken back
-            click.echo(f"\r\x1b[K{self._line(now)[: width - 1]}", nl=False, err=True)
+            self._draw(self._line(now))
         elif now - self._said >= LOG_SECONDS:
             self._said = now
             log.info("%s", self._line(now))
 
     def finish(self) -> None:
         if self._terminal:
-            click.echo("\r\x1b[K", nl=False, err=True)
+            self._draw("")
         log.info("%s", self._line(time.monotonic()))
         if rejects := self._follower.intake.totals.rejects:
             log.warning("%s records rejected; see `ingest report rejects`", f"{rejects:,}")
+
+    def _draw(self, text: str) -> None:
+        """Let *text* be the live line; where the terminal has gone, following goes on without it."""
+        try:
+            width = os.get_terminal_size(sys.stderr.fileno()).columns or 80  # a line that wraps can't be taken back
+            click.echo(f"\r\x1b[K{text[: width - 1]}", nl=False, err=True)
+        except OSError:
+            self._terminal = False
 
     def _line(self, now: float) -> str:
         totals, follower = self._follower.intake.totals, self._follower

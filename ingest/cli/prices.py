@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ingest.cli.options import form_option, prices_of, say, wants_json, warehouse_option
+from parsers.visible import visible
 
 if TYPE_CHECKING:
     import polars as pl
@@ -165,4 +166,4 @@ def _cell(value: object) -> str:
     if value is None:
         return ""
     text = f"{value:,f}" if isinstance(value, Decimal) else f"{value:,}" if type(value) is int else str(value)
-    return "".join(c if c.isprintable() else "�" for c in text)
+    return visible(text)

@@ -5,7 +5,8 @@ from typing import Any
 
 import polars as pl
 
-from queries.cells import cell, visible
+from parsers.visible import visible
+from queries.cells import cell
 from queries.charts.plan import Plan, read
 from queries.errors import QueryError
 from queries.reports import Answer

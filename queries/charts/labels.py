@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from queries.cells import cell, visible
+from parsers.visible import visible
+from queries.cells import cell
 
 _SHORT = {"tpm": "TPM", "rpm": "RPM", "usd": "USD", "id": ""}
 _UNITS = {
