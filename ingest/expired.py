@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest import durable
+from ingest.errors import WarehouseError, reason
 
 FILE = "expired.json"
 
@@ -27,11 +28,17 @@ def forget_unfinished(folder: Path, table: str, live: Iterable[str]) -> None:
         _write(folder, kept)
 
 
-def rows(folder: Path, table: str) -> Counter[str]:
-    """Return how many rows of each source were taken out of *table*."""
+def tables(folder: Path) -> set[str]:
+    """Return the tables of which something was taken out."""
+    return {record["table"] for record in _read(folder)}
+
+
+def rows(folder: Path, table: str, live: Iterable[str]) -> Counter[str]:
+    """Return how many rows of each source were taken out of *table*: all that is written down, but of *live* files."""
+    there = set(live)
     gone: Counter[str] = Counter()
     for record in _read(folder):
-        if record["table"] == table:
+        if record["table"] == table and there.isdisjoint(record["files"]):
             gone.update(record["rows"])
     return gone
 
@@ -45,13 +52,21 @@ def kept_since(folder: Path, source_ids: Collection[str]) -> date | None:
 
 def _read(folder: Path) -> list[dict[str, Any]]:
     path = folder / FILE
-    records: list[dict[str, Any]] = json.loads(path.read_text("utf-8")) if path.exists() else []
+    try:
+        records: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        raise WarehouseError(f"{path} can't be read: {reason(error)}") from error
     return records
 
 
 def _write(folder: Path, records: list[dict[str, Any]]) -> None:
     part = folder / f"{FILE}.part"
-    part.write_text(json.dumps(records, indent=1), encoding="utf-8")
-    durable.sync_file(part)
-    part.replace(folder / FILE)
-    durable.sync_folder(folder)
+    try:
+        part.write_text(json.dumps(records, indent=1), encoding="utf-8")
+        durable.sync_file(part)
+        part.replace(folder / FILE)
+        durable.sync_folder(folder)
+    except OSError as error:
+        raise WarehouseError(f"{folder / FILE} can't be written: {reason(error)}") from error

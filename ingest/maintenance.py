@@ -6,18 +6,20 @@ has to lose, and newer releases of deltalake let both win), so all of it runs un
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import polars as pl
 from deltalake import DeltaTable, PostCommitHookProperties, WriterProperties
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from ingest import delta_log, durable, expired
 from ingest.errors import WarehouseError
 from ingest.locks import MAINTENANCE, alone
-from ingest.table import DataFile, Table
+from ingest.table import Conflict, DataFile, Table
 from ingest.table_folder import explain
 from parsers.schema import TABLES
 
@@ -43,6 +45,9 @@ YOUNG_AGE = timedelta(minutes=10)
 """How long entries are kept however many there are: a reader may be about to read them."""
 
 BUSY = "another process maintains this warehouse; wait for it, or leave it to that one"
+
+_TRIES = 5
+"""How often the rows of a day are deleted anew because another process, of another machine, replaced them meanwhile."""
 
 _NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 _ZSTD = WriterProperties(compression="ZSTD", compression_level=3)
@@ -73,39 +78,63 @@ def compact(
         BusyError: Another process is at it.
         WarehouseError: A table is damaged, or can't be written.
     """
-    with alone(folder, MAINTENANCE, BUSY):
+    with maintaining(folder):
         return [_maintain(Table(folder, name), fewest, pace) for name in TABLES]
+
+
+@contextmanager
+def maintaining(folder: Path, explanation: str = BUSY) -> Iterator[None]:
+    """Be the only one who replaces or deletes files of the warehouse at *folder*, for the length of the block.
+
+    Before anything is replaced, what a killed expiry wrote down and didn't do is taken back: afterwards it couldn't be
+    told from what was done.
+
+    Raises:
+        BusyError: Another process is at it; the message is *explanation*.
+        WarehouseError: There is no such folder, or it can't be written.
+    """
+    with alone(folder, MAINTENANCE, explanation):
+        for name in expired.tables(folder):
+            expired.forget_unfinished(folder, name, (f.path for f in Table(folder, name).files()))
+        yield
 
 
 def expire(folder: Path, before: date) -> dict[str, int]:
     """Delete the rows of all days before *before*, whole days at a time; return how many of each table.
 
     Offsets and the ledger stay, so nothing of it is read again, and what was deleted is written down for `verify`.
+    What others add to such a day meanwhile stays.
 
     Raises:
         BusyError: Maintenance is under way.
-        WarehouseError: A table is damaged, or can't be written.
+        WarehouseError: A table is damaged, or can't be written; the days before stay deleted.
     """
-    with alone(folder, MAINTENANCE, BUSY):
-        return {name: _expire(Table(folder, name), folder, before) for name in TABLES if name != "batches"}
+    with maintaining(folder):
+        tables = [Table(folder, name) for name in TABLES if name != "batches"]
+        return {t.name: sum(_expire(t, folder, day, before) for day in t.days() if day < before) for t in tables}
 
 
-def _expire(table: Table, folder: Path, before: date) -> int:
-    table.settle()  # deltalake builds on what it finds, durable or not
-    handle = DeltaTable(str(table.path))
-    live = [f.path for f in _files(handle)]
-    expired.forget_unfinished(folder, table.name, live)
-    old = [path for path in live if day_of(path) < before.isoformat()]
-    if not old:
-        return 0
-    rows = table.scan(old).group_by("source_id").len().collect()
-    expired.remember(folder, table.name, before, old, dict(rows.iter_rows()))
-    try:
-        handle.delete(f"date < '{before.isoformat()}'", post_commithook_properties=_NO_HOOKS)
-    except (DeltaError, OSError) as error:
-        raise WarehouseError(f"nothing was expired; {explain(table.path, error)}") from error
-    durable.sync([delta_log.entry(table.log, handle.version())])
-    return int(rows["len"].sum())
+def _expire(table: Table, folder: Path, day: date, before: date) -> int:
+    """Delete the rows of *day*; return how many. It is written down first: deleted rows can't be counted."""
+    for _ in range(_TRIES):
+        files = [f.path for f in table.files() if day_of(f.path) == str(day)]
+        if not files:
+            return 0
+        rows = table.scan(files).group_by("source_id").len().collect()
+        expired.remember(folder, table.name, before, files, dict(rows.iter_rows()))
+        try:
+            table.replace(day, pl.DataFrame())
+        except Conflict:
+            expired.forget_unfinished(folder, table.name, files)
+            continue
+        except WarehouseError:
+            expired.forget_unfinished(folder, table.name, files)
+            raise
+        live = {f.path for f in table.files()}
+        expired.forget_unfinished(folder, table.name, live)
+        if live.isdisjoint(files):
+            return int(rows["len"].sum())
+    raise WarehouseError(f"{table.path}: the rows of {day} can't be deleted: check owner and mode of its _delta_log")
 
 
 def crowded(day: date) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from ingest.locks import MAINTENANCE, alone
+from ingest.maintenance import maintaining
 from ingest.pricing import Prices, changes, reprice
 from ingest.table import Conflict, Table
 from parsers.schema import CALLS, conform
@@ -27,7 +27,7 @@ def reprice_warehouse(
         WarehouseError: There is no warehouse, or it can't be written.
     """
     table = Table(folder, "llm_calls")
-    with alone(folder, MAINTENANCE, BUSY):
+    with maintaining(folder, BUSY):
         differences = [_reprice_day(table, day, prices, write=write, progress=progress) for day in table.days()]
     found = pl.concat(differences) if differences else changes(*[pl.DataFrame(schema=_no_calls())] * 2)
     money = pl.col("before_usd", "after_usd", "difference_usd").sum()

@@ -122,7 +122,7 @@ def _rows(opened: Warehouse, name: str, ledger: pl.DataFrame) -> Iterator[str]:
     )
     for source, count in late.group_by("source_id").len().sort("source_id").iter_rows():
         yield f"{name}: {count} rows of source {source} lie beyond its offset {known.get(source)}"
-    gone = expired.rows(opened.folder, name)
+    gone = expired.rows(opened.folder, name, [f.path for f in table.files()])
     found = rows.sort("source_offset").join_asof(
         ledger.select("source_id", "start_offset").sort("start_offset"),
         left_on="source_offset",

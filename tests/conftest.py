@@ -1,6 +1,7 @@
 """Options of the tests, and what many of them use."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,6 +35,14 @@ def disk(library: Path, tmp_path: Path) -> Iterator[Disk]:
     """A disk that fails on request, and records what is forced to it."""
     with Disk(library, tmp_path) as made:
         yield made
+
+
+@pytest.fixture
+def anywhere() -> Iterator[Path]:
+    """A folder that every user can come to: not so those of pytest."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 @pytest.fixture

@@ -1,10 +1,21 @@
 """Retention deletes whole days, asks first, and leaves offsets and ledger as they were."""
 
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+
 import pytest
 from click.testing import CliRunner
-from logs import calls, catch_up, exactly, follower, lines
+from logs import append, calls, catch_up, exactly, follower, lines
+from users import NOBODY, as_nobody, needs_root
 
+from ingest import expired
 from ingest.cli import cli
+from ingest.maintenance import compact, expire
+from ingest.pricing import load_prices
+from ingest.repricing import reprice_warehouse
+from ingest.table import Table
 from ingest.verify import verify
 from ingest.warehouse import Warehouse
 
@@ -56,3 +67,86 @@ def test_expire_asks_and_deletes_nothing_without_a_yes(world):
 
 def test_an_age_that_can_not_be_read_is_a_usage_error(world):
     assert "neither a number of days" in run("--older-than", "soon", "-w", str(world / "w")).output
+
+
+def killed_before_the_delete(warehouse, table="llm_calls", day=date(2026, 2, 4)):
+    """Leave of an expiry what one leaves that is killed after it wrote down what it is about to delete."""
+    opened = Table(warehouse, table)
+    files = [f.path for f in opened.files() if f.path < f"date={day}"]
+    rows = opened.scan(files).group_by("source_id").len().collect()
+    expired.remember(warehouse, table, day, files, dict(rows.iter_rows()))
+
+
+def records(warehouse):
+    return json.loads((warehouse / "expired.json").read_text())
+
+
+@pytest.mark.parametrize("then", ["nothing", "compact", "reprice", "expire"])
+def test_a_killed_expiry_is_not_taken_for_one_that_was_done(world, then):
+    append(world / "maestro.log", lines(3))
+    each = follower(world / "w", world / "maestro.log")
+    catch_up(each)
+    each.close()
+    killed_before_the_delete(world / "w")
+    assert verify(world / "w").problems == []
+
+    (world / "prices.toml").write_text('[[price]]\nmodel = "claude-sonnet-4-5"\nper = "1M"\ninput = 9\noutput = 9\n')
+    if then == "compact":
+        compact(world / "w")
+    elif then == "reprice":
+        reprice_warehouse(world / "w", load_prices(world / "prices.toml"), write=True)
+    if then != "nothing":
+        assert expire(world / "w", date(2026, 2, 4))["llm_calls"] == 3
+        assert [record["rows"].popitem()[1] for record in records(world / "w")] == [3]
+    assert verify(world / "w").problems == []
+
+
+@needs_root
+def test_a_failed_expiry_is_one_line_and_nothing_of_it_is_written_down(anywhere):
+    (anywhere / "maestro.log").write_bytes(lines(1, 2, DAY + 1))
+    each = follower(anywhere / "w", anywhere / "maestro.log")
+    catch_up(each)
+    each.close()
+    for path in [anywhere, *anywhere.rglob("*")]:
+        os.chown(path, NOBODY, NOBODY)
+    shut = anywhere / "w" / "llm_calls" / "_delta_log"
+    shut.chmod(0o555)
+
+    code, said = as_nobody(anywhere, "-q", "expire", "--older-than", "2026-02-04", "--yes", "-w", "w")
+    assert code == 1
+    assert len(said) == 1
+    assert said[0].startswith("Error: w/llm_calls")
+    assert records(anywhere / "w") == []
+    shut.chmod(0o755)
+    compact(anywhere / "w")
+    assert expire(anywhere / "w", date(2026, 2, 4))["llm_calls"] == 2
+    assert verify(anywhere / "w").problems == []
+
+
+def test_rows_that_a_follower_adds_to_an_old_day_meanwhile_stay_or_are_counted(world):
+    def follow_on():
+        each = follower(world / "w", world / "maestro.log")
+        for n in range(3, 43):
+            append(world / "maestro.log", lines(n))
+            catch_up(each)
+        each.close()
+
+    with ThreadPoolExecutor() as pool:
+        following = pool.submit(follow_on)
+        gone = expire(world / "w", date(2026, 2, 4))["llm_calls"]
+        while not following.done():
+            gone += expire(world / "w", date(2026, 2, 4))["llm_calls"]
+        following.result()
+
+    assert gone + calls(world / "w").total() == 44
+    assert gone > 2
+    assert verify(world / "w").problems == []
+
+
+@pytest.mark.parametrize("name", ["w[1]", "w]x[", "w x", "w%"])
+def test_a_warehouse_of_any_name_can_be_expired(world, name):
+    (world / "w").rename(world / name)
+    assert run("--older-than", "2026-02-04", "--yes", f"--warehouse={world / name}").exit_code == 0
+
+    assert Table(world / name, "llm_calls").scan().collect().height == 2
+    assert verify(world / name).problems == []
