@@ -41,6 +41,11 @@ def checkpoints(log: Path) -> list[Path]:
     return sorted(log.glob("*.checkpoint.parquet"), reverse=True)
 
 
+def checkpoint(log: Path, version: int) -> Path:
+    """Return the path of the checkpoint of *version*."""
+    return log / f"{version:020}.checkpoint.parquet"
+
+
 def version_of(path: Path) -> int:
     """Return the version that the name of an entry or checkpoint begins with."""
     return int(path.name.split(".", 1)[0])
@@ -105,8 +110,12 @@ def adding(log: Path, version: int) -> list[tuple[str, int]]:
 
 
 def added_files(log: Path, last: int) -> list[tuple[int, str]]:
-    """Return the data files that the entries up to *last* added, with the version that did."""
-    return [(v, add["path"]) for v in entries(log) if v <= last for add in _actions(log, v, v, "add")]
+    """Return the data files that the entries up to *last* added, with the version that did.
+
+    Damaged entries are left out: behind a checkpoint they harm nobody.
+    """
+    whole = [version for version, path in entries(log).items() if version <= last and is_whole(path)]
+    return [(version, add["path"]) for version in whole for add in _actions(log, version, version, "add")]
 
 
 def damages(log: Path) -> list[str]:
@@ -118,7 +127,9 @@ def damages(log: Path) -> list[str]:
     wrong = [f"{path} is damaged" for path in checkpoints(log) if not is_checkpoint(path)]
     wrong += [f"{path} names a checkpoint that is missing" for path in misleading(log)]
     base = next((version_of(p) for p in checkpoints(log) if is_checkpoint(p)), -1)
-    for version in range(min(base + 1, last), last + 1):
+    newest = max(last, base)  # there must be an entry of it, also where its checkpoint says the same
+    needed = range(min(base + 1, newest), newest + 1)
+    for version in sorted({*there, *needed}):
         if version not in there:
             wrong.append(f"{entry(log, version)} is missing")
         elif not is_whole(there[version]):
@@ -134,6 +145,16 @@ def misleading(log: Path) -> list[Path]:
     except (OSError, ValueError, TypeError, KeyError):
         return []  # one that can't be read is passed over
     return [] if any(version_of(path) >= version for path in checkpoints(log)) else [hint]
+
+
+def committed_at(path: Path) -> int | None:
+    """Return when the entry at *path*, which is whole, says that it was written, in ms since 1970; None if it doesn't.
+
+    Raises:
+        WarehouseError: It can't be read.
+    """
+    told = [info.get("timestamp") for info in _actions(path.parent, version_of(path), version_of(path), "commitInfo")]
+    return next((int(at) for at in told if at), None)
 
 
 def is_whole(path: Path) -> bool:

@@ -4,13 +4,15 @@ All tables go back to one moment, just before the first damage. That is the stat
 would have left, and every writer goes on from such a state. Nothing is deleted: log entries after it are moved aside.
 """
 
+import math
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ingest import delta_log, durable
+from ingest import delta_log, durable, expired, rebuilt
 from ingest.errors import WarehouseError
 from ingest.locks import MAINTENANCE, WRITERS, alone
 from parsers.schema import TABLES
@@ -18,19 +20,29 @@ from parsers.schema import TABLES
 BUSY = "a follower, a backfill or maintenance is using this warehouse; stop it first"
 
 
+AGREED_NS = 10_000_000_000
+"""By how much the time of an entry's file may differ from the one in it, in nanoseconds: a commit may have to wait."""
+
+
 @dataclass(frozen=True)
 class Plan:
-    """What a repair moves aside: damaged checkpoints and hints, and of each table the entries after *moment*."""
+    """What a repair moves aside: damaged checkpoints and hints, and of each table the entries after *moment*.
+
+    Of the *covered* ones, which are damaged too, a newer checkpoint tells all that is to be known, so just they go. Of
+    those to be *rebuilt*, damaged or missing, a checkpoint does as well, but nothing could be committed on top of it.
+    """
 
     checkpoints: list[Path]
     entries: list[Path]
+    covered: list[Path]
+    rebuilt: list[Path]
     moment: datetime | None
     reasons: list[str]
 
     @property
     def nothing(self) -> bool:
         """Whether there is nothing to repair."""
-        return not self.checkpoints and not self.entries
+        return not (self.checkpoints or self.entries or self.covered or self.rebuilt)
 
 
 def plan(folder: Path) -> Plan:
@@ -50,12 +62,15 @@ def plan(folder: Path) -> Plan:
     reasons = [f"{path} is damaged" for path in checkpoints]
     reasons += [f"{path} names a checkpoint that is missing" for path in hints]
     checkpoints += hints
-    moments = [bad for log in logs.values() if (bad := _first_bad(log, reasons)) is not None]
-    if not moments:
-        return Plan(checkpoints, [], None, reasons)
-    moment = min(moments)
-    entries = [p for log in logs.values() for p in _since(log, moment)]
-    return Plan(checkpoints, entries, datetime.fromtimestamp(moment / 1e9, UTC), reasons)
+    opened = [_Log(log) for log in logs.values()]
+    moment = _go_back(opened, reasons)
+    checkpoints += [p for log in opened for p in log.path.glob("*.checkpoint*.parquet") if log.is_late(p)]
+    entries = [p for log in opened for p in log.entries.values() if log.is_late(p)]
+    covered = [log.entries[version] for log in opened for version in log.covered()]
+    reasons += [f"{path} is damaged" for path in covered]
+    again = [delta_log.entry(log.path, log.newest) for log in opened if not log.is_whole(log.newest)]
+    at = None if moment is None else datetime.fromtimestamp(moment / 1e9, UTC)
+    return Plan(list(dict.fromkeys(checkpoints)), entries, covered, again, at, list(dict.fromkeys(reasons)))
 
 
 def repair(folder: Path, planned: Plan) -> Path:
@@ -69,68 +84,163 @@ def repair(folder: Path, planned: Plan) -> Path:
         aside = folder / f"_damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
         try:
             # The newest first: an interrupted repair leaves a log that is shorter, and still whole.
-            for path in [*planned.checkpoints, *sorted(planned.entries, reverse=True)]:
+            for path in [*planned.checkpoints, *planned.covered, *sorted(planned.entries, reverse=True)]:
                 table = path.parent.parent.name
-                for each in dict.fromkeys([path, *_with(path)]):
+                for each in dict.fromkeys([path, *(_with(path) if path not in planned.covered else ())]):
                     target = aside / table / each.name
                     target.parent.mkdir(parents=True, exist_ok=True)
                     each.replace(target)
                     durable.sync_folder(target.parent)
                 durable.sync_folder(path.parent)
+            for path in planned.rebuilt:
+                _rebuild(path, aside)
         except OSError as error:
             raise WarehouseError(f"{folder} can't be repaired: {error}") from error
+        for name in expired.tables(folder):  # what was expired since then is back
+            log = folder / name / "_delta_log"
+            expired.forget_unfinished(folder, name, delta_log.live_files(log, max(delta_log.entries(log))))
     return aside
 
 
-def _first_bad(log: Path, reasons: list[str]) -> int | None:
-    """Return from when on the entries of all tables must go: the first that is damaged, or lists a file that is.
+class _Log:
+    """The log of a table as a repair would leave it: its entries below the version `end`."""
 
-    A time in nanoseconds, as the file system counts them; None when everything is good.
-    """
-    there = delta_log.entries(log)
-    base = next((delta_log.version_of(p) for p in delta_log.checkpoints(log) if delta_log.is_checkpoint(p)), -1)
-    last = max(there, default=-1)
-    for version in range(base + 1, last + 1):
-        path = delta_log.entry(log, version)
-        if version not in there or not delta_log.is_whole(path):
-            reasons.append(f"{path} is {'damaged' if version in there else 'missing'}")
-            last = version - 1
-            break
-    if last < 0 or last not in there:
-        raise WarehouseError(f"{log} has no good entry left: restore it, or ingest into a new warehouse")
-    # Damage may have changed the time of the entry; it was written after the one before it.
-    moment = _written(there[last]) + 1 if last < max(there) else None
-    listed = _first_file(log, last, reasons)
-    return min((m for m in (moment, listed) if m is not None), default=None)
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.end: float = math.inf
+        self.entries = delta_log.entries(path)
+        self._checkpoints = [delta_log.version_of(p) for p in delta_log.checkpoints(path) if delta_log.is_checkpoint(p)]
+        self._whole = {version for version, p in self.entries.items() if delta_log.is_whole(p)}
+        self._times = _times(path, self.entries, self._whole, self._checkpoints)
+
+    @property
+    def base(self) -> int:
+        """The version of the newest good checkpoint; -1 for none."""
+        return max((v for v in self._checkpoints if v < self.end), default=-1)
+
+    @property
+    def newest(self) -> int:
+        """The newest version; -1 for none."""
+        return max((v for v in [*self.entries, *self._checkpoints] if v < self.end), default=-1)
+
+    def is_whole(self, version: int) -> bool:
+        """Tell whether the entry of *version* is there and can be read."""
+        return version in self._whole
+
+    def covered(self) -> list[int]:
+        """Return the versions whose entries are damaged, and needed by nobody, as there is a newer checkpoint."""
+        return [v for v in self.entries if v <= self.base and v < self.newest and v not in self._whole]
+
+    def is_late(self, path: Path) -> bool:
+        """Tell whether the entry or checkpoint at *path* has to go."""
+        return delta_log.version_of(path) >= self.end
+
+    def written(self, version: int) -> int:
+        """Return when *version* was written, in nanoseconds since 1970; damaged, right after the one before it."""
+        return self._times[version] if version in self._whole else self._times[version - 1] + 1
+
+    def go_back(self, moment: int) -> None:
+        """Leave out the first version that was written at *moment* or later, and those after it."""
+        self.end = min([self.end, *(v for v, at in self._times.items() if v and at >= moment)])
 
 
-def _first_file(log: Path, last: int, reasons: list[str]) -> int | None:
-    """Return when the first file was listed that is live in version *last* and isn't as it should be."""
-    live = delta_log.live_files(log, last)
-    bad = {path for path, size in live.items() if not _is_there(log.parent / path, size)}
-    reasons += [f"{log.parent / path} is missing or has another size" for path in sorted(bad)]
-    adding = [version for version, path in delta_log.added_files(log, last) if path in bad]
+def _go_back(logs: list[_Log], reasons: list[str]) -> int | None:
+    """Shorten *logs* to one moment at which all were good; return it, in nanoseconds since 1970, or None for now."""
+    moment: int | None = None
+    while bad := [(log, version) for log in logs if (version := _first_bad(log, reasons)) is not None]:
+        for log, version in bad:
+            at = log.written(version)
+            log.end, moment = version, at if moment is None else min(moment, at)
+        for log in logs:
+            log.go_back(moment or 0)
+    return moment
+
+
+def _first_bad(log: _Log, reasons: list[str]) -> int | None:
+    """Return the first version that must go: that is damaged, or lists a file that is; None when everything is good."""
+    newest, base = log.newest, log.base
+    first = next((version for version in range(base + 1, newest + 1) if not log.is_whole(version)), None)
+    if newest < 0 or first == 0:
+        raise WarehouseError(f"{log.path} has no good entry left: restore it, or ingest into a new warehouse")
+    kept = newest if first is None else first - 1
+    if not log.is_whole(kept):
+        reasons.append(_damage(log, kept))  # the checkpoint says all that it said
+    if first is None:
+        return _first_file(log, newest, reasons)
+    reasons.append(_damage(log, first))
+    return first
+
+
+def _damage(log: _Log, version: int) -> str:
+    return f"{delta_log.entry(log.path, version)} is {'damaged' if version in log.entries else 'missing'}"
+
+
+def _first_file(log: _Log, last: int, reasons: list[str]) -> int | None:
+    """Return the version that was first to list a file that is live in version *last* and isn't as it should be."""
+    table = log.path.parent
+    live = delta_log.live_files(log.path, last)
+    bad = {path for path, size in live.items() if not _is_there(table / path, size)}
+    reasons += [f"{table / path} is missing or has another size" for path in sorted(bad)]
+    adding = {path: version for version, path in delta_log.added_files(log.path, last) if path in bad}
     if len(adding) < len(bad):
         raise WarehouseError(
-            f"{log.parent}: {len(bad)} data files are lost, and the log entries that added them were cleaned away; "
+            f"{table}: {len(bad)} data files are lost, and the log entries that added them were cleaned away; "
             "restore the files, or ingest into a new warehouse"
         )
-    return min((_written(delta_log.entry(log, version)) for version in adding), default=None)
+    return min(adding.values(), default=None)
 
 
-def _written(path: Path) -> int:
-    return path.stat().st_mtime_ns
+def _is_calls(log: Path) -> bool:
+    """Tell whether *log* is that of the table whose offsets say where a source resumes."""
+    return log.parent.name == "llm_calls"
+
+
+def _times(log: Path, entries: dict[int, Path], whole: set[int], checkpoints: list[int]) -> dict[int, int]:
+    """Return when each version of *log* was written, in nanoseconds since 1970.
+
+    Where that isn't known better, it is the earliest time possible; of llm_calls the latest, as its rows must never be
+    there without those of the other tables.
+
+    As the file system says, where that agrees with the entry, which counts in milliseconds: a copy is as old as it is.
+    One that isn't *whole* was written after the one before, and before the one after. Damage may have changed the time
+    of its file, but there may be a checkpoint, which was written later and lists what was written before.
+    """
+    late, times = _is_calls(log), dict[int, int]()
+    for version in sorted({*entries, *checkpoints}):
+        saved = [delta_log.checkpoint(log, version)] if version in checkpoints else []
+        if version in whole:
+            at, said = entries[version].stat().st_mtime_ns, delta_log.committed_at(entries[version])
+            if said is not None and abs(at - said * 1_000_000) > AGREED_NS:
+                at = said * 1_000_000 + (999_999 if late else 0)
+        elif late:
+            there = [*saved, *([entries[version]] if version in entries else [])]
+            at = min(path.stat().st_mtime_ns for path in there)
+        else:
+            at = max([times.get(version - 1, -1) + 1, *(rebuilt.earliest(path) * 1_000_000 for path in saved)])
+        times[version] = at
+    for version in sorted(times.keys() - whole, reverse=True) if late else ():
+        times[version] = min(times[version], times.get(version + 1, times[version]))
+    return times
 
 
 def _is_there(path: Path, size: int) -> bool:
     return path.is_file() and path.stat().st_size == size
 
 
-def _since(log: Path, moment: int) -> Iterator[Path]:
-    """Yield the entries of *log* from the first one that was written at *moment* or later."""
-    entries = delta_log.entries(log)
-    late = [v for v, p in entries.items() if v and _written(p) >= moment]
-    yield from (p for v, p in entries.items() if late and v >= min(late))
+def _rebuild(path: Path, aside: Path) -> None:
+    """Move the entry at *path* aside, if it is there, and put one in its place that is made from its checkpoint."""
+    table, version = path.parent.parent.name, delta_log.version_of(path)
+    text, at = rebuilt.entry(path.parent, version, late=_is_calls(path.parent))
+    old, new = aside / table / path.name, aside / table / f"{path.name}.part"
+    old.parent.mkdir(parents=True, exist_ok=True)
+    new.write_text(text, encoding="utf-8")
+    os.utime(new, ns=(at * 1_000_000, at * 1_000_000))
+    durable.sync_file(new)
+    if path.exists():
+        path.replace(old)
+    new.replace(path)
+    durable.sync_folder(old.parent)
+    durable.sync_folder(path.parent)
 
 
 def _with(path: Path) -> Iterator[Path]:

@@ -1,6 +1,7 @@
 """Damage is found, told in plain words, and repaired: what it took along is read again, and nothing else changes."""
 
 import json
+import os
 import re
 import shutil
 
@@ -12,6 +13,7 @@ from logs import calls, catch_up, exactly, follower, lines, noise, session, tile
 from ingest.cli import cli
 from ingest.errors import WarehouseError
 from ingest.maintenance import compact
+from ingest.repair import plan
 from ingest.verify import verify
 from ingest.warehouse import Warehouse
 from parsers.schema import TABLES
@@ -43,6 +45,15 @@ def log_of(world, table):
 
 def last_entry(world, table):
     return max(p for p in log_of(world, table).glob("*.json"))
+
+
+def damaged(path, damage):
+    """Damage the file at *path* as a power cut may."""
+    data = path.read_bytes()
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes({"empty": b"", "half": data[: len(data) // 2], "zeros": bytes(len(data))}[damage])
 
 
 def assert_mended(world):
@@ -98,6 +109,107 @@ def test_a_damaged_checkpoint(world, table, damage):
     checkpoint.write_bytes({"empty": b"", "half": data[: len(data) // 2], "zeros": bytes(len(data))}[damage])
 
     assert [f"{checkpoint} is damaged"] == verify(world / "w").problems
+    assert_mended(world)
+
+
+@pytest.mark.parametrize("table", ["llm_calls", "llm_events", "batches"])
+@pytest.mark.parametrize("damage", ["empty", "half", "zeros", "missing"])
+def test_a_damaged_entry_that_a_checkpoint_stands_for_costs_no_row(world, table, damage):
+    compact(world / "w")
+    entry, before = last_entry(world, table), Warehouse(world / "w").sources()
+    entries = sorted((world / "w").glob("*/_delta_log/*.json"))
+    damaged(entry, damage)
+    assert verify(world / "w").problems == [f"{entry} is {'missing' if damage == 'missing' else 'damaged'}"]
+
+    (world / "maestro.log").rename(world / "gone")  # nothing can be read again
+    assert run("repair", "--yes", "-w", str(world / "w")).exit_code == 0
+    assert verify(world / "w").problems == []
+    assert Warehouse(world / "w").sources() == before
+    assert calls(world / "w") == exactly(*NUMBERS)
+    aside = [p.name for p in (world / "w").glob("_damaged-*/*/*")]
+    assert aside == ([] if damage == "missing" else [entry.name])
+    assert sorted((world / "w").glob("*/_delta_log/*.json")) == entries
+
+    (world / "gone").rename(world / "maestro.log")
+    with (world / "maestro.log").open("ab") as file:
+        file.write(session(9) + lines(9))
+    assert run("follow", "--once", str(world / "maestro.log"), "-w", str(world / "w")).exit_code == 0
+    assert calls(world / "w") == exactly(*NUMBERS, 9)
+    assert pl.read_delta(str(world / "w" / "llm_calls")).height == len(NUMBERS) + 1
+    assert verify(world / "w").problems == []
+
+
+def test_an_entry_that_was_made_from_a_checkpoint_says_no_less_than_it(world):
+    compact(world / "w")
+    before, files = Warehouse(world / "w").sources(), sorted(pl.read_delta(str(world / "w" / "llm_calls")).rows())
+    damaged(last_entry(world, "llm_calls"), "half")
+    run("repair", "--yes", "-w", str(world / "w"))
+    for path in [
+        *log_of(world, "llm_calls").glob("*.checkpoint.parquet"),
+        log_of(world, "llm_calls") / "_last_checkpoint",
+    ]:
+        path.unlink()
+
+    assert Warehouse(world / "w").sources() == before
+    assert sorted(pl.read_delta(str(world / "w" / "llm_calls")).rows()) == files
+    assert verify(world / "w").problems == []
+
+
+@pytest.mark.parametrize("table", ["llm_calls", "llm_events", "batches"])
+@pytest.mark.parametrize("other", ["llm_calls", "batches"])
+def test_damaged_entries_from_before_a_checkpoint_stop_no_repair(world, table, other):
+    compact(world / "w")
+    old = sorted(log_of(world, table).glob("*.json"))
+    newest = old[-1]
+    with (world / "maestro.log").open("ab") as file:
+        file.write(session(5) + lines(5))
+    run("follow", "--once", str(world / "maestro.log"), "-w", str(world / "w"))
+    for path in (old[2], newest):
+        damaged(path, "half")
+    damaged(last_entry(world, other), "empty")
+
+    assert run("repair", "--yes", "-w", str(world / "w")).exit_code == 0
+    assert run("follow", "--once", str(world / "maestro.log"), "-w", str(world / "w")).exit_code == 0
+    assert calls(world / "w") == exactly(*NUMBERS, 5)
+    assert verify(world / "w").problems == []
+
+
+@pytest.mark.parametrize("table", ["llm_calls", "batches"])
+def test_damaged_entries_that_nobody_needs_are_just_moved_aside(world, table):
+    compact(world / "w")
+    with (world / "maestro.log").open("ab") as file:
+        file.write(session(5) + lines(5))
+    run("follow", "--once", str(world / "maestro.log"), "-w", str(world / "w"))
+    entries = sorted(log_of(world, table).glob("*.json"))
+    old = [entries[2], entries[-2]]
+    for path in old:
+        damaged(path, "half")
+    assert verify(world / "w").problems == [f"{path} is damaged" for path in old]
+
+    assert run("repair", "--yes", "-w", str(world / "w")).exit_code == 0
+    assert {p.name for p in (world / "w").glob("_damaged-*/*/*")} == {p.name for p in old}
+    assert verify(world / "w").problems == []
+    with (world / "maestro.log").open("ab") as file:
+        file.write(session(6) + lines(6))
+    assert run("follow", "--once", str(world / "maestro.log"), "-w", str(world / "w")).exit_code == 0
+    assert calls(world / "w") == exactly(*NUMBERS, 5, 6)
+    assert verify(world / "w").problems == []
+
+
+@pytest.mark.parametrize("table", ["llm_calls", "llm_events", "rejects", "batches"])
+@pytest.mark.parametrize("how", ["in order", "backwards", "all at once"])
+def test_a_warehouse_that_was_copied_without_its_times_loses_no_more_than_another(world, table, how):
+    shutil.copytree(world / "w", world / "copy")
+    files = sorted((world / "w").rglob("*.json"), reverse=how == "backwards")
+    for n, path in enumerate(files):
+        at = 2_000_000_000 + n * (how != "all at once")
+        os.utime(path, (at, at))
+    plans = {}
+    for folder in ("w", "copy"):
+        damaged(max((world / folder / table / "_delta_log").glob("*.json")), "empty")
+        plans[folder] = {str(p.relative_to(world / folder)) for p in plan(world / folder).entries}
+
+    assert plans["w"] == plans["copy"]
     assert_mended(world)
 
 

@@ -150,3 +150,18 @@ def test_a_warehouse_of_any_name_can_be_expired(world, name):
 
     assert Table(world / name, "llm_calls").scan().collect().height == 2
     assert verify(world / name).problems == []
+
+
+def test_what_was_expired_and_came_back_by_a_repair_is_not_taken_for_gone(world):
+    expire(world / "w", date(2026, 2, 4))
+    newest = max((world / "w" / "llm_calls" / "_delta_log").glob("*.json"))
+    newest.write_bytes(b"")
+    done = CliRunner().invoke(cli, ["repair", "--yes", "-w", str(world / "w")])
+    assert done.exit_code == 0, done.output
+
+    assert calls(world / "w") == exactly(1, 2, DAY + 1, 2 * DAY + 1)
+    assert records(world / "w") == []
+    assert verify(world / "w").problems == []
+    compact(world / "w")
+    assert expire(world / "w", date(2026, 2, 4))["llm_calls"] == 2
+    assert verify(world / "w").problems == []

@@ -32,6 +32,11 @@ def repair(*, warehouse: str, yes: bool) -> None:
             "aside; the logs that they came from must be read again",
             err=True,
         )
+    if planned.rebuilt:
+        click.echo(
+            f"{len(planned.rebuilt):,} log entries would be written anew from the checkpoints of their versions",
+            err=True,
+        )
     if not yes:
         click.confirm("Repair?", abort=True, err=True)
     aside = mend(Path(warehouse), planned)
