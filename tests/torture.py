@@ -179,6 +179,7 @@ def child(point, nth, arguments):
     import ingest.maintenance
     import ingest.table
     from ingest.cli import cli
+    from ingest.data_files import DataFiles
     from ingest.table import Table
 
     ingest.table.CHECKPOINT_EVERY = CHECKPOINT_EVERY
@@ -201,7 +202,7 @@ def child(point, nth, arguments):
             os.kill(os.getpid(), signal.SIGKILL)
 
     place = {
-        "after the data file": (Table, "_write", False),
+        "after the data file": (DataFiles, "write", False),
         "before the fsync": (ingest.durable, "sync", True),
         "after the fsync": (ingest.durable, "sync", False),
         "after the log entry": (Table, "_commit", False),
