@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from ingest.access import denied
 from ingest.errors import WarehouseError
 
 Offsets = dict[str, int]
@@ -142,6 +143,8 @@ def misleading(log: Path) -> list[Path]:
     hint = log / "_last_checkpoint"
     try:
         version = int(json.loads(hint.read_text("utf-8"))["version"])
+    except PermissionError as error:
+        raise WarehouseError(denied(hint)) from error
     except (OSError, ValueError, TypeError, KeyError):
         return []  # one that can't be read is passed over
     return [] if any(version_of(path) >= version for path in checkpoints(log)) else [hint]
@@ -158,20 +161,32 @@ def committed_at(path: Path) -> int | None:
 
 
 def is_whole(path: Path) -> bool:
-    """Tell whether the entry at *path* is one: lines of JSON objects, one of which says what was done."""
+    """Tell whether the entry at *path* is one: lines of JSON objects, one of which says what was done.
+
+    Raises:
+        WarehouseError: This user may not read it.
+    """
     try:
         actions = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    except PermissionError as error:
+        raise WarehouseError(denied(path)) from error
     except (OSError, ValueError):
         return False
     return any(isinstance(action, dict) and "commitInfo" in action for action in actions)
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Tell whether the checkpoint at *path* can be read."""
+    """Tell whether the checkpoint at *path* can be read.
+
+    Raises:
+        WarehouseError: Just this user may not.
+    """
     import pyarrow.parquet as pq
 
     try:
         pq.read_metadata(path)
+    except PermissionError as error:
+        raise WarehouseError(denied(path)) from error
     except (OSError, pa.ArrowException):
         return False
     return True
@@ -189,6 +204,8 @@ def _actions(log: Path, first: int, last: int, kind: str) -> Iterator[dict[str, 
             for line in text.splitlines():
                 if f'"{kind}"' in line and (action := json.loads(line).get(kind)):
                     yield action
+        except PermissionError as error:
+            raise WarehouseError(denied(path)) from error
         except (OSError, ValueError, AttributeError) as error:
             raise WarehouseError(f"{path} can't be read ({error}); run `ingest repair` on this warehouse") from error
 
@@ -205,6 +222,8 @@ def _checkpointed(log: Path, version: int, kind: str) -> tuple[int, list[dict[st
 
         try:
             column = pq.read_table(path, columns=[kind]).column(kind)
+        except PermissionError as error:
+            raise WarehouseError(denied(path)) from error
         except (OSError, pa.ArrowException):
             continue  # a damaged checkpoint costs nothing while the entries before it are there
         return version_of(path), [row for row in column.to_pylist() if row and any(v is not None for v in row.values())]

@@ -68,5 +68,7 @@ def is_current(descriptor: int, folder: Path, name: str) -> bool:
 def _open(folder: Path, name: str) -> int:
     try:
         return os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except PermissionError as error:
+        raise WarehouseError(f"{folder} may not be written by this user: ask its owner, or change its mode") from error
     except OSError as error:
         raise WarehouseError(f"{folder}: {error.strerror or error}; name the warehouse with --warehouse") from error

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from ingest import access
 from ingest.errors import WarehouseError
 from ingest.marks import marked
 from ingest.warehouse import Batch, Position, Warehouse
@@ -17,13 +18,19 @@ class Rehearsal:
     """Takes commits as a warehouse does, in memory only."""
 
     def __init__(self, folder: str | Path) -> None:
-        """Rehearse on the warehouse at *folder*, or on an empty one when there is none."""
+        """Rehearse on the warehouse at *folder*, or on an empty one when there is none.
+
+        Raises:
+            WarehouseError: There is one, and it is damaged, or may not be read.
+        """
         self._given: dict[str, Position] = {}
         self._born: Counter[str] = Counter()
         self._marks: list[pl.DataFrame] = []
         try:
             self._real: Warehouse | None = Warehouse(folder)
         except WarehouseError:
+            if access.is_made(Path(folder)):
+                raise
             self._real = None
 
     def position(self, source_id: str) -> Position | None:

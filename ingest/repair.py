@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ingest import delta_log, durable, expired, rebuilt
+from ingest import access, delta_log, durable, expired, rebuilt
 from ingest.errors import WarehouseError
 from ingest.locks import MAINTENANCE, WRITERS, alone
 from parsers.schema import TABLES
@@ -49,8 +49,9 @@ def plan(folder: Path) -> Plan:
     """Find out what is damaged, and how far back everything is good; change nothing.
 
     Raises:
-        WarehouseError: There is no warehouse, or no good state is left to go back to.
+        WarehouseError: There is no warehouse, this user may not read it, or no good state is left to go back to.
     """
+    access.check(folder)
     logs = {name: folder / name / "_delta_log" for name in TABLES}
     for log in logs.values():
         if not log.is_dir():
@@ -224,7 +225,10 @@ def _times(log: Path, entries: dict[int, Path], whole: set[int], checkpoints: li
 
 
 def _is_there(path: Path, size: int) -> bool:
-    return path.is_file() and path.stat().st_size == size
+    try:
+        return path.is_file() and path.stat().st_size == size
+    except PermissionError as error:
+        raise WarehouseError(access.denied(path)) from error
 
 
 def _rebuild(path: Path, aside: Path) -> None:

@@ -1,6 +1,7 @@
 """Other prices for calls that are stored already: a new computed cost, the reported one untouched."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
 
@@ -19,15 +20,15 @@ def reprice_warehouse(
 ) -> pl.DataFrame:
     """Price every stored call by *prices*, a day at a time; return the difference per provider and model, in USD.
 
-    Without *write*, only the difference is computed. Safe beside writers: a day that one of them adds to keeps
-    what was added meanwhile, at the prices it was added with.
+    Without *write*, only the difference is computed, also where nothing may be written. Safe beside writers: a day
+    that one of them adds to keeps what was added meanwhile, at the prices it was added with.
 
     Raises:
         BusyError: The tables are being compacted.
         WarehouseError: There is no warehouse, or it can't be written.
     """
     table = Table(folder, "llm_calls")
-    with maintaining(folder, BUSY):
+    with maintaining(folder, BUSY) if write else nullcontext():
         differences = [_reprice_day(table, day, prices, write=write, progress=progress) for day in table.days()]
     found = pl.concat(differences) if differences else changes(*[pl.DataFrame(schema=_no_calls())] * 2)
     money = pl.col("before_usd", "after_usd", "difference_usd").sum()

@@ -19,10 +19,11 @@ _CHUNK = 4 << 20
 
 @dataclass
 class Again:
-    """How many sources could be read again, how many could not be found, and which bytes differ."""
+    """How many sources could be read again, could not be found, or may not be read; and which bytes differ."""
 
     read: int = 0
     gone: int = 0
+    denied: int = 0
     problems: list[str] = field(default_factory=list)
 
 
@@ -30,7 +31,11 @@ def compare(ledger: pl.DataFrame, known: Mapping[str, Position]) -> Again:
     """Read every source of *ledger* (`batches`, in order) that is still there, and compare digest by digest."""
     again = Again()
     for (source,), batches in ledger.partition_by("source_id", as_dict=True, maintain_order=True).items():
-        path = _find(batches, known.get(str(source)))
+        try:
+            path = _find(batches, known.get(str(source)))
+        except PermissionError:
+            again.denied += 1
+            continue
         if path is None:
             again.gone += 1
             continue
@@ -43,14 +48,24 @@ def compare(ledger: pl.DataFrame, known: Mapping[str, Position]) -> Again:
 
 
 def _find(batches: pl.DataFrame, position: Position | None) -> Path | None:
-    """Return the file that holds the source now: under its recorded paths, or of their families."""
+    """Return the file that holds the source now: under its recorded paths, or of their families.
+
+    Raises:
+        PermissionError: One that may hold it can't be looked at, and no other does.
+    """
+    denied: PermissionError | None = None
     if position is None or not position.offset:
         return None
     for text in batches["source_path"].unique(maintain_order=True).reverse():
         path = Path(text)
         for candidate in dict.fromkeys([path, *family(path)]):
-            if _holds(candidate, position):
-                return candidate
+            try:
+                if _holds(candidate, position):
+                    return candidate
+            except PermissionError as error:
+                denied = error
+    if denied:
+        raise denied
     return None
 
 
@@ -60,6 +75,8 @@ def _holds(path: Path, position: Position) -> bool:
     try:
         with closing(open_stream(path)) as stream:
             return continues(stream, position)
+    except PermissionError:
+        raise
     except (OSError, SourceError):
         return False
 

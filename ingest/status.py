@@ -1,5 +1,6 @@
 """What has been read from each source, what is behind, and how large the warehouse is."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +59,7 @@ def sources(warehouse: Warehouse) -> pl.DataFrame:
         for path, done, at, newest_at in found.select("path", "ingested_bytes", "committed_at", "newest").iter_rows()
     ]
     notes = [
-        "the application lost count: usage.error" if (Path(p).parent / SENTINEL).exists() else None
+        "the application lost count: usage.error" if os.path.lexists(Path(p).parent / SENTINEL) else None
         for p in found["path"]
     ]
     return found.with_columns(

@@ -8,7 +8,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ingest import delta_log, expired, sources_again
+from ingest import access, delta_log, expired, sources_again
 from ingest.errors import WarehouseError
 from ingest.table import Table
 from ingest.warehouse import Warehouse, is_source
@@ -36,9 +36,10 @@ def verify(folder: Path, *, read_sources: bool = True) -> Verdict:
     """Look at everything; with *read_sources*, read the logs again that are still there.
 
     Raises:
-        WarehouseError: There is no warehouse.
+        WarehouseError: There is no warehouse, or this user may not read it.
     """
     verdict = Verdict()
+    access.check(folder)
     for name in TABLES:
         log = folder / name / "_delta_log"
         if not log.is_dir():
@@ -66,6 +67,8 @@ def verify(folder: Path, *, read_sources: bool = True) -> Verdict:
         again = sources_again.compare(ledger, opened.sources())
         verdict.checked |= {"sources read again": again.read, "sources gone or changed since": again.gone}
         verdict.problems += again.problems
+        if again.denied:
+            verdict.notes.append(f"{again.denied} sources may not be read by this user, so nothing is said about them")
     return verdict
 
 
@@ -77,6 +80,8 @@ def _files(table: Table, verdict: Verdict) -> Iterator[str]:
         try:
             size = path.stat().st_size
             rows = pq.read_metadata(path).num_rows
+        except PermissionError as error:
+            raise WarehouseError(access.denied(path)) from error
         except (OSError, pa.ArrowException) as error:
             yield f"{path} can't be read: {' '.join(str(error).split())}"
             continue

@@ -1,5 +1,7 @@
 """Which files a table consists of at this moment: those that its Delta log lists, never what lies in the folder."""
 
+import os
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -27,14 +29,18 @@ def files(table: Path, *, since: datetime | None = None, until: datetime | None 
 
     The span is matched against the partition column `date`, a UTC day, so rows still have to be filtered.
     """
-    if not (table / "_delta_log").is_dir():
+    log = table / "_delta_log"
+    for folder in (table.parent, table, log):
+        _check(folder)
+    if not log.is_dir():
         return Files([])
     try:
         opened = DeltaTable(str(table))
         listed = pl.DataFrame(opened.get_add_actions(flatten=True))
     except TableNotFoundError:
         return Files([])  # created a moment ago: no commit yet
-    except DeltaError as error:
+    except (DeltaError, OSError) as error:
+        _refuse(path for path in log.iterdir() if path.is_file())
         said = " ".join(str(error).split()).split(" 0: <unknown>")[0]  # what follows is a trace
         raise QueryError(
             f"{table} can't be read: {said}; `ingest verify` says more, `ingest repair` mends it"
@@ -47,4 +53,34 @@ def files(table: Path, *, since: datetime | None = None, until: datetime | None 
     if until:
         listed = listed.filter(until.date() >= _DAY)
     # The log has relative, percent-encoded paths; the URIs that deltalake makes of them encode the folder as well.
-    return Files(sorted(str(table.absolute() / unquote(path)) for path in listed["path"]), alike)
+    paths = sorted(str(table.absolute() / unquote(path)) for path in listed["path"])
+    _refuse(map(Path, paths))
+    return Files(paths, alike)
+
+
+def _check(folder: Path) -> None:
+    """Refuse to take *folder* for empty, or for missing, because this user may not look into it."""
+    try:
+        os.stat(f"{folder}/.")  # noqa: PTH116 # Path drops the dot
+        os.scandir(folder).close()
+    except PermissionError as error:
+        raise QueryError(_denied(folder)) from error
+    except OSError:
+        return  # not there
+
+
+def _refuse(paths: Iterable[Path]) -> None:
+    """Refuse to take one of *paths* for damaged because this user may not read it."""
+    for path in paths:
+        if not os.access(path, os.R_OK):
+            try:
+                path.stat()
+            except FileNotFoundError:
+                continue  # for others to tell
+            except PermissionError:
+                raise QueryError(_denied(path.parent)) from None
+            raise QueryError(_denied(path))
+
+
+def _denied(path: Path) -> str:
+    return f"{path} may not be read by this user: ask its owner, or change its mode"

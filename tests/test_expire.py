@@ -112,7 +112,7 @@ def test_a_failed_expiry_is_one_line_and_nothing_of_it_is_written_down(anywhere)
     shut = anywhere / "w" / "llm_calls" / "_delta_log"
     shut.chmod(0o555)
 
-    code, said = as_nobody(anywhere, "-q", "expire", "--older-than", "2026-02-04", "--yes", "-w", "w")
+    ((code, said),) = as_nobody(anywhere, "-q expire --older-than 2026-02-04 --yes")
     assert code == 1
     assert len(said) == 1
     assert said[0].startswith("Error: w/llm_calls")

@@ -4,6 +4,7 @@ import gc
 import importlib
 import logging
 import os
+import re
 from typing import cast
 
 import click
@@ -71,6 +72,10 @@ class _Root(click.Group):
             return super().invoke(ctx)
         except IngestError as error:
             raise click.ClickException(visible_lines(str(error))) from error
+        except PermissionError as error:
+            what = error.filename or re.sub(r".*\(os error 13\): | \(set POLARS_.*", "", str(error))
+            message = f"{what} may not be read or written by this user: ask its owner, or change its mode"
+            raise click.ClickException(visible_lines(message)) from error
         except Exception as error:
             # QueryError is known by name: importing queries would cost every command the import of DuckDB.
             if type(error).__module__.startswith("queries.") and type(error).__name__.endswith("Error"):

@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
 
+def _local(ctx: click.Context, _param: click.Parameter, folder: str) -> str:
+    """Return *folder* if it may be a warehouse that this user may look into: one that isn't there yet may be."""
+    if ctx.resilient_parsing:  # the shell asks what to offer
+        return folder
+    from ingest.access import check
+
+    check(Path(folder))
+    return folder
+
+
 def warehouse_option(command: _Command) -> _Command:
     """Add `--warehouse DIR`, passed as `warehouse: str`: the folder of the tables."""
     return click.option(
@@ -27,6 +37,7 @@ def warehouse_option(command: _Command) -> _Command:
         default="warehouse",
         show_default="$INGEST_WAREHOUSE, else ./warehouse",
         metavar="DIR",
+        callback=_local,
         help="Folder of the tables.",
     )(command)
 
