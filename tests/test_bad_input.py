@@ -214,6 +214,18 @@ def test_a_warehouse_that_is_a_file_is_one_clear_line(run, tmp_path):
     )
 
 
+@pytest.mark.parametrize("address", ["s3://bucket/x", "file:///srv/w", "gs://b"])
+@pytest.mark.parametrize("command", ["backfill m.log", "follow --once m.log", "report tpm", "verify", "prices list"])
+def test_a_warehouse_elsewhere_is_a_usage_error_and_makes_no_folder(tmp_path, monkeypatch, command, address):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "m.log").write_bytes(lines(1))
+    result = CliRunner().invoke(cli, [*command.split(), "-w", address])
+
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1].endswith(f"{address} is an address; a warehouse is a folder of this machine")
+    assert [p.name for p in tmp_path.iterdir()] == ["m.log"]
+
+
 def test_a_report_on_an_empty_warehouse_has_no_rows_and_says_what_to_run(run, tmp_path):
     (tmp_path / "empty.log").touch()
     run("backfill", str(tmp_path / "empty.log"))

@@ -22,6 +22,8 @@ def _local(ctx: click.Context, _param: click.Parameter, folder: str) -> str:
     """Return *folder* if it may be a warehouse that this user may look into: one that isn't there yet may be."""
     if ctx.resilient_parsing:  # the shell asks what to offer
         return folder
+    if "://" in folder:
+        raise click.BadParameter(f"{folder} is an address; a warehouse is a folder of this machine")
     from ingest.access import check
 
     check(Path(folder))
