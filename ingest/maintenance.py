@@ -17,9 +17,10 @@ from deltalake import DeltaTable, PostCommitHookProperties, WriterProperties
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from ingest import delta_log, durable, expired
+from ingest.data_files import DataFile
 from ingest.errors import WarehouseError
 from ingest.locks import MAINTENANCE, alone
-from ingest.table import Conflict, DataFile, Table
+from ingest.table import Conflict, Table
 from ingest.table_folder import explain
 from parsers.schema import TABLES
 
@@ -134,7 +135,7 @@ def _expire(table: Table, folder: Path, day: date, before: date) -> int:
         expired.forget_unfinished(folder, table.name, live)
         if live.isdisjoint(files):
             return int(rows["len"].sum())
-    raise WarehouseError(f"{table.path}: the rows of {day} can't be deleted: check owner and mode of its _delta_log")
+    raise WarehouseError(f"{table.path}: another process keeps replacing the rows of {day}; run the same command again")
 
 
 def crowded(day: date) -> int:

@@ -245,6 +245,8 @@ class Table:
 
     def _landed(self, offsets: Mapping[str, int], written: list[AddAction], *, since: int) -> bool:
         """Tell whether a commit that raised is in the log after all, and isn't another writer's of the same bytes."""
+        if not offsets and not written:
+            return False  # a day was to be emptied, and nothing tells of whom an entry is that did
         if any(self.offsets.get(key) != value for key, value in offsets.items()):
             return False
         entries = (delta_log.entry(self.log, v) for v in range(since + 1, self.version + 1))
@@ -259,6 +261,3 @@ class Table:
             commit_properties=CommitProperties(app_transactions=[Transaction(k, v) for k, v in offsets.items()]),
             post_commithook_properties=_NO_HOOKS,
         )
-
-
-__all__ = ["Conflict", "DataFile", "Table"]
