@@ -86,6 +86,18 @@ MUTATIONS = {
         "            pass",
         "tests/test_power_cuts.py",
     ),
+    "the keeping of what could not be committed": (
+        "ingest/intake.py",
+        "            self._owed = drafts\n",
+        "            for cursor, _ in drafts:\n                cursor.lost = True\n",
+        "tests/test_full_disk.py",
+    ),
+    "the question whether the log is still the one that was opened": (
+        "ingest/warehouse.py",
+        "        return all(table.is_the_same() for table in self.tables.values())\n",
+        "        return True\n",
+        "tests/test_environment.py",
+    ),
     "the lock of maintenance": (
         "ingest/locks.py",
         "            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
