@@ -46,7 +46,7 @@ def shut(world, what):
 def test_a_user_who_may_only_read_can_ask_everything(world):
     commands = [each for each in READING if not each.startswith("export")]  # it writes elsewhere
     for command, (code, said) in zip(commands, as_nobody(world, *commands), strict=True):
-        assert code == 0, (command, said)
+        assert code == 0, (command, said[-5:])
 
 
 @needs_root

@@ -46,6 +46,7 @@ def as_nobody(folder, *commands):
     """
     here = Path(__file__).parent
     environment = os.environ | {"PYTHONPATH": f"{here}:{here.parent}", "INGEST_WAREHOUSE": "w"}
+    environment["XDG_CACHE_HOME"] = str(folder / "nothing")  # what root keeps there spares it imports that are needed
     told = json.dumps([str(folder), *map(shlex.split, commands)])
     command = [sys.executable, "-c", _CODE, told]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
