@@ -97,18 +97,20 @@ class Follower:
         files, begun = [self.tracked[key] for key in left], time.monotonic()
         new = sum(f.cursor is None and f.seen[0] < 0 for f in files)
         self._left, self._offered, self._waits = [], [], False
-        idle_most, new_most = most_open()
-        self._joint = Joint(self.intake, new_most) if new > FEW else None
+        most_idle, most_new = most_open()
+        self._joint = Joint(self.intake, most_new) if new > FEW else None
         now = held(self.tracked.values())
         for at, file in enumerate(files, 1):
             had = held([file])
             self._read(file)
-            now = now.changed(had, held([file]))
+            if (has := held([file])) != had:
+                now = now.changed(had, has)
             over = time.monotonic() - begun >= TURN_SECONDS
-            if over or at == len(files) or now.opened >= idle_most + new_most or (self._joint and self._joint.full):
+            many = now.opened >= most_idle + most_new
+            if over or many or at == len(files) or (self._joint and self._joint.full):
                 self._read_jointly()
                 now = held(self.tracked.values())
-            if now.is_enough:
+            if many or now.is_enough:
                 self._commit()
                 self._close_idle()
                 now = held(self.tracked.values())

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ingest.cursor import Cursor
-from ingest.descriptors import most_open
 from ingest.sealing import is_sealed
 from ingest.sources import member
 from ingest.streams import Key, PlainStream, Stream, key_of, open_stream
@@ -44,7 +43,7 @@ class Held(NamedTuple):
     @property
     def is_enough(self) -> bool:
         """Whether a commit must come before more is read."""
-        return self.rows >= COMMIT_ROWS or self.bytes >= COMMIT_BYTES or self.opened >= sum(most_open())
+        return self.rows >= COMMIT_ROWS or self.bytes >= COMMIT_BYTES
 
     def changed(self, before: "Held", now: "Held") -> "Held":
         """Return what it is when what some of the files held *before* is what they hold *now*."""
