@@ -216,7 +216,7 @@ def usage(number):
     ).encode()
 
 
-@pytest.mark.parametrize("count", [12, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [40, pytest.param(1000, marks=pytest.mark.slow)])
 def test_many_files_that_begin_with_the_same_64_kib(world, count):
     head = "".join(noise(n) for n in range(900)).encode()
     assert len(head) > 64 << 10
