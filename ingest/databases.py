@@ -17,8 +17,8 @@ from ingest.intake import Intake, Ledger
 from ingest.stamp import stamp
 from ingest.warehouse import Batch, Conflict, Position
 from parsers.known_tables import Known
-from parsers.readings import time as read_time
 from parsers.schema import CALLS, EVENTS, REJECTS, conform
+from parsers.values.lenient import time as read_time
 
 CHUNK = 20_000
 """Rows that are fetched, parsed and committed at a time."""

@@ -12,8 +12,8 @@ from ingest.errors import IngestError
 from parsers import fields
 from parsers.calls import FAILED, FIELDS, Meaning
 from parsers.mapping import Mapping, why_not
-from parsers.readings import DURATION_UNITS, TIME_UNITS
 from parsers.shape import Shape
+from parsers.values.lenient import DURATION_UNITS, TIME_UNITS
 
 _KEYS: dict[str, tuple[str, ...]] = {
     "": ("name", "title", "lines", "columns", "metadata", "constants", "units", "tokens", "failure"),

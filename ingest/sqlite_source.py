@@ -26,7 +26,7 @@ from ingest.intake import Ledger
 from ingest.sqlite_file import SqliteFile, quoted
 from ingest.warehouse import Position
 from parsers.known_tables import Known
-from parsers.readings import time as read_time
+from parsers.values.lenient import time as read_time
 
 OVERLAP = 3_600_000_000
 """How far back, in microseconds, a look compares the rows of a table that is read by time."""

@@ -17,7 +17,7 @@ from parsers.json_lines import OWN, decode
 from parsers.leftovers import joined, leftovers
 from parsers.tables import parsed
 from parsers.usage import USAGE_DTYPE, details, tokens
-from parsers.values import known, metadata
+from parsers.values.typed import known, metadata
 
 _PAYLOAD = pl.Struct(
     {

@@ -11,10 +11,10 @@ import polars as pl
 
 from parsers.format import Parsed
 from parsers.json_lines import decode
-from parsers.models import provider_of
 from parsers.schema import USD, UTC
 from parsers.tables import Columns, kept, parsed, typed
 from parsers.usage import USAGE_DTYPE, details, summed_tokens
+from parsers.values.providers import provider_of
 
 COLUMNS: Columns = {
     "id": pl.String,

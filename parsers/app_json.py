@@ -22,8 +22,8 @@ import polars as pl
 
 from parsers.app_json_names import CONTAINERS, COUNTS, FIELDS, MODEL, PARTS, SUMS
 from parsers.calls import Meaning
-from parsers.readings import duration_ms
 from parsers.shape import HINTS, Shape, json_format
+from parsers.values.lenient import duration_ms
 
 
 def _places(keys: tuple[str, ...], containers: tuple[str, ...]) -> tuple[str, ...]:

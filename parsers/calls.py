@@ -18,11 +18,11 @@ from typing import NamedTuple
 import polars as pl
 
 from parsers.format import Parsed
-from parsers.models import provider_of
-from parsers.readings import count, duration_ms, time
 from parsers.records import reject
 from parsers.schema import EVENTS, UTC, polars_schema
-from parsers.values import known, metadata, started, usd
+from parsers.values.lenient import count, duration_ms, time
+from parsers.values.providers import provider_of
+from parsers.values.typed import known, metadata, started, usd
 
 TEXTS = (
     "session_id", "run_id", "step_id", "story_id", "task", "agent_id", "role", "state", "user_id", "account_id",

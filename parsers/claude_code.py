@@ -29,8 +29,8 @@ import polars as pl
 from parsers.calls import Meaning
 from parsers.format import Context, Format, Parsed
 from parsers.iterations import beside
-from parsers.readings import time
 from parsers.shape import HINTS, Shape, made, read
+from parsers.values.lenient import time
 
 
 def _places(name: str) -> tuple[str, str]:

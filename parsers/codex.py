@@ -26,8 +26,8 @@ import polars as pl
 
 from parsers.calls import Meaning, calls
 from parsers.format import Context, Format, Parsed
-from parsers.readings import time
 from parsers.shape import Shape, read
+from parsers.values.lenient import time
 
 _LAST = "payload.info.last_token_usage."
 _TOTAL = "payload.info.total_token_usage."

@@ -21,10 +21,10 @@ from parsers.compozy_usage import USAGE_DTYPE, tokens, unfold, unfolded
 from parsers.format import Context, Format, Parsed
 from parsers.json_lines import OWN, decode
 from parsers.leftovers import joined, leftovers
-from parsers.models import provider_of
 from parsers.records import REJECTED, reject
 from parsers.tables import parsed
-from parsers.values import known, metadata, utc
+from parsers.values.providers import provider_of
+from parsers.values.typed import known, metadata, utc
 
 _TOLD = ("ide", "model", "effort")
 """What earlier lines say of a job."""

@@ -21,7 +21,7 @@ from parsers.json_lines import OWN, decode
 from parsers.records import reject
 from parsers.schema import UTC
 from parsers.tables import Columns, kept, parsed, typed
-from parsers.values import known, usd, utc
+from parsers.values.typed import known, usd, utc
 
 _RECORD = pl.Struct(
     {"schema": pl.String, "type": pl.String, "turn_id": pl.String, "usage": USAGE_DTYPE, "error": pl.String}

@@ -10,12 +10,12 @@ from collections.abc import Callable
 import polars as pl
 
 from parsers import agentic_steps, compozy_llm_usage, learnpro, trading
-from parsers.content import is_content
 from parsers.csv_records import CLOSED, SEPARATORS, cells, starts
 from parsers.format import Context, Format, Parsed
 from parsers.records import REJECTED, reject
 from parsers.tables import LEFTOVERS, Columns, parsed
-from parsers.values import known, metadata
+from parsers.values.privacy import is_content
+from parsers.values.typed import known, metadata
 
 _LONGEST = 512
 _LINE = pl.col("line")

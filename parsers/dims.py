@@ -6,9 +6,9 @@ a response or a plan is left out.
 
 import polars as pl
 
-from parsers.content import is_content
 from parsers.schema import USD, UTC
-from parsers.values import known, usd, utc
+from parsers.values.privacy import is_content
+from parsers.values.typed import known, usd, utc
 
 Types = dict[str, pl.DataType | type[pl.DataType]]
 

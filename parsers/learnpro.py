@@ -19,7 +19,7 @@ import polars as pl
 from parsers.format import Context, Format, Parsed
 from parsers.schema import USD, UTC
 from parsers.tables import Columns, json_rows, kept, parsed, priced, typed
-from parsers.values import started
+from parsers.values.typed import started
 
 COLUMNS: Columns = {
     "id": pl.String,

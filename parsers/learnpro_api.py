@@ -12,7 +12,7 @@ from parsers.format import Context, Format, Parsed
 from parsers.json_lines import decode
 from parsers.leftovers import joined, leftovers
 from parsers.tables import parsed
-from parsers.values import epoch, known, metadata
+from parsers.values.typed import epoch, known, metadata
 
 _FAILED = "LLM call failed"
 _ERROR = pl.Struct({"type": pl.String, "message": pl.String, "stack": pl.String})

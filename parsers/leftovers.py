@@ -10,9 +10,9 @@ from typing import Any
 
 import polars as pl
 
-from parsers.content import is_content
 from parsers.json_lines import loads, text_of
 from parsers.leftover_columns import LONGEST, at_once, keys
+from parsers.values.privacy import is_content
 
 _FEW = 64
 """Of so many lines or fewer, Python tells the unknown fields."""

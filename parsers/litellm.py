@@ -20,10 +20,10 @@ import polars as pl
 
 from parsers.calls import Meaning
 from parsers.format import Context, Format, Parsed
-from parsers.readings import time
 from parsers.responses import UNIQUE
 from parsers.schema import EVENTS, conform
 from parsers.shape import HINTS, Shape, made, read
+from parsers.values.lenient import time
 
 _USAGE = "metadata.usage_object."
 _MORE = "metadata.additional_usage_values."

@@ -6,8 +6,8 @@ import polars as pl
 
 from parsers.checks import Checks
 from parsers.maestro_line import FAILURE_END, role_of, split_at
-from parsers.models import provider_of
-from parsers.values import known, metadata, started, usd, whole
+from parsers.values.providers import provider_of
+from parsers.values.typed import known, metadata, started, usd, whole
 
 MARKER = "LLM call to model '"
 """What the message of a usage record begins with; `Starting LLM call to model '` is another record."""

@@ -7,9 +7,9 @@ import polars as pl
 
 from parsers.maestro_line import DECORATION, FAILURE_END, PREFIX, TRAILER, agent_of, nameless
 from parsers.maestro_markers import MARKERS, Marker
-from parsers.readings import duration_ms
 from parsers.schema import UTC
-from parsers.values import known, metadata, whole
+from parsers.values.lenient import duration_ms
+from parsers.values.typed import known, metadata, whole
 
 _COLUMNS = ("story", "agent", "model", "attempt", "max_attempts", "wait", "reason")
 _AMOUNTS = ("cost_usd", "setup_latency", "temp")

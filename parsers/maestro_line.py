@@ -13,7 +13,7 @@ import polars as pl
 
 from parsers.records import Lines, Mask
 from parsers.schema import UTC
-from parsers.values import looked_up
+from parsers.values.typed import looked_up
 
 TIME = r"\[[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z\]"
 LEVELS = ("DEBUG:", "INFO:", "WARN:", "ERROR:")

@@ -37,9 +37,9 @@ from parsers.json_lines import decode
 from parsers.leftovers import leftovers
 from parsers.maestro_line import role_of
 from parsers.maestro_usage_rules import CHECKS_1, CHECKS_2, COUNTS
-from parsers.models import provider_of
 from parsers.records import RECORDS, reject
-from parsers.values import known, started, usd, utc
+from parsers.values.providers import provider_of
+from parsers.values.typed import known, started, usd, utc
 
 _LINE = pl.col("line")
 _HEADER = '{"usage_surface_version":'

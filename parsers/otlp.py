@@ -23,10 +23,10 @@ from parsers.calls import COUNTS, Meaning, calls
 from parsers.format import Context, Format, Parsed
 from parsers.json_lines import decode
 from parsers.otel_names import ATTRIBUTES, NOT_CALLS
-from parsers.readings import duration_ms, time
 from parsers.records import RECORDS
 from parsers.shape import HINTS
-from parsers.values import metadata
+from parsers.values.lenient import duration_ms, time
+from parsers.values.typed import metadata
 
 _Fields = dict[str, pl.DataType | type[pl.DataType]]
 

@@ -31,7 +31,7 @@ from parsers.json_lines import decode
 from parsers.records import RECORDS
 from parsers.shape import HINTS
 from parsers.usage import USAGE_DTYPE, cost, details, tokens
-from parsers.values import known
+from parsers.values.typed import known
 
 _TEXTS = ("id", "responseId", "model", "modelVersion", "modelId", "created", "created_at", "completed_at", "createTime")
 _BODY: dict[str, pl.DataType | type[pl.DataType]] = {

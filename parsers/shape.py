@@ -9,7 +9,7 @@ import polars as pl
 from parsers.calls import FIELDS, Meaning, calls
 from parsers.fields import Path, extract, path
 from parsers.format import Context, Format, Parsed
-from parsers.values import known
+from parsers.values.typed import known
 
 HINTS = ('okens"', 'okenCount"', "oken_count")
 """One of them is in every record that counts tokens (`input_tokens`, `promptTokenCount`, `llm.token_count.prompt`)."""

@@ -9,11 +9,11 @@ import polars as pl
 
 from parsers.format import Parsed
 from parsers.json_lines import decode
-from parsers.models import provider_of
 from parsers.records import reject
 from parsers.schema import UTC
 from parsers.tables import Columns, kept, parsed, typed
 from parsers.usage import USAGE_DTYPE, details, tokens
+from parsers.values.providers import provider_of
 
 COLUMNS: Columns = {
     "id": pl.String,

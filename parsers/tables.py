@@ -11,10 +11,10 @@ import polars as pl
 from parsers.format import Context, Parsed
 from parsers.json_lines import decode
 from parsers.leftovers import joined, leftovers
-from parsers.readings import time
 from parsers.records import REJECTED, reject
 from parsers.schema import USD, UTC
-from parsers.values import known, metadata, rest, usd, utc
+from parsers.values.lenient import time
+from parsers.values.typed import known, metadata, rest, usd, utc
 
 Columns = Mapping[str, pl.DataType | type[pl.DataType]]
 """The columns that a format reads, with the types that it wants: String, Int64, Float64, Boolean, UTC or USD."""

@@ -14,7 +14,7 @@ import polars as pl
 from parsers.format import Context, Format, Parsed
 from parsers.schema import USD, UTC
 from parsers.tables import Columns, json_rows, kept, parsed, typed
-from parsers.values import started
+from parsers.values.typed import started
 
 COLUMNS: Columns = {
     "id": pl.String,

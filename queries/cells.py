@@ -4,7 +4,7 @@ import math
 from datetime import datetime
 from decimal import Decimal
 
-from parsers.visible import visible
+from parsers.values.messages import visible
 
 _LARGE = 1000
 

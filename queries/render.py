@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import polars as pl
 
-from parsers.visible import visible
+from parsers.values.messages import visible
 from queries.cells import cell
 from queries.reports import Answer
 

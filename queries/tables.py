@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from parsers.visible import visible
+from parsers.values.messages import visible
 from queries import sparks
 from queries.cells import cell
 from queries.reports import Answer

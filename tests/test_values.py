@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parsers.values import usd, utc, zoned
+from parsers.values.typed import usd, utc, zoned
 
 FORMAT = "%Y-%m-%dT%H:%M:%S%.f%#z"
 times = st.builds(

@@ -10,7 +10,7 @@ from typing import cast
 import click
 
 from ingest.errors import IngestError
-from parsers.visible import visible_lines
+from parsers.values.messages import visible_lines
 
 # Have Polars keep freed memory for five seconds instead of half a second: every block of a log needs what the last one
 # freed, and asking the system for it again takes a tenth of the time. Its allocator reads this once, when imported.

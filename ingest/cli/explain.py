@@ -12,7 +12,7 @@ import click
 
 from ingest.cli.options import formats_of
 from ingest.errors import IngestError
-from parsers.visible import visible
+from parsers.values.messages import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ingest.cli.options import form_option, prices_of, say, wants_json, warehouse_option
-from parsers.visible import visible
+from parsers.values.messages import visible
 
 if TYPE_CHECKING:
     import polars as pl

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from parsers.visible import visible
+from parsers.values.messages import visible
 from queries.cells import cell
 from queries.charts.plan import Plan, read
 from queries.errors import QueryError

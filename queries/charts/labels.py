@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from parsers.visible import visible
+from parsers.values.messages import visible
 from queries.cells import cell
 
 _SHORT = {"tpm": "TPM", "rpm": "RPM", "usd": "USD", "id": ""}

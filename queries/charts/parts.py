@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from parsers.visible import visible
+from parsers.values.messages import visible
 from queries.charts import labels
 from queries.charts.plan import Plan
 

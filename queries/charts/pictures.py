@@ -7,7 +7,7 @@ from string import Template
 from types import ModuleType
 from typing import Any
 
-from parsers.visible import visible
+from parsers.values.messages import visible
 from queries.charts.drawing import INSTALL, chart
 from queries.errors import QueryError
 from queries.reports import Answer

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from parsers.values import looked_up
+from parsers.values.typed import looked_up
 
 PREFIXES = {
     "claude": "anthropic",

@@ -9,7 +9,7 @@ from functools import partial
 import polars as pl
 
 from parsers.schema import UTC
-from parsers.values import epoch, rest, utc, zoned
+from parsers.values.typed import epoch, rest, utc, zoned
 
 TIME_UNITS = ("s", "ms", "us", "ns")
 DURATION_UNITS = {"s": 1e3, "ms": 1.0, "us": 1e-3, "ns": 1e-6}
