@@ -5,7 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from weakref import WeakSet
 
 from parsers import Block, Contexts, Format, Rows, parse
-from parsers.joint import parse_jointly
+from parsers.blocks.many_sources import parse_jointly
 
 MOST = 3
 """So many at once, whichever sources they are of: each holds its bytes, its texts and its rows in memory. One more than

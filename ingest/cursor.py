@@ -13,7 +13,7 @@ from ingest.identity import HEAD, Positions, continues, family_of, known_names
 from ingest.streams import Stream
 from ingest.warehouse import Position
 from parsers import Block, Contexts, Format, Rows, recover
-from parsers.records import encoding_of
+from parsers.blocks.lines import encoding_of
 
 QUANTUM = 8 << 20
 """How many bytes are read and parsed at a time, unless they hold few rows."""

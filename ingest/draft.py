@@ -17,7 +17,7 @@ from ingest.stamp import stamp
 from ingest.streams import tail_hash
 from ingest.warehouse import Batch
 from parsers import Rows
-from parsers.records import numbers
+from parsers.blocks.lines import numbers
 from parsers.schema import CALLS, EVENTS, REJECTS, UTC, Column, polars_schema
 
 _MANY = 64

@@ -8,7 +8,7 @@ from ingest.documents import document, may_be_document
 from ingest.identity import HEAD
 from ingest.streams import TAIL
 from parsers import Block, Rows, parse
-from parsers.records import MAX_KEPT, MAX_LINE, hole, overlong
+from parsers.blocks.lines import MAX_KEPT, MAX_LINE, hole, overlong
 from parsers.schema import CALLS, EVENTS, REJECTS, conform, polars_schema
 
 FULL_ROWS = 40_000

@@ -4,9 +4,9 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from parsers.dispatch import Contexts, Rows, parse, recover
-    from parsers.format import Context, Format, Parsed
-    from parsers.records import MAX_LINE, Block, encoding_of, overlong, split
+    from parsers.blocks.format import Context, Format, Parsed
+    from parsers.blocks.lines import MAX_LINE, Block, encoding_of, overlong, split
+    from parsers.blocks.parse import Contexts, Rows, parse, recover
     from parsers.registry import FORMATS
 
 __all__ = [
@@ -26,9 +26,9 @@ __all__ = [
 ]
 
 _HOMES = {
-    "parsers.format": {"Context", "Format", "Parsed"},
-    "parsers.dispatch": {"Contexts", "Rows", "parse", "recover"},
-    "parsers.records": {"MAX_LINE", "Block", "encoding_of", "overlong", "split"},
+    "parsers.blocks.format": {"Context", "Format", "Parsed"},
+    "parsers.blocks.parse": {"Contexts", "Rows", "parse", "recover"},
+    "parsers.blocks.lines": {"MAX_LINE", "Block", "encoding_of", "overlong", "split"},
     "parsers.registry": {"FORMATS"},
 }
 

@@ -12,7 +12,7 @@ that failed) and `STEP_DEGRADED` are read.
 
 import polars as pl
 
-from parsers.format import Context, Format, Parsed
+from parsers.blocks.format import Context, Format, Parsed
 from parsers.json_lines import OWN, decode
 from parsers.leftovers import joined, leftovers
 from parsers.tables import parsed

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from parsers.format import Parsed
-from parsers.records import reject
+from parsers.blocks.format import Parsed
+from parsers.blocks.lines import reject
 from parsers.schema import EVENTS, UTC, polars_schema
 from parsers.values.lenient import count, duration_ms, time
 from parsers.values.providers import provider_of

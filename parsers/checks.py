@@ -5,7 +5,7 @@ from functools import cached_property
 
 import polars as pl
 
-from parsers.records import reject
+from parsers.blocks.lines import reject
 
 
 @dataclass(frozen=True, eq=False)

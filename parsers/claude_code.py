@@ -26,8 +26,8 @@ from dataclasses import replace
 
 import polars as pl
 
+from parsers.blocks.format import Context, Format, Parsed
 from parsers.calls import Meaning
-from parsers.format import Context, Format, Parsed
 from parsers.iterations import beside
 from parsers.shape import HINTS, Shape, made, read
 from parsers.values.lenient import time

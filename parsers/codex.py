@@ -24,8 +24,8 @@ from dataclasses import replace
 
 import polars as pl
 
+from parsers.blocks.format import Context, Format, Parsed
 from parsers.calls import Meaning, calls
-from parsers.format import Context, Format, Parsed
 from parsers.shape import Shape, read
 from parsers.values.lenient import time
 

@@ -17,11 +17,11 @@ The IDE becomes `agent_id`, the job's index `step_id`. Retries, recoveries and f
 
 import polars as pl
 
+from parsers.blocks.format import Context, Format, Parsed
+from parsers.blocks.lines import REJECTED, reject
 from parsers.compozy_usage import USAGE_DTYPE, tokens, unfold, unfolded
-from parsers.format import Context, Format, Parsed
 from parsers.json_lines import OWN, decode
 from parsers.leftovers import joined, leftovers
-from parsers.records import REJECTED, reject
 from parsers.tables import parsed
 from parsers.values.providers import provider_of
 from parsers.values.typed import known, metadata, utc

@@ -10,7 +10,7 @@ its longer texts.
 
 import polars as pl
 
-from parsers.format import Context, Format, Parsed
+from parsers.blocks.format import Context, Format, Parsed
 from parsers.schema import USD, UTC
 from parsers.tables import LEFTOVERS, Columns, json_rows, kept, parsed, priced, typed
 

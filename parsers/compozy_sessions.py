@@ -15,10 +15,10 @@ The table `token_usage` of v0.2's `run.db` holds the last delta of each session 
 
 import polars as pl
 
+from parsers.blocks.format import Context, Format, Parsed
+from parsers.blocks.lines import reject
 from parsers.compozy_usage import USAGE_DTYPE, tokens, unfold, unfolded
-from parsers.format import Context, Format, Parsed
 from parsers.json_lines import OWN, decode
-from parsers.records import reject
 from parsers.schema import UTC
 from parsers.tables import Columns, kept, parsed, typed
 from parsers.values.typed import known, usd, utc

@@ -10,9 +10,9 @@ from collections.abc import Callable
 import polars as pl
 
 from parsers import agentic_steps, compozy_llm_usage, learnpro, trading
-from parsers.csv_records import CLOSED, SEPARATORS, cells, starts
-from parsers.format import Context, Format, Parsed
-from parsers.records import REJECTED, reject
+from parsers.blocks.csv_rows import CLOSED, SEPARATORS, cells, starts
+from parsers.blocks.format import Context, Format, Parsed
+from parsers.blocks.lines import REJECTED, reject
 from parsers.tables import LEFTOVERS, Columns, parsed
 from parsers.values.privacy import is_content
 from parsers.values.typed import known, metadata

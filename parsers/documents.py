@@ -12,10 +12,10 @@ from typing import Any
 
 import polars as pl
 
-from parsers.dispatch import Contexts, Rows, parse_records, recover
-from parsers.format import Format
+from parsers.blocks.format import Format
+from parsers.blocks.lines import RECORDS, Block
+from parsers.blocks.parse import Contexts, Rows, parse_records, recover
 from parsers.json_lines import text_of
-from parsers.records import RECORDS, Block
 
 _DEEPEST = 3
 """Arrays of records are looked for this many objects deep: `{"data": {"agent_calls": [...]}}`."""

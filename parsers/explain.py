@@ -14,12 +14,12 @@ import numpy as np
 import polars as pl
 
 from parsers import pieces
-from parsers.dispatch import Contexts, Rows, parse
+from parsers.blocks.format import Format, Parsed
+from parsers.blocks.lines import RECORDS, Block, split
+from parsers.blocks.parse import Contexts, Rows, parse
 from parsers.documents import parse_document
-from parsers.format import Format, Parsed
 from parsers.known_tables import Known
 from parsers.pieces import Piece, R
-from parsers.records import RECORDS, Block, split
 
 _OWN = {"source_offset", "source_id", "source_path", "ingested_at"}
 _MARK = "\ufeff"

@@ -11,8 +11,8 @@ from typing import Any
 
 import polars as pl
 
+from parsers.blocks.lines import reject
 from parsers.json_lines import decode_plain, loads, text_of
-from parsers.records import reject
 
 Path = tuple[str, ...]
 """The keys from the top of a record to a value."""

@@ -21,8 +21,8 @@ from dataclasses import replace
 
 import polars as pl
 
+from parsers.blocks.format import Context, Format, Parsed
 from parsers.calls import Meaning
-from parsers.format import Context, Format, Parsed
 from parsers.shape import Shape, made, read
 
 _COUNTS = {

@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from parsers.records import reject
+from parsers.blocks.lines import reject
 
 OWN = r'^\{(?:"[^"]*"\s*:\s*(?:"(?:[^"\\]|\\.)*"|[^"\[{]*?)\s*,\s*)*'
 """A regex for what stands in an object before one of its own keys: nothing, or other keys with plain values."""

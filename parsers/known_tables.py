@@ -19,7 +19,7 @@ from parsers import (
     simonw_llm,
     trading,
 )
-from parsers.format import Parsed
+from parsers.blocks.format import Parsed
 
 Read = Callable[[pl.DataFrame, pl.DataFrame], Parsed]
 """Rows of the table, with `source_offset`, and rows of `sessions` beside it (mostly none) → calls."""

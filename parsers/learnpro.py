@@ -16,7 +16,7 @@ output are taken as logged, with these exceptions, because the application write
 
 import polars as pl
 
-from parsers.format import Context, Format, Parsed
+from parsers.blocks.format import Context, Format, Parsed
 from parsers.schema import USD, UTC
 from parsers.tables import Columns, json_rows, kept, parsed, priced, typed
 from parsers.values.typed import started

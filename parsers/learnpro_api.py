@@ -8,7 +8,7 @@ because the model failed is an event `call_failed` (the failed call itself is am
 
 import polars as pl
 
-from parsers.format import Context, Format, Parsed
+from parsers.blocks.format import Context, Format, Parsed
 from parsers.json_lines import decode
 from parsers.leftovers import joined, leftovers
 from parsers.tables import parsed

@@ -18,8 +18,8 @@ from dataclasses import replace
 
 import polars as pl
 
+from parsers.blocks.format import Context, Format, Parsed
 from parsers.calls import Meaning
-from parsers.format import Context, Format, Parsed
 from parsers.responses import UNIQUE
 from parsers.schema import EVENTS, conform
 from parsers.shape import HINTS, Shape, made, read

@@ -3,7 +3,7 @@
 import polars as pl
 
 from parsers import litellm
-from parsers.format import Parsed
+from parsers.blocks.format import Parsed
 from parsers.tables import parsed
 
 COLUMNS = (

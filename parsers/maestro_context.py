@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from parsers.format import Context
+from parsers.blocks.format import Context
 from parsers.maestro_line import DECORATION, LEVEL, PREFIX, TIME, nameless
 from parsers.schema import UTC
 

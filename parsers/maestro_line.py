@@ -11,7 +11,7 @@ import re
 import numpy as np
 import polars as pl
 
-from parsers.records import Lines, Mask
+from parsers.blocks.lines import Lines, Mask
 from parsers.schema import UTC
 from parsers.values.typed import looked_up
 

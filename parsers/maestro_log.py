@@ -31,12 +31,12 @@ that begins like a call but is not whole is rejected. `Starting LLM call to mode
 
 import polars as pl
 
-from parsers.format import Context, Format, Parsed
+from parsers.blocks.format import Context, Format, Parsed
+from parsers.blocks.lines import reject
 from parsers.maestro_calls import MARKER, NO_TIME, failures, successes
 from parsers.maestro_context import CONTEXT_LINE, follow, in_context
 from parsers.maestro_events import events, open_ended
 from parsers.maestro_line import LEVELS, PREFIX, TRAILER, nameless, split_at, starts, time_of
-from parsers.records import reject
 
 _LINE = pl.col("line")
 MAY_SPAN = (

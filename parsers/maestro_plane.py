@@ -7,7 +7,7 @@ Before migration 000016 the one cache column was `cached_tokens`, 0 where nobody
 
 import polars as pl
 
-from parsers.format import Parsed
+from parsers.blocks.format import Parsed
 from parsers.schema import USD, UTC
 from parsers.tables import Columns, kept, parsed, typed
 

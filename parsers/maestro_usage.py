@@ -31,13 +31,13 @@ from typing import NamedTuple
 
 import polars as pl
 
+from parsers.blocks.format import Context, Format, Parsed
+from parsers.blocks.lines import RECORDS, reject
 from parsers.checks import Checks
-from parsers.format import Context, Format, Parsed
 from parsers.json_lines import decode
 from parsers.leftovers import leftovers
 from parsers.maestro_line import role_of
 from parsers.maestro_usage_rules import CHECKS_1, CHECKS_2, COUNTS
-from parsers.records import RECORDS, reject
 from parsers.values.providers import provider_of
 from parsers.values.typed import known, started, usd, utc
 

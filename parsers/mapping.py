@@ -12,10 +12,10 @@ from typing import Any
 
 import polars as pl
 
+from parsers.blocks.format import Context, Format, Parsed
+from parsers.blocks.lines import reject
 from parsers.fields import Path, path
-from parsers.format import Context, Format, Parsed
 from parsers.json_lines import loads
-from parsers.records import reject
 from parsers.shape import Shape, made, read
 
 _EQUALS = "= "

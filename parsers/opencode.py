@@ -17,8 +17,8 @@ from dataclasses import replace
 
 import polars as pl
 
+from parsers.blocks.format import Parsed
 from parsers.calls import Meaning
-from parsers.format import Parsed
 from parsers.shape import Shape, json_format, made, read
 from parsers.tables import Columns, typed
 

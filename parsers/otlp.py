@@ -19,11 +19,11 @@ from dataclasses import replace
 
 import polars as pl
 
+from parsers.blocks.format import Context, Format, Parsed
+from parsers.blocks.lines import RECORDS
 from parsers.calls import COUNTS, Meaning, calls
-from parsers.format import Context, Format, Parsed
 from parsers.json_lines import decode
 from parsers.otel_names import ATTRIBUTES, NOT_CALLS
-from parsers.records import RECORDS
 from parsers.shape import HINTS
 from parsers.values.lenient import duration_ms, time
 from parsers.values.typed import metadata

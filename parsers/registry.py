@@ -24,7 +24,7 @@ from parsers import (
     responses,
     trading,
 )
-from parsers.format import Format
+from parsers.blocks.format import Format
 from parsers.maestro_log import FORMAT as MAESTRO_LOG
 from parsers.maestro_usage import FORMAT as MAESTRO_USAGE
 

@@ -24,11 +24,11 @@ number in the list.
 
 import polars as pl
 
+from parsers.blocks.format import Context, Format, Parsed
+from parsers.blocks.lines import RECORDS
 from parsers.calls import Meaning, calls
-from parsers.format import Context, Format, Parsed
 from parsers.iterations import COUNTS, beside
 from parsers.json_lines import decode
-from parsers.records import RECORDS
 from parsers.shape import HINTS
 from parsers.usage import USAGE_DTYPE, cost, details, tokens
 from parsers.values.typed import known

@@ -6,9 +6,9 @@ from functools import lru_cache, partial
 
 import polars as pl
 
+from parsers.blocks.format import Context, Format, Parsed
 from parsers.calls import FIELDS, Meaning, calls
 from parsers.fields import Path, extract, path
-from parsers.format import Context, Format, Parsed
 from parsers.values.typed import known
 
 HINTS = ('okens"', 'okenCount"', "oken_count")

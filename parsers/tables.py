@@ -8,10 +8,10 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from parsers.format import Context, Parsed
+from parsers.blocks.format import Context, Parsed
+from parsers.blocks.lines import REJECTED, reject
 from parsers.json_lines import decode
 from parsers.leftovers import joined, leftovers
-from parsers.records import REJECTED, reject
 from parsers.schema import USD, UTC
 from parsers.values.lenient import time
 from parsers.values.typed import known, metadata, rest, usd, utc

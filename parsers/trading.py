@@ -11,7 +11,7 @@ call.
 
 import polars as pl
 
-from parsers.format import Context, Format, Parsed
+from parsers.blocks.format import Context, Format, Parsed
 from parsers.schema import USD, UTC
 from parsers.tables import Columns, json_rows, kept, parsed, typed
 from parsers.values.typed import started

@@ -11,9 +11,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from parsers.blocks.lines import Block
+from parsers.blocks.parse import parse
 from parsers.claude_code import FORMAT
-from parsers.dispatch import parse
-from parsers.records import Block
 
 ROOT = Path(__file__).parent.parent
 COUNTS = ("request_tokens", "cache_read_tokens", "cache_write_tokens", "response_tokens")

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parsers.csv_records import LONGEST, cells
-from parsers.dispatch import parse
-from parsers.records import Block
+from parsers.blocks.csv_rows import LONGEST, cells
+from parsers.blocks.lines import Block
+from parsers.blocks.parse import parse
 from parsers.registry import FORMATS
 
 HEADER = (

@@ -6,9 +6,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from parsers.dispatch import Rows, parse, recover
+from parsers.blocks.lines import Block, split
+from parsers.blocks.parse import Rows, parse, recover
 from parsers.documents import parse_document
-from parsers.records import Block, split
 from parsers.registry import FORMATS
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from parsers.dispatch import parse
+from parsers.blocks.lines import Block, split
+from parsers.blocks.parse import parse
 from parsers.documents import parse_document
-from parsers.records import Block, split
 from parsers.registry import FORMATS
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"

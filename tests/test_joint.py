@@ -15,7 +15,7 @@ from logs import calls, exactly, intake, lines, noise, session, sessions, tiles
 from ingest.backfill import backfill
 from ingest.listing import find
 from parsers import FORMATS, Block, parse
-from parsers.joint import parse_jointly
+from parsers.blocks.many_sources import parse_jointly
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 

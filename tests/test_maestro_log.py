@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parsers.dispatch import parse, recover
+from parsers.blocks.lines import Block
+from parsers.blocks.parse import parse, recover
 from parsers.maestro_line import nameless
 from parsers.maestro_log import FORMAT, MAY_SPAN
 from parsers.maestro_markers import KINDS, MARKERS
-from parsers.records import Block
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 TABLES = ("calls", "events", "rejects")

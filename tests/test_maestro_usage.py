@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parsers.dispatch import parse
+from parsers.blocks.lines import Block
+from parsers.blocks.parse import parse
 from parsers.maestro_usage import FORMAT
-from parsers.records import Block
 
 GOOD = {
     "finished_at": "2026-08-04T00:05:00.123456789Z",

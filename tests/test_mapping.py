@@ -7,9 +7,9 @@ import pytest
 
 from ingest.errors import IngestError
 from ingest.mappings import load_mapping, unmatched
-from parsers.dispatch import parse
+from parsers.blocks.lines import Block
+from parsers.blocks.parse import parse
 from parsers.mapping import format_of
-from parsers.records import Block
 
 MAPPINGS = Path(__file__).parent.parent / "fixtures" / "mappings"
 GOOD = '[lines]\ncontains = "x"\n\n[columns]\nmodel = "m"\nrequest_tokens = "in"\n'

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parsers.records import MAX_LINE, Block, encoding_of, split
+from parsers.blocks.lines import MAX_LINE, Block, encoding_of, split
 
 PIECES = st.lists(
     st.one_of(

@@ -12,7 +12,7 @@ from logs import append, calls, catch_up, exactly, follower, intake, line, lines
 from ingest import sealing
 from ingest.backfill import backfill
 from ingest.listing import find
-from parsers.records import MAX_LINE
+from parsers.blocks.lines import MAX_LINE
 
 
 def rejects(folder):

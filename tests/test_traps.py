@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from ingest.cli import cli
-from parsers.dispatch import parse
+from parsers.blocks.lines import Block
+from parsers.blocks.parse import parse
 from parsers.otel_names import ATTRIBUTES
-from parsers.records import Block
 from parsers.registry import FORMATS
 
 ROOT = Path(__file__).parent.parent

@@ -9,8 +9,8 @@ from operator import or_
 import numpy as np
 import polars as pl
 
-from parsers.format import Context, Format
-from parsers.records import MAX_KEPT, REJECTED, Block, Lines, Mask, Positions, split
+from parsers.blocks.format import Context, Format
+from parsers.blocks.lines import MAX_KEPT, REJECTED, Block, Lines, Mask, Positions, split
 from parsers.schema import CALLS, EVENTS, REJECTS, Column, conform, polars_schema
 
 MAX_RECORD = 16 << 20

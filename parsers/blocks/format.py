@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from parsers.records import Lines, Mask
+from parsers.blocks.lines import Lines, Mask
 
 Context = Mapping[str, str]
 """What earlier lines of a source say about later ones, such as the session; a format's own names and values."""

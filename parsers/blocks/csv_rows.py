@@ -11,7 +11,7 @@ import re
 import numpy as np
 import polars as pl
 
-from parsers.records import MAX_KEPT, Lines, Mask
+from parsers.blocks.lines import MAX_KEPT, Lines, Mask
 
 LONGEST = MAX_KEPT
 """Longest row over several lines, in bytes: should it be rejected, all its bytes are kept."""

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from parsers.dispatch import Rows, claimed_by, rows_of
-from parsers.format import Format
-from parsers.records import Block, Lines, Mask, Positions, flags, numbers, split
+from parsers.blocks.format import Format
+from parsers.blocks.lines import Block, Lines, Mask, Positions, flags, numbers, split
+from parsers.blocks.parse import Rows, claimed_by, rows_of
 
 
 def parse_jointly(sources: Sequence[bytes], formats: Sequence[Format]) -> list[Rows | None]:
