@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from ingest.streams import Stream
 from parsers import Format, Rows
-from parsers.documents import parse_document
+from parsers.jsonl.documents import parse_document
 
 MAX_DOCUMENT = 256 << 20
 """Largest document taken, in bytes: it must be in memory as a whole."""

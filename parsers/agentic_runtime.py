@@ -13,8 +13,8 @@ that failed) and `STEP_DEGRADED` are read.
 import polars as pl
 
 from parsers.blocks.format import Context, Format, Parsed
-from parsers.json_lines import OWN, decode
-from parsers.leftovers import joined, leftovers
+from parsers.jsonl.decode import OWN, decode
+from parsers.jsonl.unknown_fields import joined, leftovers
 from parsers.tables import parsed
 from parsers.usage import USAGE_DTYPE, details, tokens
 from parsers.values.typed import known, metadata

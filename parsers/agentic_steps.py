@@ -10,7 +10,7 @@ step, its tools included, and `attempt` is how many it took. `grain` in `metadat
 import polars as pl
 
 from parsers.blocks.format import Parsed
-from parsers.json_lines import decode
+from parsers.jsonl.decode import decode
 from parsers.schema import USD, UTC
 from parsers.tables import Columns, kept, parsed, typed
 from parsers.usage import USAGE_DTYPE, details, summed_tokens

@@ -20,8 +20,8 @@ import polars as pl
 from parsers.blocks.format import Context, Format, Parsed
 from parsers.blocks.lines import REJECTED, reject
 from parsers.compozy_usage import USAGE_DTYPE, tokens, unfold, unfolded
-from parsers.json_lines import OWN, decode
-from parsers.leftovers import joined, leftovers
+from parsers.jsonl.decode import OWN, decode
+from parsers.jsonl.unknown_fields import joined, leftovers
 from parsers.tables import parsed
 from parsers.values.providers import provider_of
 from parsers.values.typed import known, metadata, utc

@@ -18,7 +18,7 @@ import polars as pl
 from parsers.blocks.format import Context, Format, Parsed
 from parsers.blocks.lines import reject
 from parsers.compozy_usage import USAGE_DTYPE, tokens, unfold, unfolded
-from parsers.json_lines import OWN, decode
+from parsers.jsonl.decode import OWN, decode
 from parsers.schema import UTC
 from parsers.tables import Columns, kept, parsed, typed
 from parsers.values.typed import known, usd, utc

@@ -17,7 +17,7 @@ from parsers import pieces
 from parsers.blocks.format import Format, Parsed
 from parsers.blocks.lines import RECORDS, Block, split
 from parsers.blocks.parse import Contexts, Rows, parse
-from parsers.documents import parse_document
+from parsers.jsonl.documents import parse_document
 from parsers.known_tables import Known
 from parsers.pieces import Piece, R
 

@@ -13,7 +13,7 @@ ccusage counts advisers as we do, and leaves compactions out, which are billed n
 
 import polars as pl
 
-from parsers.json_lines import decode
+from parsers.jsonl.decode import decode
 
 _TASKS = {"advisor_message": "advisor", "compaction": "compaction"}
 _LISTED = rf'"type"\s*:\s*"(?:{"|".join(_TASKS)})"'  # within a text the quotes would be escaped

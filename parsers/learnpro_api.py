@@ -9,8 +9,8 @@ because the model failed is an event `call_failed` (the failed call itself is am
 import polars as pl
 
 from parsers.blocks.format import Context, Format, Parsed
-from parsers.json_lines import decode
-from parsers.leftovers import joined, leftovers
+from parsers.jsonl.decode import decode
+from parsers.jsonl.unknown_fields import joined, leftovers
 from parsers.tables import parsed
 from parsers.values.typed import epoch, known, metadata
 

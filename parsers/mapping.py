@@ -14,8 +14,8 @@ import polars as pl
 
 from parsers.blocks.format import Context, Format, Parsed
 from parsers.blocks.lines import reject
-from parsers.fields import Path, path
-from parsers.json_lines import loads
+from parsers.jsonl.decode import loads
+from parsers.jsonl.fields import Path, path
 from parsers.shape import Shape, made, read
 
 _EQUALS = "= "

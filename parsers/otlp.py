@@ -22,7 +22,7 @@ import polars as pl
 from parsers.blocks.format import Context, Format, Parsed
 from parsers.blocks.lines import RECORDS
 from parsers.calls import COUNTS, Meaning, calls
-from parsers.json_lines import decode
+from parsers.jsonl.decode import decode
 from parsers.otel_names import ATTRIBUTES, NOT_CALLS
 from parsers.shape import HINTS
 from parsers.values.lenient import duration_ms, time

@@ -28,7 +28,7 @@ from parsers.blocks.format import Context, Format, Parsed
 from parsers.blocks.lines import RECORDS
 from parsers.calls import Meaning, calls
 from parsers.iterations import COUNTS, beside
-from parsers.json_lines import decode
+from parsers.jsonl.decode import decode
 from parsers.shape import HINTS
 from parsers.usage import USAGE_DTYPE, cost, details, tokens
 from parsers.values.typed import known

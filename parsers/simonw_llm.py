@@ -9,7 +9,7 @@ import polars as pl
 
 from parsers.blocks.format import Parsed
 from parsers.blocks.lines import reject
-from parsers.json_lines import decode
+from parsers.jsonl.decode import decode
 from parsers.schema import UTC
 from parsers.tables import Columns, kept, parsed, typed
 from parsers.usage import USAGE_DTYPE, details, tokens

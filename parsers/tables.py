@@ -10,8 +10,8 @@ import polars as pl
 
 from parsers.blocks.format import Context, Parsed
 from parsers.blocks.lines import REJECTED, reject
-from parsers.json_lines import decode
-from parsers.leftovers import joined, leftovers
+from parsers.jsonl.decode import decode
+from parsers.jsonl.unknown_fields import joined, leftovers
 from parsers.schema import USD, UTC
 from parsers.values.lenient import time
 from parsers.values.typed import known, metadata, rest, usd, utc

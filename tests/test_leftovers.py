@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parsers.leftover_columns import at_once
-from parsers.leftovers import is_content, leftovers
+from parsers.jsonl.unknown_columns import at_once
+from parsers.jsonl.unknown_fields import is_content, leftovers
 
 KNOWN = pl.Struct({"model": pl.String, "used": pl.Int64, "usage": pl.Struct({"input_tokens": pl.Int64})})
 NAMES = st.sampled_from(("extra", "tags", "n", "prompt", "a.b", "meta", "usage", "model", "é", "key s", "message"))

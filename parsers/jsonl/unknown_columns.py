@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from parsers.json_lines import decode_plain, loads
+from parsers.jsonl.decode import decode_plain, loads
 
 LONGEST = 512
 """Longer text is taken for a prompt or a response, whatever its key."""

@@ -15,7 +15,7 @@ import polars as pl
 from parsers.blocks.format import Format
 from parsers.blocks.lines import RECORDS, Block
 from parsers.blocks.parse import Contexts, Rows, parse_records, recover
-from parsers.json_lines import text_of
+from parsers.jsonl.decode import text_of
 
 _DEEPEST = 3
 """Arrays of records are looked for this many objects deep: `{"data": {"agent_calls": [...]}}`."""

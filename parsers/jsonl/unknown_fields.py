@@ -10,8 +10,8 @@ from typing import Any
 
 import polars as pl
 
-from parsers.json_lines import loads, text_of
-from parsers.leftover_columns import LONGEST, at_once, keys
+from parsers.jsonl.decode import loads, text_of
+from parsers.jsonl.unknown_columns import LONGEST, at_once, keys
 from parsers.values.privacy import is_content
 
 _FEW = 64

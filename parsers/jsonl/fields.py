@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from parsers.blocks.lines import reject
-from parsers.json_lines import decode_plain, loads, text_of
+from parsers.jsonl.decode import decode_plain, loads, text_of
 
 Path = tuple[str, ...]
 """The keys from the top of a record to a value."""

@@ -1,0 +1,1 @@
+"""JSON lines → columns, with what no column takes."""
