@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import polars as pl
 
 from ingest.errors import IngestError
-from parsers.calls import FAILED, FIELDS, Meaning
 from parsers.jsonl import fields
 from parsers.mapping import Mapping, why_not
-from parsers.shape import Shape
+from parsers.rows.calls import FAILED, FIELDS, Meaning
+from parsers.rows.json_shape import Shape
 from parsers.values.lenient import DURATION_UNITS, TIME_UNITS
 
 _KEYS: dict[str, tuple[str, ...]] = {

@@ -15,8 +15,8 @@ import polars as pl
 from parsers.blocks.format import Context, Format, Parsed
 from parsers.jsonl.decode import OWN, decode
 from parsers.jsonl.unknown_fields import joined, leftovers
-from parsers.tables import parsed
-from parsers.usage import USAGE_DTYPE, details, tokens
+from parsers.rows.typed_tables import parsed
+from parsers.rows.usage_objects import USAGE_DTYPE, details, tokens
 from parsers.values.typed import known, metadata
 
 _PAYLOAD = pl.Struct(

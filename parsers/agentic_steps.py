@@ -11,9 +11,9 @@ import polars as pl
 
 from parsers.blocks.format import Parsed
 from parsers.jsonl.decode import decode
+from parsers.rows.typed_tables import Columns, kept, parsed, typed
+from parsers.rows.usage_objects import USAGE_DTYPE, details, summed_tokens
 from parsers.schema import USD, UTC
-from parsers.tables import Columns, kept, parsed, typed
-from parsers.usage import USAGE_DTYPE, details, summed_tokens
 from parsers.values.providers import provider_of
 
 COLUMNS: Columns = {

@@ -21,8 +21,8 @@ import re
 import polars as pl
 
 from parsers.app_json_names import CONTAINERS, COUNTS, FIELDS, MODEL, PARTS, SUMS
-from parsers.calls import Meaning
-from parsers.shape import HINTS, Shape, json_format
+from parsers.rows.calls import Meaning
+from parsers.rows.json_shape import HINTS, Shape, json_format
 from parsers.values.lenient import duration_ms
 
 

@@ -27,9 +27,9 @@ from dataclasses import replace
 import polars as pl
 
 from parsers.blocks.format import Context, Format, Parsed
-from parsers.calls import Meaning
-from parsers.iterations import beside
-from parsers.shape import HINTS, Shape, made, read
+from parsers.rows.anthropic_iterations import beside
+from parsers.rows.calls import Meaning
+from parsers.rows.json_shape import HINTS, Shape, made, read
 from parsers.values.lenient import time
 
 

@@ -25,8 +25,8 @@ from dataclasses import replace
 import polars as pl
 
 from parsers.blocks.format import Context, Format, Parsed
-from parsers.calls import Meaning, calls
-from parsers.shape import Shape, read
+from parsers.rows.calls import Meaning, calls
+from parsers.rows.json_shape import Shape, read
 from parsers.values.lenient import time
 
 _LAST = "payload.info.last_token_usage."

@@ -22,7 +22,7 @@ from parsers.blocks.lines import REJECTED, reject
 from parsers.compozy_usage import USAGE_DTYPE, tokens, unfold, unfolded
 from parsers.jsonl.decode import OWN, decode
 from parsers.jsonl.unknown_fields import joined, leftovers
-from parsers.tables import parsed
+from parsers.rows.typed_tables import parsed
 from parsers.values.providers import provider_of
 from parsers.values.typed import known, metadata, utc
 

@@ -11,8 +11,8 @@ its longer texts.
 import polars as pl
 
 from parsers.blocks.format import Context, Format, Parsed
+from parsers.rows.typed_tables import LEFTOVERS, Columns, json_rows, kept, parsed, priced, typed
 from parsers.schema import USD, UTC
-from parsers.tables import LEFTOVERS, Columns, json_rows, kept, parsed, priced, typed
 
 _GO_NAMES = {
     "id": "ID",

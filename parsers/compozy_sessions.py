@@ -19,8 +19,8 @@ from parsers.blocks.format import Context, Format, Parsed
 from parsers.blocks.lines import reject
 from parsers.compozy_usage import USAGE_DTYPE, tokens, unfold, unfolded
 from parsers.jsonl.decode import OWN, decode
+from parsers.rows.typed_tables import Columns, kept, parsed, typed
 from parsers.schema import UTC
-from parsers.tables import Columns, kept, parsed, typed
 from parsers.values.typed import known, usd, utc
 
 _RECORD = pl.Struct(

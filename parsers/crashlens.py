@@ -8,8 +8,8 @@ A trace has several calls, and they have no identifier of their own.
 
 import polars as pl
 
-from parsers.calls import Meaning
-from parsers.shape import Shape, json_format
+from parsers.rows.calls import Meaning
+from parsers.rows.json_shape import Shape, json_format
 
 _SHAPE = Shape(
     paths={

@@ -13,7 +13,7 @@ from parsers import agentic_steps, compozy_llm_usage, learnpro, trading
 from parsers.blocks.csv_rows import CLOSED, SEPARATORS, cells, starts
 from parsers.blocks.format import Context, Format, Parsed
 from parsers.blocks.lines import REJECTED, reject
-from parsers.tables import LEFTOVERS, Columns, parsed
+from parsers.rows.typed_tables import LEFTOVERS, Columns, parsed
 from parsers.values.privacy import is_content
 from parsers.values.typed import known, metadata
 

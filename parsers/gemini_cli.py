@@ -22,8 +22,8 @@ from dataclasses import replace
 import polars as pl
 
 from parsers.blocks.format import Context, Format, Parsed
-from parsers.calls import Meaning
-from parsers.shape import Shape, made, read
+from parsers.rows.calls import Meaning
+from parsers.rows.json_shape import Shape, made, read
 
 _COUNTS = {
     "request_tokens": "input",

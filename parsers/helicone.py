@@ -10,8 +10,8 @@ read from the cache than the prompt has.
 
 import polars as pl
 
-from parsers.calls import Meaning
-from parsers.shape import Shape, json_format
+from parsers.rows.calls import Meaning
+from parsers.rows.json_shape import Shape, json_format
 
 _SHAPE = Shape(
     paths={

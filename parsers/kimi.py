@@ -20,8 +20,8 @@ identifier: time, model and counts are the key of a copy.
 
 import polars as pl
 
-from parsers.calls import Meaning
-from parsers.shape import Shape, json_format
+from parsers.rows.calls import Meaning
+from parsers.rows.json_shape import Shape, json_format
 
 _COUNTS = {
     "request_tokens": ("input_other", "inputOther"),

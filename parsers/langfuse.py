@@ -10,8 +10,8 @@ Only generations (and embeddings) are calls. Buckets of `usage_details` are excl
 
 import polars as pl
 
-from parsers.calls import Meaning
-from parsers.shape import Shape, json_format
+from parsers.rows.calls import Meaning
+from parsers.rows.json_shape import Shape, json_format
 
 
 def _usage(*names: str) -> tuple[str, ...]:

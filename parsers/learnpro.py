@@ -17,8 +17,8 @@ output are taken as logged, with these exceptions, because the application write
 import polars as pl
 
 from parsers.blocks.format import Context, Format, Parsed
+from parsers.rows.typed_tables import Columns, json_rows, kept, parsed, priced, typed
 from parsers.schema import USD, UTC
-from parsers.tables import Columns, json_rows, kept, parsed, priced, typed
 from parsers.values.typed import started
 
 COLUMNS: Columns = {

@@ -11,7 +11,7 @@ import polars as pl
 from parsers.blocks.format import Context, Format, Parsed
 from parsers.jsonl.decode import decode
 from parsers.jsonl.unknown_fields import joined, leftovers
-from parsers.tables import parsed
+from parsers.rows.typed_tables import parsed
 from parsers.values.typed import epoch, known, metadata
 
 _FAILED = "LLM call failed"

@@ -19,10 +19,10 @@ from dataclasses import replace
 import polars as pl
 
 from parsers.blocks.format import Context, Format, Parsed
-from parsers.calls import Meaning
 from parsers.responses import UNIQUE
+from parsers.rows.calls import Meaning
+from parsers.rows.json_shape import HINTS, Shape, made, read
 from parsers.schema import EVENTS, conform
-from parsers.shape import HINTS, Shape, made, read
 from parsers.values.lenient import time
 
 _USAGE = "metadata.usage_object."

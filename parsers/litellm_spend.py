@@ -4,7 +4,7 @@ import polars as pl
 
 from parsers import litellm
 from parsers.blocks.format import Parsed
-from parsers.tables import parsed
+from parsers.rows.typed_tables import parsed
 
 COLUMNS = (
     *("request_id", "call_type", "spend", "total_tokens", "prompt_tokens", "completion_tokens"),

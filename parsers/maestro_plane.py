@@ -8,8 +8,8 @@ Before migration 000016 the one cache column was `cached_tokens`, 0 where nobody
 import polars as pl
 
 from parsers.blocks.format import Parsed
+from parsers.rows.typed_tables import Columns, kept, parsed, typed
 from parsers.schema import USD, UTC
-from parsers.tables import Columns, kept, parsed, typed
 
 COLUMNS: Columns = {
     "llm_call_id": pl.String,

@@ -16,7 +16,7 @@ from parsers.blocks.format import Context, Format, Parsed
 from parsers.blocks.lines import reject
 from parsers.jsonl.decode import loads
 from parsers.jsonl.fields import Path, path
-from parsers.shape import Shape, made, read
+from parsers.rows.json_shape import Shape, made, read
 
 _EQUALS = "= "
 """Begins the names of fields that only select lines."""

@@ -18,9 +18,9 @@ from dataclasses import replace
 import polars as pl
 
 from parsers.blocks.format import Parsed
-from parsers.calls import Meaning
-from parsers.shape import Shape, json_format, made, read
-from parsers.tables import Columns, typed
+from parsers.rows.calls import Meaning
+from parsers.rows.json_shape import Shape, json_format, made, read
+from parsers.rows.typed_tables import Columns, typed
 
 _COUNTS = {
     "request_tokens": "tokens.input",

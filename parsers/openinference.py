@@ -10,8 +10,8 @@ same `dedupe_key`.
 
 import polars as pl
 
-from parsers.calls import Meaning
-from parsers.shape import Shape, json_format
+from parsers.rows.calls import Meaning
+from parsers.rows.json_shape import Shape, json_format
 
 
 def _places(name: str) -> tuple[str, ...]:

@@ -9,8 +9,8 @@ messages: the message's id and time are the `dedupe_key`, since ids are short.
 
 import polars as pl
 
-from parsers.calls import Meaning
-from parsers.shape import Shape, json_format
+from parsers.rows.calls import Meaning
+from parsers.rows.json_shape import Shape, json_format
 
 _SHAPE = Shape(
     paths={

@@ -26,11 +26,11 @@ import polars as pl
 
 from parsers.blocks.format import Context, Format, Parsed
 from parsers.blocks.lines import RECORDS
-from parsers.calls import Meaning, calls
-from parsers.iterations import COUNTS, beside
 from parsers.jsonl.decode import decode
-from parsers.shape import HINTS
-from parsers.usage import USAGE_DTYPE, cost, details, tokens
+from parsers.rows.anthropic_iterations import COUNTS, beside
+from parsers.rows.calls import Meaning, calls
+from parsers.rows.json_shape import HINTS
+from parsers.rows.usage_objects import USAGE_DTYPE, cost, details, tokens
 from parsers.values.typed import known
 
 _TEXTS = ("id", "responseId", "model", "modelVersion", "modelId", "created", "created_at", "completed_at", "createTime")

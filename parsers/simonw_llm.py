@@ -10,9 +10,9 @@ import polars as pl
 from parsers.blocks.format import Parsed
 from parsers.blocks.lines import reject
 from parsers.jsonl.decode import decode
+from parsers.rows.typed_tables import Columns, kept, parsed, typed
+from parsers.rows.usage_objects import USAGE_DTYPE, details, tokens
 from parsers.schema import UTC
-from parsers.tables import Columns, kept, parsed, typed
-from parsers.usage import USAGE_DTYPE, details, tokens
 from parsers.values.providers import provider_of
 
 COLUMNS: Columns = {

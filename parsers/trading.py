@@ -12,8 +12,8 @@ call.
 import polars as pl
 
 from parsers.blocks.format import Context, Format, Parsed
+from parsers.rows.typed_tables import Columns, json_rows, kept, parsed, typed
 from parsers.schema import USD, UTC
-from parsers.tables import Columns, json_rows, kept, parsed, typed
 from parsers.values.typed import started
 
 COLUMNS: Columns = {

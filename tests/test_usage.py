@@ -5,7 +5,7 @@ import json
 import polars as pl
 import pytest
 
-from parsers.usage import USAGE_DTYPE, details, summed_tokens, tokens
+from parsers.rows.usage_objects import USAGE_DTYPE, details, summed_tokens, tokens
 
 
 def of(usage, rule=tokens):

@@ -7,8 +7,8 @@ from functools import lru_cache, partial
 import polars as pl
 
 from parsers.blocks.format import Context, Format, Parsed
-from parsers.calls import FIELDS, Meaning, calls
 from parsers.jsonl.fields import Path, extract, path
+from parsers.rows.calls import FIELDS, Meaning, calls
 from parsers.values.typed import known
 
 HINTS = ('okens"', 'okenCount"', "oken_count")
