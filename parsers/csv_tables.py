@@ -9,10 +9,11 @@ from collections.abc import Callable
 
 import polars as pl
 
-from parsers import agentic_steps, compozy_llm_usage, learnpro, trading
 from parsers.blocks.csv_rows import CLOSED, SEPARATORS, cells, starts
 from parsers.blocks.format import Context, Format, Parsed
 from parsers.blocks.lines import REJECTED, reject
+from parsers.formats import agentic_runtime_steps, learnpro, trading
+from parsers.formats.compozy import llm_usage
 from parsers.rows.typed_tables import LEFTOVERS, Columns, parsed
 from parsers.values.privacy import is_content
 from parsers.values.typed import known, metadata
@@ -81,14 +82,14 @@ FORMATS = (
         "compozy-llm-usage-csv",
         "CSV export of compozy's planned table llm_usage",
         ("execution_id", "prompt_tokens", "completion_tokens"),
-        compozy_llm_usage.COLUMNS,
-        compozy_llm_usage.calls_from_rows,
+        llm_usage.COLUMNS,
+        llm_usage.calls_from_rows,
     ),
     _format(
         "agentic-runtime-csv",
         "CSV export of agentic-runtime's table steps",
         ("run_id", "step_id", "execution_index", "attempts"),
-        agentic_steps.COLUMNS,
-        agentic_steps.calls_from_rows,
+        agentic_runtime_steps.COLUMNS,
+        agentic_runtime_steps.calls_from_rows,
     ),
 )

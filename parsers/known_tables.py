@@ -8,18 +8,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from parsers import (
-    agentic_steps,
-    compozy_llm_usage,
-    compozy_sessions,
-    learnpro,
-    litellm_spend,
-    maestro_plane,
-    opencode,
-    simonw_llm,
-    trading,
-)
 from parsers.blocks.format import Parsed
+from parsers.formats import agentic_runtime_steps, learnpro, litellm_spend, opencode, simonw_llm, trading
+from parsers.formats.compozy import llm_usage
+from parsers.formats.compozy import sessions as compozy_sessions
+from parsers.formats.maestro import plane
 
 Read = Callable[[pl.DataFrame, pl.DataFrame], Parsed]
 """Rows of the table, with `source_offset`, and rows of `sessions` beside it (mostly none) → calls."""
@@ -67,10 +60,10 @@ KNOWN = (
         name="agentic-runtime/steps",
         tables=("steps",),
         needs=("id", "run_id", "step_id", "type", "status", "started_at", "finished_at"),
-        reads=tuple(agentic_steps.COLUMNS),
+        reads=tuple(agentic_runtime_steps.COLUMNS),
         key="id",
         times=("finished_at", "started_at"),
-        read=_alone(agentic_steps.calls_from_rows),
+        read=_alone(agentic_runtime_steps.calls_from_rows),
         rewritten=True,
         finished="\"status\" not in ('PENDING', 'RUNNING')",
     ),
@@ -78,10 +71,10 @@ KNOWN = (
         name="maestro-plane/llm-calls",
         tables=("llm_calls",),
         needs=("llm_call_id", "provider", "model", "input_tokens", "output_tokens", "started_at", "finished_at"),
-        reads=tuple(maestro_plane.COLUMNS),
+        reads=tuple(plane.COLUMNS),
         key="llm_call_id",
         times=("finished_at",),
-        read=_alone(maestro_plane.calls_from_rows),
+        read=_alone(plane.calls_from_rows),
         rewritten=True,
         finished='"finished_at" is not null',
     ),
@@ -133,10 +126,10 @@ KNOWN = (
         name="compozy-llm-usage/row",
         tables=("llm_usage",),
         needs=("id", "execution_id", "provider", "model", "prompt_tokens", "completion_tokens", "timestamp"),
-        reads=tuple(compozy_llm_usage.COLUMNS),
+        reads=tuple(llm_usage.COLUMNS),
         key="id",
         times=("timestamp",),
-        read=_alone(compozy_llm_usage.calls_from_rows),
+        read=_alone(llm_usage.calls_from_rows),
     ),
     Known(
         name="simonw-llm/row",

@@ -1,15 +1,13 @@
 """All formats of lines, in the order in which a line is offered to them."""
 
-from parsers import (
+from parsers import csv_tables
+from parsers.blocks.format import Format
+from parsers.formats import (
     agentic_runtime,
     app_json,
     claude_code,
     codex,
-    compozy,
-    compozy_llm_usage,
-    compozy_sessions,
     crashlens,
-    csv_tables,
     gemini_cli,
     helicone,
     kimi,
@@ -24,9 +22,9 @@ from parsers import (
     responses,
     trading,
 )
-from parsers.blocks.format import Format
-from parsers.maestro_log import FORMAT as MAESTRO_LOG
-from parsers.maestro_usage import FORMAT as MAESTRO_USAGE
+from parsers.formats.compozy import llm_usage, runs, sessions
+from parsers.formats.maestro.log import FORMAT as MAESTRO_LOG
+from parsers.formats.maestro.usage import FORMAT as MAESTRO_USAGE
 
 FORMATS: tuple[Format, ...] = (
     MAESTRO_LOG,
@@ -35,9 +33,9 @@ FORMATS: tuple[Format, ...] = (
     trading.FORMAT,
     learnpro.FORMAT,
     learnpro_api.FORMAT,
-    compozy.FORMAT,
-    compozy_sessions.FORMAT,
-    compozy_llm_usage.FORMAT,
+    runs.FORMAT,
+    sessions.FORMAT,
+    llm_usage.FORMAT,
     claude_code.FORMAT,
     codex.FORMAT,
     otlp.FORMAT,

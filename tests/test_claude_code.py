@@ -13,7 +13,7 @@ import pytest
 
 from parsers.blocks.lines import Block
 from parsers.blocks.parse import parse
-from parsers.claude_code import FORMAT
+from parsers.formats.claude_code import FORMAT
 
 ROOT = Path(__file__).parent.parent
 COUNTS = ("request_tokens", "cache_read_tokens", "cache_write_tokens", "response_tokens")

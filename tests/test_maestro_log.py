@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from parsers.blocks.lines import Block
 from parsers.blocks.parse import parse, recover
-from parsers.maestro_line import nameless
-from parsers.maestro_log import FORMAT, MAY_SPAN
-from parsers.maestro_markers import KINDS, MARKERS
+from parsers.formats.maestro.log import FORMAT, MAY_SPAN
+from parsers.formats.maestro.log_line import nameless
+from parsers.formats.maestro.log_markers import KINDS, MARKERS
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 TABLES = ("calls", "events", "rejects")

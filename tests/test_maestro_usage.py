@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from parsers.blocks.lines import Block
 from parsers.blocks.parse import parse
-from parsers.maestro_usage import FORMAT
+from parsers.formats.maestro.usage import FORMAT
 
 GOOD = {
     "finished_at": "2026-08-04T00:05:00.123456789Z",

@@ -6,7 +6,9 @@ from decimal import Decimal
 import polars as pl
 import pytest
 
-from parsers import agentic_steps, compozy_llm_usage, compozy_sessions, learnpro, trading
+from parsers.formats import agentic_runtime_steps, learnpro, trading
+from parsers.formats.compozy import llm_usage
+from parsers.formats.compozy import sessions as compozy_sessions
 from parsers.schema import CALLS, conform
 
 
@@ -35,7 +37,7 @@ GENERATIONS = [{}, USED, {**USED, "model_name": "claude-sonnet-4-5"}]
 
 @pytest.mark.parametrize("more", [*GENERATIONS, {**GENERATIONS[-1], "cost_usd": 0.0087}])
 def test_steps_of_every_generation_are_read(more):
-    (call,) = known(agentic_steps.calls_from_rows(pl.DataFrame([{**STEP, **more}])))
+    (call,) = known(agentic_runtime_steps.calls_from_rows(pl.DataFrame([{**STEP, **more}])))
     assert call["latency_ms"] == 7877
     assert call["attempt"] == 2
     assert call["success"] is True
@@ -48,18 +50,18 @@ def test_steps_of_every_generation_are_read(more):
 
 def test_a_failed_step_has_an_error_and_no_tokens():
     row = {**STEP, "status": "FAILED", "error": "RuntimeError: LLM cost budget exceeded", "token_usage_json": None}
-    (call,) = known(agentic_steps.calls_from_rows(pl.DataFrame([row])))
+    (call,) = known(agentic_runtime_steps.calls_from_rows(pl.DataFrame([row])))
     assert (call["success"], call["error_type"]) == (False, "RuntimeError")
     assert "total_tokens" not in call
 
 
 @pytest.mark.parametrize("change", [{"type": "tool"}, {"type": "function"}, {"status": "RUNNING"}])
 def test_steps_that_called_no_model_or_have_not_ended_are_no_calls(change):
-    assert known(agentic_steps.calls_from_rows(pl.DataFrame([{**STEP, **change}]))) == []
+    assert known(agentic_runtime_steps.calls_from_rows(pl.DataFrame([{**STEP, **change}]))) == []
 
 
 def test_a_rejected_row_shows_only_columns_that_are_read():
-    parsed = agentic_steps.calls_from_rows(pl.DataFrame([{**STEP, "token_usage_json": "{broken"}]))
+    parsed = agentic_runtime_steps.calls_from_rows(pl.DataFrame([{**STEP, "token_usage_json": "{broken"}]))
     assert parsed.calls.is_empty()
     assert "not valid JSON" in parsed.rejects["reason"][0]
     assert "5d1f" in parsed.rejects["line"][0]
@@ -112,8 +114,8 @@ def test_the_total_of_a_run_is_not_a_call():
     [
         trading.calls_from_rows,
         learnpro.calls_from_rows,
-        compozy_llm_usage.calls_from_rows,
-        agentic_steps.calls_from_rows,
+        llm_usage.calls_from_rows,
+        agentic_runtime_steps.calls_from_rows,
         compozy_sessions.calls_from_run,
         lambda rows: compozy_sessions.calls_from_turns(rows, rows),
     ],

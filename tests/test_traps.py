@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from ingest.cli import cli
 from parsers.blocks.lines import Block
 from parsers.blocks.parse import parse
-from parsers.otel_names import ATTRIBUTES
+from parsers.formats.otlp_names import ATTRIBUTES
 from parsers.registry import FORMATS
 
 ROOT = Path(__file__).parent.parent

@@ -21,8 +21,8 @@ import polars as pl
 
 from parsers.blocks.format import Context, Format, Parsed
 from parsers.blocks.lines import RECORDS
+from parsers.formats.otlp_names import ATTRIBUTES, NOT_CALLS
 from parsers.jsonl.decode import decode
-from parsers.otel_names import ATTRIBUTES, NOT_CALLS
 from parsers.rows.calls import COUNTS, Meaning, calls
 from parsers.rows.json_shape import HINTS
 from parsers.values.lenient import duration_ms, time

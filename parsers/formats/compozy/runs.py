@@ -19,7 +19,7 @@ import polars as pl
 
 from parsers.blocks.format import Context, Format, Parsed
 from parsers.blocks.lines import REJECTED, reject
-from parsers.compozy_usage import USAGE_DTYPE, tokens, unfold, unfolded
+from parsers.formats.compozy.usage_object import USAGE_DTYPE, tokens, unfold, unfolded
 from parsers.jsonl.decode import OWN, decode
 from parsers.jsonl.unknown_fields import joined, leftovers
 from parsers.rows.typed_tables import parsed

@@ -33,10 +33,10 @@ import polars as pl
 
 from parsers.blocks.format import Context, Format, Parsed
 from parsers.blocks.lines import reject
-from parsers.maestro_calls import MARKER, NO_TIME, failures, successes
-from parsers.maestro_context import CONTEXT_LINE, follow, in_context
-from parsers.maestro_events import events, open_ended
-from parsers.maestro_line import LEVELS, PREFIX, TRAILER, nameless, split_at, starts, time_of
+from parsers.formats.maestro.log_calls import MARKER, NO_TIME, failures, successes
+from parsers.formats.maestro.log_context import CONTEXT_LINE, follow, in_context
+from parsers.formats.maestro.log_events import events, open_ended
+from parsers.formats.maestro.log_line import LEVELS, PREFIX, TRAILER, nameless, split_at, starts, time_of
 
 _LINE = pl.col("line")
 MAY_SPAN = (

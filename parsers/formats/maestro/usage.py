@@ -33,10 +33,10 @@ import polars as pl
 
 from parsers.blocks.format import Context, Format, Parsed
 from parsers.blocks.lines import RECORDS, reject
+from parsers.formats.maestro.log_line import role_of
+from parsers.formats.maestro.usage_rules import CHECKS_1, CHECKS_2, COUNTS
 from parsers.jsonl.decode import decode
 from parsers.jsonl.unknown_fields import leftovers
-from parsers.maestro_line import role_of
-from parsers.maestro_usage_rules import CHECKS_1, CHECKS_2, COUNTS
 from parsers.rows.checks import Checks
 from parsers.values.providers import provider_of
 from parsers.values.typed import known, started, usd, utc

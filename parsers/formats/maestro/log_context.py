@@ -15,7 +15,7 @@ from typing import NamedTuple
 import polars as pl
 
 from parsers.blocks.format import Context
-from parsers.maestro_line import DECORATION, LEVEL, PREFIX, TIME, nameless
+from parsers.formats.maestro.log_line import DECORATION, LEVEL, PREFIX, TIME, nameless
 from parsers.schema import UTC
 
 _SESSION = (

@@ -20,7 +20,7 @@ import re
 
 import polars as pl
 
-from parsers.app_json_names import CONTAINERS, COUNTS, FIELDS, MODEL, PARTS, SUMS
+from parsers.formats.app_json_names import CONTAINERS, COUNTS, FIELDS, MODEL, PARTS, SUMS
 from parsers.rows.calls import Meaning
 from parsers.rows.json_shape import HINTS, Shape, json_format
 from parsers.values.lenient import duration_ms

@@ -19,7 +19,7 @@ from dataclasses import replace
 import polars as pl
 
 from parsers.blocks.format import Context, Format, Parsed
-from parsers.responses import UNIQUE
+from parsers.formats.responses import UNIQUE
 from parsers.rows.calls import Meaning
 from parsers.rows.json_shape import HINTS, Shape, made, read
 from parsers.schema import EVENTS, conform

@@ -5,8 +5,8 @@ from functools import cache
 
 import polars as pl
 
-from parsers.maestro_line import DECORATION, FAILURE_END, PREFIX, TRAILER, agent_of, nameless
-from parsers.maestro_markers import MARKERS, Marker
+from parsers.formats.maestro.log_line import DECORATION, FAILURE_END, PREFIX, TRAILER, agent_of, nameless
+from parsers.formats.maestro.log_markers import MARKERS, Marker
 from parsers.schema import UTC
 from parsers.values.lenient import duration_ms
 from parsers.values.typed import known, metadata, whole

@@ -6,7 +6,7 @@ Look-alikes (delivery of messages, git, commits, containers) also count attempts
 
 from typing import NamedTuple
 
-from parsers.maestro_line import TRAILER
+from parsers.formats.maestro.log_line import TRAILER
 
 _N = "[0-9]+"
 _NUMBER = r"-?[0-9][0-9,.]*"

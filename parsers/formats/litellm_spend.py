@@ -2,8 +2,8 @@
 
 import polars as pl
 
-from parsers import litellm
 from parsers.blocks.format import Parsed
+from parsers.formats import litellm
 from parsers.rows.typed_tables import parsed
 
 COLUMNS = (

@@ -1,0 +1,1 @@
+"""The formats, one file a system; `catalogue.py` beside this folder lists them."""

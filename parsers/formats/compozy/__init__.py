@@ -1,0 +1,1 @@
+"""compozy: what its runs log, and the tables of its sessions."""

@@ -1,0 +1,1 @@
+"""maestro: its log, its usage file, and the tables of its data plane."""
