@@ -10,7 +10,7 @@ import polars as pl
 
 from ingest.errors import IngestError
 from parsers.jsonl import fields
-from parsers.mapping import Mapping, why_not
+from parsers.mapping.mapping import Mapping, why_not
 from parsers.rows.calls import FAILED, FIELDS, Meaning
 from parsers.rows.json_shape import Shape
 from parsers.values.lenient import DURATION_UNITS, TIME_UNITS

@@ -9,7 +9,7 @@ from ingest.errors import IngestError
 from ingest.mappings import load_mapping, unmatched
 from parsers.blocks.lines import Block
 from parsers.blocks.parse import parse
-from parsers.mapping import format_of
+from parsers.mapping.mapping import format_of
 
 MAPPINGS = Path(__file__).parent.parent / "fixtures" / "mappings"
 GOOD = '[lines]\ncontains = "x"\n\n[columns]\nmodel = "m"\nrequest_tokens = "in"\n'

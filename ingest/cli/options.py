@@ -106,7 +106,7 @@ def formats_of(format_name: str | None, mapping: str | None) -> "Sequence[Format
 
     if mapping:
         from ingest.mappings import load_mapping
-        from parsers.mapping import format_of
+        from parsers.mapping.mapping import format_of
 
         return [format_of(load_mapping(Path(mapping)))]
     if not format_name:

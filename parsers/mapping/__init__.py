@@ -1,0 +1,1 @@
+"""Formats that a user describes in TOML."""
