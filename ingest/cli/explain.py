@@ -17,7 +17,7 @@ from parsers.values.messages import visible
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from parsers.explain import Explanation, Field
+    from parsers.explain.explain import Explanation, Field
 
 _READ = 4 << 20
 _SHOWN = 60
@@ -38,8 +38,8 @@ def explain(*, file_or_line: str, format_name: str | None, mapping: str | None, 
     FILE_OR_LINE is a file, of which the first record of each kind is shown, `-` for standard input, a database (SQLite
     file, PostgreSQL URL), or a line itself. A field marked "needed" is one without which there would be no call.
     """
-    from parsers.explain import explain as explain_line
-    from parsers.explain import samples
+    from parsers.explain.explain import explain as explain_line
+    from parsers.explain.explain import samples
 
     formats = formats_of(format_name, mapping)
     block = _block(file_or_line)
@@ -108,7 +108,7 @@ def _tables(name: str) -> "list[Explanation]":
     import polars as pl
 
     from ingest.polling import known_tables, open_database
-    from parsers.explain import explain_row
+    from parsers.explain.explain import explain_row
 
     database = open_database(name)
     explained = []

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from parsers import pieces
 from parsers.blocks.format import Format, Parsed
 from parsers.blocks.lines import RECORDS, Block, split
 from parsers.blocks.parse import Contexts, Rows, parse
+from parsers.explain import variants as pieces
+from parsers.explain.variants import Piece, R
 from parsers.jsonl.documents import parse_document
 from parsers.known_tables import Known
-from parsers.pieces import Piece, R
 
 _OWN = {"source_offset", "source_id", "source_path", "ingested_at"}
 _MARK = "\ufeff"

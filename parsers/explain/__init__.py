@@ -1,0 +1,1 @@
+"""How a line was read, piece by piece."""
