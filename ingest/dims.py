@@ -10,7 +10,7 @@ from pathlib import Path
 from ingest import durable
 from ingest.errors import SourceError, WarehouseError
 from ingest.polling import open_database, shown
-from parsers.dims import DIMS, is_kept, snapshot
+from parsers.snapshots import DIMS, is_kept, snapshot
 
 
 def take(place: str, wanted: Sequence[str], warehouse: Path) -> dict[str, int]:

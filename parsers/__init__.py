@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from parsers.blocks.format import Context, Format, Parsed
     from parsers.blocks.lines import MAX_LINE, Block, encoding_of, overlong, split
     from parsers.blocks.parse import Contexts, Rows, parse, recover
-    from parsers.registry import FORMATS
+    from parsers.catalogue import FORMATS
 
 __all__ = [
     "FORMATS",
@@ -29,7 +29,7 @@ _HOMES = {
     "parsers.blocks.format": {"Context", "Format", "Parsed"},
     "parsers.blocks.parse": {"Contexts", "Rows", "parse", "recover"},
     "parsers.blocks.lines": {"MAX_LINE", "Block", "encoding_of", "overlong", "split"},
-    "parsers.registry": {"FORMATS"},
+    "parsers.catalogue": {"FORMATS"},
 }
 
 

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 import duckdb
 import polars as pl
 
-from parsers.dims import DIMS
 from parsers.schema import TABLES, polars_schema
+from parsers.snapshots import DIMS
 from queries import dated, snapshot
 from queries.errors import QueryError, nearest
 from queries.filters import COLUMNS, Filters, filters, zone_called

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from databases import Database, server, sqlite
 
 from ingest.cli import cli
-from parsers.registry import FORMATS
+from parsers.catalogue import FORMATS
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 LINE = '{"time":"2026-01-01T00:00:00Z","model":"gpt-4o","input_tokens":9,"output_tokens":4,"x":1}'

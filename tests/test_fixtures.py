@@ -8,8 +8,8 @@ import pytest
 
 from parsers.blocks.lines import Block, split
 from parsers.blocks.parse import Rows, parse, recover
+from parsers.catalogue import FORMATS
 from parsers.jsonl.documents import parse_document
-from parsers.registry import FORMATS
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 EXPECTED = sorted(FIXTURES.glob("*/*.expected.json"))

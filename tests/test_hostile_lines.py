@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from parsers.blocks.lines import Block, split
 from parsers.blocks.parse import parse
+from parsers.catalogue import FORMATS
 from parsers.jsonl.documents import parse_document
-from parsers.registry import FORMATS
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 SAMPLES = [

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from ingest.cli import cli
 from parsers.blocks.lines import Block
 from parsers.blocks.parse import parse
+from parsers.catalogue import FORMATS
 from parsers.formats.otlp_names import ATTRIBUTES
-from parsers.registry import FORMATS
 
 ROOT = Path(__file__).parent.parent
 FIXTURES = ROOT / "fixtures"
