@@ -16,13 +16,13 @@ from pathlib import Path
 from ingest.ahead import MOST
 from ingest.cursor import Cursor
 from ingest.errors import SourceError, complaint
-from ingest.identity import HEAD, known_names
+from ingest.files.identity import HEAD, known_names
+from ingest.files.paths import family
+from ingest.files.streams import Key, PlainStream, Stream, key_of, open_stream
 from ingest.intake import Intake
 from ingest.joint import Joint, Turn
 from ingest.listing import STDIN, Listing, key_at
 from ingest.sealing import is_sealed, quiet_seconds
-from ingest.sources import family
-from ingest.streams import Key, PlainStream, Stream, key_of, open_stream
 
 log = logging.getLogger(__name__)
 

@@ -13,10 +13,10 @@ from typing import Protocol
 import polars as pl
 
 from ingest.cursor import Cursor, resume
-from ingest.identity import Positions, agreeing
+from ingest.files.identity import Positions, agreeing
+from ingest.files.streams import Stream
 from ingest.marks import marked
 from ingest.reading import advance
-from ingest.streams import Stream
 from ingest.warehouse import Position
 from parsers import Format, Rows
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import xxhash
 
 from ingest.documents import MAX_TORN
-from ingest.identity import HEAD, Positions, continues, family_of, known_names
-from ingest.streams import Stream
+from ingest.files.identity import HEAD, Positions, continues, family_of, known_names
+from ingest.files.streams import Stream
 from ingest.warehouse import Position
 from parsers import Block, Contexts, Format, Rows, recover
 from parsers.blocks.lines import encoding_of

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from ingest.streams import Stream
+from ingest.files.streams import Stream
 from parsers import Format, Rows
 from parsers.jsonl.documents import parse_document
 

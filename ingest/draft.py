@@ -11,10 +11,10 @@ import numpy as np
 import polars as pl
 
 from ingest.cursor import Cursor, is_outdated
-from ingest.identity import Positions, family_of, name_of
+from ingest.files.identity import Positions, family_of, name_of
+from ingest.files.streams import tail_hash
 from ingest.pricing import Prices
 from ingest.stamp import stamp
-from ingest.streams import tail_hash
 from ingest.warehouse import Batch
 from parsers import Rows
 from parsers.blocks.lines import numbers

@@ -13,11 +13,11 @@ from typing import cast
 from ingest.cursor import Cursor, unchanged
 from ingest.descriptors import most_open
 from ingest.errors import SourceError, complaint
+from ingest.files.paths import expand, what_is_missing
+from ingest.files.streams import Key, PlainStream, suffix_of
 from ingest.intake import Intake
 from ingest.joint import Joint, Turn
 from ingest.polling import Tables
-from ingest.sources import expand, what_is_missing
-from ingest.streams import Key, PlainStream, suffix_of
 from ingest.tracked import (
     Tracked,
     behind,

@@ -20,10 +20,10 @@ from ingest.copies import Stored, known_part
 from ingest.cursor import Cursor, is_outdated, locate, resume, survey
 from ingest.draft import Draft, cut, finish
 from ingest.errors import SourceError, WarehouseError
-from ingest.identity import HEAD, first_line
+from ingest.files.identity import HEAD, first_line
+from ingest.files.streams import Stream, archive_of
 from ingest.pricing import Prices
 from ingest.reading import advance, consume, pass_over
-from ingest.streams import Stream, archive_of
 from ingest.warehouse import Batch, Conflict, Position
 from parsers import Format, Rows
 

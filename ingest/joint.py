@@ -7,9 +7,9 @@ from enum import Enum
 
 from ingest.cursor import QUANTUM, Cursor
 from ingest.documents import may_be_document
-from ingest.identity import HEAD, first_line
+from ingest.files.identity import HEAD, first_line
+from ingest.files.streams import PlainStream
 from ingest.intake import Intake
-from ingest.streams import PlainStream
 from parsers import Block, Rows, parse
 
 MAX_FILE = 4 << 20

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.errors import SourceError
-from ingest.sources import expand
-from ingest.streams import Key, key_of
+from ingest.files.paths import expand
+from ingest.files.streams import Key, key_of
 
 STDIN = Path("-")
 

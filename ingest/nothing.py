@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from ingest.files.streams import open_stream
 from ingest.mappings import unmatched
-from ingest.streams import open_stream
 from parsers import FORMATS, Block, parse
 
 _SAMPLE = 1 << 20

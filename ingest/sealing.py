@@ -2,7 +2,7 @@
 
 import time
 
-from ingest.streams import PlainStream, Stream
+from ingest.files.streams import PlainStream, Stream
 
 QUIET_SECONDS = 30.0
 """How long a file must not have grown."""

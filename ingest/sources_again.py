@@ -9,9 +9,9 @@ import polars as pl
 import xxhash
 
 from ingest.errors import SourceError
-from ingest.identity import continues
-from ingest.sources import family
-from ingest.streams import Stream, open_stream
+from ingest.files.identity import continues
+from ingest.files.paths import family
+from ingest.files.streams import Stream, open_stream
 from ingest.warehouse import Position
 
 _CHUNK = 4 << 20

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from ingest.streams import suffix_of
+from ingest.files.streams import suffix_of
 from ingest.warehouse import Warehouse
 from parsers.schema import TABLES
 

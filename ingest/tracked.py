@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ingest.cursor import Cursor
+from ingest.files.paths import member
+from ingest.files.streams import Key, PlainStream, Stream, key_of, open_stream
 from ingest.sealing import is_sealed
-from ingest.sources import member
-from ingest.streams import Key, PlainStream, Stream, key_of, open_stream
 
 COMMIT_ROWS = 100_000
 """Rows that are held in memory before they are committed, interval or not."""

@@ -16,9 +16,9 @@ from typing import NamedTuple
 import polars as pl
 
 from ingest import expired
+from ingest.files.streams import tail_hash
 from ingest.locks import WRITERS, is_current, join
 from ingest.marks import marked
-from ingest.streams import tail_hash
 from ingest.table import Conflict, Table
 from ingest.table_folder import create
 from parsers.schema import BATCHES, TABLES, polars_schema

@@ -26,7 +26,7 @@ from watchdog.events import (
 from watchdog.observers import Observer
 from watchdog.utils import BaseThread
 
-from ingest.streams import Key, key_of
+from ingest.files.streams import Key, key_of
 
 log = logging.getLogger(__name__)
 

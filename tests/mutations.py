@@ -32,7 +32,7 @@ MUTATIONS = {
         "tests/test_identity.py tests/test_warehouse.py",
     ),
     "the comparison of the bytes before the offset": (
-        "ingest/identity.py",
+        "ingest/files/identity.py",
         "    return len(before) == min(position.offset, TAIL) and tail_hash(before) == position.tail\n",
         "    return len(before) == min(position.offset, TAIL)\n",
         "tests/test_follow.py",
@@ -68,7 +68,7 @@ MUTATIONS = {
         "tests/test_moving_names.py",
     ),
     "the reading of a packed file from the beginning as itself": (
-        "ingest/streams.py",
+        "ingest/files/streams.py",
         "            self._source.rewind()\n",
         '            self._source = Unpacker(open(self._name, "rb"), self._source._opener)\n',
         "tests/test_moving_names.py",

@@ -6,7 +6,7 @@ import pytest
 from logs import calls, catch_up, exactly, follower, line, lines, noise, tiles
 
 from ingest.cursor import FIRST
-from ingest.streams import PlainStream
+from ingest.files.streams import PlainStream
 
 
 def test_two_equal_files_that_are_there_at_the_start_count_once(tmp_path):

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from logs import calls, catch_up, follower, intake, lines, noise, session, tiles
 
 from ingest.backfill import backfill
-from ingest.identity import HEAD
+from ingest.files.identity import HEAD
 from ingest.listing import find
 from ingest.maintenance import compact
 from ingest.verify import verify

@@ -15,8 +15,8 @@ import ingest.listing
 import ingest.tracked
 from ingest.backfill import backfill
 from ingest.cli import cli
+from ingest.files.streams import TAIL, PackedStream, open_stream
 from ingest.listing import find
-from ingest.streams import TAIL, PackedStream, open_stream
 
 
 def rotate(log):

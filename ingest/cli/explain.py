@@ -128,7 +128,7 @@ def _tables(name: str) -> "list[Explanation]":
 
 
 def _head(path: Path) -> bytes:
-    from ingest.streams import archive_of, open_stream
+    from ingest.files.streams import archive_of, open_stream
 
     try:
         with closing(open_stream(path)) as stream:

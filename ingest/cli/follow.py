@@ -72,11 +72,11 @@ def follow(  # noqa: PLR0913 # one parameter an option
     from pathlib import Path
 
     from ingest.descriptors import allow_more
+    from ingest.files.paths import folders
     from ingest.follow import Follower
     from ingest.intake import Intake
     from ingest.polling import Tables, shown, split
     from ingest.rounds import follow as run
-    from ingest.sources import folders
     from ingest.upkeep import Upkeep
     from ingest.warehouse import Warehouse
     from ingest.watch import Wakeups

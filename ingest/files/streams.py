@@ -19,7 +19,7 @@ import pyarrow as pa
 import xxhash
 
 from ingest.errors import SourceError
-from ingest.packing import OPENERS, CutError, Opener, Unpacker
+from ingest.files.unpacking import OPENERS, CutError, Opener, Unpacker
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import xxhash
 
-from ingest.streams import TAIL, Stream, tail_hash
+from ingest.files.streams import TAIL, Stream, tail_hash
 from ingest.warehouse import Position
 
 HEAD = 512

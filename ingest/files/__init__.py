@@ -1,0 +1,1 @@
+"""Paths → bytes: which files a path names, what is in them unpacked, and which file is which."""
