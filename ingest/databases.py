@@ -14,7 +14,7 @@ from typing import Protocol
 import polars as pl
 
 from ingest.intake import Intake, Ledger
-from ingest.stamp import stamp
+from ingest.prices.stamp import stamp
 from ingest.warehouse import Batch, Conflict, Position
 from parsers.known_tables import Known
 from parsers.schema import CALLS, EVENTS, REJECTS, conform

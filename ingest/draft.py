@@ -13,8 +13,8 @@ import polars as pl
 from ingest.cursor import Cursor, is_outdated
 from ingest.files.identity import Positions, family_of, name_of
 from ingest.files.streams import tail_hash
-from ingest.pricing import Prices
-from ingest.stamp import stamp
+from ingest.prices.price import Prices
+from ingest.prices.stamp import stamp
 from ingest.warehouse import Batch
 from parsers import Rows
 from parsers.blocks.lines import numbers

@@ -22,7 +22,7 @@ from ingest.draft import Draft, cut, finish
 from ingest.errors import SourceError, WarehouseError
 from ingest.files.identity import HEAD, first_line
 from ingest.files.streams import Stream, archive_of
-from ingest.pricing import Prices
+from ingest.prices.price import Prices
 from ingest.reading import advance, consume, pass_over
 from ingest.warehouse import Batch, Conflict, Position
 from parsers import Format, Rows

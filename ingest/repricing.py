@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from ingest.maintenance import maintaining
-from ingest.pricing import Prices, changes, reprice
+from ingest.prices.price import Prices, changes, reprice
 from ingest.table import Conflict, Table
 from parsers.schema import CALLS, conform
 

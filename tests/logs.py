@@ -9,7 +9,7 @@ import polars as pl
 
 from ingest.follow import Follower
 from ingest.intake import Intake
-from ingest.pricing import load_prices
+from ingest.prices.price import load_prices
 from ingest.warehouse import Warehouse
 from ingest.watch import Wakeups
 from parsers import FORMATS

@@ -13,7 +13,7 @@ from ingest.backfill import backfill
 from ingest.intake import Intake
 from ingest.listing import find
 from ingest.maintenance import expire
-from ingest.pricing import load_prices
+from ingest.prices.price import load_prices
 from ingest.rehearsal import Rehearsal
 from parsers import FORMATS
 

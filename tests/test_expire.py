@@ -13,7 +13,7 @@ from users import NOBODY, as_nobody, needs_root
 from ingest import expired
 from ingest.cli import cli
 from ingest.maintenance import compact, expire
-from ingest.pricing import load_prices
+from ingest.prices.price import load_prices
 from ingest.repricing import reprice_warehouse
 from ingest.table import Table
 from ingest.verify import verify

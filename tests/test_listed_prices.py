@@ -8,9 +8,9 @@ import sys
 import pytest
 from logs import lines
 
-from ingest import price_match
-from ingest.listed_prices import Listed, usual_file
-from ingest.pricing import load_prices
+from ingest.prices import match
+from ingest.prices.installed import Listed, usual_file
+from ingest.prices.price import load_prices
 
 BACKFILL = (
     "import sys; from ingest.cli import cli; cli(sys.argv[1:], standalone_mode=False);"
@@ -27,7 +27,7 @@ def kept(file, *asked):
 
 
 def test_all_entries_of_the_table_come_back_as_they_were(tmp_path):
-    asked = [(provider.id, model.id) for provider in price_match.providers() for model in provider.models]
+    asked = [(provider.id, model.id) for provider in match.providers() for model in provider.models]
     asked += [(None, "gpt-4o"), ("nobody", "nothing"), (None, 'odd "é"\n\udc80 name')]
     answers = kept(tmp_path / "new" / "prices.json", *asked)
     file = tmp_path / "new" / "prices.json"

@@ -4,9 +4,9 @@ from decimal import Decimal
 import pytest
 
 from ingest.errors import IngestError
-from ingest.price_overrides import load
-from ingest.price_table import rates
-from ingest.pricing import load_prices
+from ingest.prices.entries import rates
+from ingest.prices.own import load
+from ingest.prices.price import load_prices
 
 PLAIN = '[[price]]\nmodel = "m"\ninput = 1\noutput = 2\n'
 BEFORE = datetime(2025, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)

@@ -11,10 +11,10 @@ from genai_prices import Usage, calc_price
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest import price_match, price_table
-from ingest.price_overrides import Override
-from ingest.price_table import Period, Tier, rates
-from ingest.pricing import Prices, changes, load_prices, price, reprice
+from ingest.prices import entries, match
+from ingest.prices.entries import Period, Tier, rates
+from ingest.prices.own import Override
+from ingest.prices.price import Prices, changes, load_prices, price, reprice
 from parsers.schema import CALLS, USD, conform
 
 AT = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -39,10 +39,10 @@ def priced(**fields):
 def entries_of_the_table():
     """Every price of genai-prices that a name leads to, with that name and the times and lengths where it changes."""
     found = []
-    for provider in price_match.providers():
+    for provider in match.providers():
         for model in provider.models:
-            matches = price_match.find(provider.id, model.id)
-            entry = price_table.unanimous(matches)
+            matches = match.find(provider.id, model.id)
+            entry = entries.unanimous(matches)
             if entry is not None and matches[0].model is model:
                 found.append((provider.id, model.id, entry))
     return found

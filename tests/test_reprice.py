@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from logs import calls, catch_up, exactly, follower, lines
 
 from ingest.cli import cli
-from ingest.pricing import load_prices
+from ingest.prices.price import load_prices
 from ingest.repricing import reprice_warehouse
 from ingest.table import Conflict, Table
 from ingest.warehouse import Warehouse

@@ -12,7 +12,7 @@ from ingest.errors import IngestError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ingest.pricing import Prices
+    from ingest.prices.price import Prices
     from parsers import Format
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
@@ -119,8 +119,8 @@ def formats_of(format_name: str | None, mapping: str | None) -> "Sequence[Format
 
 def prices_of(path: str | None, warehouse: str) -> "Prices":
     """Return the price table: the user's own prices from *path*, else from the warehouse, over the built-in ones."""
-    from ingest.listed_prices import usual_file
-    from ingest.pricing import load_prices
+    from ingest.prices.installed import usual_file
+    from ingest.prices.price import load_prices
 
     own = Path(warehouse, "prices.toml")
     return load_prices(Path(path) if path else own if own.exists() else None, kept=usual_file())

@@ -52,7 +52,7 @@ def list_prices(
     *, warehouse: str, own: str | None, form: str | None, provider: str | None, at: datetime | None
 ) -> None:
     """List every model with its prices in USD per million tokens."""
-    from ingest.price_view import listing
+    from ingest.prices.view import listing
 
     _print(listing(prices_of(own, warehouse), provider, _utc(at) or datetime.now(UTC)), form)
 
@@ -70,7 +70,7 @@ def show(  # noqa: PLR0913 # one parameter an option
     With since when, at what hours of the day, and from what length of prompt. The last line that holds at a call's
     time counts. Exit code 1 when there is no price.
     """
-    from ingest.price_view import find, periods
+    from ingest.prices.view import find, periods
 
     table = prices_of(own, warehouse)
     entry = find(table, provider, model)
@@ -92,7 +92,7 @@ def check(context: click.Context, *, warehouse: str, own: str | None, form: str 
     Their calls and tokens are counted; exit code 3 when there are any. Calls that were logged with a cost, or without
     tokens, need no price.
     """
-    from ingest.price_view import unpriced
+    from ingest.prices.view import unpriced
 
     found = unpriced(_calls(warehouse), prices_of(own, warehouse))
     _print(found.to_dicts(), form, "every call has a price, or needs none")
@@ -110,7 +110,7 @@ def diff(*, warehouse: str, own: str | None, form: str | None) -> None:
     Per model: the computed costs as stored, and as they would be now. Nothing is written, and costs that were logged
     play no part.
     """
-    from ingest.price_view import differences
+    from ingest.prices.view import differences
 
     rows = differences(_calls(warehouse), prices_of(own, warehouse)).to_dicts()
     _print(rows, form, "no computed cost would change")

@@ -9,10 +9,10 @@ from typing import Any
 
 import polars as pl
 
-from ingest import price_match
 from ingest.errors import IngestError
-from ingest.price_table import MILLION_EXPONENT, Entry, Period, Rates, entry_of
-from ingest.pricing import Prices, changes, reprice
+from ingest.prices import match as price_match
+from ingest.prices.entries import MILLION_EXPONENT, Entry, Period, Rates, entry_of
+from ingest.prices.price import Prices, changes, reprice
 
 RATES = Rates._fields[:-1]
 """The kinds of tokens that have a price, as keys of every row: USD a million tokens."""

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import polars as pl
 
-from ingest.pricing import Prices, price
+from ingest.prices.price import Prices, price
 from parsers.schema import UTC
 
 

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import polars as pl
 
-from ingest import price_match, price_overrides
-from ingest.listed_prices import Listed
-from ingest.price_overrides import Override
-from ingest.price_slots import rates_of, slot, steps_of
-from ingest.price_table import Entry, Rates
+from ingest.prices import match
+from ingest.prices import own as price_overrides
+from ingest.prices.entries import Entry, Rates
+from ingest.prices.installed import Listed
+from ingest.prices.own import Override
+from ingest.prices.price_slots import rates_of, slot, steps_of
 from parsers.schema import USD
 
 MOST_TOKENS = 10**12
@@ -151,17 +152,15 @@ def _own(provider: str | None, named: list[Override]) -> list[Override]:
     def at(seller: str) -> list[Override]:
         return [o for o in named if o.provider is not None and _same(o.provider, seller)]
 
-    mine = at(provider) or [
-        o for o in at("aws") if price_match.is_of_bedrock(o.model) and price_match.provider_id(provider)
-    ]
+    mine = at(provider) or [o for o in at("aws") if match.is_of_bedrock(o.model) and match.provider_id(provider)]
     return mine or [o for o in named if o.provider is None]
 
 
 def _same(one: str, other: str) -> bool:
     if one == other.strip().lower():
         return True
-    known = price_match.provider_id(one)
-    return known is not None and known == price_match.provider_id(other)
+    known = match.provider_id(one)
+    return known is not None and known == match.provider_id(other)
 
 
 def _counts() -> list[pl.Expr]:

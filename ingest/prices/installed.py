@@ -14,8 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ingest import price_match, price_table
-from ingest.price_table import Entry, Period, Rates, Tier, unanimous
+from ingest.prices import entries, match
+from ingest.prices.entries import Entry, Period, Rates, Tier, unanimous
 
 MOST = 5_000
 """Entries beyond these are not kept: names of models may be anything."""
@@ -35,13 +35,13 @@ class Listed:
         """Return the prices of *model* at *provider*; None when the table has none, or several that disagree."""
         found, key = self._known(), (provider, model)
         if key not in found:
-            found[key] = unanimous(price_match.find(provider, model))
+            found[key] = unanimous(match.find(provider, model))
         return found[key]
 
     def load(self) -> None:
         """Read what was asked before, or the table itself if that was nothing."""
         if not self._known():
-            price_match.providers()
+            match.providers()
 
     def keep(self) -> None:
         """Keep what was asked for the next run; where that can't be written, the next run asks again."""
@@ -87,7 +87,7 @@ def _state() -> list[list[int]]:
     """Return size and time of the files that make an entry what it is."""
     package = find_spec("genai_prices")
     folder = Path(package.origin).parent if package and package.origin else Path()
-    files = (folder / "data.py", Path(price_match.__file__), Path(price_table.__file__))
+    files = (folder / "data.py", Path(match.__file__), Path(entries.__file__))
     return [[status.st_size, status.st_mtime_ns] for status in (file.stat() for file in files)]
 
 

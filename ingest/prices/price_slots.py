@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from ingest.price_table import Entry, Rates
+from ingest.prices.entries import Entry, Rates
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = 86_400_000_000  # µs

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, ModelPrice, TieredPrices
 
-    from ingest.price_match import Match
+    from ingest.prices.match import Match
 
 MILLION_EXPONENT = 18
 """Rates are integers of 10⁻²⁴ USD a token, which is 10⁻¹⁸ USD a million: every price of genai-prices is exact in it."""

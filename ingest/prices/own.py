@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ingest.errors import IngestError
-from ingest.price_table import Period, Rates, Tier, rates
+from ingest.prices.entries import Period, Rates, Tier, rates
 
 _PER = {"1M": Decimal(1), "1K": Decimal(1_000)}
 _RATES = ("input", "output", "cache_read", "cache_write", "cache_write_1h", "reasoning")

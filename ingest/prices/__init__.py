@@ -1,0 +1,1 @@
+"""Tokens → cost, by dated prices."""
