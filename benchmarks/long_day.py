@@ -26,11 +26,11 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from logs import START, calls, catch_up, follower, line
 
 from ingest.follow import Follower
-from ingest.locks import BusyError
 from ingest.maintenance import compact, crowded
-from ingest.table_folder import CONFIGURATION
 from ingest.upkeep import EVERY
-from ingest.warehouse import Warehouse
+from ingest.warehouse.open_table import CONFIGURATION
+from ingest.warehouse.storage.locks import BusyError
+from ingest.warehouse.warehouse import Warehouse
 
 DAY = 86_400
 COLUMNS = ("commits", "p50 ms", "p99 ms", "CPU ms", "open ms", "live files", "files on disk", "log entries", "MB")

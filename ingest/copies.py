@@ -17,7 +17,7 @@ from ingest.files.identity import Positions, agreeing
 from ingest.files.streams import Stream
 from ingest.marks import marked
 from ingest.reading import advance
-from ingest.warehouse import Position
+from ingest.warehouse.warehouse import Position
 from parsers import Format, Rows
 
 _MANY = 8

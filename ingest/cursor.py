@@ -11,7 +11,7 @@ import xxhash
 from ingest.documents import MAX_TORN
 from ingest.files.identity import HEAD, Positions, continues, family_of, known_names
 from ingest.files.streams import Stream
-from ingest.warehouse import Position
+from ingest.warehouse.warehouse import Position
 from parsers import Block, Contexts, Format, Rows, recover
 from parsers.blocks.lines import encoding_of
 

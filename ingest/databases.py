@@ -15,7 +15,7 @@ import polars as pl
 
 from ingest.intake import Intake, Ledger
 from ingest.prices.stamp import stamp
-from ingest.warehouse import Batch, Conflict, Position
+from ingest.warehouse.warehouse import Batch, Conflict, Position
 from parsers.known_tables import Known
 from parsers.schema import CALLS, EVENTS, REJECTS, conform
 from parsers.values.lenient import time as read_time

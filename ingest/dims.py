@@ -7,9 +7,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ingest import durable
 from ingest.errors import SourceError, WarehouseError
 from ingest.polling import open_database, shown
+from ingest.warehouse.storage import local
 from parsers.snapshots import DIMS, is_kept, snapshot
 
 
@@ -41,9 +41,9 @@ def take(place: str, wanted: Sequence[str], warehouse: Path) -> dict[str, int]:
             folder.mkdir(parents=True, exist_ok=True)
             written = folder / f"new-{os.getpid()}.parquet"
             frame.write_parquet(written, compression="zstd")
-            durable.sync_file(written)
+            local.sync_file(written)
             written.replace(folder / "snapshot.parquet")
-            durable.sync_folder(folder)
+            local.sync_folder(folder)
         except OSError as error:
             raise WarehouseError(f"{folder} can't be written: {error.strerror or error}") from error
     return {name: frame.height for name, frame in frames.items()}

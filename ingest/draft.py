@@ -15,7 +15,7 @@ from ingest.files.identity import Positions, family_of, name_of
 from ingest.files.streams import tail_hash
 from ingest.prices.price import Prices
 from ingest.prices.stamp import stamp
-from ingest.warehouse import Batch
+from ingest.warehouse.warehouse import Batch
 from parsers import Rows
 from parsers.blocks.lines import numbers
 from parsers.schema import CALLS, EVENTS, REJECTS, UTC, Column, polars_schema

@@ -24,7 +24,7 @@ from ingest.files.identity import HEAD, first_line
 from ingest.files.streams import Stream, archive_of
 from ingest.prices.price import Prices
 from ingest.reading import advance, consume, pass_over
-from ingest.warehouse import Batch, Conflict, Position
+from ingest.warehouse.warehouse import Batch, Conflict, Position
 from parsers import Format, Rows
 
 log = logging.getLogger(__name__)

@@ -16,12 +16,13 @@ import polars as pl
 from deltalake import DeltaTable, PostCommitHookProperties, WriterProperties
 from deltalake.exceptions import CommitFailedError, DeltaError
 
-from ingest import delta_log, durable, expired
-from ingest.data_files import DataFile
 from ingest.errors import WarehouseError
-from ingest.locks import MAINTENANCE, alone
-from ingest.table import Conflict, Table
-from ingest.table_folder import explain
+from ingest.warehouse import delta_log, retention
+from ingest.warehouse.open_table import explain
+from ingest.warehouse.parquet_files import DataFile
+from ingest.warehouse.storage import local
+from ingest.warehouse.storage.locks import MAINTENANCE, alone
+from ingest.warehouse.table import Conflict, Table
 from parsers.schema import TABLES
 
 TARGET_BYTES = 128 << 20
@@ -95,8 +96,8 @@ def maintaining(folder: Path, explanation: str = BUSY) -> Iterator[None]:
         WarehouseError: There is no such folder, or it can't be written.
     """
     with alone(folder, MAINTENANCE, explanation):
-        for name in expired.tables(folder):
-            expired.forget_unfinished(folder, name, (f.path for f in Table(folder, name).files()))
+        for name in retention.tables(folder):
+            retention.forget_unfinished(folder, name, (f.path for f in Table(folder, name).files()))
         yield
 
 
@@ -122,17 +123,17 @@ def _expire(table: Table, folder: Path, day: date, before: date) -> int:
         if not files:
             return 0
         rows = table.scan(files).group_by("source_id").len().collect()
-        expired.remember(folder, table.name, before, files, dict(rows.iter_rows()))
+        retention.remember(folder, table.name, before, files, dict(rows.iter_rows()))
         try:
             table.replace(day, pl.DataFrame())
         except Conflict:
-            expired.forget_unfinished(folder, table.name, files)
+            retention.forget_unfinished(folder, table.name, files)
             continue
         except WarehouseError:
-            expired.forget_unfinished(folder, table.name, files)
+            retention.forget_unfinished(folder, table.name, files)
             raise
         live = {f.path for f in table.files()}
-        expired.forget_unfinished(folder, table.name, live)
+        retention.forget_unfinished(folder, table.name, live)
         if live.isdisjoint(files):
             return int(rows["len"].sum())
     raise WarehouseError(f"{table.path}: another process keeps replacing the rows of {day}; run the same command again")
@@ -189,7 +190,7 @@ def _merge(table: Table, day: str) -> None:
     versions = range(before + 1, handle.version() + 1)
     for version, gone in delta_log.removing(table.log, versions):
         added = delta_log.adding(table.log, version)
-        durable.sync([*(table.path / path for path, _ in added), delta_log.entry(table.log, version)])
+        local.sync([*(table.path / path for path, _ in added), delta_log.entry(table.log, version)])
         rows, merged = sum(known[path].rows for path in gone), sum(rows for _, rows in added)
         if rows != merged:
             raise WarehouseError(f"{table.path}: {rows} rows of {day} became {merged} in version {version}; report it")

@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ingest import delta_log
 from ingest.errors import WarehouseError
+from ingest.warehouse import delta_log
 
 _MAPS = {"partitionValues", "options", "tags", "configuration"}
 """What is a map in an entry, and a list of pairs as it comes from Parquet."""

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ingest import access, delta_log, durable, expired, rebuilt
+from ingest import rebuilt
 from ingest.errors import WarehouseError
-from ingest.locks import MAINTENANCE, WRITERS, alone
+from ingest.warehouse import access, delta_log, retention
+from ingest.warehouse.storage import local
+from ingest.warehouse.storage.locks import MAINTENANCE, WRITERS, alone
 from parsers.schema import TABLES
 
 BUSY = "a follower, a backfill or maintenance is using this warehouse; stop it first"
@@ -91,15 +93,15 @@ def repair(folder: Path, planned: Plan) -> Path:
                     target = aside / table / each.name
                     target.parent.mkdir(parents=True, exist_ok=True)
                     each.replace(target)
-                    durable.sync_folder(target.parent)
-                durable.sync_folder(path.parent)
+                    local.sync_folder(target.parent)
+                local.sync_folder(path.parent)
             for path in planned.rebuilt:
                 _rebuild(path, aside)
         except OSError as error:
             raise WarehouseError(f"{folder} can't be repaired: {error}") from error
-        for name in expired.tables(folder):  # what was expired since then is back
+        for name in retention.tables(folder):  # what was expired since then is back
             log = folder / name / "_delta_log"
-            expired.forget_unfinished(folder, name, delta_log.live_files(log, max(delta_log.entries(log))))
+            retention.forget_unfinished(folder, name, delta_log.live_files(log, max(delta_log.entries(log))))
     return aside
 
 
@@ -239,12 +241,12 @@ def _rebuild(path: Path, aside: Path) -> None:
     old.parent.mkdir(parents=True, exist_ok=True)
     new.write_text(text, encoding="utf-8")
     os.utime(new, ns=(at * 1_000_000, at * 1_000_000))
-    durable.sync_file(new)
+    local.sync_file(new)
     if path.exists():
         path.replace(old)
     new.replace(path)
-    durable.sync_folder(old.parent)
-    durable.sync_folder(path.parent)
+    local.sync_folder(old.parent)
+    local.sync_folder(path.parent)
 
 
 def _with(path: Path) -> Iterator[Path]:

@@ -9,7 +9,7 @@ import polars as pl
 
 from ingest.maintenance import maintaining
 from ingest.prices.price import Prices, changes, reprice
-from ingest.table import Conflict, Table
+from ingest.warehouse.table import Conflict, Table
 from parsers.schema import CALLS, conform
 
 BUSY = "another process maintains this warehouse; run `ingest reprice` again when it is done"

@@ -24,7 +24,7 @@ from ingest.databases import CHUNK, Chunk, Place, as_text
 from ingest.errors import SourceError
 from ingest.intake import Ledger
 from ingest.sqlite_file import SqliteFile, quoted
-from ingest.warehouse import Position
+from ingest.warehouse.warehouse import Position
 from parsers.known_tables import Known
 from parsers.values.lenient import time as read_time
 

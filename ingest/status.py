@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from ingest.files.streams import suffix_of
-from ingest.warehouse import Warehouse
+from ingest.warehouse.warehouse import Warehouse
 from parsers.schema import TABLES
 
 SENTINEL = "usage.error"

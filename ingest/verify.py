@@ -8,10 +8,11 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ingest import access, delta_log, expired, sources_again
+from ingest import sources_again
 from ingest.errors import WarehouseError
-from ingest.table import Table
-from ingest.warehouse import Warehouse, is_source
+from ingest.warehouse import access, delta_log, retention
+from ingest.warehouse.table import Table
+from ingest.warehouse.warehouse import Warehouse, is_source
 from parsers.schema import TABLES
 
 ROWS = {"llm_calls": "calls", "llm_events": "events", "rejects": "rejects"}
@@ -127,7 +128,7 @@ def _rows(opened: Warehouse, name: str, ledger: pl.DataFrame) -> Iterator[str]:
     )
     for source, count in late.group_by("source_id").len().sort("source_id").iter_rows():
         yield f"{name}: {count} rows of source {source} lie beyond its offset {known.get(source)}"
-    gone = expired.rows(opened.folder, name, [f.path for f in table.files()])
+    gone = retention.rows(opened.folder, name, [f.path for f in table.files()])
     found = rows.sort("source_offset").join_asof(
         ledger.select("source_id", "start_offset").sort("start_offset"),
         left_on="source_offset",

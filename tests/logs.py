@@ -10,7 +10,7 @@ import polars as pl
 from ingest.follow import Follower
 from ingest.intake import Intake
 from ingest.prices.price import load_prices
-from ingest.warehouse import Warehouse
+from ingest.warehouse.warehouse import Warehouse
 from ingest.watch import Wakeups
 from parsers import FORMATS
 

@@ -14,19 +14,19 @@ ROOT = Path(__file__).parent.parent
 
 MUTATIONS = {
     "the check of offsets before a commit": (
-        "ingest/table.py",
+        "ingest/warehouse/table.py",
         "            if self._differ(expected):\n                raise Conflict\n",
         "",
         "tests/test_warehouse.py",
     ),
     "the commit on top of exactly the snapshot that was read": (
-        "ingest/table.py",
+        "ingest/warehouse/table.py",
         "-> None:\n        self._handle.create_write_transaction(\n",
         "-> None:\n        self._handle.update_incremental()\n        self._handle.create_write_transaction(\n",
         "tests/test_warehouse.py",
     ),
     "the naming of a new source before its rows": (
-        "ingest/warehouse.py",
+        "ingest/warehouse/warehouse.py",
         "            self._name(new)\n",
         "            pass\n",
         "tests/test_identity.py tests/test_warehouse.py",
@@ -73,9 +73,14 @@ MUTATIONS = {
         '            self._source = Unpacker(open(self._name, "rb"), self._source._opener)\n',
         "tests/test_moving_names.py",
     ),
-    "the fsync": ("ingest/durable.py", "        os.fsync(descriptor)\n", "        pass\n", "tests/test_durability.py"),
+    "the fsync": (
+        "ingest/warehouse/storage/local.py",
+        "        os.fsync(descriptor)\n",
+        "        pass\n",
+        "tests/test_durability.py",
+    ),
     "the fsync of what a dead writer left in a side table": (
-        "ingest/warehouse.py",
+        "ingest/warehouse/warehouse.py",
         "            table.settle()  # what is there already may be of a writer that died before it was durable\n",
         "",
         "tests/test_power_cuts.py",
@@ -93,13 +98,13 @@ MUTATIONS = {
         "tests/test_full_disk.py",
     ),
     "the question whether the log is still the one that was opened": (
-        "ingest/warehouse.py",
+        "ingest/warehouse/warehouse.py",
         "        return all(table.is_the_same() for table in self.tables.values())\n",
         "        return True\n",
         "tests/test_environment.py",
     ),
     "the lock of maintenance": (
-        "ingest/locks.py",
+        "ingest/warehouse/storage/locks.py",
         "            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
         "            pass\n",
         "tests/test_maintenance.py tests/test_damage.py",

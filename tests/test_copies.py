@@ -14,7 +14,7 @@ from ingest.intake import Intake
 from ingest.listing import find
 from ingest.maintenance import expire
 from ingest.prices.price import load_prices
-from ingest.rehearsal import Rehearsal
+from ingest.warehouse.dry_run import Rehearsal
 from parsers import FORMATS
 
 

@@ -15,7 +15,7 @@ from ingest.errors import WarehouseError
 from ingest.maintenance import compact
 from ingest.repair import plan
 from ingest.verify import verify
-from ingest.warehouse import Warehouse
+from ingest.warehouse.warehouse import Warehouse
 from parsers.schema import TABLES
 
 NUMBERS = range(1, 5)

@@ -229,7 +229,7 @@ def test_sigkill_leaves_no_lock_behind(tmp_path):
     )
     assert done.returncode == -signal.SIGKILL
 
-    from ingest.locks import WRITERS, alone
+    from ingest.warehouse.storage.locks import WRITERS, alone
 
     with alone(tmp_path / "w", WRITERS, "busy"):
         assert resource.getrusage(resource.RUSAGE_CHILDREN)

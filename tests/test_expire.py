@@ -10,14 +10,14 @@ from click.testing import CliRunner
 from logs import append, calls, catch_up, exactly, follower, lines
 from users import NOBODY, as_nobody, needs_root
 
-from ingest import expired
 from ingest.cli import cli
 from ingest.maintenance import compact, expire
 from ingest.prices.price import load_prices
 from ingest.repricing import reprice_warehouse
-from ingest.table import Table
 from ingest.verify import verify
-from ingest.warehouse import Warehouse
+from ingest.warehouse import retention
+from ingest.warehouse.table import Table
+from ingest.warehouse.warehouse import Warehouse
 
 DAY = 86_400_000
 
@@ -74,7 +74,7 @@ def killed_before_the_delete(warehouse, table="llm_calls", day=date(2026, 2, 4))
     opened = Table(warehouse, table)
     files = [f.path for f in opened.files() if f.path < f"date={day}"]
     rows = opened.scan(files).group_by("source_id").len().collect()
-    expired.remember(warehouse, table, day, files, dict(rows.iter_rows()))
+    retention.remember(warehouse, table, day, files, dict(rows.iter_rows()))
 
 
 def records(warehouse):

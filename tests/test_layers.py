@@ -38,9 +38,9 @@ MAY_IMPORT = {
 }
 ONLY_IN = {
     "deltalake": {
-        "ingest/table.py",
-        "ingest/data_files.py",
-        "ingest/table_folder.py",
+        "ingest/warehouse/table.py",
+        "ingest/warehouse/parquet_files.py",
+        "ingest/warehouse/open_table.py",
         "ingest/maintenance.py",
         "queries/snapshot.py",
     },

@@ -9,11 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 from logs import calls, catch_up, exactly, follower, line, lines, tiles
 
-from ingest.delta_log import checkpoints, damages, entries, version_of
-from ingest.locks import BusyError
 from ingest.maintenance import compact, crowded, forget_entries, remove_unlisted
-from ingest.table import Table
-from ingest.warehouse import Warehouse
+from ingest.warehouse.delta_log import checkpoints, damages, entries, version_of
+from ingest.warehouse.storage.locks import BusyError
+from ingest.warehouse.table import Table
+from ingest.warehouse.warehouse import Warehouse
 from parsers.schema import TABLES
 
 NOW = math.inf
@@ -134,7 +134,7 @@ def test_a_file_that_a_writer_has_not_listed_yet_is_kept_for_a_day(small):
 
 
 def test_two_maintainers_never_work_at_once(small):
-    from ingest.locks import MAINTENANCE, alone
+    from ingest.warehouse.storage.locks import MAINTENANCE, alone
 
     with alone(small, MAINTENANCE, ""), pytest.raises(BusyError, match="another process maintains"):
         compact(small)

@@ -11,8 +11,8 @@ from logs import calls, catch_up, exactly, follower, lines
 from ingest.cli import cli
 from ingest.prices.price import load_prices
 from ingest.repricing import reprice_warehouse
-from ingest.table import Conflict, Table
-from ingest.warehouse import Warehouse
+from ingest.warehouse.table import Conflict, Table
+from ingest.warehouse.warehouse import Warehouse
 
 
 @pytest.fixture

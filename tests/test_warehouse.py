@@ -12,7 +12,7 @@ from ingest.errors import WarehouseError
 from ingest.maintenance import compact, expire
 from ingest.status import sources
 from ingest.verify import verify
-from ingest.warehouse import Batch, Conflict, Position, Warehouse
+from ingest.warehouse.warehouse import Batch, Conflict, Position, Warehouse
 from parsers.schema import CALLS, EVENTS, REJECTS, TABLES, conform
 
 AT = datetime(2026, 2, 3, 16, 13, tzinfo=UTC)
@@ -110,7 +110,7 @@ def test_a_writer_that_died_between_two_tables_is_repeated_without_doubling(tmp_
     whole = batch(None, 100, calls=[0, 80], events=[10, 90], rejects=[20, 95])
     names = ["llm_events", "rejects", "batches"]
     for name in names[: names.index(reached) + 1]:
-        from ingest.warehouse import _append_new
+        from ingest.warehouse.warehouse import _append_new
 
         _append_new(torn.tables[name], [whole])
 

@@ -175,14 +175,14 @@ def compare(warehouse, written):
 
 def child(point, nth, arguments):
     """Run the command line in this process, which kills itself at the *nth* time at *point*."""
-    import ingest.durable
     import ingest.maintenance
-    import ingest.table
+    import ingest.warehouse.storage.local
+    import ingest.warehouse.table
     from ingest.cli import cli
-    from ingest.data_files import DataFiles
-    from ingest.table import Table
+    from ingest.warehouse.parquet_files import DataFiles
+    from ingest.warehouse.table import Table
 
-    ingest.table.CHECKPOINT_EVERY = CHECKPOINT_EVERY
+    ingest.warehouse.table.CHECKPOINT_EVERY = CHECKPOINT_EVERY
     left = [nth]
 
     def dying(function, *, before):
@@ -203,8 +203,8 @@ def child(point, nth, arguments):
 
     place = {
         "after the data file": (DataFiles, "write", False),
-        "before the fsync": (ingest.durable, "sync", True),
-        "after the fsync": (ingest.durable, "sync", False),
+        "before the fsync": (ingest.warehouse.storage.local, "sync", True),
+        "after the fsync": (ingest.warehouse.storage.local, "sync", False),
         "after the log entry": (Table, "_commit", False),
         "in the checkpoint": (Table, "checkpoint", True),
         "after the checkpoint": (Table, "checkpoint", False),

@@ -53,8 +53,8 @@ def backfill(  # noqa: PLR0913 # one parameter an option
     from ingest.backfill import backfill as read_all
     from ingest.intake import Intake
     from ingest.listing import find
-    from ingest.rehearsal import Rehearsal
-    from ingest.warehouse import Warehouse
+    from ingest.warehouse.dry_run import Rehearsal
+    from ingest.warehouse.warehouse import Warehouse
 
     databases, others, skipped = _sorted_out(paths, tables)
     listing = find(others)
@@ -91,8 +91,8 @@ def _sorted_out(paths: tuple[str, ...], tables: tuple[str, ...]) -> "tuple[list[
 def _tidy(warehouse: str) -> None:
     from pathlib import Path
 
-    from ingest.locks import BusyError
     from ingest.maintenance import compact, crowded
+    from ingest.warehouse.storage.locks import BusyError
 
     with contextlib.suppress(BusyError):  # then somebody else does it
         compact(Path(warehouse), fewest=crowded)

@@ -20,9 +20,9 @@ def compact(*, warehouse: str, if_crowded: bool, form: str | None) -> None:
     """
     from pathlib import Path
 
-    from ingest.locks import BusyError
     from ingest.maintenance import compact as merge
     from ingest.maintenance import crowded
+    from ingest.warehouse.storage.locks import BusyError
 
     try:
         done = merge(Path(warehouse), fewest=crowded) if if_crowded else merge(Path(warehouse))

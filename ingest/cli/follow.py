@@ -78,7 +78,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
     from ingest.polling import Tables, shown, split
     from ingest.rounds import follow as run
     from ingest.upkeep import Upkeep
-    from ingest.warehouse import Warehouse
+    from ingest.warehouse.warehouse import Warehouse
     from ingest.watch import Wakeups
 
     allow_more()

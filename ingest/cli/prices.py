@@ -119,7 +119,7 @@ def diff(*, warehouse: str, own: str | None, form: str | None) -> None:
 def _calls(warehouse: str) -> "pl.LazyFrame":
     import polars as pl
 
-    from ingest.warehouse import Warehouse
+    from ingest.warehouse.warehouse import Warehouse
 
     calls = Warehouse(warehouse).tables["llm_calls"].scan()
     return calls.with_columns(date=pl.col("created_at").dt.date())

@@ -24,7 +24,7 @@ _OTHER_WIDTHS = 60
 def status(*, warehouse: str, form: str | None) -> None:
     """Show each source: bytes ingested and behind, rows, rejects, first and last call; and the warehouse's size."""
     from ingest.status import sizes, sources
-    from ingest.warehouse import Warehouse
+    from ingest.warehouse.warehouse import Warehouse
 
     opened = Warehouse(warehouse)
     found, tables = sources(opened), sizes(opened)

@@ -13,7 +13,7 @@ from typing import Protocol
 import xxhash
 
 from ingest.files.streams import TAIL, Stream, tail_hash
-from ingest.warehouse import Position
+from ingest.warehouse.warehouse import Position
 
 HEAD = 512
 """How many bytes of the first lines name a source."""

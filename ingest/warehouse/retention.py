@@ -7,8 +7,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from ingest import durable
 from ingest.errors import WarehouseError, reason
+from ingest.warehouse.storage import local
 
 FILE = "expired.json"
 
@@ -65,8 +65,8 @@ def _write(folder: Path, records: list[dict[str, Any]]) -> None:
     part = folder / f"{FILE}.part"
     try:
         part.write_text(json.dumps(records, indent=1), encoding="utf-8")
-        durable.sync_file(part)
+        local.sync_file(part)
         part.replace(folder / FILE)
-        durable.sync_folder(folder)
+        local.sync_folder(folder)
     except OSError as error:
         raise WarehouseError(f"{folder / FILE} can't be written: {reason(error)}") from error

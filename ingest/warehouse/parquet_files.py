@@ -11,7 +11,7 @@ from typing import NamedTuple
 import polars as pl
 from deltalake.transaction import AddAction
 
-from ingest import durable
+from ingest.warehouse.storage import local
 
 
 class DataFile(NamedTuple):
@@ -46,7 +46,7 @@ class DataFiles:
             path = self._path / relative
             if day not in self._named:  # who made it may have died before its name was durable
                 path.parent.mkdir(exist_ok=True)
-                durable.sync_folder(self._path)
+                local.sync_folder(self._path)
                 self._named.add(day)
             part.write_parquet(path, compression="zstd", compression_level=1)
             stats = json.dumps({"numRecords": part.height})
@@ -54,7 +54,7 @@ class DataFiles:
             actions.append(
                 AddAction(relative, path.stat().st_size, {"date": str(day)}, now, data_change=True, stats=stats)
             )
-        durable.sync(self._path / action.path for action in actions)
+        local.sync(self._path / action.path for action in actions)
         self.own.update(action.path for action in actions)
         return actions
 

@@ -14,10 +14,11 @@ from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Tr
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction
 
-from ingest import delta_log, durable
-from ingest.data_files import DataFile, DataFiles
 from ingest.errors import WarehouseError, one_line
-from ingest.table_folder import CHECKPOINT_EVERY, explain, snapshot
+from ingest.warehouse import delta_log
+from ingest.warehouse.open_table import CHECKPOINT_EVERY, explain, snapshot
+from ingest.warehouse.parquet_files import DataFile, DataFiles
+from ingest.warehouse.storage import local
 from parsers.schema import TABLES, polars_schema
 
 _TRIES = 5
@@ -215,7 +216,7 @@ class Table:
     def checkpoint(self) -> None:
         """Write a checkpoint, so that opening the table stays quick however long its history."""
         self._handle.create_checkpoint()
-        durable.sync(self.log.glob(f"{self.version:020}.checkpoint*.parquet"))
+        local.sync(self.log.glob(f"{self.version:020}.checkpoint*.parquet"))
         self._handle = snapshot(self.path, self.version)  # one that lives for ever grows for ever
 
     def _open(self) -> None:
@@ -234,12 +235,12 @@ class Table:
             return
         there = [v for v in range(self._synced + 1, self.version + 1) if delta_log.entry(self.log, v).exists()]
         others = {path for v in there for path, _ in delta_log.adding(self.log, v)} - self._files.own
-        durable.sync(self.path / path for path in others)
+        local.sync(self.path / path for path in others)
         if others:
-            durable.sync_folder(self.path)
-        durable.sync(delta_log.entry(self.log, v) for v in there)
+            local.sync_folder(self.path)
+        local.sync(delta_log.entry(self.log, v) for v in there)
         if not self._files.own:
-            durable.sync(delta_log.checkpoints(self.log)[:1])
+            local.sync(delta_log.checkpoints(self.log)[:1])
         self._synced = self.version
         self._files.own.clear()
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from ingest.access import denied
 from ingest.errors import WarehouseError
+from ingest.warehouse.access import denied
 
 Offsets = dict[str, int]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import polars as pl
 
-from ingest import access
 from ingest.errors import WarehouseError
 from ingest.marks import marked
-from ingest.warehouse import Batch, Position, Warehouse
+from ingest.warehouse import access
+from ingest.warehouse.warehouse import Batch, Position, Warehouse
 from parsers.schema import UTC
 
 

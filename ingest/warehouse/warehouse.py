@@ -15,12 +15,12 @@ from typing import NamedTuple
 
 import polars as pl
 
-from ingest import expired
 from ingest.files.streams import tail_hash
-from ingest.locks import WRITERS, is_current, join
 from ingest.marks import marked
-from ingest.table import Conflict, Table
-from ingest.table_folder import create
+from ingest.warehouse import retention
+from ingest.warehouse.open_table import create
+from ingest.warehouse.storage.locks import WRITERS, is_current, join
+from ingest.warehouse.table import Conflict, Table
 from parsers.schema import BATCHES, TABLES, polars_schema
 
 _TAIL = "#tail"
@@ -134,7 +134,7 @@ class Warehouse:
 
     def kept_since(self, source_ids: Sequence[str]) -> date | None:
         """Return the day before which rows of *source_ids* may have been taken out; None if none were."""
-        return expired.kept_since(self.folder, source_ids)
+        return retention.kept_since(self.folder, source_ids)
 
     def commit(self, batches: Sequence[Batch]) -> None:
         """Add *batches*, of different sources, in one commit of each table, durably.

@@ -10,8 +10,9 @@ import polars as pl
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
-from ingest import delta_log, durable
 from ingest.errors import WarehouseError, one_line
+from ingest.warehouse import delta_log
+from ingest.warehouse.storage import local
 from parsers.schema import TABLES, polars_schema
 
 _LITTLE = 64 << 10
@@ -54,14 +55,14 @@ def create(folder: Path, name: str) -> None:
         return  # whoever wrote that has been here
     try:
         if not first.exists():
-            durable.make_folder(path)
+            local.make_folder(path)
             _create(path, name)
         # Also where it was there: its maker may have died, or met an error, before it came to this.
-        durable.sync([first])
-        durable.sync_folder(path)
-        durable.sync_folder(folder)
+        local.sync([first])
+        local.sync_folder(path)
+        local.sync_folder(folder)
         with contextlib.suppress(PermissionError):
-            durable.sync_folder(folder.parent)
+            local.sync_folder(folder.parent)
     except (DeltaError, OSError) as error:
         raise WarehouseError(explain(path, error)) from error
 

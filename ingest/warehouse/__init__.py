@@ -1,0 +1,1 @@
+"""The tables on disk: the only home of Delta."""
