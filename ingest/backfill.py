@@ -13,15 +13,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ingest.ahead import MOST
-from ingest.cursor import Cursor
 from ingest.errors import SourceError, complaint
 from ingest.files.identity import HEAD, known_names
 from ingest.files.paths import family
 from ingest.files.streams import Key, PlainStream, Stream, key_of, open_stream
-from ingest.intake import Intake
-from ingest.joint import Joint, Turn
 from ingest.listing import STDIN, Listing, key_at
+from ingest.reading.cursor import Cursor
+from ingest.reading.intake import Intake
+from ingest.reading.parse_ahead import MOST
+from ingest.reading.small_files import Joint, Turn
 from ingest.sealing import is_sealed, quiet_seconds
 
 log = logging.getLogger(__name__)

@@ -13,8 +13,8 @@ from typing import Protocol
 
 import polars as pl
 
-from ingest.intake import Intake, Ledger
 from ingest.prices.stamp import stamp
+from ingest.reading.intake import Intake, Ledger
 from ingest.warehouse.warehouse import Batch, Conflict, Position
 from parsers.known_tables import Known
 from parsers.schema import CALLS, EVENTS, REJECTS, conform

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-from ingest.cursor import Cursor, unchanged
 from ingest.descriptors import most_open
 from ingest.errors import SourceError, complaint
 from ingest.files.paths import expand, what_is_missing
 from ingest.files.streams import Key, PlainStream, suffix_of
-from ingest.intake import Intake
-from ingest.joint import Joint, Turn
 from ingest.polling import Tables
+from ingest.reading.cursor import Cursor, unchanged
+from ingest.reading.intake import Intake
+from ingest.reading.small_files import Joint, Turn
 from ingest.tracked import (
     Tracked,
     behind,

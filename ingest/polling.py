@@ -10,9 +10,9 @@ from ingest.addresses import SCHEMES, SUFFIXES, is_database, is_sqlite
 from ingest.databases import TableSource, read
 from ingest.errors import SourceError
 from ingest.files.paths import below, expand
-from ingest.intake import Intake
 from ingest.postgres_server import PostgresServer, without_secrets
 from ingest.postgres_source import PostgresTable
+from ingest.reading.intake import Intake
 from ingest.sqlite_file import SqliteFile
 from ingest.sqlite_source import SqliteTable
 from parsers.known_tables import KNOWN, Known, by_columns, lacking, recognise

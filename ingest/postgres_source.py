@@ -21,8 +21,8 @@ import xxhash
 
 from ingest.databases import CHUNK, PLACED, Chunk, Place
 from ingest.errors import SourceError
-from ingest.intake import Ledger
 from ingest.postgres_server import PostgresServer, literal, quoted, quoted_name
+from ingest.reading.intake import Ledger
 from parsers.known_tables import Known
 
 _BITS = 20

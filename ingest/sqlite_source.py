@@ -22,7 +22,7 @@ import xxhash
 from ingest.addresses import is_sqlite
 from ingest.databases import CHUNK, Chunk, Place, as_text
 from ingest.errors import SourceError
-from ingest.intake import Ledger
+from ingest.reading.intake import Ledger
 from ingest.sqlite_file import SqliteFile, quoted
 from ingest.warehouse.warehouse import Position
 from parsers.known_tables import Known

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from ingest.cursor import Cursor
 from ingest.files.paths import member
 from ingest.files.streams import Key, PlainStream, Stream, key_of, open_stream
+from ingest.reading.cursor import Cursor
 from ingest.sealing import is_sealed
 
 COMMIT_ROWS = 100_000

@@ -8,8 +8,8 @@ from pathlib import Path
 import polars as pl
 
 from ingest.follow import Follower
-from ingest.intake import Intake
 from ingest.prices.price import load_prices
+from ingest.reading.intake import Intake
 from ingest.warehouse.warehouse import Warehouse
 from ingest.watch import Wakeups
 from parsers import FORMATS

@@ -38,7 +38,7 @@ MUTATIONS = {
         "tests/test_follow.py",
     ),
     "the comparison of records with those of a source that begins alike": (
-        "ingest/intake.py",
+        "ingest/reading/intake.py",
         "            known = known_part(cursor.path, cursor.stream, self.formats, self.warehouse)\n",
         "",
         "tests/test_copies.py",
@@ -86,13 +86,13 @@ MUTATIONS = {
         "tests/test_power_cuts.py",
     ),
     "the fsync of what is there already and is not committed again": (
-        "ingest/intake.py",
+        "ingest/reading/intake.py",
         "            self.warehouse.secure()",
         "            pass",
         "tests/test_power_cuts.py",
     ),
     "the keeping of what could not be committed": (
-        "ingest/intake.py",
+        "ingest/reading/intake.py",
         "            self._owed = drafts\n",
         "            for cursor, _ in drafts:\n                cursor.lost = True\n",
         "tests/test_full_disk.py",

@@ -10,10 +10,10 @@ import pytest
 from logs import calls, catch_up, exactly, follower, intake, line, lines, noise, tiles
 
 from ingest.backfill import backfill
-from ingest.intake import Intake
 from ingest.listing import find
 from ingest.maintenance import expire
 from ingest.prices.price import load_prices
+from ingest.reading.intake import Intake
 from ingest.warehouse.dry_run import Rehearsal
 from parsers import FORMATS
 

@@ -5,8 +5,8 @@ import shutil
 import pytest
 from logs import calls, catch_up, exactly, follower, line, lines, noise, tiles
 
-from ingest.cursor import FIRST
 from ingest.files.streams import PlainStream
+from ingest.reading.cursor import FIRST
 
 
 def test_two_equal_files_that_are_there_at_the_start_count_once(tmp_path):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ingest.backfill import Outcome
-    from ingest.intake import Intake
+    from ingest.reading.intake import Intake
 
 MANY_COMMITS = 20
 """A backfill of so many commits may leave many small files."""
@@ -51,8 +51,8 @@ def backfill(  # noqa: PLR0913 # one parameter an option
       ingest backfill postgresql://host/app --table llm_calls
     """
     from ingest.backfill import backfill as read_all
-    from ingest.intake import Intake
     from ingest.listing import find
+    from ingest.reading.intake import Intake
     from ingest.warehouse.dry_run import Rehearsal
     from ingest.warehouse.warehouse import Warehouse
 

@@ -74,8 +74,8 @@ def follow(  # noqa: PLR0913 # one parameter an option
     from ingest.descriptors import allow_more
     from ingest.files.paths import folders
     from ingest.follow import Follower
-    from ingest.intake import Intake
     from ingest.polling import Tables, shown, split
+    from ingest.reading.intake import Intake
     from ingest.rounds import follow as run
     from ingest.upkeep import Upkeep
     from ingest.warehouse.warehouse import Warehouse

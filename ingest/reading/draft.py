@@ -10,11 +10,11 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from ingest.cursor import Cursor, is_outdated
 from ingest.files.identity import Positions, family_of, name_of
 from ingest.files.streams import tail_hash
 from ingest.prices.price import Prices
 from ingest.prices.stamp import stamp
+from ingest.reading.cursor import Cursor, is_outdated
 from ingest.warehouse.warehouse import Batch
 from parsers import Rows
 from parsers.blocks.lines import numbers

@@ -2,11 +2,11 @@
 
 import polars as pl
 
-from ingest.ahead import MOST, Ahead
-from ingest.cursor import QUANTUM, Cursor, Guess, end_of_lines, line_end_of, recall, unchanged
 from ingest.documents import document, may_be_document
 from ingest.files.identity import HEAD
 from ingest.files.streams import TAIL
+from ingest.reading.cursor import QUANTUM, Cursor, Guess, end_of_lines, line_end_of, recall, unchanged
+from ingest.reading.parse_ahead import MOST, Ahead
 from parsers import Block, Rows, parse
 from parsers.blocks.lines import MAX_KEPT, MAX_LINE, hole, overlong
 from parsers.schema import CALLS, EVENTS, REJECTS, conform, polars_schema

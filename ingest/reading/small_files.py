@@ -5,11 +5,11 @@ from concurrent.futures import Future  # noqa: TC003 # dataclasses look their ty
 from dataclasses import dataclass, field
 from enum import Enum
 
-from ingest.cursor import QUANTUM, Cursor
 from ingest.documents import may_be_document
 from ingest.files.identity import HEAD, first_line
 from ingest.files.streams import PlainStream
-from ingest.intake import Intake
+from ingest.reading.cursor import QUANTUM, Cursor
+from ingest.reading.intake import Intake
 from parsers import Block, Rows, parse
 
 MAX_FILE = 4 << 20

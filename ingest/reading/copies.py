@@ -12,11 +12,11 @@ from typing import Protocol
 
 import polars as pl
 
-from ingest.cursor import Cursor, resume
 from ingest.files.identity import Positions, agreeing
 from ingest.files.streams import Stream
 from ingest.marks import marked
-from ingest.reading import advance
+from ingest.reading.blocks import advance
+from ingest.reading.cursor import Cursor, resume
 from ingest.warehouse.warehouse import Position
 from parsers import Format, Rows
 

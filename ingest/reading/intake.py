@@ -15,15 +15,15 @@ from typing import Protocol, Self
 
 import polars as pl
 
-from ingest.ahead import Ahead
-from ingest.copies import Stored, known_part
-from ingest.cursor import Cursor, is_outdated, locate, resume, survey
-from ingest.draft import Draft, cut, finish
 from ingest.errors import SourceError, WarehouseError
 from ingest.files.identity import HEAD, first_line
 from ingest.files.streams import Stream, archive_of
 from ingest.prices.price import Prices
-from ingest.reading import advance, consume, pass_over
+from ingest.reading.blocks import advance, consume, pass_over
+from ingest.reading.copies import Stored, known_part
+from ingest.reading.cursor import Cursor, is_outdated, locate, resume, survey
+from ingest.reading.draft import Draft, cut, finish
+from ingest.reading.parse_ahead import Ahead
 from ingest.warehouse.warehouse import Batch, Conflict, Position
 from parsers import Format, Rows
 
