@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from logs import START, calls, catch_up, follower, line
 
-from ingest.follow import Follower
+from ingest.following.follower import Follower
 from ingest.maintenance import compact, crowded
 from ingest.upkeep import EVERY
 from ingest.warehouse.open_table import CONFIGURATION

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from logs import calls, catch_up, follower, line, lines
 
-from ingest.follow import Follower
+from ingest.following.follower import Follower
 
 
 def main() -> None:

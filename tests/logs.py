@@ -7,11 +7,11 @@ from pathlib import Path
 
 import polars as pl
 
-from ingest.follow import Follower
+from ingest.following.file_events import Wakeups
+from ingest.following.follower import Follower
 from ingest.prices.price import load_prices
 from ingest.reading.intake import Intake
 from ingest.warehouse.warehouse import Warehouse
-from ingest.watch import Wakeups
 from parsers import FORMATS
 
 START = datetime(2026, 2, 3, 14, 0, tzinfo=UTC)

@@ -62,7 +62,7 @@ MUTATIONS = {
         "tests/test_moving_names.py",
     ),
     "the question whether a name still denotes the file that was listed": (
-        "ingest/tracked.py",
+        "ingest/following/tracked.py",
         "    if key_of(status) != file.key != key_of(file.path.stat()):\n",
         "    if False:\n",
         "tests/test_moving_names.py",

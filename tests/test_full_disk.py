@@ -9,9 +9,9 @@ import pytest
 from logs import append, calls, catch_up, exactly, follower, lines, tiles
 from processes import Ingest
 
-import ingest.tracked
+import ingest.following.tracked
 from ingest.errors import WarehouseError
-from ingest.tracked import held
+from ingest.following.tracked import held
 
 root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -119,7 +119,7 @@ def test_what_was_read_while_the_disk_was_full_is_committed_though_its_file_is_g
 def test_little_is_held_in_memory_while_nothing_can_be_committed(tmp_path, monkeypatch):
     log = tmp_path / "maestro.log"
     each = follower(tmp_path / "w", log)
-    monkeypatch.setattr(ingest.tracked, "COMMIT_ROWS", 100)
+    monkeypatch.setattr(ingest.following.tracked, "COMMIT_ROWS", 100)
     broken = tmp_path / "w" / "llm_calls"
     broken.rename(tmp_path / "elsewhere")
     broken.write_text("in the way")

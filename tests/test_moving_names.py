@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 from logs import calls, catch_up, exactly, follower, intake, lines
 
+import ingest.following.tracked
 import ingest.listing
-import ingest.tracked
 from ingest.backfill import backfill
 from ingest.cli import cli
 from ingest.files.streams import TAIL, PackedStream, open_stream
@@ -123,7 +123,7 @@ def test_a_follower_whose_file_is_rotated_before_it_opens_it_reads_both(tmp_path
             log.write_bytes(gzip.compress(lines(3, 4)) if packed else lines(3, 4))
         return open_stream(path)
 
-    monkeypatch.setattr(ingest.tracked, "open_stream", open_late)
+    monkeypatch.setattr(ingest.following.tracked, "open_stream", open_late)
     each = follower(tmp_path / "w", tmp_path / "maestro.log")
     catch_up(each)
     with (tmp_path / "maestro.log").open("ab") as file:

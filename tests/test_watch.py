@@ -11,9 +11,9 @@ import pytest
 from logs import append, calls, exactly, follower, lines
 from processes import Ingest
 
-import ingest.watch
-from ingest.rounds import follow
-from ingest.watch import Wakeups
+import ingest.following.file_events
+from ingest.following.file_events import Wakeups
+from ingest.following.loop import follow
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_when_the_watcher_dies_the_files_are_still_looked_at(tmp_path):
 
 
 def test_a_thread_that_dies_is_replaced_without_a_word(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(ingest.watch, "_PAUSE", 0)
+    monkeypatch.setattr(ingest.following.file_events, "_PAUSE", 0)
     others = threading.excepthook
     with Wakeups() as wakeups:
         wakeups.watch({tmp_path: True})

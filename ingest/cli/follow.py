@@ -14,8 +14,8 @@ from ingest.cli.options import formats_of, is_quiet, prices_of, reading_options,
 if TYPE_CHECKING:
     from types import FrameType
 
-    from ingest.follow import Follower
-    from ingest.watch import Wakeups
+    from ingest.following.file_events import Wakeups
+    from ingest.following.follower import Follower
 
 log = logging.getLogger(__name__)
 
@@ -71,15 +71,15 @@ def follow(  # noqa: PLR0913 # one parameter an option
     """
     from pathlib import Path
 
-    from ingest.descriptors import allow_more
     from ingest.files.paths import folders
-    from ingest.follow import Follower
+    from ingest.following.file_events import Wakeups
+    from ingest.following.follower import Follower
+    from ingest.following.loop import follow as run
+    from ingest.following.open_files import allow_more
     from ingest.polling import Tables, shown, split
     from ingest.reading.intake import Intake
-    from ingest.rounds import follow as run
     from ingest.upkeep import Upkeep
     from ingest.warehouse.warehouse import Warehouse
-    from ingest.watch import Wakeups
 
     allow_more()
     with (

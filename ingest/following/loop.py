@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from ingest.errors import WarehouseError
-from ingest.follow import Follower
+from ingest.following.follower import Follower
 
 log = logging.getLogger(__name__)
 

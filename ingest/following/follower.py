@@ -10,15 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-from ingest.descriptors import most_open
 from ingest.errors import SourceError, complaint
 from ingest.files.paths import expand, what_is_missing
 from ingest.files.streams import Key, PlainStream, suffix_of
-from ingest.polling import Tables
-from ingest.reading.cursor import Cursor, unchanged
-from ingest.reading.intake import Intake
-from ingest.reading.small_files import Joint, Turn
-from ingest.tracked import (
+from ingest.following.open_files import most_open
+from ingest.following.tracked import (
     Tracked,
     behind,
     close,
@@ -31,6 +27,10 @@ from ingest.tracked import (
     rename,
     state,
 )
+from ingest.polling import Tables
+from ingest.reading.cursor import Cursor, unchanged
+from ingest.reading.intake import Intake
+from ingest.reading.small_files import Joint, Turn
 
 log = logging.getLogger(__name__)
 

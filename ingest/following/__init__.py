@@ -1,0 +1,1 @@
+"""Look, read, commit, again: files that grow, until somebody stops it."""
