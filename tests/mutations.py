@@ -56,7 +56,7 @@ MUTATIONS = {
         "tests/test_records_on_disk.py",
     ),
     "the last look for files whose names moved": (
-        "ingest/backfill.py",
+        "ingest/history/backfill.py",
         "if key and key not in reading.met]",
         "if False]",
         "tests/test_moving_names.py",

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from logs import calls, catch_up, exactly, follower, intake, line, lines, noise, tiles
 
-from ingest.backfill import backfill
+from ingest.history.backfill import backfill
 from ingest.listing import find
 from ingest.maintenance import expire
 from ingest.prices.price import load_prices

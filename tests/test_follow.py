@@ -7,7 +7,7 @@ import shutil
 import pytest
 from logs import calls, catch_up, exactly, follower, intake, line, lines, noise, session, sessions, tiles
 
-from ingest.backfill import backfill
+from ingest.history.backfill import backfill
 from ingest.listing import find
 
 

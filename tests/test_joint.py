@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from logs import calls, exactly, intake, lines, noise, session, sessions, tiles
 
-from ingest.backfill import backfill
+from ingest.history.backfill import backfill
 from ingest.listing import find
 from parsers import FORMATS, Block, parse
 from parsers.blocks.many_sources import parse_jointly

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from logs import calls, catch_up, follower, intake, lines, noise, session, tiles
 
-from ingest.backfill import backfill
 from ingest.files.identity import HEAD
+from ingest.history.backfill import backfill
 from ingest.listing import find
 from ingest.maintenance import compact
 from ingest.verify import verify

@@ -13,9 +13,9 @@ from logs import calls, catch_up, exactly, follower, intake, lines
 
 import ingest.following.tracked
 import ingest.listing
-from ingest.backfill import backfill
 from ingest.cli import cli
 from ingest.files.streams import TAIL, PackedStream, open_stream
+from ingest.history.backfill import backfill
 from ingest.listing import find
 
 

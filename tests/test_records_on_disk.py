@@ -10,7 +10,7 @@ import pytest
 from logs import append, calls, catch_up, exactly, follower, intake, line, lines, tiles
 
 from ingest import sealing
-from ingest.backfill import backfill
+from ingest.history.backfill import backfill
 from ingest.listing import find
 from parsers.blocks.lines import MAX_LINE
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from ingest.backfill import Outcome
+    from ingest.history.backfill import Outcome
     from ingest.reading.intake import Intake
 
 MANY_COMMITS = 20
@@ -50,7 +50,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
       ingest backfill runtime.db           the known tables of a SQLite file
       ingest backfill postgresql://host/app --table llm_calls
     """
-    from ingest.backfill import backfill as read_all
+    from ingest.history.backfill import backfill as read_all
     from ingest.listing import find
     from ingest.reading.intake import Intake
     from ingest.warehouse.dry_run import Rehearsal
@@ -121,7 +121,7 @@ def _with_progress(files: "Iterable[Path]", run: "Callable[[Callable[[int, Path]
 def _say(outcome: "Outcome", intake: "Intake", *, dry_run: bool, format_name: str | None, mapping: str | None) -> None:
     totals, verb = intake.totals, "would add" if dry_run else "added"
     for number, path in enumerate(outcome.unknown):
-        from ingest.nothing import why_nothing
+        from ingest.history.unrecognised import why_nothing
 
         told = why_nothing(path, format_name=format_name, mapping=mapping, again=number > 0)
         click.echo(f"Warning: {told}", err=True)

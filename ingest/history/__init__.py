@@ -1,0 +1,1 @@
+"""Every file once: logs that are complete, rotated, packed."""
