@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import polars as pl
 
-from ingest.polling import backfill_tables
+from ingest.databases.polling import backfill_tables
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 

@@ -9,7 +9,7 @@ from databases import FIXTURES, sqlite, stored
 from logs import catch_up, follower, intake
 
 from ingest.cli import cli
-from ingest.polling import Tables
+from ingest.databases.polling import Tables
 
 SESSION = json.loads((FIXTURES / "gemini-cli" / "session.json").read_text())
 PRO, FLASH = ("gemini-2.5-pro", 9_000, 420), ("gemini-2.5-flash", 9_560, 20)

