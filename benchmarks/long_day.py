@@ -26,8 +26,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from logs import START, calls, catch_up, follower, line
 
 from ingest.following.follower import Follower
-from ingest.maintenance import compact, crowded
-from ingest.upkeep import EVERY
+from ingest.maintenance.background import EVERY
+from ingest.maintenance.compact import compact, crowded
 from ingest.warehouse.open_table import CONFIGURATION
 from ingest.warehouse.storage.locks import BusyError
 from ingest.warehouse.warehouse import Warehouse

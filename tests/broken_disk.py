@@ -11,7 +11,7 @@ import pytest
 from logs import calls, catch_up, exactly, follower, log_calls, tiles
 from processes import Ingest
 
-from ingest.verify import verify
+from ingest.maintenance.verify import verify
 
 SOURCE = Path(__file__).with_name("broken_disk.c")
 

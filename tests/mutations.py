@@ -110,19 +110,19 @@ MUTATIONS = {
         "tests/test_maintenance.py tests/test_damage.py",
     ),
     "the safe age of files": (
-        "ingest/maintenance.py",
+        "ingest/maintenance/compact.py",
         "else on_disk[path] < written_before)",
         "else True)",
         "tests/test_maintenance.py",
     ),
     "the time that replaced files are kept for their readers": (
-        "ingest/maintenance.py",
+        "ingest/maintenance/compact.py",
         "(replaced[path] / 1000 < replaced_before if",
         "(True if",
         "tests/test_maintenance.py",
     ),
     "the checkpoint that stands for the entries before it": (
-        "ingest/maintenance.py",
+        "ingest/maintenance/compact.py",
         " and delta_log.is_checkpoint(base)",
         "",
         "tests/test_maintenance.py",

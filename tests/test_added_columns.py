@@ -9,7 +9,7 @@ from deltalake.schema import PrimitiveType
 from logs import calls, catch_up, exactly, follower, log_calls, tiles
 from processes import Ingest
 
-from ingest.verify import verify
+from ingest.maintenance.verify import verify
 from parsers.schema import TABLES
 
 DEAR = '[[price]]\nmodel = "claude-sonnet-4-5"\ninput = 300\noutput = 1500\n'

@@ -11,7 +11,7 @@ from logs import calls, catch_up, exactly, follower, intake, line, lines, noise,
 
 from ingest.history.backfill import backfill
 from ingest.listing import find
-from ingest.maintenance import expire
+from ingest.maintenance.compact import expire
 from ingest.prices.price import load_prices
 from ingest.reading.intake import Intake
 from ingest.warehouse.dry_run import Rehearsal

@@ -12,9 +12,9 @@ from logs import calls, catch_up, exactly, follower, lines, noise, session, tile
 
 from ingest.cli import cli
 from ingest.errors import WarehouseError
-from ingest.maintenance import compact
-from ingest.repair import plan
-from ingest.verify import verify
+from ingest.maintenance.compact import compact
+from ingest.maintenance.repair import plan
+from ingest.maintenance.verify import verify
 from ingest.warehouse.warehouse import Warehouse
 from parsers.schema import TABLES
 

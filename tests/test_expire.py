@@ -11,10 +11,10 @@ from logs import append, calls, catch_up, exactly, follower, lines
 from users import NOBODY, as_nobody, needs_root
 
 from ingest.cli import cli
-from ingest.maintenance import compact, expire
+from ingest.maintenance.compact import compact, expire
+from ingest.maintenance.reprice import reprice_warehouse
+from ingest.maintenance.verify import verify
 from ingest.prices.price import load_prices
-from ingest.repricing import reprice_warehouse
-from ingest.verify import verify
 from ingest.warehouse import retention
 from ingest.warehouse.table import Table
 from ingest.warehouse.warehouse import Warehouse

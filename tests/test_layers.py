@@ -41,7 +41,7 @@ ONLY_IN = {
         "ingest/warehouse/table.py",
         "ingest/warehouse/parquet_files.py",
         "ingest/warehouse/open_table.py",
-        "ingest/maintenance.py",
+        "ingest/maintenance/compact.py",
         "queries/snapshot.py",
     },
     "watchdog": {"ingest/following/file_events.py"},

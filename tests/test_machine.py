@@ -16,8 +16,8 @@ from logs import calls, catch_up, follower, intake, lines, noise, session, tiles
 from ingest.files.identity import HEAD
 from ingest.history.backfill import backfill
 from ingest.listing import find
-from ingest.maintenance import compact
-from ingest.verify import verify
+from ingest.maintenance.compact import compact
+from ingest.maintenance.verify import verify
 
 
 class Following(RuleBasedStateMachine):

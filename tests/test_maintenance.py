@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from logs import calls, catch_up, exactly, follower, line, lines, tiles
 
-from ingest.maintenance import compact, crowded, forget_entries, remove_unlisted
+from ingest.maintenance.compact import compact, crowded, forget_entries, remove_unlisted
 from ingest.warehouse.delta_log import checkpoints, damages, entries, version_of
 from ingest.warehouse.storage.locks import BusyError
 from ingest.warehouse.table import Table
@@ -166,7 +166,7 @@ def test_while_others_write_only_crowded_days_are_merged(small):
 
 
 def test_following_starts_maintenance_now_and_then_without_waiting_for_it(small):
-    from ingest.upkeep import Upkeep
+    from ingest.maintenance.background import Upkeep
 
     upkeep = Upkeep(small, every=10)
     upkeep.look(9)

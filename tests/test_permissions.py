@@ -6,7 +6,7 @@ import pytest
 from logs import catch_up, follower, lines
 from users import as_nobody, needs_root
 
-from ingest.maintenance import compact
+from ingest.maintenance.compact import compact
 
 READING = [
     "report usage --format csv",

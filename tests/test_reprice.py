@@ -9,8 +9,8 @@ from click.testing import CliRunner
 from logs import calls, catch_up, exactly, follower, lines
 
 from ingest.cli import cli
+from ingest.maintenance.reprice import reprice_warehouse
 from ingest.prices.price import load_prices
-from ingest.repricing import reprice_warehouse
 from ingest.warehouse.table import Conflict, Table
 from ingest.warehouse.warehouse import Warehouse
 

@@ -14,7 +14,7 @@ from databases import CALL, FIXTURES, STEP, numbers, read, sqlite, stored, tradi
 from logs import intake
 
 from ingest.cli import cli
-from ingest.verify import verify
+from ingest.maintenance.verify import verify
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from deltalake import DeltaTable
 from logs import catch_up, follower, lines
 
 from ingest.errors import WarehouseError
-from ingest.maintenance import compact, expire
-from ingest.status import sources
-from ingest.verify import verify
+from ingest.maintenance.compact import compact, expire
+from ingest.maintenance.status import sources
+from ingest.maintenance.verify import verify
 from ingest.warehouse.warehouse import Batch, Conflict, Position, Warehouse
 from parsers.schema import CALLS, EVENTS, REJECTS, TABLES, conform
 

@@ -23,7 +23,7 @@ from pathlib import Path
 import polars as pl
 from logs import calls, exactly, lines, session, tiles
 
-from ingest.verify import verify
+from ingest.maintenance.verify import verify
 
 POINTS = (
     "after the data file",
@@ -175,7 +175,7 @@ def compare(warehouse, written):
 
 def child(point, nth, arguments):
     """Run the command line in this process, which kills itself at the *nth* time at *point*."""
-    import ingest.maintenance
+    import ingest.maintenance.compact
     import ingest.warehouse.storage.local
     import ingest.warehouse.table
     from ingest.cli import cli
@@ -208,8 +208,8 @@ def child(point, nth, arguments):
         "after the log entry": (Table, "_commit", False),
         "in the checkpoint": (Table, "checkpoint", True),
         "after the checkpoint": (Table, "checkpoint", False),
-        "after the merge": (ingest.maintenance, "_merge", False),
-        "in the clean-up": (ingest.maintenance, "remove_unlisted", True),
+        "after the merge": (ingest.maintenance.compact, "_merge", False),
+        "in the clean-up": (ingest.maintenance.compact, "remove_unlisted", True),
     }
     if point:
         owner, name, before = place[point]

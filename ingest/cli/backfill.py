@@ -91,7 +91,7 @@ def _sorted_out(paths: tuple[str, ...], tables: tuple[str, ...]) -> "tuple[list[
 def _tidy(warehouse: str) -> None:
     from pathlib import Path
 
-    from ingest.maintenance import compact, crowded
+    from ingest.maintenance.compact import compact, crowded
     from ingest.warehouse.storage.locks import BusyError
 
     with contextlib.suppress(BusyError):  # then somebody else does it

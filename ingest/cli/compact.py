@@ -20,8 +20,8 @@ def compact(*, warehouse: str, if_crowded: bool, form: str | None) -> None:
     """
     from pathlib import Path
 
-    from ingest.maintenance import compact as merge
-    from ingest.maintenance import crowded
+    from ingest.maintenance.compact import compact as merge
+    from ingest.maintenance.compact import crowded
     from ingest.warehouse.storage.locks import BusyError
 
     try:

@@ -33,7 +33,7 @@ def expire(*, warehouse: str, before: date, yes: bool) -> None:
     """
     from pathlib import Path
 
-    from ingest.maintenance import expire as delete
+    from ingest.maintenance.compact import expire as delete
 
     if not yes:
         click.confirm(f"Delete all rows from before {before} in {warehouse}?", abort=True, err=True)

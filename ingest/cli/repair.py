@@ -17,8 +17,8 @@ def repair(*, warehouse: str, yes: bool) -> None:
     """
     from pathlib import Path
 
-    from ingest.repair import plan
-    from ingest.repair import repair as mend
+    from ingest.maintenance.repair import plan
+    from ingest.maintenance.repair import repair as mend
 
     planned = plan(Path(warehouse))
     for reason in planned.reasons:

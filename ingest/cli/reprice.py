@@ -23,7 +23,7 @@ def reprice(*, warehouse: str, own: str | None, dry_run: bool, form: str | None)
     The prices are those that come with this version, under your own from --prices or WAREHOUSE/prices.toml. Costs that
     were logged stay as they are, and stay what reports show. `pricing_version` says what each cost was computed by.
     """
-    from ingest.repricing import reprice_warehouse
+    from ingest.maintenance.reprice import reprice_warehouse
 
     prices = prices_of(own, warehouse)
     changed = reprice_warehouse(Path(warehouse), prices, write=not dry_run)

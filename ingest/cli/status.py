@@ -10,7 +10,7 @@ from ingest.cli.options import form_option, wants_json, warehouse_option
 if TYPE_CHECKING:
     import polars as pl
 
-    from ingest.status import TableSize
+    from ingest.maintenance.status import TableSize
 
 
 _PATH_WIDTHS = (20, 40)
@@ -23,7 +23,7 @@ _OTHER_WIDTHS = 60
 @form_option
 def status(*, warehouse: str, form: str | None) -> None:
     """Show each source: bytes ingested and behind, rows, rejects, first and last call; and the warehouse's size."""
-    from ingest.status import sizes, sources
+    from ingest.maintenance.status import sizes, sources
     from ingest.warehouse.warehouse import Warehouse
 
     opened = Warehouse(warehouse)

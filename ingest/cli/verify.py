@@ -19,7 +19,7 @@ def verify(*, warehouse: str, no_sources: bool, form: str | None) -> None:
     """
     from pathlib import Path
 
-    from ingest.verify import verify as check
+    from ingest.maintenance.verify import verify as check
 
     verdict = check(Path(warehouse), read_sources=not no_sources)
     if wants_json(form):

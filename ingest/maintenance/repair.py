@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ingest import rebuilt
 from ingest.errors import WarehouseError
+from ingest.maintenance import rebuild_entry
 from ingest.warehouse import access, delta_log, retention
 from ingest.warehouse.storage import local
 from ingest.warehouse.storage.locks import MAINTENANCE, WRITERS, alone
@@ -37,7 +37,7 @@ class Plan:
     checkpoints: list[Path]
     entries: list[Path]
     covered: list[Path]
-    rebuilt: list[Path]
+    rebuild_entry: list[Path]
     moment: datetime | None
     reasons: list[str]
 
@@ -219,7 +219,7 @@ def _times(log: Path, entries: dict[int, Path], whole: set[int], checkpoints: li
             there = [*saved, *([entries[version]] if version in entries else [])]
             at = min(path.stat().st_mtime_ns for path in there)
         else:
-            at = max([times.get(version - 1, -1) + 1, *(rebuilt.earliest(path) * 1_000_000 for path in saved)])
+            at = max([times.get(version - 1, -1) + 1, *(rebuild_entry.earliest(path) * 1_000_000 for path in saved)])
         times[version] = at
     for version in sorted(times.keys() - whole, reverse=True) if late else ():
         times[version] = min(times[version], times.get(version + 1, times[version]))
@@ -236,7 +236,7 @@ def _is_there(path: Path, size: int) -> bool:
 def _rebuild(path: Path, aside: Path) -> None:
     """Move the entry at *path* aside, if it is there, and put one in its place that is made from its checkpoint."""
     table, version = path.parent.parent.name, delta_log.version_of(path)
-    text, at = rebuilt.entry(path.parent, version, late=_is_calls(path.parent))
+    text, at = rebuild_entry.entry(path.parent, version, late=_is_calls(path.parent))
     old, new = aside / table / path.name, aside / table / f"{path.name}.part"
     old.parent.mkdir(parents=True, exist_ok=True)
     new.write_text(text, encoding="utf-8")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from ingest.maintenance import maintaining
+from ingest.maintenance.compact import maintaining
 from ingest.prices.price import Prices, changes, reprice
 from ingest.warehouse.table import Conflict, Table
 from parsers.schema import CALLS, conform

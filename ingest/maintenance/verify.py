@@ -8,8 +8,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ingest import sources_again
 from ingest.errors import WarehouseError
+from ingest.maintenance import reread
 from ingest.warehouse import access, delta_log, retention
 from ingest.warehouse.table import Table
 from ingest.warehouse.warehouse import Warehouse, is_source
@@ -65,7 +65,7 @@ def verify(folder: Path, *, read_sources: bool = True) -> Verdict:
     verdict.problems += _offsets(opened, ledger, verdict)
     verdict.problems += [p for name in ROWS for p in _rows(opened, name, ledger)]
     if read_sources:
-        again = sources_again.compare(ledger, opened.sources())
+        again = reread.compare(ledger, opened.sources())
         verdict.checked |= {"sources read again": again.read, "sources gone or changed since": again.gone}
         verdict.problems += again.problems
         if again.denied:

@@ -1,0 +1,1 @@
+"""What is done to a warehouse that is there: compact, verify, repair, expire, reprice, status."""
