@@ -14,8 +14,8 @@ from warehouses import at, build, call, sample
 
 import queries
 from ingest.cli import cli
-from queries.charts import pictures
-from queries.reports import Answer, Report
+from queries.answers.reports import Answer, Report
+from queries.show.charts import pictures
 
 HOSTILE = "</script><script>alert(1)</script>"
 

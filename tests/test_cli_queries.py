@@ -16,8 +16,9 @@ from warehouses import build, call
 
 import queries
 from ingest.cli import cli
-from queries import export, reports, tables
-from queries.cells import cell
+from queries.answers import reports
+from queries.show import export, terminal_table
+from queries.show.cells import cell
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,9 @@ def test_without_a_name_all_reports_are_listed(warehouse):
 @pytest.mark.parametrize(("width", "cut"), [(140, False), (90, True)])
 def test_a_wide_terminal_shows_long_texts_whole(width, cut):
     screen = io.StringIO()
-    tables.table(reports.listing(), Console(file=screen, force_terminal=True, width=width, color_system=None), zone="")
+    terminal_table.table(
+        reports.listing(), Console(file=screen, force_terminal=True, width=width, color_system=None), zone=""
+    )
 
     assert ("…" in screen.getvalue()) is cut
     assert max(map(len, screen.getvalue().splitlines()[:-1])) <= width

@@ -5,7 +5,7 @@ from click.testing import CliRunner
 from databases import sqlite
 from logs import catch_up, follower, line
 
-import queries.database
+import queries.connection.connect
 from ingest.cli import cli
 
 
@@ -16,7 +16,7 @@ def run(*arguments, code=0):
 
 
 def asked(folder, sql):
-    with queries.database.connect(folder) as connection:
+    with queries.connection.connect.connect(folder) as connection:
         return connection.sql(sql).fetchall()
 
 

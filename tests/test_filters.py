@@ -8,7 +8,8 @@ from deltalake import DeltaTable
 from warehouses import build, call
 
 import queries
-from queries import QueryError, snapshot
+from queries import QueryError
+from queries.connection import files as snapshot
 
 NOW = datetime(2026, 2, 5, 12, 0, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from queries.frames import create, frame
+from queries.connection.frames import create, frame
 
 EVERY_TYPE = """
     select 1::bigint as a, 'x' as b, 1.5::decimal(18, 6) as c, make_timestamptz(0) as d, {'a': 1} as e, [1, 2] as f,

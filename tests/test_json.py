@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from queries import render
-from queries.reports import Answer
+from queries.answers.reports import Answer
+from queries.show import texts
 
 MOMENTS = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1))  # noqa: DTZ001 - zones come with the column
 KINDS = {
@@ -51,7 +51,7 @@ def plain(value):
 
 
 def envelope(frame):
-    return render.as_json(Answer("sql", "SQL", {}, frame))
+    return texts.as_json(Answer("sql", "SQL", {}, frame))
 
 
 @given(ROWS)

@@ -42,7 +42,7 @@ ONLY_IN = {
         "ingest/warehouse/parquet_files.py",
         "ingest/warehouse/open_table.py",
         "ingest/maintenance/compact.py",
-        "queries/snapshot.py",
+        "queries/connection/files.py",
     },
     "watchdog": {"ingest/following/file_events.py"},
 }

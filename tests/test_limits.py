@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from warehouses import build, call
 
 import queries
-from queries import buckets
+from queries.answers import token_buckets
 
 MINUTE = 60_000_000
 CALLS = st.lists(st.tuples(st.integers(0, 400_000_000), st.integers(0, 5_000)), min_size=1, max_size=60)
@@ -38,8 +38,8 @@ def how_many_wait(at, asked, limit):
 def test_a_replay_is_what_a_bucket_does(calls, limit, chunk):
     at, asked = in_order(calls)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(buckets, "_CHUNK", chunk)
-        found = buckets.waiting(at, asked, limit)
+        patch.setattr(token_buckets, "_CHUNK", chunk)
+        found = token_buckets.waiting(at, asked, limit)
     lacking = waits_one_by_one(at, asked, limit)
 
     assert found.calls.tolist() == [number for number, lack in enumerate(lacking) if lack]
@@ -54,8 +54,8 @@ def test_the_smallest_limits_are_enough_and_one_less_is_not(calls, repeated, chu
     if not asked.any():
         return
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(buckets, "_CHUNK", chunk)
-        limits = buckets.smallest_limits(at, asked)
+        patch.setattr(token_buckets, "_CHUNK", chunk)
+        limits = token_buckets.smallest_limits(at, asked)
 
     for limit, may_wait in zip(limits, (0, len(at) // 100), strict=True):
         assert how_many_wait(at, asked, limit) <= may_wait
@@ -70,7 +70,7 @@ def test_the_smallest_limits_of_many_calls_are_exact_whatever_a_part_of_them_sug
     at = np.sort(chance.integers(0, n * 500_000, n))
     # Only the first sixteenth is busy where the load isn't steady, and that is what is looked at first.
     asked = np.where(steady | (np.arange(n) < n // 16), chance.lognormal(6, 1, n), 1).astype(np.int64)
-    none, few = buckets.smallest_limits(at, asked)
+    none, few = token_buckets.smallest_limits(at, asked)
 
     assert how_many_wait(at, asked, none) == 0 < how_many_wait(at, asked, none - 1)
     assert how_many_wait(at, asked, few) <= n // 100 < how_many_wait(at, asked, few - 1)
@@ -83,19 +83,19 @@ def test_the_peaks_are_the_largest_sums_of_any_minute_of_a_clock_and_of_any_that
     fixed = max(sum(a for t, a in calls if t // MINUTE == minute) for minute in minutes)
     rolling = max(sum(a for t, a in calls if end - MINUTE < t <= end) for end, _ in calls)
     at, asked = in_order(calls)
-    assert buckets.peaks(at, asked, buckets.thirds_of(at)) == (fixed, rolling)
+    assert token_buckets.peaks(at, asked, token_buckets.thirds_of(at)) == (fixed, rolling)
 
 
 def test_amounts_beyond_64_bits_stay_exact():
     at, asked = in_order([(0, 1 << 50), (MINUTE, 1 << 50)])
-    assert buckets.smallest_limits(at, asked) == (1 << 50, 1 << 50)
+    assert token_buckets.smallest_limits(at, asked) == (1 << 50, 1 << 50)
 
 
 def test_calls_that_are_years_apart_stay_exact():
     year = 365 * 24 * 60 * MINUTE
     calls = [(n * year + t, 1_000_000) for n in range(5) for t in (0, 1_000_000, 2_000_000)]
     at, asked = in_order(calls)
-    none, _ = buckets.smallest_limits(at, asked)
+    none, _ = token_buckets.smallest_limits(at, asked)
     assert how_many_wait(at, asked, none) == 0 < how_many_wait(at, asked, none - 1)
 
 

@@ -118,7 +118,7 @@ def test_a_table_in_parts_and_another_schema_is_read(database, into, tmp_path):
 
 
 def test_a_row_that_is_changed_later_is_stored_again_and_counted_once_as_it_was_first(database, into, tmp_path):
-    import queries.database
+    import queries.connection.connect
 
     database.run("alter table llm_calls add account_id int")
     database.run(CALL.format(5, 5))
@@ -127,7 +127,7 @@ def test_a_row_that_is_changed_later_is_stored_again_and_counted_once_as_it_was_
     database.run("update llm_calls set account_id = null")
     assert read(into, database.url) == 1
 
-    with queries.database.connect(tmp_path / "w") as connection:
+    with queries.connection.connect.connect(tmp_path / "w") as connection:
         assert connection.sql("select request_tokens, account_id from llm_calls").fetchall() == [(5, "7")]
 
 

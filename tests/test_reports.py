@@ -8,8 +8,8 @@ import pytest
 from warehouses import build, call, event
 
 import queries
-from queries import render, tables
-from queries.database import zone
+from queries.connection.connect import zone
+from queries.show import terminal_table, texts
 
 GOLDEN = Path(__file__).parent / "golden"
 EXPORT = """date,model,requests,input_tokens,output_tokens,cost_usd
@@ -147,14 +147,14 @@ def test_the_answer_of_each_report_is_known(warehouse, tmp_path, request, name, 
     with queries.connect(warehouse, tz=tz, serving=serving) as connection:
         answer = queries.run(connection, name, **parameters)
         answer.parameters.pop("file", None)
-        shown = tables.as_text(answer, zone=zone(connection)) + "\n" + render.as_json(answer)
+        shown = terminal_table.as_text(answer, zone=zone(connection)) + "\n" + texts.as_json(answer)
 
     golden = GOLDEN / f"{name}.{tz.replace('/', '-')}.txt"
     if request.config.getoption("--golden"):
         golden.parent.mkdir(exist_ok=True)
         golden.write_text(shown, encoding="utf-8")
     assert shown == golden.read_text(encoding="utf-8")
-    json.loads(render.as_json(answer))
+    json.loads(texts.as_json(answer))
 
 
 def test_a_connection_that_serves_one_question_has_the_views_of_that_alone(warehouse):

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from queries import render, sparks, tables
-from queries.reports import Answer
+from queries.answers.reports import Answer
+from queries.show import sparks, terminal_table, texts
 
 START = datetime(2026, 2, 3, 16, tzinfo=UTC)
 SERIES = pl.DataFrame(
@@ -29,7 +29,7 @@ def printed(given, *, encoding="utf-8", terminal=True, width=100, rows=None):
     raw = io.BytesIO()
     with io.TextIOWrapper(raw, encoding=encoding) as file:
         console = Console(file=file, force_terminal=terminal, width=width, color_system=None, legacy_windows=False)
-        tables.table(given, console, zone="UTC", rows=rows)
+        terminal_table.table(given, console, zone="UTC", rows=rows)
         file.flush()
         return raw.getvalue().decode(encoding).splitlines()
 
@@ -86,8 +86,8 @@ def test_a_terminal_without_unicode_gets_nothing_else():
 @pytest.mark.parametrize(("frame", "chart"), [(SERIES, SERIES_CHART), (RANKING, RANKING_CHART)])
 def test_nothing_but_a_terminal_has_pictures(frame, chart):
     given = answer(frame, chart)
-    shown = "\n".join(printed(given, terminal=False)) + tables.as_text(given, zone="UTC")
-    written = render.as_json(given) + render.as_csv(given) + render.as_markdown(given)
+    shown = "\n".join(printed(given, terminal=False)) + terminal_table.as_text(given, zone="UTC")
+    written = texts.as_json(given) + texts.as_csv(given) + texts.as_markdown(given)
     assert not set(shown + written) & set(sparks.BLOCKS.levels + sparks.BLOCKS.parts + sparks.BLOCKS.empty)
 
 

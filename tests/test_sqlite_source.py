@@ -162,7 +162,7 @@ def test_a_time_in_the_future_hides_nothing(tmp_path, into):
 
 
 def test_a_turn_that_grows_is_stored_again_and_counted_once_at_its_largest(tmp_path, into):
-    import queries.database
+    import queries.connection.connect
 
     writer = sqlite(tmp_path / "s1" / "events.db", "compozy-sessions/events.sqlite.sql")
     sessions = sqlite(tmp_path / "compozy.db")
@@ -174,7 +174,7 @@ def test_a_turn_that_grows_is_stored_again_and_counted_once_at_its_largest(tmp_p
     )
     assert read(into, tmp_path / "s1" / "events.db") == 1
 
-    with queries.database.connect(tmp_path / "w") as connection:
+    with queries.connection.connect.connect(tmp_path / "w") as connection:
         counted = connection.sql("select step_id, model, request_tokens from llm_calls order by step_id").fetchall()
     assert counted == [("turn_01JA", "claude-sonnet-4-5", 128400), ("turn_01JB", "claude-sonnet-4-5", 1900)]
 

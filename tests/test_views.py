@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from warehouses import at, build, call
 
 import queries
-from queries.database import VIEWS
+from queries.connection.connect import VIEWS
 
 START = at("2026-02-03T10:00:00")
 CALLS = st.lists(

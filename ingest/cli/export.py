@@ -40,9 +40,10 @@ def export(
       ingest export all.duckdb                  tables and views for any DuckDB
       ingest export agents.csv --report cost-by-agent
     """
-    from queries import connect, load, reports, run
-    from queries import export as exports
-    from queries.database import check_values, is_there, why_nothing, zone
+    from queries import connect, load, run
+    from queries.answers import reports
+    from queries.connection.connect import check_values, is_there, why_nothing, zone
+    from queries.show import export as exports
 
     if dest == "-":
         raise click.UsageError("DEST is a file or a folder; for a pipe, `ingest sql 'from llm_calls' --format csv`.")
@@ -67,7 +68,7 @@ def export(
 
 
 def _check_free(path: Path, *, force: bool) -> None:
-    from queries import export as exports
+    from queries.show import export as exports
 
     if not path.exists():
         return

@@ -12,7 +12,7 @@ from ingest.cli.completion import parameters
 from ingest.cli.options import json_option
 
 if TYPE_CHECKING:
-    from queries.reports import Answer
+    from queries.answers.reports import Answer
 
 FORMATS = ["table", "json", "csv", "md", "parquet", "html", "svg", "png"]
 _BINARY = {"parquet": "Parquet", "png": "PNG"}
@@ -105,24 +105,24 @@ def replace(path: Path, write_to: Callable[[Path], object]) -> None:
 
 def _bytes(answer: "Answer", form: str, zone: str) -> bytes:
     if form == "table":
-        from queries.tables import as_text
+        from queries.show.terminal_table import as_text
 
         return as_text(answer, zone=zone).encode()
     if form in {"html", "svg", "png"}:
-        from queries.charts import pictures
+        from queries.show.charts import pictures
 
         return {"html": pictures.as_html, "svg": pictures.as_svg, "png": pictures.as_png}[form](answer)
-    from queries import render
+    from queries.show import texts
 
     if form == "parquet":
-        return render.as_parquet(answer)
-    return {"json": render.as_json, "csv": render.as_csv, "md": render.as_markdown}[form](answer).encode()
+        return texts.as_parquet(answer)
+    return {"json": texts.as_json, "csv": texts.as_csv, "md": texts.as_markdown}[form](answer).encode()
 
 
 def _table(answer: "Answer", *, zone: str, all_rows: bool) -> None:
     from rich.console import Console
 
-    from queries.tables import table
+    from queries.show.terminal_table import table
 
     console = Console()
     table(answer, console, zone=zone, rows=None if all_rows else max(console.height - 8, 10))

@@ -44,8 +44,9 @@ def report(  # noqa: PLR0913 - an option each
       ingest report cost-by-agent --format csv -o agents.csv
       ingest report tpm-series -o tokens.png         or .svg, or .html
     """
-    from queries import database, explained
-    from queries import reports as saved
+    from queries.answers import reports as saved
+    from queries.answers import sql_text
+    from queries.connection import connect
 
     own = saved.folders(reports, warehouse)
     if name is None:
@@ -54,13 +55,13 @@ def report(  # noqa: PLR0913 - an option each
     asked = saved.load(name, own)
     asked.bind(parameters)
     if explain:
-        click.echo(explained.as_sql(asked, parameters, filters, warehouse=warehouse), nl=False)
+        click.echo(sql_text.as_sql(asked, parameters, filters, warehouse=warehouse), nl=False)
         return
-    with database.connect(warehouse, **filters, serving=asked.reach) as connection:
+    with connect.connect(warehouse, **filters, serving=asked.reach) as connection:
         answer = saved.run(connection, asked, **parameters).with_filters(filters)
         if answer.frame.is_empty():
-            database.check_values(connection, warehouse, {name: [value] for name, value in parameters.items()})
-        zone, nothing = database.zone(connection), database.why_nothing(connection, warehouse)
+            connect.check_values(connection, warehouse, {name: [value] for name, value in parameters.items()})
+        zone, nothing = connect.zone(connection), connect.why_nothing(connection, warehouse)
     if nothing and answer.frame.is_empty():
         click.echo(nothing, err=True)
     write(answer, zone=zone, form=form, output=output, all_rows=all_rows)

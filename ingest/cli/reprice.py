@@ -45,7 +45,7 @@ def _plain(changed: "pl.DataFrame") -> list[dict[str, object]]:
 def _print(changed: "pl.DataFrame", version: str) -> None:
     from rich.console import Console
 
-    from queries.reports import Answer
-    from queries.tables import table
+    from queries.answers.reports import Answer
+    from queries.show.terminal_table import table
 
     table(Answer("reprice", f"Computed costs by {version}", {}, changed), Console(), zone="UTC")

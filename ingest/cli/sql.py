@@ -45,7 +45,8 @@ def sql(  # noqa: PLR0913 - an option each
       ingest sql "from llm_calls where agent_id = $agent limit 5" -p agent=coder-001
       ingest sql "show tables"
     """
-    from queries import ask, database
+    from queries import ask
+    from queries.connection import connect
 
     if (statement is None) == (file is None):
         raise click.UsageError("Give a statement, or --file.")
@@ -55,8 +56,8 @@ def sql(  # noqa: PLR0913 - an option each
         raise click.ClickException(f"{file}: {error}") from error
     if text == "-":
         text = sys.stdin.read()
-    with database.connect(warehouse, **filters) as connection:
-        zone, nothing = database.zone(connection), database.why_nothing(connection, warehouse)
+    with connect.connect(warehouse, **filters) as connection:
+        zone, nothing = connect.zone(connection), connect.why_nothing(connection, warehouse)
         answer = ask(connection, text, parameters, origin=file or "")
     if nothing:
         click.echo(nothing, err=True)

@@ -46,8 +46,8 @@ def _print(warehouse: str, found: "pl.DataFrame", tables: "list[TableSize]") -> 
     import polars as pl
     from rich.console import Console
 
-    from queries.reports import Answer
-    from queries.tables import table
+    from queries.answers.reports import Answer
+    from queries.show.terminal_table import table
 
     console = Console()
     shortest, longest = _PATH_WIDTHS

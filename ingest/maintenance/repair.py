@@ -37,7 +37,7 @@ class Plan:
     checkpoints: list[Path]
     entries: list[Path]
     covered: list[Path]
-    rebuild_entry: list[Path]
+    rebuilt: list[Path]
     moment: datetime | None
     reasons: list[str]
 

@@ -6,10 +6,10 @@ from typing import Any
 import polars as pl
 
 from parsers.values.messages import visible
-from queries.cells import cell
-from queries.charts.plan import Plan, read
+from queries.answers.reports import Answer
 from queries.errors import QueryError
-from queries.reports import Answer
+from queries.show.cells import cell
+from queries.show.charts.plan import Plan, read
 
 INSTALL = "pictures need Altair: pip install 'llm-ingest[charts]'"
 
@@ -18,7 +18,7 @@ def chart(answer: Answer) -> Any:
     """Return *answer* as an Altair chart, which a notebook shows and a script may change."""
     plan = read(answer)
     try:
-        from queries.charts.kinds import draw
+        from queries.show.charts.kinds import draw
     except ImportError as error:
         raise QueryError(INSTALL) from error
     known = [pl.col(name).is_not_null() for name in plan.columns["x"]]

@@ -13,10 +13,11 @@ import polars as pl
 
 from parsers.schema import TABLES, polars_schema
 from parsers.snapshots import DIMS
-from queries import dated, snapshot
+from queries.connection import dated_data
+from queries.connection import files as snapshot
+from queries.connection.filters import COLUMNS, Filters, filters, zone_called
+from queries.connection.frames import create
 from queries.errors import QueryError, nearest
-from queries.filters import COLUMNS, Filters, filters, zone_called
-from queries.frames import create
 
 VIEWS = resources("queries") / "views"
 
@@ -169,8 +170,8 @@ def _open_tables(connection: duckdb.DuckDBPyConnection, warehouse: Path, asked: 
         # In memory, because a later snapshot takes the same name.
         frame = pl.read_parquet(path) if path.exists() else pl.DataFrame(schema=types)
         create(connection, f"stored_{name}", frame)
-    create(connection, "counting_rules", dated.counting_rules())
-    create(connection, "downgrades", dated.downgrades(warehouse))
+    create(connection, "counting_rules", dated_data.counting_rules())
+    create(connection, "downgrades", dated_data.downgrades(warehouse))
     connection.execute("set variable filters = $filters", {"filters": asked.variables()})
     # What may still be read once access to files is switched off.
     connection.execute("set allowed_paths = $paths", {"paths": allowed})

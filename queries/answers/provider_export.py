@@ -20,10 +20,10 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from queries.answers.provider_csv import Row, model_of
+from queries.answers.provider_csv import rows as rows_of_csv
+from queries.connection.frames import create
 from queries.errors import QueryError
-from queries.frames import create
-from queries.provider_csv import Row, model_of
-from queries.provider_csv import rows as rows_of_csv
 
 _SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "day": pl.Date,

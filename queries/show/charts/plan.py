@@ -20,8 +20,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from queries.answers.reports import Answer
 from queries.errors import QueryError, nearest
-from queries.reports import Answer
 
 KINDS = ("bar", "series", "line", "column", "point", "span")
 _CHANNELS = ("x", "y", "color", "size", "shape", "facet", "limit", "about")

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 
 import duckdb
 
+from queries.answers.reports import Answer, Report
+from queries.connection.frames import frame, placed
 from queries.errors import QueryError, nearest
-from queries.frames import frame, placed
-from queries.reports import Answer, Report
 
 _EXPLAIN = re.compile(r"\s*explain(\s+analyze)?\s+(?=\w)", re.IGNORECASE)
 _READS = "only reading is allowed here: select, from, with, values, describe, show, summarize, explain"

@@ -9,10 +9,10 @@ from datetime import date
 import polars as pl
 
 from parsers.values.messages import visible
-from queries.cells import cell
-from queries.charts.plan import Plan, read
+from queries.answers.reports import Answer
 from queries.errors import QueryError
-from queries.reports import Answer
+from queries.show.cells import cell
+from queries.show.charts.plan import Plan, read
 
 _BAR = 8
 _MOST_LINES = 6

@@ -12,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from parsers.values.messages import visible
-from queries import sparks
-from queries.cells import cell
-from queries.reports import Answer
+from queries.answers.reports import Answer
+from queries.show import sparks
+from queries.show.cells import cell
 
 _WIDEST = 48
 _UNLIMITED = 10_000

@@ -10,8 +10,8 @@ from decimal import Decimal
 import polars as pl
 
 from parsers.values.messages import visible
-from queries.cells import cell
-from queries.reports import Answer
+from queries.answers.reports import Answer
+from queries.show.cells import cell
 
 _UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _FORMULA = r"^[=+\-@\t\r]"

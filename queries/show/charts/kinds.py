@@ -5,10 +5,10 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from queries.charts import labels, parts, rows
-from queries.charts.bars import bars
-from queries.charts.lines import lines
-from queries.charts.plan import Plan
+from queries.show.charts import labels, parts, rows
+from queries.show.charts.bars import bars
+from queries.show.charts.curves import lines
+from queries.show.charts.plan import Plan
 
 _BAR, _WIDE_COLUMN = 24, 110
 _LABELLED_COLUMNS = 12

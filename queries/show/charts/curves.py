@@ -6,9 +6,9 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from queries.charts import labels, parts, rows
-from queries.charts.bars import bars
-from queries.charts.plan import Plan
+from queries.show.charts import labels, parts, rows
+from queries.show.charts.bars import bars
+from queries.show.charts.plan import Plan
 
 _FEW = 60
 _LABELLED_PEAKS = 5

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import duckdb
 
-from queries.reports import Report
+from queries.answers.reports import Report
 
 _OURS = ("from replays", "provider_export")
 """What only exists while a report runs; see `queries.reports.run`."""

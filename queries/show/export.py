@@ -5,7 +5,7 @@ from pathlib import Path
 
 import duckdb
 
-from queries.database import VIEWS, shape
+from queries.connection.connect import VIEWS, shape
 from queries.errors import QueryError
 
 _DATED = ("counting_rules", "downgrades")

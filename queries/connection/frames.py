@@ -6,7 +6,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from queries.arrow_stream import Stream
+from queries.connection.arrow import Stream
 
 _FROM_STREAM = "got external error: "
 """What Polars puts before an error that DuckDB raised while rows were fetched."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from parsers.values.messages import visible
-from queries.cells import cell
+from queries.show.cells import cell
 
 _SHORT = {"tpm": "TPM", "rpm": "RPM", "usd": "USD", "id": ""}
 _UNITS = {

@@ -8,8 +8,8 @@ import altair as alt
 import polars as pl
 
 from parsers.values.messages import visible
-from queries.charts import labels
-from queries.charts.plan import Plan
+from queries.show.charts import labels
+from queries.show.charts.plan import Plan
 
 COLORS = ["#0072b2", "#d55e00", "#009e73", "#b565a7", "#e69f00", "#56b4e9", "#7f7f7f", "#8c6d31"]
 """After Okabe and Ito, whose colours the colour-blind can tell apart too; neighbours differ most."""

@@ -10,9 +10,9 @@ import duckdb
 import numpy as np
 import polars as pl
 
-from queries import buckets
+from queries.answers import token_buckets
+from queries.connection.frames import create, frame
 from queries.errors import QueryError
-from queries.frames import create, frame
 
 _ANSWERS: dict[str, type[pl.DataType]] = {
     "fixed_peak": pl.Int64,
@@ -73,7 +73,7 @@ def replays(connection: duckdb.DuckDBPyConnection, limit: int | None, charge: st
     return [row | {"charge": charge, "replayed_limit": limit} for row in rows]
 
 
-def _replayed(model: Row, parts: list[list[buckets.Array]], limit: int | None) -> list[Row]:
+def _replayed(model: Row, parts: list[list[token_buckets.Array]], limit: int | None) -> list[Row]:
     """Return a row for each rule of *model*, whose calls *parts* holds and then no longer does."""
     parts.sort(key=lambda part: int(part[0][0]))
     at, *asked = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -82,7 +82,7 @@ def _replayed(model: Row, parts: list[list[buckets.Array]], limit: int | None) -
         by_time = np.argsort(at, kind="stable")
         at, asked = at[by_time], [amounts[by_time] for amounts in asked]
     asked = [*asked[: len(model["names"])], np.ones(len(at), np.int64)]
-    thirds = buckets.thirds_of(at)
+    thirds = token_buckets.thirds_of(at)
     names = zip([*model["names"], "RPM"], [*model["meanings"], "requests"], asked, strict=True)
     known = {name: model[name] for name in ("provider", "model", "rules_as_of")} | {"calls": len(at)}
     return [
@@ -91,9 +91,9 @@ def _replayed(model: Row, parts: list[list[buckets.Array]], limit: int | None) -
     ]
 
 
-def _by_model(connection: duckdb.DuckDBPyConnection, charge: str, models: int) -> list[list[list[buckets.Array]]]:
+def _by_model(connection: duckdb.DuckDBPyConnection, charge: str, models: int) -> list[list[list[token_buckets.Array]]]:
     """Return parts of the calls of each model, in no order: their instants, and what they ask for by two rules."""
-    parts: list[list[list[buckets.Array]]] = [[] for _ in range(models)]
+    parts: list[list[list[token_buckets.Array]]] = [[] for _ in range(models)]
     for batch in connection.sql(_DEMANDS, params={"charge": charge}).to_arrow_reader(_BATCH):
         ids, *columns = (column.to_numpy() for column in batch.columns)
         # Small numbers are sorted by counting them.
@@ -107,16 +107,19 @@ def _by_model(connection: duckdb.DuckDBPyConnection, charge: str, models: int) -
 
 
 def _answer(
-    at: buckets.Array, asked: buckets.Array, thirds: tuple[buckets.Array, buckets.Array], limit: int | None
+    at: token_buckets.Array,
+    asked: token_buckets.Array,
+    thirds: tuple[token_buckets.Array, token_buckets.Array],
+    limit: int | None,
 ) -> Row:
-    fixed, rolling = buckets.peaks(at, asked, thirds)
+    fixed, rolling = token_buckets.peaks(at, asked, thirds)
     answer: Row = dict.fromkeys(_ANSWERS)
     answer |= {"fixed_peak": fixed, "rolling_peak": rolling, "largest_call": int(asked.max())}
     if limit:
-        seconds = buckets.waiting(at, asked, limit).seconds(limit)
+        seconds = token_buckets.waiting(at, asked, limit).seconds(limit)
         answer["throttled_calls"] = len(seconds)
         answer["max_wait_s"] = float(seconds.max(initial=0.0))
         answer["total_wait_s"] = float(seconds.sum())
     elif rolling:
-        answer["limit_for_none"], answer["limit_for_one_percent"] = buckets.smallest_limits(at, asked)
+        answer["limit_for_none"], answer["limit_for_one_percent"] = token_buckets.smallest_limits(at, asked)
     return answer

@@ -15,9 +15,9 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from queries.answers.provider_export import comparing
+from queries.connection.frames import frame, placed
 from queries.errors import QueryError, nearest
-from queries.frames import frame, placed
-from queries.provider_export import comparing
 
 _BUILT_IN = resources("queries") / "reports"
 
@@ -87,7 +87,7 @@ class Report:
 
     @property
     def chart(self) -> str:
-        """How to draw the answer, as `queries.charts.plan` reads it: a line that begins with `Chart:`, or nothing."""
+        """How to draw the answer, as `queries.show.charts.plan` reads it: a line that begins with `Chart:`, or nothing."""
         return next(iter(self._said("Chart:")), "")
 
     @property
@@ -208,7 +208,7 @@ def _needs(connection: duckdb.DuckDBPyConnection, report: Report, bound: Mapping
     """Provide what some reports need beside the views, because it comes from Python or from a user's file."""
     with ExitStack() as needs:
         if "from replays" in report.sql:
-            from queries.replay import replaying  # with numpy, which no other report needs
+            from queries.answers.rate_limits import replaying  # with numpy, which no other report needs
 
             needs.enter_context(replaying(connection, bound))
         if "provider_export" in report.sql:

@@ -8,9 +8,9 @@ from types import ModuleType
 from typing import Any
 
 from parsers.values.messages import visible
-from queries.charts.drawing import INSTALL, chart
+from queries.answers.reports import Answer
 from queries.errors import QueryError
-from queries.reports import Answer
+from queries.show.charts.drawing import INSTALL, chart
 
 _SHARPNESS = 2
 
@@ -18,7 +18,7 @@ _SHARPNESS = 2
 def as_html(answer: Answer) -> bytes:
     """Return a page that needs no network."""
     drawn = _specification(answer)
-    page = Template((resources("queries.charts") / "page.html").read_text(encoding="utf-8"))
+    page = Template((resources("queries.show.charts") / "page.html").read_text(encoding="utf-8"))
     # vl_convert has a page of its own, which lets a model called `</script>` out of the data and into the page.
     data = json.dumps(drawn, ensure_ascii=False).replace("<", "\\u003c")
     program = _converter().javascript_bundle(vl_version=_version(drawn))

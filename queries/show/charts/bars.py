@@ -5,8 +5,8 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from queries.charts import labels, parts, rows
-from queries.charts.plan import Plan
+from queries.show.charts import labels, parts, rows
+from queries.show.charts.plan import Plan
 
 _BAR, _THIN_BAR = 24, 13
 _ROOM = 1.09

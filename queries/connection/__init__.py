@@ -1,0 +1,1 @@
+"""Tables on disk → DuckDB: a snapshot, the views, the filters."""

@@ -1,0 +1,1 @@
+"""Answers → what people and programs read: tables, texts, files, charts."""
