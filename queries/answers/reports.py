@@ -87,7 +87,7 @@ class Report:
 
     @property
     def chart(self) -> str:
-        """How to draw the answer, as `queries.show.charts.plan` reads it: a line that begins with `Chart:`, or nothing."""
+        """How to draw the answer, as `queries.show.charts.plan` reads it: a line with `Chart:`, or nothing."""
         return next(iter(self._said("Chart:")), "")
 
     @property
