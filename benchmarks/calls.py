@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from ingest.warehouse.warehouse import Batch, Warehouse
+from ingest.ledger import Batch
+from ingest.warehouse.warehouse import Warehouse
 from parsers.schema import CALLS, EVENTS, REJECTS, conform, polars_schema
 
 DAYS = 30

@@ -7,7 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from ingest.cli import cli
-from ingest.warehouse.warehouse import Batch, Warehouse
+from ingest.ledger import Batch
+from ingest.warehouse.warehouse import Warehouse
 from parsers.schema import CALLS, EVENTS, REJECTS, conform, polars_schema
 
 OWN = '[[price]]\nprovider = "vllm"\nmodel = "own-7b"\nstart = 2026-02-01\ninput = 0.5\noutput = 1.5\n'

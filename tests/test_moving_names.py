@@ -14,8 +14,9 @@ from logs import calls, catch_up, exactly, follower, intake, lines
 import ingest.following.tracked
 import ingest.listing
 from ingest.cli import cli
-from ingest.files.streams import TAIL, PackedStream, open_stream
+from ingest.files.streams import PackedStream, open_stream
 from ingest.history.backfill import backfill
+from ingest.ledger import TAIL
 from ingest.listing import find
 
 

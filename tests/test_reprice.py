@@ -9,9 +9,10 @@ from click.testing import CliRunner
 from logs import calls, catch_up, exactly, follower, lines
 
 from ingest.cli import cli
+from ingest.ledger import Conflict
 from ingest.maintenance.reprice import reprice_warehouse
 from ingest.prices.price import load_prices
-from ingest.warehouse.table import Conflict, Table
+from ingest.warehouse.table import Table
 from ingest.warehouse.warehouse import Warehouse
 
 

@@ -9,10 +9,11 @@ from deltalake import DeltaTable
 from logs import catch_up, follower, lines
 
 from ingest.errors import WarehouseError
+from ingest.ledger import Batch, Conflict, Position
 from ingest.maintenance.compact import compact, expire
 from ingest.maintenance.status import sources
 from ingest.maintenance.verify import verify
-from ingest.warehouse.warehouse import Batch, Conflict, Position, Warehouse
+from ingest.warehouse.warehouse import Warehouse
 from parsers.schema import CALLS, EVENTS, REJECTS, TABLES, conform
 
 AT = datetime(2026, 2, 3, 16, 13, tzinfo=UTC)

@@ -22,7 +22,7 @@ import xxhash
 from ingest.databases.postgres_server import PostgresServer, literal, quoted, quoted_name
 from ingest.databases.table_source import CHUNK, PLACED, Chunk, Place
 from ingest.errors import SourceError
-from ingest.reading.intake import Ledger
+from ingest.ledger import Ledger
 from parsers.known_tables import Known
 
 _BITS = 20

@@ -23,8 +23,7 @@ from ingest.databases.detect import is_sqlite
 from ingest.databases.sqlite_file import SqliteFile, quoted
 from ingest.databases.table_source import CHUNK, Chunk, Place, as_text
 from ingest.errors import SourceError
-from ingest.reading.intake import Ledger
-from ingest.warehouse.warehouse import Position
+from ingest.ledger import Ledger, Position
 from parsers.known_tables import Known
 from parsers.values.lenient import time as read_time
 

@@ -8,12 +8,11 @@ another source: the same digest with a number behind it.
 import re
 from collections.abc import Collection, Iterator
 from itertools import count, groupby
-from typing import Protocol
 
 import xxhash
 
-from ingest.files.streams import TAIL, Stream, tail_hash
-from ingest.warehouse.warehouse import Position
+from ingest.files.streams import Stream
+from ingest.ledger import TAIL, Ledger, Position, tail_hash
 
 HEAD = 512
 """How many bytes of the first lines name a source."""
@@ -21,20 +20,7 @@ HEAD = 512
 _LINE_END = re.compile(b"\n")
 
 
-class Positions(Protocol):
-    """Who knows where sources resume: the warehouse."""
-
-    def position(self, source_id: str) -> Position | None:
-        """Return where *source_id* resumes; None when it isn't known."""
-
-    def boundaries(self, source_ids: Collection[str]) -> list[tuple[str, Position]]:
-        """Return where the batches of *source_ids* ended, the nearest first."""
-
-    def births(self, family: str) -> int:
-        """Return how often sources whose first line is *family* were named."""
-
-
-def name_of(head: bytes, known: Positions, taken: Collection[str] = ()) -> str:
+def name_of(head: bytes, known: Ledger, taken: Collection[str] = ()) -> str:
     """Return a free name for a new source whose first bytes, up to what was read of it, are *head*.
 
     *taken* are the names of the sources that will be committed together with it: their complete first lines may be the
@@ -54,7 +40,7 @@ def first_line(head: bytes) -> bytes:
     return head[: head.find(b"\n") + 1] or head
 
 
-def known_names(head: bytes, known: Positions) -> Iterator[tuple[str, Position]]:
+def known_names(head: bytes, known: Ledger) -> Iterator[tuple[str, Position]]:
     """Yield the known sources that a file beginning with *head* may be: the longest common head first."""
     for length in _runs(head):
         base = _digest(head, length)
@@ -71,7 +57,7 @@ def continues(stream: Stream, position: Position) -> bool:
     return len(before) == min(position.offset, TAIL) and tail_hash(before) == position.tail
 
 
-def agreeing(stream: Stream, known: Positions) -> tuple[list[str], int]:
+def agreeing(stream: Stream, known: Ledger) -> tuple[list[str], int]:
     """Return the known sources that *stream* begins like, and the furthest offset up to which it is known to.
 
     That is the furthest end of a batch of theirs before which it holds what was read there. Where there is no such end,

@@ -16,15 +16,13 @@ from pathlib import Path
 from typing import IO, Protocol
 
 import pyarrow as pa
-import xxhash
 
 from ingest.errors import SourceError
 from ingest.files.unpacking import OPENERS, CutError, Opener, Unpacker
+from ingest.ledger import TAIL
 
 log = logging.getLogger(__name__)
 
-TAIL = 4096
-"""How many bytes before an offset are hashed to tell that a file is still the one that was read."""
 
 _CHUNK = 1 << 20
 
@@ -58,11 +56,6 @@ class Stream(Protocol):
 
     def close(self) -> None:
         """Give the file back."""
-
-
-def tail_hash(tail: bytes) -> int:
-    """Return the hash of *tail*, the bytes before an offset, as a non-negative 63-bit number."""
-    return xxhash.xxh3_64_intdigest(tail) & (1 << 63) - 1
 
 
 class PlainStream:

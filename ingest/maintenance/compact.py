@@ -17,12 +17,13 @@ from deltalake import DeltaTable, PostCommitHookProperties, WriterProperties
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from ingest.errors import WarehouseError
+from ingest.ledger import Conflict
 from ingest.warehouse import delta_log, retention
 from ingest.warehouse.open_table import explain
 from ingest.warehouse.parquet_files import DataFile
 from ingest.warehouse.storage import local
 from ingest.warehouse.storage.locks import MAINTENANCE, alone
-from ingest.warehouse.table import Conflict, Table
+from ingest.warehouse.table import Table
 from parsers.schema import TABLES
 
 TARGET_BYTES = 128 << 20

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import polars as pl
 
+from ingest.ledger import Conflict
 from ingest.maintenance.compact import maintaining
 from ingest.prices.price import Prices, changes, reprice
-from ingest.warehouse.table import Conflict, Table
+from ingest.warehouse.table import Table
 from parsers.schema import CALLS, conform
 
 BUSY = "another process maintains this warehouse; run `ingest reprice` again when it is done"

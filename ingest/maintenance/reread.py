@@ -12,7 +12,7 @@ from ingest.errors import SourceError
 from ingest.files.identity import continues
 from ingest.files.paths import family
 from ingest.files.streams import Stream, open_stream
-from ingest.warehouse.warehouse import Position
+from ingest.ledger import Position
 
 _CHUNK = 4 << 20
 

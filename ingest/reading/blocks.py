@@ -4,7 +4,7 @@ import polars as pl
 
 from ingest.documents import document, may_be_document
 from ingest.files.identity import HEAD
-from ingest.files.streams import TAIL
+from ingest.ledger import TAIL
 from ingest.reading.cursor import QUANTUM, Cursor, Guess, end_of_lines, line_end_of, recall, unchanged
 from ingest.reading.parse_ahead import MOST, Ahead
 from parsers import Block, Rows, parse

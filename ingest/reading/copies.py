@@ -8,33 +8,21 @@ last such end by the records themselves. Files that differ within the first byte
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Protocol
 
 import polars as pl
 
-from ingest.files.identity import Positions, agreeing
+from ingest.files.identity import agreeing
 from ingest.files.streams import Stream
-from ingest.marks import marked
+from ingest.ledger import Ledger, Position, marked
 from ingest.reading.blocks import advance
 from ingest.reading.cursor import Cursor, resume
-from ingest.warehouse.warehouse import Position
 from parsers import Format, Rows
 
 _MANY = 8
 """Of more sources that begin like a file, and have no end of a batch to compare, none is taken for its original."""
 
 
-class Stored(Positions, Protocol):
-    """Who knows where sources resume, and which records were read of them."""
-
-    def marks(self, source_ids: Sequence[str], start: int) -> pl.DataFrame:
-        """Return `source_id`, `source_offset` and `mark` of the records of *source_ids* from *start* on."""
-
-    def kept_since(self, source_ids: Sequence[str]) -> date | None:
-        """Return the day before which rows of *source_ids* may have been taken out; None if none were."""
-
-
-def known_part(path: Path, stream: Stream, formats: Sequence[Format], known: Stored) -> int | None:
+def known_part(path: Path, stream: Stream, formats: Sequence[Format], known: Ledger) -> int | None:
     """Return how many bytes of *stream*, which no known source goes on in, are known; None when all of them are.
 
     Where records say no times only the whole can be a copy: two logs may begin alike by chance. So it is of a document.

@@ -9,9 +9,9 @@ from pathlib import Path
 import xxhash
 
 from ingest.documents import MAX_TORN
-from ingest.files.identity import HEAD, Positions, continues, family_of, known_names
+from ingest.files.identity import HEAD, continues, family_of, known_names
 from ingest.files.streams import Stream
-from ingest.warehouse.warehouse import Position
+from ingest.ledger import Ledger, Position
 from parsers import Block, Contexts, Format, Rows, recover
 from parsers.blocks.lines import encoding_of
 
@@ -99,7 +99,7 @@ def unchanged(cursor: Cursor) -> bool:
     return before == cursor.tail[-len(before) :] if before else not cursor.position
 
 
-def locate(stream: Stream, known: Positions) -> tuple[str, Position] | None:
+def locate(stream: Stream, known: Ledger) -> tuple[str, Position] | None:
     """Return the known source that *stream* continues, the one read furthest; None when it is a new one."""
     head = stream.read(0, HEAD)
     candidates = sorted(known_names(head, known), key=lambda found: found[1].offset)
@@ -107,13 +107,13 @@ def locate(stream: Stream, known: Positions) -> tuple[str, Position] | None:
     return matching[-1] if matching else None
 
 
-def survey(cursor: Cursor, head: bytes, known: Positions) -> None:
+def survey(cursor: Cursor, head: bytes, known: Ledger) -> None:
     """Note which known sources *cursor*, a source that begins with *head*, may be, and how many were named like it."""
     cursor.rivals = frozenset(name for name, _ in known_names(head, known))
     cursor.births = known.births(family_of(head))
 
 
-def is_outdated(cursor: Cursor, head: bytes, known: Positions) -> bool:
+def is_outdated(cursor: Cursor, head: bytes, known: Ledger) -> bool:
     """Tell whether a source has been named since *cursor* was placed that it may be."""
     if known.births(family_of(head)) == cursor.births:
         return False

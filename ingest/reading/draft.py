@@ -10,12 +10,11 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from ingest.files.identity import Positions, family_of, name_of
-from ingest.files.streams import tail_hash
+from ingest.files.identity import family_of, name_of
+from ingest.ledger import Batch, Ledger, tail_hash
 from ingest.prices.price import Prices
 from ingest.prices.stamp import stamp
 from ingest.reading.cursor import Cursor, is_outdated
-from ingest.warehouse.warehouse import Batch
 from parsers import Rows
 from parsers.blocks.lines import numbers
 from parsers.schema import CALLS, EVENTS, REJECTS, UTC, Column, polars_schema
@@ -41,7 +40,7 @@ class Draft:
 
 
 def cut(
-    cursor: Cursor, known: Positions, *, taken: Collection[str] = (), file_time: datetime | None = None
+    cursor: Cursor, known: Ledger, *, taken: Collection[str] = (), file_time: datetime | None = None
 ) -> Draft | None:
     """Take what *cursor* read since its last commit out of it; None when there is nothing to remember.
 

@@ -11,42 +11,21 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol, Self
-
-import polars as pl
+from typing import Self
 
 from ingest.errors import SourceError, WarehouseError
 from ingest.files.identity import HEAD, first_line
 from ingest.files.streams import Stream, archive_of
+from ingest.ledger import Conflict, Ledger
 from ingest.prices.price import Prices
 from ingest.reading.blocks import advance, consume, pass_over
-from ingest.reading.copies import Stored, known_part
+from ingest.reading.copies import known_part
 from ingest.reading.cursor import Cursor, is_outdated, locate, resume, survey
 from ingest.reading.draft import Draft, cut, finish
 from ingest.reading.parse_ahead import Ahead
-from ingest.warehouse.warehouse import Batch, Conflict, Position
 from parsers import Format, Rows
 
 log = logging.getLogger(__name__)
-
-
-class Ledger(Stored, Protocol):
-    """Where sources resume and rows go: a warehouse, or a rehearsal of one."""
-
-    def sources(self) -> dict[str, Position]:
-        """Return every source that is known, with where it resumes."""
-
-    def taken(self, source_id: str, since: datetime) -> pl.DataFrame:
-        """Return `created_at` and `dedupe_key` of the calls of *source_id* from *since* on."""
-
-    def refresh(self) -> None:
-        """See what other writers have committed."""
-
-    def commit(self, batches: Sequence[Batch]) -> None:
-        """Add *batches*, of different sources, in one commit."""
-
-    def secure(self) -> None:
-        """Make durable what others have committed."""
 
 
 @dataclass

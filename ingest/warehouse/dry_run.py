@@ -8,9 +8,9 @@ from pathlib import Path
 import polars as pl
 
 from ingest.errors import WarehouseError
-from ingest.marks import marked
+from ingest.ledger import Batch, Position, marked
 from ingest.warehouse import access
-from ingest.warehouse.warehouse import Batch, Position, Warehouse
+from ingest.warehouse.warehouse import Warehouse
 from parsers.schema import UTC
 
 

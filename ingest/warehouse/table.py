@@ -15,6 +15,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction
 
 from ingest.errors import WarehouseError, one_line
+from ingest.ledger import Conflict
 from ingest.warehouse import delta_log
 from ingest.warehouse.open_table import CHECKPOINT_EVERY, explain, snapshot
 from ingest.warehouse.parquet_files import DataFile, DataFiles
@@ -29,10 +30,6 @@ _DOUBTED = 5
 _NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 
 log = logging.getLogger(__name__)
-
-
-class Conflict(Exception):  # noqa: N818 # not an error: another writer was first, and the offsets say how far
-    """Another writer has moved an offset that this commit wanted to move; nothing was written."""
 
 
 class Table:

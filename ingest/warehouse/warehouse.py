@@ -8,55 +8,24 @@ read the same bytes one wins, the other learns it.
 
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 
-from ingest.files.streams import tail_hash
-from ingest.marks import marked
+from ingest.ledger import Batch, Conflict, Position, marked, tail_hash
 from ingest.warehouse import retention
 from ingest.warehouse.open_table import create
 from ingest.warehouse.storage.locks import WRITERS, is_current, join
-from ingest.warehouse.table import Conflict, Table
+from ingest.warehouse.table import Table
 from parsers.schema import BATCHES, TABLES, polars_schema
 
 _TAIL = "#tail"
 _BORN = "#born"
 _CALLS = "llm_calls"
 _FIRST = ("llm_events", "rejects", "batches")
-
-
-@dataclass(frozen=True)
-class Position:
-    """Where a source resumes: the committed offset, and the hash of the up to 4 KiB before it."""
-
-    offset: int
-    tail: int
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What one source adds in one commit: the rows of the bytes from *start* to *end*.
-
-    `start` is the offset that the source had in the warehouse; None when the warehouse doesn't know the source yet,
-    and then the bytes begin at 0. `digest` and `tail` are as in the table `batches`. `births` is how often a source
-    of the same `family` (the digest of its first line) had been named when this one was; both only count for a new one.
-    """
-
-    source_id: str
-    source_path: str
-    start: int | None
-    end: int
-    digest: str | None
-    tail: int
-    calls: pl.DataFrame
-    events: pl.DataFrame
-    rejects: pl.DataFrame
-    family: str = ""
-    births: int = 0
 
 
 class Warehouse:
@@ -259,6 +228,3 @@ def _entry(owed: _Owed, now: datetime) -> tuple[object, ...]:
         calls["created_at"].min(),
         calls["created_at"].max(),
     )
-
-
-__all__ = ["Batch", "Conflict", "Position", "Warehouse"]

@@ -1,0 +1,108 @@
+"""What reading and a warehouse agree on: where a source stands, what it adds, and who knows both.
+
+Reading knows no warehouse, and a warehouse knows no files: a worker of a cluster reads without one.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+
+import polars as pl
+import xxhash
+
+TAIL = 4096
+"""How many bytes before an offset are hashed to tell that a file is still the one that was read."""
+
+
+def tail_hash(tail: bytes) -> int:
+    """Return the hash of *tail*, the bytes before an offset, as a non-negative 63-bit number."""
+    return xxhash.xxh3_64_intdigest(tail) & (1 << 63) - 1
+
+
+class Conflict(Exception):  # noqa: N818 # not an error: another writer was first, and the offsets say how far
+    """Another writer has moved an offset that this commit wanted to move; nothing was written."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a source resumes: the committed offset, and the hash of the up to 4 KiB before it."""
+
+    offset: int
+    tail: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one source adds in one commit: the rows of the bytes from *start* to *end*.
+
+    `start` is the offset that the source had in the warehouse; None when the warehouse doesn't know the source yet,
+    and then the bytes begin at 0. `digest` and `tail` are as in the table `batches`. `births` is how often a source
+    of the same `family` (the digest of its first line) had been named when this one was; both only count for a new one.
+    """
+
+    source_id: str
+    source_path: str
+    start: int | None
+    end: int
+    digest: str | None
+    tail: int
+    calls: pl.DataFrame
+    events: pl.DataFrame
+    rejects: pl.DataFrame
+    family: str = ""
+    births: int = 0
+
+
+class Ledger(Protocol):
+    """Where sources resume and rows go: a warehouse, or a dry run of one."""
+
+    def position(self, source_id: str) -> Position | None:
+        """Return where *source_id* resumes; None when it isn't known."""
+
+    def sources(self) -> dict[str, Position]:
+        """Return every source that is known, with where it resumes."""
+
+    def boundaries(self, source_ids: Collection[str]) -> list[tuple[str, Position]]:
+        """Return where the batches of *source_ids* ended, the nearest first."""
+
+    def births(self, family: str) -> int:
+        """Return how often sources whose first line is *family* were named."""
+
+    def marks(self, source_ids: Sequence[str], start: int) -> pl.DataFrame:
+        """Return `source_id`, `source_offset` and `mark` of the records of *source_ids* from *start* on."""
+
+    def kept_since(self, source_ids: Sequence[str]) -> date | None:
+        """Return the day before which rows of *source_ids* may have been taken out; None if none were."""
+
+    def taken(self, source_id: str, since: datetime) -> pl.DataFrame:
+        """Return `created_at` and `dedupe_key` of the calls of *source_id* from *since* on."""
+
+    def refresh(self) -> None:
+        """See what other writers have committed."""
+
+    def commit(self, batches: Sequence[Batch]) -> None:
+        """Add *batches*, of different sources, in one commit."""
+
+    def secure(self) -> None:
+        """Make durable what others have committed."""
+
+
+_TIME = pl.when(pl.col("ts_source") == "log").then(pl.col("created_at").dt.epoch("us")).cast(pl.String)
+
+
+_MARKS = {
+    "llm_calls": pl.concat_str(
+        pl.lit("call"), _TIME, "model", pl.col("total_tokens").cast(pl.String), separator=" ", ignore_nulls=True
+    ),
+    "llm_events": pl.lit("event ") + pl.col("kind"),
+    "rejects": pl.lit("reject ") + pl.col("line").fill_null(""),
+}
+
+
+def marked(table: str, rows: pl.LazyFrame, *more: pl.Expr) -> pl.LazyFrame:
+    """Return `source_id`, `source_offset` and `mark` of each of *rows* of *table*, and *more* about it.
+
+    A time that the log doesn't say is left out: it is that of the reading, and another one each time.
+    """
+    return rows.select("source_id", "source_offset", _MARKS[table].alias("mark"), *more)
