@@ -1,54 +1,55 @@
-"""All formats of lines, in the order in which a line is offered to them."""
+"""Every format of lines, and every known table of a database: each is declared in its own file of `formats/`.
 
-from parsers import csv_tables
-from parsers.blocks.format import Format
-from parsers.formats import (
-    agentic_runtime,
-    app_json,
-    claude_code,
-    codex,
-    crashlens,
-    gemini_cli,
-    helicone,
-    kimi,
-    langfuse,
-    learnpro,
-    learnpro_api,
-    litellm,
-    opencode,
-    openinference,
-    otlp,
-    pi,
-    responses,
-    trading,
-)
-from parsers.formats.compozy import llm_usage, runs, sessions
-from parsers.formats.maestro.log import FORMAT as MAESTRO_LOG
-from parsers.formats.maestro.usage import FORMAT as MAESTRO_USAGE
+A file there declares any of `FORMAT`, `CSV` (formats of lines), `TABLE` and `TABLES` (tables); nothing else lists it.
+"""
 
-FORMATS: tuple[Format, ...] = (
-    MAESTRO_LOG,
-    MAESTRO_USAGE,
-    agentic_runtime.FORMAT,
-    trading.FORMAT,
-    learnpro.FORMAT,
-    learnpro_api.FORMAT,
-    runs.FORMAT,
-    sessions.FORMAT,
-    llm_usage.FORMAT,
-    claude_code.FORMAT,
-    codex.FORMAT,
-    otlp.FORMAT,
-    litellm.FORMAT,
-    langfuse.FORMAT,
-    openinference.FORMAT,
-    helicone.FORMAT,
-    crashlens.FORMAT,
-    pi.FORMAT,
-    gemini_cli.FORMAT,
-    opencode.FORMAT,
-    kimi.FORMAT,
-    responses.FORMAT,
-    *csv_tables.FORMATS,
-    app_json.FORMAT,
-)
+import importlib
+import pkgutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from parsers import formats
+from parsers.blocks.format import Format, Known
+
+
+def _declared(*names: str) -> Iterator[Any]:
+    """Yield what the files of `formats/` declare under any of *names*, in the order of the files' names."""
+    for found in pkgutil.walk_packages(formats.__path__, f"{formats.__name__}."):
+        module = importlib.import_module(found.name)
+        for name in names:
+            value = getattr(module, name, ())
+            yield from value if isinstance(value, tuple) else (value,)
+
+
+FORMATS: tuple[Format, ...] = tuple(sorted(_declared("FORMAT", "CSV"), key=lambda f: f.rank))
+"""All formats, in the order in which a line is offered to them."""
+
+KNOWN: tuple[Known, ...] = tuple(sorted(_declared("TABLE", "TABLES"), key=lambda k: -len(k.needs)))
+"""All known tables; of two with one name the one that needs more columns is asked first."""
+
+
+def recognise(tables: Mapping[str, Sequence[str]]) -> dict[str, Known]:
+    """Return which of *tables* (their columns by name) are known ones, by their names and columns."""
+    return {
+        table: known
+        for table, columns in tables.items()
+        if (known := next((k for k in _called(table) if set(k.needs) <= set(columns)), None))
+    }
+
+
+def by_columns(columns: Iterable[str]) -> Known | None:
+    """Return the known table that has such *columns*, whatever it is called."""
+    have = set(columns)
+    return next((k for k in KNOWN if set(k.needs) <= have), None)
+
+
+def lacking(table: str, columns: Iterable[str]) -> tuple[Known, list[str]] | None:
+    """Return what *table* may be by its name, and the columns that it lacks for that; None when no name fits."""
+    have = set(columns)
+    missing = [(known, [c for c in known.needs if c not in have]) for known in _called(table)]
+    return min(missing, key=lambda found: len(found[1]), default=None)
+
+
+def _called(table: str) -> list[Known]:
+    name = table.rsplit(".", 1)[-1].lower()
+    return [k for k in KNOWN if name in {t.lower() for t in k.tables}]

@@ -44,13 +44,13 @@ MUTATIONS = {
         "tests/test_copies.py",
     ),
     "the rule when a last line is complete": (
-        "ingest/sealing.py",
+        "ingest/files/streams.py",
         "    return quiet_seconds >= QUIET_SECONDS and stream.has_writer() is not True\n",
         "    return True\n",
         "tests/test_records_on_disk.py",
     ),
     "the question whether anybody could still write": (
-        "ingest/sealing.py",
+        "ingest/files/streams.py",
         " and stream.has_writer() is not True",
         "",
         "tests/test_records_on_disk.py",

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 from logs import calls, catch_up, exactly, follower, intake, line, lines, noise, tiles
 
+from ingest.files.paths import find
 from ingest.history.backfill import backfill
-from ingest.listing import find
 from ingest.maintenance.compact import expire
 from ingest.prices.price import load_prices
 from ingest.reading.intake import Intake

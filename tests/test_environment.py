@@ -13,8 +13,8 @@ import pytest
 from logs import append, calls, catch_up, exactly, follower, intake, lines, tiles
 from processes import Ingest
 
+from ingest.files.paths import find
 from ingest.history.backfill import backfill
-from ingest.listing import find
 
 root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 

@@ -7,8 +7,8 @@ import shutil
 import pytest
 from logs import calls, catch_up, exactly, follower, intake, line, lines, noise, session, sessions, tiles
 
+from ingest.files.paths import find
 from ingest.history.backfill import backfill
-from ingest.listing import find
 
 
 def test_lines_are_taken_as_they_are_appended(world):

@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 from logs import calls, exactly, intake, lines, noise, session, sessions, tiles
 
+from ingest.files.paths import find
 from ingest.history.backfill import backfill
-from ingest.listing import find
 from parsers import FORMATS, Block, parse
 from parsers.blocks.many_sources import parse_jointly
 

@@ -14,8 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from logs import calls, catch_up, follower, intake, lines, noise, session, tiles
 
 from ingest.files.identity import HEAD
+from ingest.files.paths import find
 from ingest.history.backfill import backfill
-from ingest.listing import find
 from ingest.maintenance.compact import compact
 from ingest.maintenance.verify import verify
 

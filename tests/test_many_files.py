@@ -10,7 +10,7 @@ from logs import calls, catch_up, exactly, follower, line, lines, noise, tiles
 from test_environment import in_child
 from test_joint import mixed
 
-from ingest.sealing import QUIET_SECONDS
+from ingest.files.streams import QUIET_SECONDS
 
 
 def test_new_files_of_all_kinds_are_followed_as_they_are_backfilled(tmp_path):

@@ -11,13 +11,13 @@ import pytest
 from click.testing import CliRunner
 from logs import calls, catch_up, exactly, follower, intake, lines
 
+import ingest.files.paths
 import ingest.following.tracked
-import ingest.listing
 from ingest.cli import cli
+from ingest.files.paths import find
 from ingest.files.streams import PackedStream, open_stream
 from ingest.history.backfill import backfill
 from ingest.ledger import TAIL
-from ingest.listing import find
 
 
 def rotate(log):
@@ -100,7 +100,7 @@ def test_the_command_warns_of_a_generation_that_was_packed_meanwhile(log, monkey
         pack(log.with_name("maestro.log.4"))
         return listing
 
-    monkeypatch.setattr(ingest.listing, "find", find_and_pack)
+    monkeypatch.setattr(ingest.files.paths, "find", find_and_pack)
     done = CliRunner().invoke(cli, ["backfill", str(log), "-w", str(log.parent / "w")])
 
     assert "maestro.log.4 was packed or deleted before it was read" in done.stderr

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 from logs import append, calls, catch_up, exactly, follower, intake, line, lines, tiles
 
-from ingest import sealing
+from ingest.files import streams
+from ingest.files.paths import find
 from ingest.history.backfill import backfill
-from ingest.listing import find
 from parsers.blocks.lines import MAX_LINE
 
 
@@ -22,7 +22,7 @@ def rejects(folder):
 def wait_out(follower):
     """Let the time pass that a retired file must not have grown."""
     for file in follower.tracked.values():
-        file.changed_at -= sealing.QUIET_SECONDS
+        file.changed_at -= streams.QUIET_SECONDS
 
 
 @pytest.fixture

@@ -50,8 +50,8 @@ def backfill(  # noqa: PLR0913 # one parameter an option
       ingest backfill runtime.db           the known tables of a SQLite file
       ingest backfill postgresql://host/app --table llm_calls
     """
+    from ingest.files.paths import find
     from ingest.history.backfill import backfill as read_all
-    from ingest.listing import find
     from ingest.reading.intake import Intake
     from ingest.warehouse.dry_run import Rehearsal
     from ingest.warehouse.warehouse import Warehouse

@@ -76,7 +76,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
     from ingest.following.file_events import Wakeups
     from ingest.following.follower import Follower
     from ingest.following.loop import follow as run
-    from ingest.following.open_files import allow_more
+    from ingest.following.tracked import allow_more
     from ingest.maintenance.background import Upkeep
     from ingest.reading.intake import Intake
     from ingest.warehouse.warehouse import Warehouse

@@ -24,7 +24,7 @@ def _local(ctx: click.Context, _param: click.Parameter, folder: str) -> str:
         return folder
     if "://" in folder:
         raise click.BadParameter(f"{folder} is an address; a warehouse is a folder of this machine")
-    from ingest.warehouse.access import check
+    from ingest.warehouse.storage.local import check
 
     check(Path(folder))
     return folder

@@ -45,7 +45,7 @@ def report(  # noqa: PLR0913 - an option each
       ingest report tpm-series -o tokens.png         or .svg, or .html
     """
     from queries.answers import reports as saved
-    from queries.answers import sql_text
+    from queries.answers import reports as sql_text
     from queries.connection import connect
 
     own = saved.folders(reports, warehouse)

@@ -15,7 +15,8 @@ from ingest.databases.table_source import TableSource, read
 from ingest.errors import SourceError
 from ingest.files.paths import below, expand
 from ingest.reading.intake import Intake
-from parsers.known_tables import KNOWN, Known, by_columns, lacking, recognise
+from parsers.blocks.format import Known
+from parsers.catalogue import KNOWN, by_columns, lacking, recognise
 
 log = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from ingest.databases.postgres_server import PostgresServer, literal, quoted, qu
 from ingest.databases.table_source import CHUNK, PLACED, Chunk, Place
 from ingest.errors import SourceError
 from ingest.ledger import Ledger
-from parsers.known_tables import Known
+from parsers.blocks.format import Known
 
 _BITS = 20
 

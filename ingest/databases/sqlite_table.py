@@ -24,7 +24,7 @@ from ingest.databases.sqlite_file import SqliteFile, quoted
 from ingest.databases.table_source import CHUNK, Chunk, Place, as_text
 from ingest.errors import SourceError
 from ingest.ledger import Ledger, Position
-from parsers.known_tables import Known
+from parsers.blocks.format import Known
 from parsers.values.lenient import time as read_time
 
 OVERLAP = 3_600_000_000

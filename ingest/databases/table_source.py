@@ -14,9 +14,9 @@ from typing import Protocol
 import polars as pl
 
 from ingest.ledger import Batch, Conflict, Ledger, Position
-from ingest.prices.stamp import stamp
+from ingest.prices.price import stamp
 from ingest.reading.intake import Intake
-from parsers.known_tables import Known
+from parsers.blocks.format import Known
 from parsers.schema import CALLS, EVENTS, REJECTS, conform
 from parsers.values.lenient import time as read_time
 

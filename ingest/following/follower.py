@@ -14,7 +14,6 @@ from ingest.databases.polling import Tables
 from ingest.errors import SourceError, complaint
 from ingest.files.paths import expand, what_is_missing
 from ingest.files.streams import Key, PlainStream, suffix_of
-from ingest.following.open_files import most_open
 from ingest.following.tracked import (
     Tracked,
     behind,
@@ -24,6 +23,7 @@ from ingest.following.tracked import (
     idlest,
     is_gone,
     is_over,
+    most_open,
     open_itself,
     rename,
     state,

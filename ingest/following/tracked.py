@@ -1,6 +1,8 @@
 """One followed file: what it is called now, how far it is read, and what it looked like then."""
 
+import contextlib
 import os
+import resource
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,9 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ingest.files.paths import member
-from ingest.files.streams import Key, PlainStream, Stream, key_of, open_stream
+from ingest.files.streams import Key, PlainStream, Stream, is_sealed, key_of, open_stream
 from ingest.reading.cursor import Cursor
-from ingest.sealing import is_sealed
 
 COMMIT_ROWS = 100_000
 """Rows that are held in memory before they are committed, interval or not."""
@@ -147,3 +148,37 @@ def close(file: Tracked) -> None:
     if file.cursor is not None:
         file.cursor.stream.close()
         file.cursor = None
+
+
+MAX_IDLE = 512
+"""How many idle files are kept open; a file that was rotated or unlinked stays open until it is sealed."""
+
+
+MAX_NEW = 256
+"""How many new files are open at once to be parsed together."""
+
+
+RESERVE = 128
+"""Descriptors for the tables, of whose log fifty entries are read at once, their locks, databases, late imports."""
+
+
+ENOUGH = MAX_IDLE + MAX_NEW + 2 * RESERVE
+"""As many as are ever of use."""
+
+
+def allow_more() -> None:
+    """Raise this process's limit to what is of use, where the system lets it: macOS begins with 256."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = ENOUGH if hard == resource.RLIM_INFINITY else min(ENOUGH, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def most_open() -> tuple[int, int]:
+    """Return how many idle files may stay open, and how many new ones beside them."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= ENOUGH:
+        return MAX_IDLE, MAX_NEW
+    new = max(4, (soft - min(RESERVE, soft // 2)) // 3)
+    return min(MAX_IDLE, new), min(MAX_NEW, new)

@@ -15,14 +15,12 @@ from pathlib import Path
 
 from ingest.errors import SourceError, complaint
 from ingest.files.identity import HEAD, known_names
-from ingest.files.paths import family
-from ingest.files.streams import Key, PlainStream, Stream, key_of, open_stream
-from ingest.listing import STDIN, Listing, key_at
+from ingest.files.paths import STDIN, Listing, family, key_at
+from ingest.files.streams import Key, PlainStream, Stream, is_sealed, key_of, open_stream, quiet_seconds
 from ingest.reading.cursor import Cursor
 from ingest.reading.intake import Intake
 from ingest.reading.parse_ahead import MOST
 from ingest.reading.small_files import Joint, Turn
-from ingest.sealing import is_sealed, quiet_seconds
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from ingest.errors import WarehouseError
 from ingest.maintenance import rebuild_entry
-from ingest.warehouse import access, delta_log, retention
+from ingest.warehouse import delta_log, retention
 from ingest.warehouse.storage import local
+from ingest.warehouse.storage import local as access
 from ingest.warehouse.storage.locks import MAINTENANCE, WRITERS, alone
 from parsers.schema import TABLES
 

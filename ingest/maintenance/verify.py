@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 
 from ingest.errors import WarehouseError
 from ingest.maintenance import reread
-from ingest.warehouse import access, delta_log, retention
+from ingest.warehouse import delta_log, retention
+from ingest.warehouse.storage import local
 from ingest.warehouse.table import Table
 from ingest.warehouse.warehouse import Warehouse, is_source
 from parsers.schema import TABLES
@@ -40,7 +41,7 @@ def verify(folder: Path, *, read_sources: bool = True) -> Verdict:
         WarehouseError: There is no warehouse, or this user may not read it.
     """
     verdict = Verdict()
-    access.check(folder)
+    local.check(folder)
     for name in TABLES:
         log = folder / name / "_delta_log"
         if not log.is_dir():
@@ -82,7 +83,7 @@ def _files(table: Table, verdict: Verdict) -> Iterator[str]:
             size = path.stat().st_size
             rows = pq.read_metadata(path).num_rows
         except PermissionError as error:
-            raise WarehouseError(access.denied(path)) from error
+            raise WarehouseError(local.denied(path)) from error
         except (OSError, pa.ArrowException) as error:
             yield f"{path} can't be read: {' '.join(str(error).split())}"
             continue

@@ -1,9 +1,11 @@
 """Dated, tiered prices as plain integers: what one entry of a price table charges per token, and when."""
 
-from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime, time
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
+
+import polars as pl
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, ModelPrice, TieredPrices
@@ -196,3 +198,69 @@ def _rates(price: "ModelPrice", above: int) -> Rates:
     usd = {kind: at(value) for kind, key in _KEYS.items() if (value := getattr(price, key)) is not None}
     fee = Decimal(0) if price.requests_kcount is None else at(price.requests_kcount)
     return rates({"input": Decimal(0), "output": Decimal(0)} | usd, per_million(fee) * 1_000)
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+_DAY = 86_400_000_000  # µs
+
+
+_BEFORE_ALL = -100_000 * _DAY
+
+
+class Steps(NamedTuple):
+    """Where prices of the models at hand change: at instants, at times of day (both in µs), above prompt lengths."""
+
+    instants: tuple[int, ...]
+    times: tuple[int, ...]
+    prompts: tuple[int, ...]
+
+
+def steps_of(entries: Iterable[Entry]) -> Steps:
+    """Return every step in the prices of *entries*."""
+    periods = {period for entry in entries for period in entry.periods}
+    days = {(p.start - _EPOCH.date()).days * _DAY for p in periods if p.start is not None}
+    times = {_micros(edge) for p in periods if p.window is not None for edge in p.window}
+    prompts = {tier.above for p in periods for tier in p.tiers if tier.above}
+    return Steps(tuple(sorted(days)), tuple(sorted(times)), tuple(sorted(prompts)))
+
+
+def _micros(at: time) -> int:
+    return (datetime.combine(_EPOCH.date(), at, UTC) - _EPOCH) // timedelta(microseconds=1)
+
+
+def slot(steps: Steps) -> pl.Expr:
+    """Return a number for (model, steps passed): within one, rates are constant. NULL when the time is unknown."""
+    at = pl.col("created_at").to_physical()
+    prompt = pl.col("request_tokens").fill_null(0)
+    passed = (
+        (steps.instants, [at >= edge for edge in steps.instants]),
+        (steps.times, [at % _DAY >= edge for edge in steps.times]),
+        (steps.prompts, [prompt > edge for edge in steps.prompts]),
+    )
+    numbered: pl.Expr = pl.when(pl.col("created_at").is_not_null()).then("key")
+    for edges, conditions in passed:
+        if edges:
+            numbered = numbered * (len(edges) + 1) + pl.sum_horizontal(c.cast(pl.Int64) for c in conditions)
+    return numbered
+
+
+def rates_of(slots: pl.Series, entries: Sequence[Entry | None], steps: Steps) -> pl.DataFrame:
+    """Return the rates of each slot, one column a kind of token; NULL where a model has none then."""
+    rows = [_rates_in(number, entries, steps) or (None,) * len(Rates._fields) for number in slots]
+    columns = zip(*rows, strict=True) if rows else ([] for _ in Rates._fields)
+    names = (f"rate_{name}" for name in Rates._fields)
+    return pl.DataFrame([pl.Series(n, c, dtype=pl.Int128) for n, c in zip(names, columns, strict=True)])
+
+
+def _rates_in(number: int, entries: Sequence[Entry | None], steps: Steps) -> Rates | None:
+    rest, prompts = divmod(number, len(steps.prompts) + 1)
+    rest, times = divmod(rest, len(steps.times) + 1)
+    key, instants = divmod(rest, len(steps.instants) + 1)
+    entry = entries[key]
+    if entry is None:
+        return None
+    day = steps.instants[instants - 1] if instants else _BEFORE_ALL
+    at = _EPOCH + timedelta(microseconds=day + (steps.times[times - 1] if times else 0))
+    return entry.rates_at(at, steps.prompts[prompts - 1] + 1 if prompts else 0)

@@ -6,7 +6,7 @@ rounding (half to even, to ten decimals) gives what `genai_prices.calc_price` gi
 
 import hashlib
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
@@ -15,11 +15,10 @@ import polars as pl
 
 from ingest.prices import match
 from ingest.prices import own as price_overrides
-from ingest.prices.entries import Entry, Rates
+from ingest.prices.entries import Entry, Rates, rates_of, slot, steps_of
 from ingest.prices.installed import Listed
 from ingest.prices.own import Override
-from ingest.prices.price_slots import rates_of, slot, steps_of
-from parsers.schema import USD
+from parsers.schema import USD, UTC
 
 MOST_TOKENS = 10**12
 """A call with more tokens than this is a broken record, and its cost would not fit its column."""
@@ -215,3 +214,31 @@ def _cost_columns(table: str) -> list[pl.Expr]:
         pl.when(pl.col("model").is_not_null()).then(pl.lit(table)).alias("pricing_version"),
         pl.when(pl.col("model").is_not_null()).then("known").alias("known_model"),
     ]
+
+
+def stamp(  # noqa: PLR0913 # the three tables of one commit go together
+    calls: pl.DataFrame,
+    events: pl.DataFrame,
+    rejects: pl.DataFrame,
+    *,
+    prices: Prices,
+    now: datetime,
+    file_time: pl.Series | None = None,
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Return the rows, which name their sources, with time and cost.
+
+    A call without a time of its own gets that of its file, *file_time*, which has one for each call; else *now*.
+    """
+    calls, events, rejects = (
+        frame.with_columns(ingested_at=pl.lit(now).cast(UTC)) for frame in (calls, events, rejects)
+    )
+    if calls["created_at"].null_count():
+        missing = pl.col("created_at").is_null()
+        file = pl.lit(None, dtype=UTC) if file_time is None else pl.lit(file_time)
+        source = pl.when(file.is_null()).then(pl.lit("ingest")).otherwise(pl.lit("file"))
+        calls = calls.with_columns(
+            created_at=pl.coalesce("created_at", file, "ingested_at"),
+            ts_source=pl.when(missing).then(source).otherwise("ts_source"),
+        )
+    events, rejects = (f.with_columns(pl.col("created_at").fill_null(pl.col("ingested_at"))) for f in (events, rejects))
+    return price(calls, prices), events, rejects

@@ -1,14 +1,17 @@
 """The next bytes of a source → rows: blocks of whole records, the blocks that follow being parsed meanwhile."""
 
+from collections.abc import Sequence
+
 import polars as pl
 
-from ingest.documents import document, may_be_document
 from ingest.files.identity import HEAD
+from ingest.files.streams import Stream
 from ingest.ledger import TAIL
 from ingest.reading.cursor import QUANTUM, Cursor, Guess, end_of_lines, line_end_of, recall, unchanged
 from ingest.reading.parse_ahead import MOST, Ahead
-from parsers import Block, Rows, parse
+from parsers import Block, Format, Rows, parse
 from parsers.blocks.lines import MAX_KEPT, MAX_LINE, hole, overlong
+from parsers.jsonl.documents import may_be_document, parse_document
 from parsers.schema import CALLS, EVENTS, REJECTS, conform, polars_schema
 
 FULL_ROWS = 40_000
@@ -208,3 +211,18 @@ def _refuse(cursor: Cursor, rejected: pl.DataFrame, start: int) -> int:
     empty = pl.DataFrame(schema=polars_schema(CALLS)), pl.DataFrame(schema=polars_schema(EVENTS))
     cursor.pending.append(Rows(*empty, conform(rejected, REJECTS), cursor.position, cursor.contexts))
     return cursor.position - start
+
+
+MAX_DOCUMENT = 256 << 20
+"""Largest document taken, in bytes: it must be in memory as a whole."""
+
+
+def document(stream: Stream, beginning: bytes, formats: Sequence[Format], *, ended: bool) -> tuple[Rows, bytes] | None:
+    """Return the rows of *stream* and its bytes if it is one complete JSON document that a format knows.
+
+    *beginning*, which `may_be_document`, is what has been read of it, all of it if it *ended*. A complete document
+    can't grow, so it need not be sealed to be taken; one that is written anew, longer, is another source.
+    """
+    data = beginning if ended else stream.read(0, MAX_DOCUMENT + 1)
+    rows = parse_document(data, formats) if len(data) <= MAX_DOCUMENT else None
+    return (rows, data) if rows else None

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import xxhash
 
-from ingest.documents import MAX_TORN
 from ingest.files.identity import HEAD, continues, family_of, known_names
 from ingest.files.streams import Stream
 from ingest.ledger import Ledger, Position
@@ -169,3 +168,7 @@ def end_of_lines(data: bytes, encoding: str) -> int:
     while at >= 0 and at % len(line_end):
         at = data.rfind(line_end, 0, at + 1)
     return at + len(line_end) if at >= 0 else 0
+
+
+MAX_TORN = 16 << 20
+"""Up to this size what may become a document is looked at again, from its beginning, whenever it changed."""

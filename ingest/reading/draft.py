@@ -12,8 +12,7 @@ import polars as pl
 
 from ingest.files.identity import family_of, name_of
 from ingest.ledger import Batch, Ledger, tail_hash
-from ingest.prices.price import Prices
-from ingest.prices.stamp import stamp
+from ingest.prices.price import Prices, stamp
 from ingest.reading.cursor import Cursor, is_outdated
 from parsers import Rows
 from parsers.blocks.lines import numbers

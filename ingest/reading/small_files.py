@@ -5,12 +5,12 @@ from concurrent.futures import Future  # noqa: TC003 # dataclasses look their ty
 from dataclasses import dataclass, field
 from enum import Enum
 
-from ingest.documents import may_be_document
 from ingest.files.identity import HEAD, first_line
 from ingest.files.streams import PlainStream
 from ingest.reading.cursor import QUANTUM, Cursor
 from ingest.reading.intake import Intake
 from parsers import Block, Rows, parse
+from parsers.jsonl.documents import may_be_document
 
 MAX_FILE = 4 << 20
 """Files beyond this are worth a block of their own."""

@@ -9,7 +9,7 @@ import polars as pl
 
 from ingest.errors import WarehouseError
 from ingest.ledger import Batch, Position, marked
-from ingest.warehouse import access
+from ingest.warehouse.storage import local
 from ingest.warehouse.warehouse import Warehouse
 from parsers.schema import UTC
 
@@ -29,7 +29,7 @@ class Rehearsal:
         try:
             self._real: Warehouse | None = Warehouse(folder)
         except WarehouseError:
-            if access.is_made(Path(folder)):
+            if local.is_made(Path(folder)):
                 raise
             self._real = None
 

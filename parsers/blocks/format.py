@@ -1,4 +1,4 @@
-"""What a format is: which lines it claims, where its records begin and end, and how they become rows."""
+"""What a format is: which lines it claims, where its records begin and end, how they become rows; and a known table."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -43,7 +43,8 @@ class Format:
             the lines that hold none are dropped by one search (3 GB/s) before anyone is asked; few and rare ones are
             best, and ones that others use too. `claims` of text is only asked of lines that hold one.
         heads: true on the first `line` of a source that is in this format as a whole, such as the header of a CSV
-        file. All its lines are then claimed, and offered to nobody else, as long as the format's context isn't empty.
+            file. All its lines are then claimed, and offered to nobody else, while the format has a context.
+        rank: when a line is offered to it: formats that know their own lines come first, those that guess last.
     """
 
     name: str
@@ -56,3 +57,46 @@ class Format:
     closed: pl.Expr | None = None
     hints: tuple[str, ...] = ()
     heads: pl.Expr | None = None
+    rank: int = 0
+
+
+Read = Callable[[pl.DataFrame, pl.DataFrame], Parsed]
+"""Rows of the table, with `source_offset`, and rows of `sessions` beside it (mostly none) → calls."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """One known table.
+
+    Attributes:
+        name: system and table, as in the column `format`.
+        tables: what it may be called, best guess first.
+        needs: columns without which it is another table.
+        reads: columns that are fetched, where they are there.
+        key: the column of the primary key.
+        times: columns of time, the one that says when the row was done first.
+        read: what its rows mean.
+        rewritten: whether rows change after they were inserted.
+        finished: condition on `column values` that holds for rows that are done, as SQL that all databases understand.
+        global_keys: whether keys are unique in the world, as UUIDs are, and not only in their table.
+        folder: column that the application leaves to the name of the folder that the database is in.
+        sessions: name of a database, in a folder above, whose table `sessions` tells more.
+    """
+
+    name: str
+    tables: tuple[str, ...]
+    needs: tuple[str, ...]
+    reads: tuple[str, ...]
+    key: str
+    times: tuple[str, ...]
+    read: Read
+    rewritten: bool = False
+    finished: str = "1 = 1"
+    global_keys: bool = True
+    folder: str = ""
+    sessions: str = ""
+
+
+def alone(read: Callable[[pl.DataFrame], Parsed]) -> Read:
+    """Return *read*, which needs no `sessions`, as a table is read."""
+    return lambda rows, _sessions: read(rows)

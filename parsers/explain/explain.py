@@ -13,13 +13,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from parsers.blocks.format import Format, Parsed
+from parsers.blocks.format import Format, Known, Parsed
 from parsers.blocks.lines import RECORDS, Block, split
 from parsers.blocks.parse import Contexts, Rows, parse
 from parsers.explain import variants as pieces
 from parsers.explain.variants import Piece, R
 from parsers.jsonl.documents import parse_document
-from parsers.known_tables import Known
 
 _OWN = {"source_offset", "source_id", "source_path", "ingested_at"}
 _MARK = "\ufeff"

@@ -9,8 +9,9 @@ step, its tools included, and `attempt` is how many it took. `grain` in `metadat
 
 import polars as pl
 
-from parsers.blocks.format import Parsed
+from parsers.blocks.format import Known, Parsed, alone
 from parsers.jsonl.decode import decode
+from parsers.rows.csv_exports import csv_format
 from parsers.rows.typed_tables import Columns, kept, parsed, typed
 from parsers.rows.usage_objects import USAGE_DTYPE, details, summed_tokens
 from parsers.schema import USD, UTC
@@ -94,3 +95,24 @@ def _with_row(unread: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     whole = rows.select("source_offset", whole="line")
     columns = unread.columns
     return unread.join(whole, on="source_offset", how="left").with_columns(line="whole").select(columns)
+
+
+TABLE = Known(
+    name="agentic-runtime/steps",
+    tables=("steps",),
+    needs=("id", "run_id", "step_id", "type", "status", "started_at", "finished_at"),
+    reads=tuple(COLUMNS),
+    key="id",
+    times=("finished_at", "started_at"),
+    read=alone(calls_from_rows),
+    rewritten=True,
+    finished="\"status\" not in ('PENDING', 'RUNNING')",
+)
+
+CSV = csv_format(
+    "agentic-runtime-csv",
+    "CSV export of agentic-runtime's table steps",
+    ("run_id", "step_id", "execution_index", "attempts"),
+    COLUMNS,
+    calls_from_rows,
+)

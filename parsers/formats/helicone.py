@@ -11,7 +11,7 @@ read from the cache than the prompt has.
 import polars as pl
 
 from parsers.rows.calls import Meaning
-from parsers.rows.json_shape import Shape, json_format
+from parsers.rows.json_shape import HINTS, Shape, json_format
 
 _SHAPE = Shape(
     paths={
@@ -39,4 +39,5 @@ FORMAT = json_format(
     _SHAPE,
     claims=pl.col("line").str.contains(r'"request_created_at"\s*:')
     & pl.col("line").str.contains(r'"prompt_tokens"\s*:'),
+    hints=HINTS,
 )

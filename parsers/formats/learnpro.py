@@ -16,7 +16,8 @@ output are taken as logged, with these exceptions, because the application write
 
 import polars as pl
 
-from parsers.blocks.format import Context, Format, Parsed
+from parsers.blocks.format import Context, Format, Known, Parsed, alone
+from parsers.rows.csv_exports import csv_format
 from parsers.rows.typed_tables import Columns, json_rows, kept, parsed, priced, typed
 from parsers.schema import USD, UTC
 from parsers.values.typed import started
@@ -113,4 +114,22 @@ FORMAT = Format(
     & _LINE.str.contains(r'"(?:decided_at|called_at)"\s*:'),
     parse=_parse,
     hints=('"pricing_version"',),
+)
+
+TABLE = Known(
+    name="learnpro/agent-calls",
+    tables=("agent_calls",),
+    needs=("id", "provider", "model", "task", "input_tokens", "output_tokens", "latency_ms", "ok", "called_at"),
+    reads=tuple(c for c in COLUMNS if c != "decided_at"),
+    key="id",
+    times=("called_at",),
+    read=alone(calls_from_rows),
+)
+
+CSV = csv_format(
+    "learnpro-csv",
+    "CSV export of LearnPro's table agent_calls",
+    ("pricing_version", "latency_ms", "called_at"),
+    COLUMNS,
+    calls_from_rows,
 )

@@ -18,10 +18,11 @@ from dataclasses import replace
 
 import polars as pl
 
-from parsers.blocks.format import Context, Format, Parsed
-from parsers.formats.responses import UNIQUE
+from parsers.blocks.format import Context, Format, Known, Parsed, alone
 from parsers.rows.calls import Meaning
 from parsers.rows.json_shape import HINTS, Shape, made, read
+from parsers.rows.typed_tables import parsed
+from parsers.rows.usage_objects import UNIQUE
 from parsers.schema import EVENTS, conform
 from parsers.values.lenient import time
 
@@ -107,4 +108,36 @@ FORMAT = Format(
     & pl.col("line").str.contains(r'"prompt_tokens"\s*:'),
     parse=_parse,
     hints=HINTS,
+)
+
+
+COLUMNS = (
+    *("request_id", "call_type", "spend", "total_tokens", "prompt_tokens", "completion_tokens"),
+    *("startTime", "endTime", "model", "model_group", "custom_llm_provider", "user", "end_user", "team_id", "agent_id"),
+    *("session_id", "status", "cache_hit", "request_duration_ms", "metadata"),
+)
+"""What is read. `messages`, `response` and `proxy_server_request` hold prompts and responses: never read."""
+
+
+def calls_from_rows(rows: pl.DataFrame) -> Parsed:
+    """Return the calls of *rows* of the table; answers from the proxy's cache are events."""
+    texts = [name for name in COLUMNS if name in rows and name != "metadata"]
+    line = pl.struct(texts).struct.json_encode()
+    if "metadata" in rows:
+        # It is JSON already; encoded once more it would be text.
+        nested = pl.lit(',"metadata":') + pl.col("metadata") + pl.lit("}")
+        line = line.str.strip_suffix("}") + pl.coalesce(nested, pl.lit("}"))
+    records = rows.select("source_offset", line=line, source_end=pl.col("source_offset") + 1)
+    result = FORMAT.parse(records, {})
+    return parsed(result.calls, [result.rejects], events=result.events)
+
+
+TABLE = Known(
+    name="litellm/spend",
+    tables=("LiteLLM_SpendLogs",),
+    needs=("request_id", "model", "spend", "prompt_tokens", "completion_tokens", "startTime", "endTime"),
+    reads=COLUMNS,
+    key="request_id",
+    times=("endTime", "startTime"),
+    read=alone(calls_from_rows),
 )

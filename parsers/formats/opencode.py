@@ -17,7 +17,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from parsers.blocks.format import Parsed
+from parsers.blocks.format import Known, Parsed, alone
 from parsers.rows.calls import Meaning
 from parsers.rows.json_shape import Shape, json_format, made, read
 from parsers.rows.typed_tables import Columns, typed
@@ -73,4 +73,15 @@ FORMAT = json_format(
     & pl.col("line").str.contains(r'"modelID"\s*:')
     & pl.col("line").str.contains(r'"tokens"\s*:\s*\{'),
     hints=('"modelID"',),
+)
+
+TABLE = Known(
+    name="opencode/message",
+    tables=("message",),
+    needs=("id", "session_id", "time_created", "time_updated", "data"),
+    reads=tuple(COLUMNS),
+    key="id",
+    times=("time_created",),
+    read=alone(calls_from_rows),
+    finished=ENDED,
 )

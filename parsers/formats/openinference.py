@@ -11,7 +11,7 @@ same `dedupe_key`.
 import polars as pl
 
 from parsers.rows.calls import Meaning
-from parsers.rows.json_shape import Shape, json_format
+from parsers.rows.json_shape import HINTS, Shape, json_format
 
 
 def _places(name: str) -> tuple[str, ...]:
@@ -56,4 +56,5 @@ FORMAT = json_format(
     claims=_LINE.str.contains(r'llm\.token_count\.|"token_count"\s*:\s*\{')
     & _LINE.str.contains(r'span_id"\s*:')
     & _LINE.str.contains(r'"(?:span_kind|attributes|(?:attributes\.)?openinference\.span\.kind)"\s*:'),
+    hints=HINTS,
 )

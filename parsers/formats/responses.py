@@ -30,7 +30,7 @@ from parsers.jsonl.decode import decode
 from parsers.rows.anthropic_iterations import COUNTS, beside
 from parsers.rows.calls import Meaning, calls
 from parsers.rows.json_shape import HINTS
-from parsers.rows.usage_objects import USAGE_DTYPE, cost, details, tokens
+from parsers.rows.usage_objects import UNIQUE, USAGE_DTYPE, cost, details, tokens
 from parsers.values.typed import known
 
 _TEXTS = ("id", "responseId", "model", "modelVersion", "modelId", "created", "created_at", "completed_at", "createTime")
@@ -80,13 +80,6 @@ _VARIANTS = {
 _FAILED = _LINE.str.contains(r'"status"\s*:\s*"failed"') & _VARIANTS["openai-responses"]
 _ASKED = ("request_tokens", "cache_read_tokens", "cache_write_tokens")
 _NAME = "responses"
-UNIQUE = {
-    "openai-chat": r"^(?:chatcmpl|gen)-[\w-]{16,}$",
-    "openai-responses": r"^resp_\w{16,}$",
-    "anthropic": r"^msg_\w{16,}$",
-}
-"""Identifiers of responses that are unique in the world, by variant."""
-
 _MEANING = Meaning(
     name=_NAME,
     failed=r"^(?:failed|cancelled)$",
@@ -209,4 +202,5 @@ FORMAT = Format(
     & ~_LINE.str.contains(r'"type"\s*:\s*"assistant"'),  # a session of Claude Code
     parse=_parse,
     hints=HINTS,
+    rank=1,
 )

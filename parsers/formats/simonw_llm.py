@@ -7,7 +7,7 @@ asked for, `resolved_model` what answered.
 
 import polars as pl
 
-from parsers.blocks.format import Parsed
+from parsers.blocks.format import Known, Parsed, alone
 from parsers.blocks.lines import reject
 from parsers.jsonl.decode import decode
 from parsers.rows.typed_tables import Columns, kept, parsed, typed
@@ -64,3 +64,14 @@ def _calls(rows: pl.DataFrame) -> pl.DataFrame:
         metadata=kept({"requested_model": requested.then("model"), **details(pl.col("usage"))}),
         format=pl.lit("simonw-llm/row"),
     )
+
+
+TABLE = Known(
+    name="simonw-llm/row",
+    tables=("responses", "turns"),
+    needs=("id", "model", "duration_ms", "datetime_utc", "input_tokens", "output_tokens", "token_details"),
+    reads=tuple(COLUMNS),
+    key="id",
+    times=("datetime_utc",),
+    read=alone(calls_from_rows),
+)

@@ -11,7 +11,8 @@ call.
 
 import polars as pl
 
-from parsers.blocks.format import Context, Format, Parsed
+from parsers.blocks.format import Context, Format, Known, Parsed, alone
+from parsers.rows.csv_exports import csv_format
 from parsers.rows.typed_tables import Columns, json_rows, kept, parsed, typed
 from parsers.schema import USD, UTC
 from parsers.values.typed import started
@@ -78,4 +79,23 @@ FORMAT = Format(
     ),
     parse=_parse,
     hints=('"pipeline_step_id"',),
+)
+
+TABLE = Known(
+    name="trading/llm-calls",
+    tables=("llm_calls",),
+    needs=("id", "provider", "model", "role", "input_tokens", "output_tokens", "duration_ms", "created_at"),
+    reads=tuple(COLUMNS),
+    key="id",
+    times=("created_at",),
+    read=alone(calls_from_rows),
+    global_keys=False,
+)
+
+CSV = csv_format(
+    "trading-csv",
+    "CSV export of a trading system's table llm_calls",
+    ("pipeline_step_id", "input_tokens", "duration_ms", "created_at"),
+    COLUMNS,
+    calls_from_rows,
 )

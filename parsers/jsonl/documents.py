@@ -109,3 +109,19 @@ def _offsets(text: str, positions: list[int], size: int) -> list[int]:
         last = position
         offsets.append(max(at, 0))
     return offsets
+
+
+def may_be_document(beginning: bytes, *, ended: bool) -> bool:
+    """Tell a document from JSON lines: its first line is no value of its own, or there is no second line."""
+    start = beginning.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if start[:1] not in (b"{", b"["):
+        return False
+    first, newline, rest = start.partition(b"\n")
+    try:
+        json.loads(first)
+    except json.JSONDecodeError as error:
+        # A line that is no JSON from some place on, such as `[2026-02-03T14:00:00Z] …`, doesn't begin a document.
+        return error.msg.startswith(("Extra data", "Unterminated")) or error.pos >= len(error.doc.rstrip())
+    except (ValueError, RecursionError):
+        return True
+    return not newline or (ended and not rest.strip())

@@ -12,7 +12,7 @@ Fields are named as the columns of `llm_calls`, with these besides: `latency` (i
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import polars as pl
@@ -248,3 +248,25 @@ def _when(have: Sequence[str]) -> dict[str, pl.Expr]:
         began = started(finish, latency)
         columns |= {"started_at": began if start is None else pl.coalesce(start, began), "latency_ms": latency}
     return columns
+
+
+@dataclass(frozen=True, eq=False)
+class Checks:
+    """Pairs of what is wrong with a record where it is true (unknown counts as true), and the reason for its reject."""
+
+    pairs: tuple[tuple[pl.Expr, str], ...]
+
+    def apart(self, records: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Return those of *records* that pass, and the others as `REJECTED` with the first check that each fails."""
+        failing = records.select(self._fails).to_series()
+        if not failing.any():
+            return records, reject(records.clear(), "")
+        return records.filter(~failing), reject(records.filter(failing), self._reason)
+
+    @cached_property  # made once: making so many expressions again for each block takes as long as a thousand records
+    def _fails(self) -> pl.Expr:
+        return pl.any_horizontal(wrong for wrong, _ in self.pairs).fill_null(value=True)
+
+    @cached_property
+    def _reason(self) -> pl.Expr:
+        return pl.coalesce(pl.when(wrong.fill_null(value=True)).then(pl.lit(why)) for wrong, why in self.pairs)

@@ -39,10 +39,10 @@ class Shape:
     internal: tuple[str, ...] = ()
 
 
-def json_format(title: str, shape: Shape, *, claims: pl.Expr, hints: tuple[str, ...] = HINTS) -> Format:
-    """Return the format of JSON lines of one *shape*."""
-    name = shape.meaning.name
-    return Format(name=name, title=title, json=True, claims=claims, parse=partial(_parse, shape), hints=hints)
+def json_format(title: str, shape: Shape, *, claims: pl.Expr, hints: tuple[str, ...], rank: int = 0) -> Format:
+    """Return the format of JSON lines of one *shape*; for *hints* and *rank* see `Format`."""
+    name, parse = shape.meaning.name, partial(_parse, shape)
+    return Format(name=name, title=title, json=True, claims=claims, parse=parse, hints=hints, rank=rank)
 
 
 def _parse(shape: Shape, records: pl.DataFrame, context: Context) -> Parsed:

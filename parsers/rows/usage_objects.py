@@ -168,3 +168,11 @@ def _added(*parts: pl.Expr) -> pl.Expr:
     """Return the sum of *parts* that are known; NULL when none is."""
     some = pl.coalesce(parts).is_not_null()
     return pl.when(some).then(pl.sum_horizontal(parts))
+
+
+UNIQUE = {
+    "openai-chat": r"^(?:chatcmpl|gen)-[\w-]{16,}$",
+    "openai-responses": r"^resp_\w{16,}$",
+    "anthropic": r"^msg_\w{16,}$",
+}
+"""Identifiers of responses that are unique in the world, by variant."""

@@ -1,12 +1,10 @@
 """Between DuckDB and Polars by Arrow's C stream: both libraries' own ways import pyarrow and numpy, 0.15 s."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import duckdb
 import polars as pl
-
-from queries.connection.arrow import Stream
 
 _FROM_STREAM = "got external error: "
 """What Polars puts before an error that DuckDB raised while rows were fetched."""
@@ -58,3 +56,26 @@ def _distinct(names: list[str]) -> list[str]:
             free = f"{name}_{number}"
         found.append(free)
     return found
+
+
+class Streaming(Protocol):
+    """What hands its rows over that way: a frame of Polars, a relation of DuckDB."""
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Return a capsule with the stream."""
+
+
+class Stream:
+    """The rows of *source*, whose class stays unknown to who takes them.
+
+    DuckDB would send a frame of Polars through pyarrow. Polars remembers each class that it is given, and with it the
+    module of that class, to the end of the process: DuckDB's, which complains on leaving that it is still in use.
+    """
+
+    def __init__(self, source: Streaming) -> None:
+        """Wrap *source*."""
+        self._source = source
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Return a capsule with the stream."""
+        return self._source.__arrow_c_stream__(requested_schema)

@@ -10,7 +10,8 @@ its longer texts.
 
 import polars as pl
 
-from parsers.blocks.format import Context, Format, Parsed
+from parsers.blocks.format import Context, Format, Known, Parsed, alone
+from parsers.rows.csv_exports import csv_format
 from parsers.rows.typed_tables import LEFTOVERS, Columns, json_rows, kept, parsed, priced, typed
 from parsers.schema import USD, UTC
 
@@ -75,4 +76,22 @@ FORMAT = Format(
     & _LINE.str.contains(r'"(?:completion_tokens|CompletionTokens)"\s*:'),
     parse=_parse,
     hints=('"execution_id"', '"ExecutionID"'),
+)
+
+TABLE = Known(
+    name="compozy-llm-usage/row",
+    tables=("llm_usage",),
+    needs=("id", "execution_id", "provider", "model", "prompt_tokens", "completion_tokens", "timestamp"),
+    reads=tuple(COLUMNS),
+    key="id",
+    times=("timestamp",),
+    read=alone(calls_from_rows),
+)
+
+CSV = csv_format(
+    "compozy-llm-usage-csv",
+    "CSV export of compozy's planned table llm_usage",
+    ("execution_id", "prompt_tokens", "completion_tokens"),
+    COLUMNS,
+    calls_from_rows,
 )

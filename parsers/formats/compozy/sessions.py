@@ -15,7 +15,7 @@ The table `token_usage` of v0.2's `run.db` holds the last delta of each session 
 
 import polars as pl
 
-from parsers.blocks.format import Context, Format, Parsed
+from parsers.blocks.format import Context, Format, Known, Parsed, alone
 from parsers.blocks.lines import reject
 from parsers.formats.compozy.usage_object import USAGE_DTYPE, tokens, unfold, unfolded
 from parsers.jsonl.decode import OWN, decode
@@ -146,4 +146,32 @@ FORMAT = Format(
     & (_IS_DONE | _LINE.str.contains(rf'"type"\s*:\s*"(?:error"|{_RECOVERY})')),
     parse=_parse,
     hints=('"compozy.session.event.v1"',),
+)
+
+TABLES = (
+    Known(
+        name="compozy-sessions/token-usage",
+        tables=("token_usage",),
+        needs=("turn_id", "input_tokens", "output_tokens", "thought_tokens", "cache_read_tokens", "timestamp"),
+        reads=tuple(c for c in TURN_COLUMNS if c not in {"session_id", "run_id"}),
+        key="turn_id",
+        times=("timestamp",),
+        read=calls_from_turns,
+        rewritten=True,
+        folder="session_id",
+        sessions="compozy.db",
+    ),
+    Known(
+        name="compozy/run-db",
+        tables=("token_usage",),
+        needs=("turn_id", "input_tokens", "output_tokens", "total_tokens", "timestamp"),
+        reads=tuple(c for c in RUN_COLUMNS if c != "run_id"),
+        key="turn_id",
+        times=("timestamp",),
+        read=alone(calls_from_run),
+        rewritten=True,
+        finished="\"turn_id\" <> 'run-total'",
+        global_keys=False,
+        folder="run_id",
+    ),
 )

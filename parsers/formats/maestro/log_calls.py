@@ -5,7 +5,7 @@ from functools import cache
 import polars as pl
 
 from parsers.formats.maestro.log_line import FAILURE_END, role_of, split_at
-from parsers.rows.checks import Checks
+from parsers.rows.calls import Checks
 from parsers.values.providers import provider_of
 from parsers.values.typed import known, metadata, started, usd, whole
 

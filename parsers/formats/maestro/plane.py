@@ -7,7 +7,7 @@ Before migration 000016 the one cache column was `cached_tokens`, 0 where nobody
 
 import polars as pl
 
-from parsers.blocks.format import Parsed
+from parsers.blocks.format import Known, Parsed, alone
 from parsers.rows.typed_tables import Columns, kept, parsed, typed
 from parsers.schema import USD, UTC
 
@@ -63,3 +63,16 @@ def calls_from_rows(rows: pl.DataFrame) -> Parsed:
         format=pl.lit("maestro-plane/llm-calls"),
     )
     return parsed(calls, [rejects])
+
+
+TABLE = Known(
+    name="maestro-plane/llm-calls",
+    tables=("llm_calls",),
+    needs=("llm_call_id", "provider", "model", "input_tokens", "output_tokens", "started_at", "finished_at"),
+    reads=tuple(COLUMNS),
+    key="llm_call_id",
+    times=("finished_at",),
+    read=alone(calls_from_rows),
+    rewritten=True,
+    finished='"finished_at" is not null',
+)

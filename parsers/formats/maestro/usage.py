@@ -37,7 +37,7 @@ from parsers.formats.maestro.log_line import role_of
 from parsers.formats.maestro.usage_rules import CHECKS_1, CHECKS_2, COUNTS
 from parsers.jsonl.decode import decode
 from parsers.jsonl.unknown_fields import leftovers
-from parsers.rows.checks import Checks
+from parsers.rows.calls import Checks
 from parsers.values.providers import provider_of
 from parsers.values.typed import known, started, usd, utc
 

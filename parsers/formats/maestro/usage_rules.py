@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from parsers.rows.checks import Checks
+from parsers.rows.calls import Checks
 
 COUNTS = ("input_tokens", "output_tokens", "reasoning_tokens", "cache_read_tokens", "cache_write_tokens")
 """The five counts of version 2: all of them on a call that succeeded, none on one that failed."""

@@ -12,8 +12,6 @@ import polars as pl
 from parsers.blocks.csv_rows import CLOSED, SEPARATORS, cells, starts
 from parsers.blocks.format import Context, Format, Parsed
 from parsers.blocks.lines import REJECTED, reject
-from parsers.formats import agentic_runtime_steps, learnpro, trading
-from parsers.formats.compozy import llm_usage
 from parsers.rows.typed_tables import LEFTOVERS, Columns, parsed
 from parsers.values.privacy import is_content
 from parsers.values.typed import known, metadata
@@ -22,7 +20,7 @@ _LONGEST = 512
 _LINE = pl.col("line")
 
 
-def _format(
+def csv_format(
     name: str, title: str, marks: tuple[str, ...], columns: Columns, calls: Callable[[pl.DataFrame], Parsed]
 ) -> Format:
     """Return the format of CSV files whose header has the columns *marks*."""
@@ -37,7 +35,7 @@ def _format(
 
     heads = pl.all_horizontal(_LINE.str.contains(rf'(?:^|[,;\t])\s*"?{mark}"?\s*(?:[,;\t]|$)') for mark in marks)
     every = _LINE.is_not_null()
-    return Format(name, title, json=False, claims=every, parse=parse, starts=starts, closed=CLOSED, heads=heads)
+    return Format(name, title, json=False, claims=every, parse=parse, starts=starts, closed=CLOSED, heads=heads, rank=2)
 
 
 def _rows(records: pl.DataFrame, header: str, columns: Columns) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -62,34 +60,3 @@ def _short(cell: pl.Expr) -> pl.Expr:
 
 
 _NONE = pl.DataFrame(schema=REJECTED)
-
-FORMATS = (
-    _format(
-        "trading-csv",
-        "CSV export of a trading system's table llm_calls",
-        ("pipeline_step_id", "input_tokens", "duration_ms", "created_at"),
-        trading.COLUMNS,
-        trading.calls_from_rows,
-    ),
-    _format(
-        "learnpro-csv",
-        "CSV export of LearnPro's table agent_calls",
-        ("pricing_version", "latency_ms", "called_at"),
-        learnpro.COLUMNS,
-        learnpro.calls_from_rows,
-    ),
-    _format(
-        "compozy-llm-usage-csv",
-        "CSV export of compozy's planned table llm_usage",
-        ("execution_id", "prompt_tokens", "completion_tokens"),
-        llm_usage.COLUMNS,
-        llm_usage.calls_from_rows,
-    ),
-    _format(
-        "agentic-runtime-csv",
-        "CSV export of agentic-runtime's table steps",
-        ("run_id", "step_id", "execution_index", "attempts"),
-        agentic_runtime_steps.COLUMNS,
-        agentic_runtime_steps.calls_from_rows,
-    ),
-)
