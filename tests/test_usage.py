@@ -5,12 +5,13 @@ import json
 import polars as pl
 import pytest
 
+from parsers.rows.token_counts import TOKENS
 from parsers.rows.usage_objects import USAGE_DTYPE, details, summed_tokens, tokens
 
 
 def of(usage, rule=tokens):
     frame = pl.DataFrame({"usage": [json.dumps(usage)]}).select(pl.col("usage").str.json_decode(USAGE_DTYPE))
-    row = frame.select(**rule(pl.col("usage"))).to_dicts()[0]
+    (row,) = rule(frame, "usage").select(TOKENS).to_dicts()
     return {name.removesuffix("_tokens"): value for name, value in row.items() if value is not None}
 
 
@@ -97,7 +98,9 @@ def of(usage, rule=tokens):
             id="aliases count once",
         ),
         pytest.param({"total_tokens": 9}, {"total": 9}, id="only a total"),
-        pytest.param({"prompt_tokens": -1, "completion_tokens": 5}, {"response": 5}, id="a negative count is unknown"),
+        pytest.param(
+            {"prompt_tokens": -1, "completion_tokens": 5}, {"response": 5, "total": 5}, id="a negative count is unknown"
+        ),
         pytest.param(
             {"prompt_tokens": 0, "completion_tokens": 0}, {"request": 0, "response": 0, "total": 0}, id="zeros"
         ),
@@ -120,4 +123,11 @@ def test_details_keep_the_split_of_cache_writes():
         "cache_creation": {"ephemeral_5m_input_tokens": 1, "ephemeral_1h_input_tokens": 2},
         "service_tier": "batch",
     }
-    assert of(usage, details) == {"cache_write_5m": 1, "cache_write_1h": 2, "service_tier": "batch"}
+    frame = pl.DataFrame({"usage": [json.dumps(usage)]}).select(pl.col("usage").str.json_decode(USAGE_DTYPE))
+    (row,) = frame.select(**details(pl.col("usage"))).to_dicts()
+    assert row == {
+        "cache_write_5m_tokens": 1,
+        "cache_write_1h_tokens": 2,
+        "service_tier": "batch",
+        "web_search_requests": None,
+    }

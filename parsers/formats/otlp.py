@@ -23,8 +23,9 @@ from parsers.blocks.format import Context, Format, Parsed
 from parsers.blocks.lines import RECORDS
 from parsers.formats.otlp_names import ATTRIBUTES, NOT_CALLS
 from parsers.jsonl.decode import decode
-from parsers.rows.calls import COUNTS, Meaning, calls
+from parsers.rows.calls import Meaning, calls
 from parsers.rows.json_shape import HINTS
+from parsers.rows.token_counts import COUNTS
 from parsers.values.lenient import duration_ms, time
 from parsers.values.typed import metadata
 

@@ -27,10 +27,11 @@ import polars as pl
 from parsers.blocks.format import Context, Format, Parsed
 from parsers.blocks.lines import RECORDS
 from parsers.jsonl.decode import decode
-from parsers.rows.anthropic_iterations import COUNTS, beside
+from parsers.rows.anthropic_iterations import beside
 from parsers.rows.calls import Meaning, calls
 from parsers.rows.json_shape import HINTS
-from parsers.rows.usage_objects import UNIQUE, USAGE_DTYPE, cost, details, tokens
+from parsers.rows.token_counts import COUNTS
+from parsers.rows.usage_objects import UNIQUE, USAGE_DTYPE, cost, details, unfold
 from parsers.values.typed import known
 
 _TEXTS = ("id", "responseId", "model", "modelVersion", "modelId", "created", "created_at", "completed_at", "createTime")
@@ -78,7 +79,6 @@ _VARIANTS = {
     "anthropic": _LINE.str.contains(r'"type"\s*:\s*"message"') & _LINE.str.contains(r'"input_tokens"\s*:'),
 }
 _FAILED = _LINE.str.contains(r'"status"\s*:\s*"failed"') & _VARIANTS["openai-responses"]
-_ASKED = ("request_tokens", "cache_read_tokens", "cache_write_tokens")
 _NAME = "responses"
 _MEANING = Meaning(
     name=_NAME,
@@ -154,8 +154,9 @@ def _fields(decoded: pl.DataFrame, place: tuple[str, ...]) -> pl.DataFrame:
     both = [name for name in ("usage", "usageMetadata") if flat[name].null_count() < len(flat)]
     flat = flat.with_columns(used=pl.coalesce(both or ["usage"])).drop("usage", "usageMetadata")
     usage = pl.col("used")
-    counted = {name: value.cast(pl.String) for name, value in {**tokens(usage), **details(usage)}.items()}
-    return flat.with_columns(**counted, cost=cost(usage).cast(pl.String), **_named()).drop("used")
+    told = {name: value.cast(pl.String) for name, value in details(usage).items() if name in _MEANING.metadata}
+    counted = unfold(flat.with_columns(**told, cost=cost(usage).cast(pl.String), **_named()), "used")
+    return counted.with_columns(pl.col(name).cast(pl.String) for name in COUNTS if name in counted.columns).drop("used")
 
 
 def _with_others(fields: pl.DataFrame, places: tuple[tuple[str, ...], ...]) -> pl.DataFrame:
@@ -163,9 +164,8 @@ def _with_others(fields: pl.DataFrame, places: tuple[tuple[str, ...], ...]) -> p
     others = beside(fields.filter(pl.col("variant") == "anthropic"), places)
     if others.is_empty():
         return fields
-    asked = [pl.col(name).cast(pl.Int64, strict=False) for name in COUNTS if name in _ASKED]
     others = others.with_columns(
-        request_tokens=pl.sum_horizontal(asked).cast(pl.String),
+        cache_inside=pl.lit(value=False),
         dedupe_key=pl.concat_str("dedupe_key", "number", separator=":"),
     )
     others = others.drop("web_search_requests", "latency")
