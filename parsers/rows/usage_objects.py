@@ -198,8 +198,9 @@ def _dtype(leaves: Mapping[str, pl.DataType | type[pl.DataType]]) -> pl.Struct:
     return pl.Struct({key: _dtype(more) if more else leaves[key] for key, more in below.items()})
 
 
-_STRUCT_KEYS = tuple(key for key in KEYS if key.rpartition(".")[0] not in KEYS)
-USAGE_DTYPE = _dtype({**dict.fromkeys(_STRUCT_KEYS, pl.Int64), **_OTHERS})
+USAGE_DTYPE = _dtype(
+    {**{key: pl.Int64 for key in KEYS if key.rpartition(".")[0] not in KEYS}, **_OTHERS}  # some
+)
 """Every field of a usage object that is read, of all families: decode into this."""
 
 
@@ -237,8 +238,9 @@ def parts(
 
 
 def unfold(rows: pl.DataFrame, usage: str, families: tuple[Family, ...] = FAMILIES) -> pl.DataFrame:
-    """Return *rows* with the counts of the column *usage* (of `USAGE_DTYPE`) as columns of `token_counts`."""
-    flat = rows.select(_at(pl.col(usage), key).alias(key) for key in _STRUCT_KEYS)
+    """Return *rows* with the counts of the column *usage*, a struct, as columns of `token_counts`."""
+    keys = dict.fromkeys(key for family in families for key in family.places() if key.rpartition(".")[0] not in KEYS)
+    flat = rows.select(_at(pl.col(usage), key).alias(key) for key in keys)
     there = [column.name for column in flat if column.null_count() < len(column)]
     # An unsigned number can't hold a negative one, so that it becomes NULL.
     flat = flat.select(pl.col(there).cast(pl.UInt64, strict=False).cast(pl.Int64, strict=False))
