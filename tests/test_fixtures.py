@@ -12,9 +12,13 @@ from parsers.catalogue import FORMATS
 from parsers.jsonl.documents import parse_document
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
-EXPECTED = sorted(FIXTURES.glob("*/*.expected.json"))
-CASES = [(e, e.name.removesuffix(".expected.json")) for e in EXPECTED]
-INPUTS = [next(p for p in sorted(e.parent.glob(f"{case}.*")) if p != e and p.stem == case) for e, case in CASES]
+INPUTS = sorted(
+    path
+    for path in FIXTURES.glob("*/*.*")
+    if path.suffix in (".jsonl", ".json", ".log", ".csv")
+    and path.parent.name in {format_.name for format_ in FORMATS}
+    and not path.name.endswith((".expected.json", ".rows.json"))
+)
 NAMES = [str(path.relative_to(FIXTURES)) for path in INPUTS]
 LINES = [path for path in INPUTS if path.suffix in (".jsonl", ".log", ".csv")]
 SORTABLE = [p for p in LINES if p.suffix == ".jsonl" and "rejects" not in p.stem and p.stem != "malformed"]
@@ -44,6 +48,8 @@ def test_rows_are_as_expected(path, request):
     found = shown(read(path.read_bytes()))
     if request.config.getoption("--golden"):
         expected.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    if not expected.exists():
+        pytest.fail(f"{path.name} has no {expected.name} beside it: `pytest --golden` writes one; then read it")
     assert found == json.loads(expected.read_text())
 
 
@@ -92,6 +98,16 @@ def test_no_line_is_claimed_by_two_formats(path):
             claims = offered.select(f.claims.fill_null(value=False).alias(f.name) for f in formats)
             twice = offered.with_columns(claims).filter(claims.select(pl.sum_horizontal(pl.all())).to_series() > 1)
             assert twice.is_empty(), twice.rows(named=True)
+
+
+@pytest.mark.parametrize("format_", [f for f in FORMATS if f.hints], ids=lambda f: f.name)
+def test_a_hint_is_in_each_line_of_a_format(format_):
+    for path in (p for p in LINES if p.parent.name == format_.name and p.suffix != ".csv"):
+        lines = split(Block(path.read_bytes(), sealed=True)).frame()
+        offered = lines.filter(pl.col("line").str.starts_with("{") == format_.json)
+        claimed = offered.filter(format_.claims.fill_null(value=False))
+        without = claimed.filter(~pl.col("line").str.contains_any(list(format_.hints)))
+        assert without.is_empty(), f"no hint of {format_.hints} is in {without['line'].to_list()[:1]}"
 
 
 @with_lines

@@ -40,6 +40,7 @@ _SHAPE = Shape(
         "kind": ("type",),
         "environment": ("environment",),
     },
+    passed_over=("latency", "usage.unit"),
     meaning=Meaning(
         name="langfuse", request_includes_cache=False, response_includes_reasoning=False, dedupe="langfuse"
     ),

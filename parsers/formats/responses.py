@@ -27,6 +27,8 @@ import polars as pl
 from parsers.blocks.format import Context, Format, Parsed
 from parsers.blocks.lines import RECORDS
 from parsers.jsonl.decode import decode
+from parsers.jsonl.fields import elsewhere
+from parsers.jsonl.unknown_fields import LEFTOVERS
 from parsers.rows.anthropic_iterations import beside
 from parsers.rows.calls import Meaning, calls
 from parsers.rows.json_shape import HINTS
@@ -43,6 +45,9 @@ _BODY: dict[str, pl.DataType | type[pl.DataType]] = {
     "usage": USAGE_DTYPE,
     "usageMetadata": USAGE_DTYPE,
 }
+_SAME = ("object", "type", "role")
+"""Keys of a body that say only what it is."""
+
 _AROUND = {
     "around_time": ("timestamp", "ts", "time", "@timestamp", "datetime"),
     "around_model": ("modelId", "model", "model_name"),
@@ -97,6 +102,7 @@ def _parse(records: pl.DataFrame, context: Context) -> Parsed:
         places = [place for place in _PLACES if set(place) <= keys]
         decoded, rejects = decode(part.select(*RECORDS), _dtype(places, _ERROR if "error" in keys else pl.String))
         refused.append(rejects)
+        decoded = decoded.with_columns(elsewhere(decoded).alias(LEFTOVERS))
         for place, rows in _by_place(decoded, places):
             parts.append(calls(_with_others(_fields(rows, place), (place,)), _MEANING))
     if not parts:
@@ -110,7 +116,7 @@ def _parse(records: pl.DataFrame, context: Context) -> Parsed:
 
 def _dtype(places: list[tuple[str, ...]], error: pl.DataType | type[pl.DataType]) -> pl.Struct:
     def nested(above: tuple[str, ...]) -> dict[str, pl.DataType | type[pl.DataType]]:
-        fields = {**_BODY, "error": error} if above in places else {}
+        fields = {**_BODY, **dict.fromkeys(_SAME, pl.String), "error": error} if above in places else {}
         below = {place[len(above)] for place in places if len(place) > len(above) and place[: len(above)] == above}
         return fields | {key: pl.Struct(nested((*above, key))) for key in below}
 
@@ -144,7 +150,7 @@ def _fields(decoded: pl.DataFrame, place: tuple[str, ...]) -> pl.DataFrame:
         name: pl.coalesce(known(pl.col("record").struct.field(key)) for key in keys) for name, keys in _AROUND.items()
     }
     body = {name: _at(place).struct.field(name) for name in _BODY}
-    flat = decoded.select(*RECORDS, variant=variant, **around, **body)
+    flat = decoded.select(*RECORDS, LEFTOVERS, variant=variant, **around, **body)
     if isinstance(flat.schema["error"], pl.Struct):
         error = pl.col("error").struct
         flat = flat.with_columns(

@@ -43,24 +43,26 @@ def path(text: str) -> Path:
     return tuple(keys)
 
 
-def extract(records: pl.DataFrame, paths: Mapping[str, Path]) -> tuple[pl.DataFrame, pl.DataFrame]:
+def extract(
+    records: pl.DataFrame, paths: Mapping[str, Path], passed_over: Iterable[Path] = ()
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return *records* with a column of text for each of *paths* and one for what is elsewhere, and the rejects.
 
-    What no path leads to is in the column `LEFTOVERS`, as `leftovers` tells it.
+    What neither a path nor one that is *passed over* leads to is in the column `LEFTOVERS`, as `leftovers` tells it.
     """
-    tree = _tree(paths.values())
+    tree = _tree((*paths.values(), *passed_over))
     parts, rejects = [], []
     for cut, part, decoded in _decoded(records, tree):
         dtype = _dtype(tree, cut)
         read, plain = decode_plain(part["line"], dtype) if decoded is None else (decoded, None)
         found = (part if plain is None else part.filter(plain)).with_columns(read.alias("record"))
-        found = found.with_columns(_elsewhere(found, tree).alias(LEFTOVERS))
+        found = found.with_columns(elsewhere(found).alias(LEFTOVERS))
         texts = (_at(where, dtype).alias(name) for name, where in paths.items())
         parts.append(found.select(*records.columns, LEFTOVERS, *texts))
         if plain is not None and not plain.all():
             others, refused = _one_by_one(part.filter(~plain), paths)
             nothing = pl.lit(None, dtype=dtype).alias("record")
-            unknown = _elsewhere(others.select("line", nothing), tree).alias(LEFTOVERS)
+            unknown = elsewhere(others.select("line", nothing)).alias(LEFTOVERS)
             parts.append(others.with_columns(unknown).select(parts[-1].columns))
             rejects.append(refused)
     fields = pl.concat(parts)
@@ -90,14 +92,18 @@ _READ = ("iterations",)
 _NESTED = _nested()
 
 
-def _elsewhere(found: pl.DataFrame, tree: "_Tree") -> pl.Series:
-    keys = [key for key in (*_CONTENT, *_READ) if key not in _names(tree)]
-    line = pl.col("line").str.replace_all(rf'"(?:{"|".join(keys)})"\s*:\s*{_NESTED}', '"":null')
-    return leftovers(found.select(line, "record"))
+def elsewhere(decoded: pl.DataFrame) -> pl.Series:
+    """Return `leftovers` of *decoded* records without what is surely a prompt or a response, which would take long."""
+    known = _names(decoded.schema["record"])
+    passed_over = "|".join(key for key in (*_CONTENT, *_READ) if key not in known)
+    line = pl.col("line").str.replace_all(rf'"(?:{passed_over})"\s*:\s*{_NESTED}', '"":null')
+    return leftovers(decoded.select(line, "record"))
 
 
-def _names(tree: "_Tree") -> set[str]:
-    return {key for key in tree if tree[key]}.union(*(_names(below) for below in tree.values()))
+def _names(dtype: Any) -> set[str]:  # Any: a Polars type
+    if not isinstance(dtype, pl.Struct):
+        return set()
+    return {field.name for field in dtype.fields}.union(*(_names(field.dtype) for field in dtype.fields))
 
 
 def _decoded(records: pl.DataFrame, tree: "_Tree") -> Iterator[tuple[_Cut, pl.DataFrame, pl.Series | None]]:

@@ -16,7 +16,7 @@ from parsers.values.typed import known
 HINTS = ('okens"', 'okenCount"', "oken_count")
 """One of them is in every record that counts tokens (`input_tokens`, `promptTokenCount`, `llm.token_count.prompt`)."""
 
-_MANY = 64
+_MANY = 128
 _A_KEY = r'"([^"\\]+)"\s*:'
 _ESCAPED_KEY = r'\\u[^"]*"\s*:'
 
@@ -33,6 +33,7 @@ class Shape:
         counts: true on the fields of those records that are calls; without it all are.
         internal: fields that others are derived from: not kept themselves.
         usage: what stands before the keys of usage objects, best first: `usage.`, or nothing for keys at the top.
+        passed_over: places of what is the same in every record, or says nothing of a call: it is not kept.
         families: what usage objects there may be; a count that `paths` finds comes before theirs.
     """
 
@@ -43,6 +44,7 @@ class Shape:
     internal: tuple[str, ...] = ()
     usage: tuple[str, ...] = ()
     families: tuple[Family, ...] = FAMILIES
+    passed_over: tuple[str, ...] = ()
 
 
 def json_format(title: str, shape: Shape, *, claims: pl.Expr, hints: tuple[str, ...], rank: int = 0) -> Format:
@@ -62,7 +64,7 @@ def _parse(shape: Shape, records: pl.DataFrame, context: Context) -> Parsed:
 def read(records: pl.DataFrame, shape: Shape) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return *records* with the fields of *shape*, and what it doesn't know, as columns of text; and the rejects."""
     places = _present(records["line"], _places(shape))
-    wide, rejects = extract(records, places)
+    wide, rejects = extract(records, places, _passed_over(shape))
     at = frozenset(places)
     named = wide.select(*records.columns, LEFTOVERS, *_fields(shape, at, counted=False))
     return (_with_usage(named, wide.select(_fields(shape, at, counted=True)), shape) if shape.usage else named), rejects
@@ -101,6 +103,11 @@ def _places(shape: Shape) -> dict[str, Path]:
     """Return each place where *shape* looks."""
     looked_for = {**shape.paths, **_keys(shape)}
     return {f"{name} {i}": path(text) for name, texts in looked_for.items() for i, text in enumerate(texts)}
+
+
+@lru_cache(maxsize=64)
+def _passed_over(shape: Shape) -> tuple[Path, ...]:
+    return tuple(path(text) for text in shape.passed_over)
 
 
 def _present(lines: pl.Series, places: dict[str, Path]) -> dict[str, Path]:

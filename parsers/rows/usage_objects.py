@@ -53,29 +53,31 @@ class Family:
 _ATTRIBUTES = tuple(field.name for field in fields(Family) if f"{field.name}_tokens" in COUNTS)
 """Attributes of `Family` that say where a column of `token_counts` is."""
 
-FAMILIES = (
-    # Also OpenRouter, LiteLLM, Mistral, DeepSeek, Groq, vLLM, SGLang, LangChain's `token_usage`; xAI's total tells that
-    # its reasoning is outside.
-    Family(
-        "openai-chat",
-        request=("prompt_tokens",),
-        response=("completion_tokens",),
-        cache_read=(
-            "prompt_tokens_details.cached_tokens",
-            "prompt_token_details.cached_tokens",
-            "prompt_cache_hit_tokens",
-            "cache_read_input_tokens",
-            "num_cached_tokens",
-            "cached_tokens",
-        ),
-        cache_write=("prompt_tokens_details.cache_write_tokens", "cache_creation_input_tokens"),
-        reasoning=(
-            "completion_tokens_details.reasoning_tokens",
-            "completion_token_details.reasoning_tokens",
-            "reasoning_tokens",
-        ),
-        total=("total_tokens",),
+OPENAI = Family(
+    "openai-chat",
+    request=("prompt_tokens",),
+    response=("completion_tokens",),
+    cache_read=(
+        "prompt_tokens_details.cached_tokens",
+        "prompt_token_details.cached_tokens",
+        "prompt_cache_hit_tokens",
+        "cache_read_input_tokens",
+        "num_cached_tokens",
+        "cached_tokens",
     ),
+    cache_write=("prompt_tokens_details.cache_write_tokens", "cache_creation_input_tokens"),
+    reasoning=(
+        "completion_tokens_details.reasoning_tokens",
+        "completion_token_details.reasoning_tokens",
+        "reasoning_tokens",
+    ),
+    total=("total_tokens",),
+)
+"""Also OpenRouter, LiteLLM, Mistral, DeepSeek, Groq, vLLM, SGLang, and LangChain's `token_usage`. The total of xAI
+tells that its reasoning is outside."""
+
+FAMILIES = (
+    OPENAI,
     Family(
         "openai-responses",
         request=("input_tokens",),
@@ -172,6 +174,15 @@ FAMILIES = (
 KEYS = tuple(dict.fromkeys(key for family in FAMILIES for key in family.places()))
 """The places of all counts of a usage object."""
 
+
+def keys_of(families: tuple[Family, ...]) -> dict[str, _Keys]:
+    """Return where *families* keep each column of `token_counts`, the best place first."""
+    return {
+        f"{name}_tokens": tuple(dict.fromkeys(key for family in families for key in getattr(family, name)))
+        for name in _ATTRIBUTES
+    }
+
+
 CONTAINERS = ("usage", "usage_metadata", "usageMetadata", "token_usage", "tokenUsage", "llm_usage")
 """What applications and libraries call a usage object."""
 
@@ -211,11 +222,11 @@ def parts(
 
     Keys that no record of a block has are not in *have*: expressions stay small, since planning large ones takes long.
     """
-    columns = {}
-    for attribute in _ATTRIBUTES:
-        keys = dict.fromkeys(key for family in families for key in getattr(family, attribute) if key in have)
-        if keys:
-            columns[f"{attribute}_tokens"] = pl.coalesce(get(key) for key in keys)
+    columns = {
+        column: pl.coalesce(get(key) for key in keys if key in have)
+        for column, keys in keys_of(families).items()
+        if any(key in have for key in keys)
+    }
     for side, attributes in zip(
         SIDES, (("cache_read", "cache_write", "cache_write_5m", "cache_write_1h"), ("reasoning",)), strict=True
     ):
