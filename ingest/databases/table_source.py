@@ -166,6 +166,11 @@ def _commit(intake: Intake, label: str, batch: Batch) -> None:
     intake.totals.add(calls.height, done.events.height, done.rejects.height, int(tokens or 0), float(cost or 0))
 
 
+def quoted(name: str) -> str:
+    """Return *name* as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def as_text(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> pl.DataFrame:
     """Return *rows* of text as a frame; the column `position` holds numbers."""
     schema = {name: PLACED.get(name, pl.String) for name in columns}
