@@ -91,5 +91,5 @@ def test_parsers_touch_neither_files_nor_clock_nor_environment(path):
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_modules_hold_one_idea(path):
-    assert len(path.read_text("utf-8").splitlines()) <= 300
+    assert len(path.read_text("utf-8").splitlines()) <= 400
     assert path.stem not in {"utils", "util", "helpers", "helper", "common", "misc", "base", "manager"}

@@ -64,7 +64,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
         if databases:
             from ingest.databases.polling import backfill_tables
 
-            outcome.tables, failed = backfill_tables(databases, tables, intake)
+            outcome.tables, failed = backfill_tables(databases, tables, intake.publisher)
             outcome.failed += failed
     if skipped:
         say(f"{skipped:,} database{'s' * (skipped != 1)} without known tables left out")

@@ -71,7 +71,8 @@ def follow(  # noqa: PLR0913 # one parameter an option
     """
     from pathlib import Path
 
-    from ingest.databases.polling import Tables, shown, split
+    from ingest.databases.detect import shown, split
+    from ingest.databases.polling import Polling
     from ingest.files.paths import folders
     from ingest.following.file_events import Wakeups
     from ingest.following.follower import Follower
@@ -91,8 +92,8 @@ def follow(  # noqa: PLR0913 # one parameter an option
         _stop_on_signals(wakeups)
         log.info("following %s into %s", ", ".join(map(shown, paths)), warehouse)
         databases, others = split(paths)
-        polled = Tables(databases, intake, tables) if databases else None
-        follower = Follower(others, intake, interval, polled)
+        polling = Polling(databases, intake.publisher, tables) if databases else None
+        follower = Follower(others, intake, interval, polling.look if polling else None)
         status, upkeep = _Status(follower), Upkeep(Path(warehouse))
 
         def wait(seconds: float) -> bool:
@@ -105,8 +106,8 @@ def follow(  # noqa: PLR0913 # one parameter an option
             run(follower, wait, once=once)
         finally:
             follower.close()
-            if polled:
-                polled.close()
+            if polling:
+                polling.close()
             status.finish()
     if strict and intake.totals.rejects:
         sys.exit(4)
