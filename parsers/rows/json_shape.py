@@ -49,11 +49,12 @@ class Shape:
 
 def json_format(title: str, shape: Shape, *, claims: pl.Expr, hints: tuple[str, ...], rank: int = 0) -> Format:
     """Return the format of JSON lines of one *shape*; for *hints* and *rank* see `Format`."""
-    name, parse = shape.meaning.name, partial(_parse, shape)
-    return Format(name=name, title=title, json=True, claims=claims, parse=parse, hints=hints, rank=rank)
+    name, of_shape = shape.meaning.name, partial(parse, shape)
+    return Format(name=name, title=title, json=True, claims=claims, parse=of_shape, hints=hints, rank=rank)
 
 
-def _parse(shape: Shape, records: pl.DataFrame, context: Context) -> Parsed:
+def parse(shape: Shape, records: pl.DataFrame, context: Context) -> Parsed:
+    """Return the calls in *records* of one *shape*; no line needs an earlier one."""
     del context
     fields, rejects = read(records, shape)
     if shape.counts is not None:
