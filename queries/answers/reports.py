@@ -94,7 +94,7 @@ class Report:
 
     @property
     def reach(self) -> str:
-        """The SQL that answering takes, as `database.connect` wants to know it."""
+        """The SQL that answering takes, as `connect` wants to know it."""
         return self.sql + " rated_models" * ("from replays" in self.sql)
 
     def _said(self, word: str) -> list[str]:
