@@ -249,7 +249,7 @@ def _statement(report: Report) -> duckdb.Statement:
 
 
 _OURS = ("from replays", "provider_export")
-"""What only exists while a report runs; see `queries.reports.run`."""
+"""What only exists while a report runs; see `run`."""
 
 
 def as_sql(report: Report, given: Mapping[str, object], filters: Mapping[str, object], *, warehouse: str) -> str:
