@@ -12,7 +12,8 @@ from ingest.files.paths import find, folders
 from ingest.history.backfill import Outcome
 from ingest.history.backfill import backfill as read_all
 from ingest.maintenance.compact import compact, crowded
-from ingest.reading.intake import Intake, Totals
+from ingest.reading.intake import Intake
+from ingest.reading.publisher import Totals
 from ingest.warehouse.dry_run import Rehearsal
 from ingest.warehouse.storage.locks import BusyError
 from ingest.warehouse.warehouse import Warehouse
@@ -92,7 +93,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
         if databases:
             from ingest.databases.polling import backfill_tables  # with sqlite3, which logs need not wait for
 
-            outcome.tables, failed = backfill_tables(databases, tables, intake)
+            outcome.tables, failed = backfill_tables(databases, tables, intake.publisher)
             outcome.failed += failed
     if not dry_run and intake.totals.commits >= MANY_COMMITS:
         _tidy(Path(warehouse), outcome)
@@ -145,7 +146,8 @@ def follow(  # noqa: PLR0913 # one parameter an option
             waits until it can.
         IngestError: There is no such format, or the mapping or the prices are wrong.
     """
-    from ingest.databases.polling import Tables, shown, split
+    from ingest.databases.detect import shown, split
+    from ingest.databases.polling import Polling
     from ingest.following.file_events import Wakeups
     from ingest.following.follower import Follower
     from ingest.following.loop import follow as look_again
@@ -160,8 +162,9 @@ def follow(  # noqa: PLR0913 # one parameter an option
         if on_start:
             on_start(wakeups.stop)
         databases, others = split(texts)
-        polled = Tables(databases, intake, tables) if databases else None
-        follower, upkeep = Follower(others, intake, interval, polled), Upkeep(Path(warehouse))
+        polling = Polling(databases, intake.publisher, tables) if databases else None
+        follower = Follower(others, intake, interval, polling.look if polling else None)
+        upkeep = Upkeep(Path(warehouse))
 
         def looked() -> None:
             if on_look:
@@ -178,8 +181,8 @@ def follow(  # noqa: PLR0913 # one parameter an option
         finally:
             looked()
             follower.close()
-            if polled:
-                polled.close()
+            if polling:
+                polling.close()
         return intake.totals
 
 

@@ -69,7 +69,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
       ingest follow postgresql://host/app --table llm_calls
     """
     import ingest
-    from ingest.databases.polling import shown
+    from ingest.databases.detect import shown
     from ingest.following.tracked import allow_more
 
     allow_more()
