@@ -16,6 +16,9 @@ from parsers.values.messages import denied
 
 Offsets = dict[str, int]
 
+BATCH = "ingestBatch"
+"""What an entry calls the identifier of a commit, one for each try: by it a writer knows its own entry again."""
+
 
 def entry(log: Path, version: int) -> Path:
     """Return the path of the log entry of *version*."""
@@ -108,6 +111,11 @@ def removing(log: Path, versions: Iterable[int]) -> list[tuple[int, list[str]]]:
 def adding(log: Path, version: int) -> list[tuple[str, int]]:
     """Return the data files that *version* added, and how many rows it says they have."""
     return [(a["path"], json.loads(a["stats"])["numRecords"]) for a in _actions(log, version, version, "add")]
+
+
+def batch_of(log: Path, version: int) -> str | None:
+    """Return the identifier that the writer of *version* gave to its commit; None where others wrote it."""
+    return next((info.get(BATCH) for info in _actions(log, version, version, "commitInfo")), None)
 
 
 def added_files(log: Path, last: int) -> list[tuple[int, str]]:

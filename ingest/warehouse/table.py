@@ -8,6 +8,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from uuid import uuid4
 
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
@@ -117,14 +118,14 @@ class Table:
 
     def _try_append(self, rows: pl.DataFrame, offsets: Mapping[str, int]) -> Exception | None:
         """Commit on top of the snapshot, and take a new one; return why that failed, nothing of it being left."""
-        before, written = self.version, []
+        before, written, batch = self.version, [], uuid4().hex
         try:
             self._sync_entries()
             written = self._files.write(rows)
-            self._commit(written, offsets)
+            self._commit(written, offsets, batch)
         except (DeltaError, OSError, pl.exceptions.PolarsError) as error:
             self._open()
-            if self._landed(offsets, written, since=before):
+            if self._landed(batch, since=before):
                 return None
             for action in written:
                 (self.path / action.path).unlink(missing_ok=True)
@@ -169,7 +170,7 @@ class Table:
             Conflict: Another writer replaced files of that day; the snapshot is new.
             WarehouseError: It can't be written.
         """
-        written, listed = [], self._with_files()
+        written, listed, batch = [], self._with_files(), uuid4().hex
         try:
             written = self._files.write(rows)
             listed.create_write_transaction(
@@ -178,12 +179,13 @@ class Table:
                 schema=self._handle.schema(),
                 partition_by=["date"],
                 partition_filters=[("date", "=", str(day))],
+                commit_properties=CommitProperties(custom_metadata={delta_log.BATCH: batch}),
                 post_commithook_properties=_NO_HOOKS,
             )
         except (DeltaError, OSError, pl.exceptions.PolarsError) as error:
             before = self.version
             self._open()
-            if not self._landed({}, written, since=before):
+            if not self._landed(batch, since=before):
                 for action in written:
                     (self.path / action.path).unlink(missing_ok=True)
                 if isinstance(error, CommitFailedError):
@@ -241,21 +243,20 @@ class Table:
         self._synced = self.version
         self._files.own.clear()
 
-    def _landed(self, offsets: Mapping[str, int], written: list[AddAction], *, since: int) -> bool:
-        """Tell whether a commit that raised is in the log after all, and isn't another writer's of the same bytes."""
-        if not offsets and not written:
-            return False  # a day was to be emptied, and nothing tells of whom an entry is that did
-        if any(self.offsets.get(key) != value for key, value in offsets.items()):
-            return False
-        entries = (delta_log.entry(self.log, v) for v in range(since + 1, self.version + 1))
-        return not written or any(written[0].path.split("/")[-1] in e.read_text("utf-8") for e in entries if e.exists())
+    def _landed(self, batch: str, *, since: int) -> bool:
+        """Tell whether the commit of *batch*, which raised, is in the log after all: another writer's looks alike."""
+        there = (v for v in range(since + 1, self.version + 1) if delta_log.entry(self.log, v).exists())
+        return any(delta_log.batch_of(self.log, version) == batch for version in there)
 
-    def _commit(self, actions: list[AddAction], offsets: Mapping[str, int]) -> None:
+    def _commit(self, actions: list[AddAction], offsets: Mapping[str, int], batch: str) -> None:
         self._handle.create_write_transaction(
             actions,
             mode="append",
             schema=self._handle.schema(),
             partition_by=["date"],
-            commit_properties=CommitProperties(app_transactions=[Transaction(k, v) for k, v in offsets.items()]),
+            commit_properties=CommitProperties(
+                app_transactions=[Transaction(k, v) for k, v in offsets.items()],
+                custom_metadata={delta_log.BATCH: batch},
+            ),
             post_commithook_properties=_NO_HOOKS,
         )
