@@ -8,7 +8,7 @@ import polars as pl
 from ingest.databases.detect import shown
 from ingest.databases.polling import Database, open_database
 from ingest.errors import SourceError
-from ingest.warehouse import snapshots
+from ingest.warehouse import snapshot_files
 from parsers.snapshots import DIMS, is_kept, snapshot
 
 
@@ -28,7 +28,7 @@ def take(place: str, wanted: Sequence[str], warehouse: Path) -> dict[str, int]:
     finally:
         database.close()
     for name, frame in frames.items():
-        snapshots.replace(warehouse, name, frame)
+        snapshot_files.replace(warehouse, name, frame)
     return {name: frame.height for name, frame in frames.items()}
 
 

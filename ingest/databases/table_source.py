@@ -162,6 +162,11 @@ def _placed(rows: pl.DataFrame, where: pl.DataFrame) -> pl.DataFrame:
     return found.with_columns(source_offset="position")
 
 
+def quoted(name: str) -> str:
+    """Return *name* as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def as_text(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> pl.DataFrame:
     """Return *rows* of text as a frame; the column `position` holds numbers."""
     schema = {name: PLACED.get(name, pl.String) for name in columns}
