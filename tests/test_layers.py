@@ -94,17 +94,6 @@ ONLY_IN = {
     },
     "watchdog": {"ingest/following/file_events.py"},
 }
-BELOW = {
-    "following": {"reading", "files", "prices", "warehouse"},
-    "history": {"reading", "files", "prices", "warehouse"},
-    "databases": {"reading", "files", "prices", "warehouse"},
-    "maintenance": {"files", "prices", "warehouse"},
-    "reading": {"files", "prices"},
-    "files": set(),
-    "prices": set(),
-    "warehouse": set(),
-}
-"""Which wings of `ingest` each may import; all may what they agree on: its modules that are in no wing."""
 MODULES = sorted(p for stage in OWN for p in (ROOT / stage).rglob("*.py"))
 FOLDERS = sorted({p.parent for p in MODULES})
 MOST_FILES = 12
@@ -194,18 +183,6 @@ def test_no_format_imports_another_systems(path):
 @pytest.mark.parametrize("path", [p for p in MODULES if _wing(_name(p)) not in ROOF], ids=_name)
 def test_only_the_roof_imports_the_command_line(path):
     assert not [name for name in _own_imports(path) if name.startswith("ingest.cli")]
-
-
-def test_each_wing_of_ingest_is_in_its_place():
-    assert {path.name for path in (ROOT / "ingest").iterdir() if (path / "__init__.py").exists()} == {*BELOW, "cli"}
-
-
-@pytest.mark.parametrize("wing", sorted(BELOW))
-def test_a_wing_of_ingest_imports_only_those_below_it(wing):
-    names = {name for path in (ROOT / "ingest" / wing).rglob("*.py") for name in _imports(path)}
-    used = {name.split(".")[1] for name in names if name.startswith("ingest.")}
-
-    assert used & {*BELOW, "cli"} <= BELOW[wing] | {wing}
 
 
 @pytest.mark.parametrize("package", ["deltalake", "watchdog"])
