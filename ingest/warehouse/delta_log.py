@@ -55,6 +55,11 @@ def version_of(path: Path) -> int:
     return int(path.name.split(".", 1)[0])
 
 
+def is_begun(log: Path) -> bool:
+    """Tell whether more than the first entry was ever written."""
+    return entry(log, 1).exists() or bool(checkpoints(log))
+
+
 def transactions(log: Path, version: int) -> Offsets:
     """Return the version of every transaction id as of table *version*.
 
@@ -116,6 +121,12 @@ def adding(log: Path, version: int) -> list[tuple[str, int]]:
 def batch_of(log: Path, version: int) -> str | None:
     """Return the identifier that the writer of *version* gave to its commit; None where others wrote it."""
     return next((info.get(BATCH) for info in _actions(log, version, version, "commitInfo")), None)
+
+
+def written(log: Path, first: int, last: int) -> tuple[list[Path], set[str]]:
+    """Return those of the entries *first* to *last* that are there, and the data files that they added."""
+    there = [version for version in range(first, last + 1) if entry(log, version).exists()]
+    return [entry(log, version) for version in there], {path for v in there for path, _ in adding(log, v)}
 
 
 def added_files(log: Path, last: int) -> list[tuple[int, str]]:

@@ -40,8 +40,8 @@ class Table:
     costs each commit a third of a millisecond, twice, for each entry since the last checkpoint.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
-        """Open the table *name* in the warehouse *folder*.
+    def __init__(self, folder: Path, name: str, *, made: bool = False) -> None:
+        """Open the table *name* in the warehouse *folder*; *made* says that `create` has been here before.
 
         Raises:
             WarehouseError: There is no such table, or its log is damaged.
@@ -53,7 +53,8 @@ class Table:
         self._handle: DeltaTable
         self._listed: DeltaTable | None = None
         self._open()
-        self._synced, self._tidied = self.version - _DOUBTED, self.version
+        self._tidied = self.version
+        self._synced = max(self._tidied - _DOUBTED, 0 if made else -1)  # its first entry is on the disk then
         self._files = DataFiles(self.path, TABLES[name][0].name)
 
     @property
@@ -73,10 +74,11 @@ class Table:
         before, self._torn = self.version, True
         try:
             self._handle.update_incremental()
-            self.offsets.update(delta_log.added(self.log, before + 1, self.version))
+            version = self.version
+            self.offsets.update(delta_log.added(self.log, before + 1, version))
+            self._entry, self._torn = delta_log.identity(self.log, version), False
         except (DeltaError, WarehouseError, OSError):
             self._open()  # entries that this snapshot needs were cleaned away
-        self._entry, self._torn = delta_log.identity(self.log, self.version), False
 
     def append(self, rows: pl.DataFrame, offsets: Mapping[str, int], expected: Mapping[str, int | None]) -> None:
         """Commit *rows* and *offsets* together, durably, provided that the offsets are still as *expected*.
@@ -220,9 +222,10 @@ class Table:
 
     def _open(self) -> None:
         handle = snapshot(self.path)
+        version = int(handle.version())
         # Both or neither: a new snapshot with old offsets would let a commit through that must lose.
-        self._handle, self.offsets = handle, delta_log.transactions(self.log, handle.version())
-        self._entry, self._torn = delta_log.identity(self.log, self.version), False
+        self._handle, self.offsets = handle, delta_log.transactions(self.log, version)
+        self._entry, self._torn = delta_log.identity(self.log, version), False
 
     def _sync_entries(self) -> None:
         """Make the entries of the snapshot durable, and the files that they add, unless this process has seen to those.
@@ -232,14 +235,12 @@ class Table:
         """
         if self._synced == self.version:
             return
-        there = [v for v in range(self._synced + 1, self.version + 1) if delta_log.entry(self.log, v).exists()]
-        others = {path for v in there for path, _ in delta_log.adding(self.log, v)} - self._files.own
-        local.sync(self.path / path for path in others)
-        if others:
+        entries, added = delta_log.written(self.log, self._synced + 1, self.version)
+        newest = [] if self._files.own else delta_log.checkpoints(self.log)[:1]
+        if others := added - self._files.own:
+            local.sync([self.path / path for path in others])
             local.sync_folder(self.path)
-        local.sync(delta_log.entry(self.log, v) for v in there)
-        if not self._files.own:
-            local.sync(delta_log.checkpoints(self.log)[:1])
+        local.sync([*entries, *newest])
         self._synced = self.version
         self._files.own.clear()
 
