@@ -1,5 +1,6 @@
 """Logged text and numbers → typed columns. What can't be read is NULL; formats decide whether that rejects a record."""
 
+import json
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from parsers.schema import USD, UTC
+from parsers.values.privacy import guarded, is_name
 
 _ZONED = "%Y-%m-%dT%H:%M:%S%.f%#z"
 _MOST_USD = 10 ** (USD.precision - USD.scale)
@@ -101,11 +103,15 @@ def started(created_at: pl.Expr, latency_ms: pl.Expr) -> pl.Expr:
 
 
 def metadata(fields: Mapping[str, pl.Expr]) -> pl.Expr:
-    """Return *fields* as one JSON object a row, without those that are NULL; NULL where all are."""
-    if not fields:
+    """Return *fields* as one JSON object a row, without those that are NULL or not to be kept; NULL where all are."""
+    kept = {name: guarded(name, value) for name, value in fields.items() if is_name(name)}
+    if not kept:
         return pl.lit(None, dtype=pl.String)
-    some = pl.any_horizontal(value.is_not_null() for value in fields.values())
-    parts = [pl.when(value.is_not_null()).then(pl.lit(f'"{name}":') + _json(value)) for name, value in fields.items()]
+    some = pl.any_horizontal(value.is_not_null() for value in kept.values())
+    parts = [
+        pl.when(value.is_not_null()).then(pl.lit(f"{json.dumps(name, ensure_ascii=False)}:") + _json(value))
+        for name, value in kept.items()
+    ]
     joined = pl.concat_str(parts, separator=",", ignore_nulls=True)
     return pl.when(some).then(pl.lit("{") + joined + pl.lit("}"))
 
