@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ingest.cli.options import formats_of, is_quiet, prices_of, reading_options, say, table_option, warehouse_option
+from ingest.cli.options import (
+    allow_labels,
+    formats_of,
+    is_quiet,
+    prices_of,
+    reading_options,
+    say,
+    table_option,
+    warehouse_option,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -33,6 +42,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
     format_name: str | None,
     mapping: str | None,
     prices: str | None,
+    keep_raw: bool,
     tables: tuple[str, ...],
     dry_run: bool,
     strict: bool,
@@ -59,7 +69,8 @@ def backfill(  # noqa: PLR0913 # one parameter an option
     databases, others, skipped = _sorted_out(paths, tables)
     listing = find(others)
     ledger = Rehearsal(warehouse) if dry_run else Warehouse(warehouse, make=True)
-    with Intake(ledger, prices_of(prices, warehouse), formats_of(format_name, mapping)) as intake:
+    allow_labels(warehouse)
+    with Intake(ledger, prices_of(prices, warehouse), formats_of(format_name, mapping), keep_raw) as intake:
         outcome = _with_progress(listing.files, lambda progress: read_all(listing, intake, progress=progress))
         if databases:
             from ingest.databases.polling import backfill_tables

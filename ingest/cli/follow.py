@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ingest.cli.options import formats_of, is_quiet, prices_of, reading_options, table_option, warehouse_option
+from ingest.cli.options import (
+    allow_labels,
+    formats_of,
+    is_quiet,
+    prices_of,
+    reading_options,
+    table_option,
+    warehouse_option,
+)
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -51,6 +59,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
     format_name: str | None,
     mapping: str | None,
     prices: str | None,
+    keep_raw: bool,
     tables: tuple[str, ...],
     once: bool,
     interval: float,
@@ -82,10 +91,11 @@ def follow(  # noqa: PLR0913 # one parameter an option
     from ingest.warehouse.warehouse import Warehouse
 
     allow_more()
+    allow_labels(warehouse)
     with (
         Wakeups(events=watch == "auto" and not once, ignore=[Path(warehouse)]) as wakeups,
         Intake(
-            Warehouse(warehouse, make=True), prices_of(prices, warehouse), formats_of(format_name, mapping)
+            Warehouse(warehouse, make=True), prices_of(prices, warehouse), formats_of(format_name, mapping), keep_raw
         ) as intake,
     ):
         _stop_on_signals(wakeups)

@@ -45,8 +45,13 @@ def warehouse_option(command: _Command) -> _Command:
 
 
 def reading_options(command: _Command) -> _Command:
-    """Add the options of the commands that read logs: `format_name`, `mapping`, `prices`."""
+    """Add the options of the commands that read logs: `format_name`, `mapping`, `prices`, `keep_raw`."""
     for option in (
+        click.option(
+            "--keep-raw",
+            is_flag=True,
+            help="Keep the text of rejected records, prompts and keys in it included, and not only their structure.",
+        ),
         click.option("--prices", type=click.Path(exists=True, dir_okay=False), help="TOML file with your own prices."),
         click.option("--mapping", type=click.Path(exists=True, dir_okay=False), help="TOML file that describes a log."),
         click.option(
@@ -115,6 +120,29 @@ def formats_of(format_name: str | None, mapping: str | None) -> "Sequence[Format
     if not chosen:
         raise IngestError(f"no format {format_name!r}; known are {', '.join(sorted(f.name for f in FORMATS))}")
     return chosen
+
+
+def allow_labels(warehouse: str) -> None:
+    """Let texts with blanks pass under the names that the user calls labels, in `privacy.toml` of the warehouse.
+
+    Raises:
+        IngestError: The file can't be read, or has something else than `labels`.
+    """
+    file = Path(warehouse, "privacy.toml")
+    if not file.exists():
+        return
+    import tomllib
+
+    from parsers.values.privacy import extend_labels
+
+    try:
+        listed = tomllib.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise IngestError(f'cannot read {file}: {error}; it takes one line such as `labels = ["squad"]`') from error
+    labels = listed.pop("labels", [])
+    if listed or not isinstance(labels, list) or not all(isinstance(name, str) for name in labels):
+        raise IngestError(f'{file} takes one line such as `labels = ["squad"]`: names of fields, as text')
+    extend_labels(labels)
 
 
 def prices_of(path: str | None, warehouse: str) -> "Prices":

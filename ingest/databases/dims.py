@@ -31,8 +31,9 @@ def take(place: str, wanted: Sequence[str], warehouse: Path) -> dict[str, int]:
             raise SourceError(f"{shown(place)}: no table {' or '.join(missing)}; there are {there}")
         frames = {}
         for name in names:
-            columns = [column for column in tables[name] if is_kept(column)]
-            frames[name] = snapshot(name, database.rows(name, columns), database.declared(name))
+            declared = database.declared(name)
+            columns = [column for column in tables[name] if is_kept(column, declared.get(column, ""))]
+            frames[name] = snapshot(name, database.rows(name, columns), declared)
     finally:
         database.close()
     for name, frame in frames.items():

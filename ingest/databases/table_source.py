@@ -17,8 +17,10 @@ from ingest.ledger import Batch, Conflict, Ledger, Position
 from ingest.prices.price import stamp
 from ingest.reading.intake import Intake
 from parsers.blocks.format import Known
+from parsers.blocks.structure import without_text
 from parsers.schema import CALLS, EVENTS, REJECTS, conform
 from parsers.values.lenient import time as read_time
+from parsers.values.privacy import guarded_rows
 
 CHUNK = 20_000
 """Rows that are fetched, parsed and committed at a time."""
@@ -116,17 +118,17 @@ def _rows(
         frame = frame.with_columns(pl.lit(source.folder).alias(known.folder))
     parsed = known.read(frame.drop(*PLACED), source.sessions())
     where = frame.select("source_offset", "position", at=read_time(pl.col("row_time")), key=_key(source, place))
-    calls = _placed(conform(parsed.calls, CALLS), where).with_columns(
+    calls = _placed(conform(guarded_rows(parsed.calls), CALLS), where).with_columns(
         ts_source=pl.coalesce(
             "ts_source", pl.when(pl.col("created_at").is_null() & pl.col("at").is_not_null()).then(pl.lit("log"))
         ),
         created_at=pl.coalesce("created_at", "at"),
         dedupe_key=pl.coalesce("dedupe_key", "key"),
     )
-    rejects = _placed(conform(parsed.rejects, REJECTS), where).with_columns(
+    rejects = _placed(conform(guarded_rows(parsed.rejects), REJECTS), where).with_columns(
         created_at=pl.col("at"), format=pl.lit(known.name)
     )
-    events = _placed(conform(parsed.events, EVENTS), where)
+    events = _placed(conform(guarded_rows(parsed.events), EVENTS), where)
     # What is read again, to see whether it has been read, was rejected then.
     since = place.position.offset if place.position else 0
     late = pl.col("source_offset") >= since
@@ -155,7 +157,8 @@ def _placed(rows: pl.DataFrame, where: pl.DataFrame) -> pl.DataFrame:
 
 def _commit(intake: Intake, label: str, batch: Batch) -> None:
     named = {"source_id": pl.lit(batch.source_id), "source_path": pl.lit(label)}
-    tables = (frame.with_columns(**named) for frame in (batch.calls, batch.events, batch.rejects))
+    rejects = batch.rejects if intake.keep_raw else without_text(batch.rejects)
+    tables = (frame.with_columns(**named) for frame in (batch.calls, batch.events, rejects))
     frames = stamp(*tables, prices=intake.prices, now=datetime.now(UTC))
     done = Batch(batch.source_id, label, batch.start, batch.end, None, batch.tail, *frames)
     intake.warehouse.commit([done])

@@ -16,6 +16,7 @@ from ingest.prices.price import Prices, stamp
 from ingest.reading.cursor import Cursor, is_outdated
 from parsers import Rows
 from parsers.blocks.lines import numbers
+from parsers.blocks.structure import without_text
 from parsers.schema import CALLS, EVENTS, REJECTS, UTC, Column, polars_schema
 
 _MANY = 64
@@ -73,12 +74,17 @@ def cut(
     return draft
 
 
-def finish(drafts: Sequence[Draft], prices: Prices, now: datetime) -> list[Batch]:
-    """Return *drafts* as rows of the warehouse, read *now*: all at once, since most of the work is the same for any."""
+def finish(drafts: Sequence[Draft], prices: Prices, now: datetime, *, keep_raw: bool = False) -> list[Batch]:
+    """Return *drafts* as rows of the warehouse, read *now*: all at once, since most of the work is the same for any.
+
+    Of what was rejected only the structure is kept, unless *keep_raw*.
+    """
     calls, events, rejects = (
         _gathered([[getattr(r, name) for r in draft.rows] for draft in drafts], columns)
         for name, columns in (("calls", CALLS), ("events", EVENTS), ("rejects", REJECTS))
     )
+    if not keep_raw:
+        rejects = rejects._replace(rows=without_text(rejects.rows))
     ids = pl.Series([draft.source_id for draft in drafts])
     paths = pl.Series([_text(draft.path) for draft in drafts])
     times = pl.Series([draft.file_time for draft in drafts], dtype=UTC)

@@ -51,11 +51,15 @@ class Totals:
 
 @dataclass
 class Intake:
-    """Reads sources and commits what they hold. One thread uses it; commits may run beside it."""
+    """Reads sources and commits what they hold. One thread uses it; commits may run beside it.
+
+    `keep_raw` keeps the text of what is rejected, which may hold prompts and keys, and not only its structure.
+    """
 
     warehouse: Ledger
     prices: Prices
     formats: Sequence[Format]
+    keep_raw: bool = False
     totals: Totals = field(default_factory=Totals)
     ahead: Ahead = field(default_factory=Ahead)
     _claims: dict[str, Cursor] = field(default_factory=dict)
@@ -239,7 +243,7 @@ class Intake:
 
     def _commit(self, drafts: Sequence[Draft]) -> None:
         now = datetime.now(UTC)
-        batches = finish(drafts, self.prices, now)
+        batches = finish(drafts, self.prices, now, keep_raw=self.keep_raw)
         self.warehouse.commit(batches)
         self.prices.keep()
         self.totals.commits += 1

@@ -55,7 +55,7 @@ def _set(name: str) -> set[str]:
 
 
 _LABELS, _TAGS, _CONTENT, _CONTENT_LAST = _set("labels"), _set("tags"), _set("content"), _set("content_last")
-_ABOUT, _SECRETS = _set("about"), _set("secrets")
+_CONTENT_ALONE, _ABOUT, _SECRETS = _set("content_alone"), _set("about"), _set("secrets")
 _COUNTED = "tokens"
 """What a language model reads and writes, and no secret, unlike one `token`."""
 
@@ -149,8 +149,9 @@ def _is_secret(name: str, ends: set[str], squashed: str) -> bool:
 
 
 def _is_content(words: list[str]) -> bool:
-    alone = _ALONE.fullmatch("".join(words)) is not None and not _QUALIFIERS.issuperset(words)
-    return alone or words[-1] in _CONTENT_LAST or not _CONTENT.isdisjoint(words)
+    squashed = "".join(words)
+    alone = _ALONE.fullmatch(squashed) is not None and not _QUALIFIERS.issuperset(words)
+    return alone or squashed in _CONTENT_ALONE or words[-1] in _CONTENT_LAST or not _CONTENT.isdisjoint(words)
 
 
 @cache
@@ -186,18 +187,20 @@ def keeps(text: pl.Expr, rule: Rule) -> pl.Expr:
     return kept | plain
 
 
-def guarded(name: str, value: pl.Expr) -> pl.Expr:
-    """Return *value* where it may be kept under *name*, else NULL; numbers, booleans and times always are."""
-    rule = rule_of(name)
+def guarded(values: pl.Series) -> pl.Series:
+    """Return the field *values* where it may be kept under its name, else NULL; numbers, booleans and times always are.
 
-    def guard(values: pl.Series) -> pl.Series:
-        if values.dtype.is_nested():
-            raise TypeError(f"`{name}` has parts: they need names of their own")
-        if values.dtype != pl.String:
-            return values
-        return _without(values, ~_each(values, lambda text: keeps(text, rule)), None)
-
-    return value.map_batches(guard, is_elementwise=True)
+    Raises:
+        TypeError: It has fields of its own, which need to be guarded by their names.
+    """
+    if values.dtype.is_nested():
+        raise TypeError(f"`{values.name}` has parts: they need names of their own")
+    if values.dtype != pl.String:
+        return values
+    if not is_name(values.name):
+        return values.clear(len(values))
+    rule = rule_of(values.name)
+    return _without(values, ~_each(values, lambda text: keeps(text, rule)), None)
 
 
 def masked(text: pl.Expr) -> pl.Expr:
@@ -218,10 +221,10 @@ def shown(text: pl.Expr, most: int = 60) -> pl.Expr:
     return pl.when((text.str.len_chars() <= most) & keeps(text, Rule.WORD)).then(text).otherwise(length)
 
 
-ERRORS = ("error", "reason", "explanation")
+ERRORS = frozenset({"error", "reason", "explanation", "hold_reason"})
 """Columns of what went wrong, in words."""
 
-_NO_IDENTIFIERS = frozenset({*ERRORS, "metadata", "dedupe_key", "format", "ts_source", "kind", "token_source"})
+_NO_IDENTIFIERS = frozenset({*ERRORS, "metadata", "line", "dedupe_key", "format", "ts_source", "kind", "token_source"})
 
 
 def guarded_rows(rows: pl.DataFrame) -> pl.DataFrame:
@@ -241,6 +244,15 @@ def guarded_rows(rows: pl.DataFrame) -> pl.DataFrame:
         elif name not in _NO_IDENTIFIERS:
             changed.append(_identifier(rows[name], _identifier_fits))
     return rows.with_columns(changed)
+
+
+def guarded_column(values: pl.Series) -> pl.Series:
+    """Return the column *values* of a table that an application keeps: errors and identifiers as those of calls are."""
+    if values.dtype != pl.String:
+        return values
+    if values.name in ERRORS:
+        return _error(values)
+    return _identifier(values, _identifier_fits) if values.name.lower().endswith("id") else guarded(values)
 
 
 def digest(text: str) -> str:
