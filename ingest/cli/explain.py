@@ -43,8 +43,9 @@ def explain(*, file_or_line: str, format_name: str | None, mapping: str | None, 
     """Show how a line is read: format, fields, columns, or why it is rejected.
 
     FILE_OR_LINE is a file, of which the first record of each kind is shown, `-` for standard input, a database (SQLite
-    file, PostgreSQL URL), or a line itself. A field marked "needed" is one without which there would be no call. The text
-    of a rejected record is not in the warehouse: --at shows it from the log.
+    file, PostgreSQL URL), or a line itself. A field marked "needed" is one without which there would be no call.
+
+    The text of a rejected record is not in the warehouse: --at shows it from the log, as a whole.
     """
     from parsers.explain.explain import explain as explain_line
     from parsers.explain.explain import samples
@@ -65,7 +66,7 @@ def explain(*, file_or_line: str, format_name: str | None, mapping: str | None, 
         click.echo(json.dumps([asdict(one) for one in found], ensure_ascii=False, indent=2, default=str))
         return
     for one in found:
-        click.echo("\n".join(_told(one)) + "\n")
+        click.echo("\n".join(_told(one, whole=at is not None)) + "\n")
 
 
 def _block(name: str) -> Any:  # Any: Block, imported only when it is needed
@@ -180,8 +181,9 @@ def _nothing(name: str, data: bytes, mapping: str | None) -> str:
     return f"{name}: no format knows a line of it; describe it in a mapping file (--mapping). The first: {_safe(line)}"
 
 
-def _told(one: "Explanation") -> list[str]:
-    lines = [f"{one.format or 'no format'} at byte {one.offset}: {_safe(one.line)}"]
+def _told(one: "Explanation", *, whole: bool = False) -> list[str]:
+    line = _safe(one.line, len(one.line) if whole else _SHOWN)
+    lines = [f"{one.format or 'no format'} at byte {one.offset}: {line}"]
     if one.reason is not None:
         what = "a part of it is rejected" if one.rows or one.events else "rejected" if one.format else "ignored"
         lines.append(f"  {what}: {_safe(one.reason, _LONGER)}")

@@ -118,23 +118,25 @@ def _rows(
         frame = frame.with_columns(pl.lit(source.folder).alias(known.folder))
     parsed = known.read(frame.drop(*PLACED), source.sessions())
     where = frame.select("source_offset", "position", at=read_time(pl.col("row_time")), key=_key(source, place))
-    calls = _placed(conform(guarded_rows(parsed.calls), CALLS), where).with_columns(
+    calls = _placed(conform(parsed.calls, CALLS), where).with_columns(
         ts_source=pl.coalesce(
             "ts_source", pl.when(pl.col("created_at").is_null() & pl.col("at").is_not_null()).then(pl.lit("log"))
         ),
         created_at=pl.coalesce("created_at", "at"),
         dedupe_key=pl.coalesce("dedupe_key", "key"),
     )
-    rejects = _placed(conform(guarded_rows(parsed.rejects), REJECTS), where).with_columns(
+    rejects = _placed(conform(parsed.rejects, REJECTS), where).with_columns(
         created_at=pl.col("at"), format=pl.lit(known.name)
     )
-    events = _placed(conform(guarded_rows(parsed.events), EVENTS), where)
+    events = _placed(conform(parsed.events, EVENTS), where)
     # What is read again, to see whether it has been read, was rejected then.
     since = place.position.offset if place.position else 0
     late = pl.col("source_offset") >= since
     inside = pl.col("source_offset").clip(start, end - 1)
     calls, events, rejects = (f.with_columns(inside) for f in (calls, events.filter(late), rejects.filter(late)))
     rejects = rejects.with_columns(source_end=pl.col("source_offset") + 1)
+    # Guarded last: keys are made here.
+    calls, events, rejects = map(guarded_rows, (calls, events, rejects))
     return conform(calls, CALLS), conform(events, EVENTS), conform(rejects, REJECTS)
 
 
