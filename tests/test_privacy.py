@@ -21,13 +21,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from logs import intake
 
+from ingest.choices import formats_of, mapping_in
 from ingest.databases.dims import take
 from ingest.files.paths import find
 from ingest.history.backfill import backfill
-from ingest.mappings import load_mapping
 from parsers.blocks.structure import digests, structure
 from parsers.catalogue import FORMATS
-from parsers.mapping.mapping import format_of
 from parsers.values.privacy import (
     LONGEST_LABEL,
     Rule,
@@ -165,7 +164,7 @@ def test_nothing_planted_in_text_is_kept(path, tmp_path):
     log = tmp_path / path.name
     log.write_text("\n".join([*lines, *spoiled]) + "\n")
     mapping = path.with_suffix(".toml")
-    formats = [format_of(load_mapping(mapping))] if mapping.exists() else FORMATS
+    formats = formats_of(None, mapping_in(mapping)) if mapping.exists() else FORMATS
 
     warehouse, rows = ingest(tmp_path, log, formats=formats)
 
@@ -226,7 +225,7 @@ def test_the_text_of_a_reject_is_kept_where_that_is_asked_for(tmp_path):
     log = tmp_path / "app.jsonl"
     log.write_text('{"time":"soon","model":"gpt-4o","input_tokens":1,"output_tokens":1,"prompt":"hello"}\n')
     with intake(tmp_path / "w") as into:
-        into.keep_raw = True
+        into.publisher.keep_raw = True
         backfill(find([str(log)]), into, progress=lambda *_: None)
 
     assert pl.scan_delta(str(tmp_path / "w/rejects")).collect()["line"].to_list() == [log.read_text().rstrip()]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ingest.cli.options import formats_of
+from ingest.choices import formats_of, mapping_in
 from ingest.errors import IngestError
 from parsers.values.messages import visible
 
@@ -50,7 +50,7 @@ def explain(*, file_or_line: str, format_name: str | None, mapping: str | None, 
     from parsers.explain.explain import explain as explain_line
     from parsers.explain.explain import samples
 
-    formats = formats_of(format_name, mapping)
+    formats = formats_of(format_name, mapping_in(mapping) if mapping else None)
     block = _block(file_or_line) if at is None else None
     if at is not None:
         found = [_record(file_or_line, at, formats)]
@@ -175,9 +175,9 @@ def _nothing(name: str, data: bytes, mapping: str | None) -> str:
         return f"{name} is empty: there is no line to explain"
     line = data.split(b"\n", 1)[0].decode("utf-8", "replace")
     if mapping:
-        from ingest.mappings import unmatched
+        from parsers.mapping.mapping import unmatched
 
-        return unmatched(mapping, line)
+        return unmatched(mapping_in(mapping), line)
     return f"{name}: no format knows a line of it; describe it in a mapping file (--mapping). The first: {_safe(line)}"
 
 

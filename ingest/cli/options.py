@@ -3,17 +3,9 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import click
-
-from ingest.errors import IngestError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ingest.prices.price import Prices
-    from parsers import Format
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
@@ -99,56 +91,3 @@ def say(message: str) -> None:
     """Say on stderr how it went, unless the user wants to read nothing but warnings and errors."""
     if not is_quiet():
         click.echo(message, err=True)
-
-
-def formats_of(format_name: str | None, mapping: str | None) -> "Sequence[Format]":
-    """Return the formats to read: the one named, the one that a mapping describes, or all.
-
-    Raises:
-        IngestError: There is no such format, or the mapping is wrong.
-    """
-    from parsers import FORMATS
-
-    if mapping:
-        from ingest.mappings import load_mapping
-        from parsers.mapping.mapping import format_of
-
-        return [format_of(load_mapping(Path(mapping)))]
-    if not format_name:
-        return FORMATS
-    chosen = [f for f in FORMATS if f.name == format_name]
-    if not chosen:
-        raise IngestError(f"no format {format_name!r}; known are {', '.join(sorted(f.name for f in FORMATS))}")
-    return chosen
-
-
-def allow_labels(warehouse: str) -> None:
-    """Let texts with blanks pass under the names that the user calls labels, in `privacy.toml` of the warehouse.
-
-    Raises:
-        IngestError: The file can't be read, or has something else than `labels`.
-    """
-    file = Path(warehouse, "privacy.toml")
-    if not file.exists():
-        return
-    import tomllib
-
-    from parsers.values.privacy import extend_labels
-
-    try:
-        listed = tomllib.loads(file.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise IngestError(f'cannot read {file}: {error}; it takes one line such as `labels = ["squad"]`') from error
-    labels = listed.pop("labels", [])
-    if listed or not isinstance(labels, list) or not all(isinstance(name, str) for name in labels):
-        raise IngestError(f'{file} takes one line such as `labels = ["squad"]`: names of fields, as text')
-    extend_labels(labels)
-
-
-def prices_of(path: str | None, warehouse: str) -> "Prices":
-    """Return the price table: the user's own prices from *path*, else from the warehouse, over the built-in ones."""
-    from ingest.prices.installed import usual_file
-    from ingest.prices.price import load_prices
-
-    own = Path(warehouse, "prices.toml")
-    return load_prices(Path(path) if path else own if own.exists() else None, kept=usual_file())

@@ -20,20 +20,15 @@ from ingest.files.streams import Key, PlainStream, Stream, is_sealed, key_of, op
 from ingest.reading.cursor import Cursor
 from ingest.reading.intake import Intake
 from ingest.reading.parse_ahead import MOST
-from ingest.reading.small_files import Joint, Turn
+from ingest.reading.publisher import COMMIT_BYTES, COMMIT_ROWS
+from ingest.reading.small_files import SmallFiles, Turn
 
 log = logging.getLogger(__name__)
 
-COMMIT_ROWS = 120_000
-"""Rows that are held in memory before they are committed."""
-
-EARLY_ROWS = 60_000
+EARLY_ROWS = COMMIT_ROWS // 2
 """Rows that are worth a commit while nothing else is being committed: at the end little is left to wait for."""
 
-COMMIT_BYTES = 512 << 20
-"""Bytes that are read before their offsets are committed, however few rows they hold."""
-
-JOINT_ROUNDS = 4
+ROUNDS = 4
 """How often files are put off because they may be the same source as another, before each is read alone."""
 
 LOOKS = 5
@@ -65,10 +60,10 @@ def backfill(listing: Listing, intake: Intake, *, progress: Callable[[int, Path]
         WarehouseError: Nothing more can be written; what was committed stays, and a later run goes on from there.
     """
     reading = _Reading(intake, progress)
-    queue, rounds = list(listing.files), 0 if STDIN in listing.files else JOINT_ROUNDS
+    queue, rounds = list(listing.files), 0 if STDIN in listing.files else ROUNDS
     for _ in range(LOOKS):
         while queue:
-            later = _round(queue, reading, Joint(intake) if rounds else None)
+            later = _round(queue, reading, SmallFiles(intake) if rounds else None)
             rounds -= bool(later)
             queue = reading.finish() + later
         queue = [path for path, key in listing.now().items() if key and key not in reading.met]
@@ -78,16 +73,16 @@ def backfill(listing: Listing, intake: Intake, *, progress: Callable[[int, Path]
     return reading.outcome
 
 
-def _round(files: Sequence[Path], reading: "_Reading", joint: Joint | None) -> list[Path]:
+def _round(files: Sequence[Path], reading: "_Reading", small: SmallFiles | None) -> list[Path]:
     """Read *files*; return those that may be the same source as one of the others, for the next round."""
     later = []
     for path in files:
-        if reading.visit(path, joint):
+        if reading.visit(path, small):
             later.append(path)
-        if joint and joint.full:
-            reading.join(joint, ahead=MOST)
-    if joint:
-        reading.join(joint, ahead=0)
+        if small and small.full:
+            reading.join(small, ahead=MOST)
+    if small:
+        reading.join(small, ahead=0)
     return later
 
 
@@ -106,8 +101,8 @@ class _Reading:
     rows: int = 0
     bytes: int = 0
 
-    def visit(self, path: Path, joint: Joint | None) -> bool:
-        """Read *path*, or leave it to *joint*; tell whether it must be visited again, after those that were taken."""
+    def visit(self, path: Path, small: SmallFiles | None) -> bool:
+        """Read *path*, or leave it to *small*; tell whether it must be visited again, after those that were taken."""
         turn = Turn.ALONE
         try:
             stream = open_stream(path)
@@ -115,7 +110,7 @@ class _Reading:
                 self.met.add(key_of(stream.opened))
             if cursor := self._place(path, stream):
                 with contextlib.closing(cursor.stream):
-                    turn = joint.offer(cursor) if joint else Turn.ALONE
+                    turn = small.offer(cursor) if small else Turn.ALONE
                     if turn is Turn.ALONE:
                         self._read(cursor)
                     elif turn is Turn.LATER:
@@ -142,10 +137,10 @@ class _Reading:
             else:
                 self.outcome.failed.append(f"{path}: {os.strerror(errno.ENOENT)}")
 
-    def join(self, joint: Joint, *, ahead: int) -> None:
-        """Have parsed what *joint* holds, and take what of it is parsed, all but so many blocks."""
-        joint.begin()
-        read, alone = joint.parsed(but=ahead)
+    def join(self, small: SmallFiles, *, ahead: int) -> None:
+        """Have parsed what *small* holds, and take what of it is parsed, all but so many blocks."""
+        small.begin()
+        read, alone = small.parsed(but=ahead)
         for part in read:
             self.rows += part.cursor.pending_rows
             self._took(part.cursor, len(part.data), part.consumed)
@@ -161,7 +156,7 @@ class _Reading:
     def flush(self, *, wait: bool) -> None:
         """Commit what waits, after what is on its way."""
         self.intake.settle()
-        again = [c for c in self.flying if c.lost and id(c) not in self.waiting and c.path != STDIN]
+        again = [c for c in self.flying if c.is_lost and id(c) not in self.waiting and c.path != STDIN]
         for cursor in again:
             self._leave(cursor)
         self.again += [c.path for c in again]
@@ -177,7 +172,7 @@ class _Reading:
         return again
 
     def _place(self, path: Path, stream: Stream) -> Cursor | None:
-        if path == STDIN and next(known_names(stream.read(0, HEAD), self.intake.warehouse), None):
+        if path == STDIN and next(known_names(stream.read(0, HEAD), self.intake.ledger), None):
             # A pipe can't be read twice, and finding out which source it is may need that.
             stream = _spooled(stream)
         return self.intake.bind(path, stream)
@@ -190,7 +185,7 @@ class _Reading:
     def _read(self, cursor: Cursor) -> None:
         """Read to the end, committing now and then."""
         path, intake = cursor.path, self.intake
-        known, consumed = cursor.committed is not None, 0
+        known, consumed = not cursor.is_new, 0
         sealed = is_sealed(cursor.stream, quiet_seconds=quiet_seconds(cursor.stream))
         while self._is_placed(cursor):
             before = cursor.pending_rows
@@ -226,7 +221,7 @@ class _Reading:
         if not self.intake.may_read(cursor):
             self.flush(wait=True)
             return self.intake.place(cursor)
-        return not cursor.lost or self.intake.place(cursor)
+        return not cursor.is_lost or self.intake.place(cursor)
 
 
 def _spooled(stream: Stream) -> PlainStream:

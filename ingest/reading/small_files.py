@@ -39,8 +39,8 @@ class Part:
 
 
 @dataclass
-class Joint:
-    """Files of one round that are parsed together.
+class SmallFiles:
+    """Small new files of one round, parsed together.
 
     Of files that may be the same source only the first is taken, or read alone; the others wait for the next round,
     when that one is committed and their content decides.
@@ -68,11 +68,11 @@ class Joint:
             OSError: The file can't be read.
             SourceError: A packed file is damaged.
         """
-        if cursor.source_id is not None or cursor.position:
+        if not cursor.is_new or cursor.position:
             return Turn.ALONE
-        head = cursor.stream.read(0, HEAD)
+        head = cursor.beginning()
         waits = self._meets(head) or not self.intake.may_read(cursor)
-        if cursor.source_id is not None:
+        if not cursor.is_new:
             return Turn.ALONE  # it was named meanwhile, and goes on from where that ended
         data = b"" if waits else _all_of(cursor)
         if waits or data:
@@ -91,7 +91,7 @@ class Joint:
     def begin(self) -> None:
         """Have what was taken parsed beside what comes next."""
         if self.parts:
-            rows = self.intake.ahead.parse_jointly([p.data for p in self.parts], self.intake.formats)
+            rows = self.intake.ahead.parse_many([p.data for p in self.parts], self.intake.formats)
             self._parsing.append((self.parts, rows))
         self.parts, self.size = [], 0
 

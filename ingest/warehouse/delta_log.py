@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from ingest.errors import WarehouseError
-from ingest.warehouse.storage.local import denied
+from parsers.values.messages import denied
 
 Offsets = dict[str, int]
 

@@ -14,6 +14,7 @@ from ingest.errors import WarehouseError, one_line
 from ingest.warehouse import delta_log
 from ingest.warehouse.storage import local
 from parsers.schema import TABLES, polars_schema
+from parsers.values.messages import denied
 
 _LITTLE = 64 << 10
 """Bytes without which nothing can be committed."""
@@ -98,7 +99,7 @@ def _refused(path: Path, error: Exception, text: str) -> str | None:
     if "os error 28" in text or "No space left" in text or _is_full(path):
         return f"no space left for {path}: free some and run the same command again; nothing is lost"
     if isinstance(error, PermissionError) or "os error 13" in text or "ermission denied" in text:
-        return f"{path} may not be read or written: check its owner and mode, or choose another folder with --warehouse"
+        return denied(path, written=True, remedy="check its owner and mode, or choose another folder with --warehouse")
     if "os error 24" in text:
         return f"too many open files for {path}: allow more (`ulimit -n`), or name fewer logs; nothing is lost"
     return None
