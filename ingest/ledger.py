@@ -11,7 +11,7 @@ from typing import Protocol
 import polars as pl
 import xxhash
 
-from parsers.blocks.structure import digests
+from parsers.jsonl.structure import digests
 
 TAIL = 4096
 """How many bytes before an offset are hashed to tell that a file is still the one that was read."""

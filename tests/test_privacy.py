@@ -25,8 +25,8 @@ from ingest.choices import formats_of, mapping_in
 from ingest.databases.dims import take
 from ingest.files.paths import find
 from ingest.history.backfill import backfill
-from parsers.blocks.structure import digests, structure
 from parsers.catalogue import FORMATS
+from parsers.jsonl.structure import digests, structure
 from parsers.values.privacy import (
     LONGEST_LABEL,
     Rule,

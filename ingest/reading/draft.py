@@ -15,7 +15,7 @@ from ingest.ledger import Batch
 from ingest.prices.price import Prices, stamp
 from parsers import Rows
 from parsers.blocks.lines import numbers
-from parsers.blocks.structure import without_text
+from parsers.jsonl.structure import without_text
 from parsers.schema import CALLS, EVENTS, REJECTS, UTC, Column, polars_schema
 
 _MANY = 64
