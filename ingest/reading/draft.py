@@ -13,6 +13,7 @@ import polars as pl
 from ingest.ledger import Batch
 from ingest.prices.price import Prices, stamp
 from parsers import Rows
+from parsers.jsonl.structure import without_text
 from parsers.schema import CALLS, EVENTS, REJECTS, UTC, polars_schema
 
 _EMPTY = {
@@ -52,11 +53,16 @@ class Draft:
     births: int = 0
 
 
-def finish(drafts: Sequence[Draft], prices: Prices, now: datetime) -> list[Batch]:
-    """Return *drafts* as rows of the warehouse, read *now*: all at once, since most of the work is the same for any."""
+def finish(drafts: Sequence[Draft], prices: Prices, now: datetime, *, keep_raw: bool = False) -> list[Batch]:
+    """Return *drafts* as rows of the warehouse, read *now*: all at once, since most of the work is the same for any.
+
+    Of what was rejected only the structure is kept, unless *keep_raw*.
+    """
     tables = [
         _gathered([[getattr(r, name) for r in draft.rows] for draft in drafts], empty) for name, empty in _EMPTY.items()
     ]
+    if not keep_raw:
+        tables[-1] = tables[-1]._replace(rows=without_text(tables[-1].rows))
     ids = pl.Series([draft.source_id for draft in drafts])
     labels = pl.Series([draft.label for draft in drafts])
     times = pl.Series([draft.file_time for draft in drafts], dtype=UTC).gather(tables[0].source)

@@ -36,6 +36,7 @@ class Intake:
     ledger: Ledger
     prices: Prices
     formats: Sequence[Format]
+    keep_raw: bool = False
     totals: Totals = field(default_factory=Totals)
     ahead: Ahead = field(default_factory=Ahead)
     publisher: Publisher = field(init=False)
@@ -44,8 +45,8 @@ class Intake:
     _settled: int = 0
 
     def __post_init__(self) -> None:
-        """Make the way into the warehouse."""
-        self.publisher = Publisher(self.ledger, self.prices, self.totals)
+        """Make the way into the warehouse, which other kinds of sources share."""
+        self.publisher = Publisher(self.ledger, self.prices, self.keep_raw, self.totals)
 
     def __enter__(self) -> Self:
         """Begin."""
