@@ -66,6 +66,16 @@ def test_each_format_takes_lines_of_its_own_fixtures(format_):
     )
 
 
+@pytest.mark.parametrize("format_", [f for f in FORMATS if f.hints], ids=lambda f: f.name)
+def test_a_hint_is_in_each_line_that_a_format_claims(format_):
+    for path in (p for p in LINES if p.parent.name == format_.name and p.suffix != ".csv"):
+        lines = split(Block(path.read_bytes(), sealed=True)).frame()
+        offered = lines.filter(pl.col("line").str.starts_with("{") == format_.json)
+        claimed = offered.filter(format_.claims.fill_null(value=False))
+        without = claimed.filter(~pl.col("line").str.contains_any(list(format_.hints)))
+        assert without.is_empty(), f"no hint of {format_.hints} is in {without['line'].to_list()[:1]}"
+
+
 @with_lines
 def test_rows_are_the_same_however_the_file_was_cut(path):
     data = path.read_bytes()

@@ -14,6 +14,9 @@ from parsers.jsonl.decode import loads, text_of
 from parsers.jsonl.unknown_columns import LONGEST, at_once, keys
 from parsers.values.privacy import Rule, is_kept, is_name, rule_of
 
+LEFTOVERS = "leftovers"
+"""Column for what the format doesn't know, while a record is on its way."""
+
 _FEW = 64
 """Of so many lines or fewer, Python tells the unknown fields."""
 

@@ -12,7 +12,8 @@ import polars as pl
 from parsers.blocks.csv_rows import CLOSED, SEPARATORS, cells, starts
 from parsers.blocks.format import Context, Format, Parsed
 from parsers.blocks.lines import REJECTED, reject
-from parsers.rows.typed_tables import LEFTOVERS, Columns, parsed
+from parsers.jsonl.unknown_fields import LEFTOVERS
+from parsers.rows.typed_tables import Columns, parsed
 from parsers.values.typed import known, metadata
 
 _LINE = pl.col("line")
