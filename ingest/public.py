@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from ingest.choices import formats_of, mapping_in, prices_of
+from ingest.choices import allow_labels, formats_of, mapping_in, prices_of
 from ingest.databases.detect import may_hold_databases
 from ingest.errors import WarehouseError
 from ingest.files.paths import find, folders
@@ -48,6 +48,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
     format_name: str | None = None,
     mapping: str | Path | None = None,
     prices: str | Path | None = None,
+    keep_raw: bool = False,
     tables: Sequence[str] = (),
     dry_run: bool = False,
     progress: Callable[[int, int, Path], None] | None = None,
@@ -70,6 +71,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
         format_name: read only this format, instead of any known one.
         mapping: TOML file that describes the lines of a log of your own.
         prices: TOML file of your own prices; otherwise `prices.toml` in the warehouse, if there is one.
+        keep_raw: keep the text of rejected records, prompts and keys in it included, and not only their structure.
         tables: tables of databases to read, instead of all known ones.
         dry_run: count what would be added, and write nothing.
         progress: called with bytes read so far, bytes to read in all (as they are on the disk), and the file.
@@ -88,7 +90,8 @@ def backfill(  # noqa: PLR0913 # one parameter an option
     formats = formats_of(format_name, mapping_in(mapping) if mapping else None)
     priced_by = prices_of(prices, warehouse)
     ledger = Rehearsal(str(warehouse)) if dry_run else Warehouse(str(warehouse), make=True)
-    with Intake(ledger, priced_by, formats) as intake:
+    allow_labels(warehouse)
+    with Intake(ledger, priced_by, formats, keep_raw) as intake:
         outcome = read_all(listing, intake, progress=_summed(listing.files, progress))
         if databases:
             from ingest.databases.polling import backfill_tables  # with sqlite3, which logs need not wait for
@@ -107,6 +110,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
     format_name: str | None = None,
     mapping: str | Path | None = None,
     prices: str | Path | None = None,
+    keep_raw: bool = False,
     tables: Sequence[str] = (),
     once: bool = False,
     interval: float = 1.0,
@@ -131,6 +135,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
         format_name: read only this format, instead of any known one.
         mapping: TOML file that describes the lines of a log of your own.
         prices: TOML file of your own prices; otherwise `prices.toml` in the warehouse, if there is one.
+        keep_raw: keep the text of rejected records, prompts and keys in it included, and not only their structure.
         tables: tables of databases to read, instead of all known ones.
         once: catch up, commit, and return.
         interval: seconds from a line being written to its commit, at most.
@@ -155,9 +160,10 @@ def follow(  # noqa: PLR0913 # one parameter an option
 
     texts = _texts(paths)
     formats = formats_of(format_name, mapping_in(mapping) if mapping else None)
+    allow_labels(warehouse)
     with (
         Wakeups(events=events and not once, ignore=[Path(warehouse)]) as wakeups,
-        Intake(Warehouse(str(warehouse), make=True), prices_of(prices, warehouse), formats) as intake,
+        Intake(Warehouse(str(warehouse), make=True), prices_of(prices, warehouse), formats, keep_raw) as intake,
     ):
         if on_start:
             on_start(wakeups.stop)

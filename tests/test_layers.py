@@ -168,6 +168,13 @@ def test_each_wing_imports_only_what_its_rule_allows(path):
     assert ours - {wing} <= RULES[wing]
 
 
+def test_the_picture_shows_every_wing_and_every_module_beside_them():
+    picture = (ROOT / "docs" / "architecture.md").read_text("utf-8").split("## Which wing")[0]
+    shown = {name for rule in (*RULES, *ROOF) for name in [rule.split(".")[-1]] if not name.startswith("__")}
+
+    assert [name for name in sorted(shown) if f"{name}/" not in picture and f"{name}.py" not in picture] == []
+
+
 def test_every_module_is_in_a_wing_on_the_roof_or_a_face():
     assert {_wing(_name(path)) for path in MODULES} == {*RULES, *ROOF, *FACES}
 

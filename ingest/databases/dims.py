@@ -41,5 +41,6 @@ def _chosen(place: str, wanted: Sequence[str], there: dict[str, list[str]]) -> l
 
 
 def _read(database: Database, name: str, columns: list[str]) -> pl.DataFrame:
-    kept = [column for column in columns if is_kept(column)]
-    return snapshot(name, database.rows(name, kept), database.declared(name))
+    declared = database.declared(name)
+    kept = [column for column in columns if is_kept(column, declared.get(column, ""))]
+    return snapshot(name, database.rows(name, kept), declared)

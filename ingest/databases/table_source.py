@@ -18,6 +18,7 @@ from parsers import Rows
 from parsers.blocks.format import Known
 from parsers.schema import CALLS, EVENTS, REJECTS, conform
 from parsers.values.lenient import time as read_time
+from parsers.values.privacy import guarded_rows
 
 CHUNK = 20_000
 """Rows that are fetched, parsed and committed at a time."""
@@ -142,6 +143,8 @@ def _rows(source: TableSource, place: Place, chunk: Chunk, start: int, end: int)
     inside = pl.col("source_offset").clip(start, end - 1)
     calls, events, rejects = (f.with_columns(inside) for f in (calls, events.filter(late), rejects.filter(late)))
     rejects = rejects.with_columns(source_end=pl.col("source_offset") + 1)
+    # Guarded last: keys are made here.
+    calls, events, rejects = map(guarded_rows, (calls, events, rejects))
     return Rows(conform(calls, CALLS), conform(events, EVENTS), conform(rejects, REJECTS), end, {})
 
 

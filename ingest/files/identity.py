@@ -7,6 +7,7 @@ the same head is another source: the same fingerprint with a number behind it.
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from functools import lru_cache
 from itertools import count, groupby
 
 import xxhash
@@ -30,6 +31,7 @@ def name_of(head: bytes, known: Ledger, taken: Collection[str] = ()) -> str:
     return next(name for name in _generations(base) if name not in taken and known.position(name) is None)
 
 
+@lru_cache(maxsize=1024)
 def family_of(head: bytes) -> str:
     """Return a digest of the first line of *head*: sources that could be mistaken for each other share it."""
     return _digest(head, _runs(head)[-1] if head else 0)

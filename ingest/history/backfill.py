@@ -112,7 +112,7 @@ class _Reading:
                 with contextlib.closing(cursor.stream):
                     turn = small.offer(cursor) if small else Turn.ALONE
                     if turn is Turn.ALONE:
-                        self._read(cursor)
+                        self._read(cursor, offered=small is not None)
                     elif turn is Turn.LATER:
                         self._leave(cursor)
             if stream.damage and turn is Turn.ALONE:
@@ -143,10 +143,10 @@ class _Reading:
         read, alone = small.parsed(but=ahead)
         for part in read:
             self.rows += part.cursor.pending_rows
-            self._took(part.cursor, len(part.data), part.consumed)
             if not part.cursor.claimed:
                 self.outcome.unknown.append(part.cursor.path)
-        if self._is_due():
+            self._took(part.cursor, len(part.data), part.consumed)
+        if read and self._is_due():
             self.flush(wait=False)
         for cursor in alone:
             self.outcome.files -= 1
@@ -155,11 +155,9 @@ class _Reading:
 
     def flush(self, *, wait: bool) -> None:
         """Commit what waits, after what is on its way."""
-        self.intake.settle()
-        again = [c for c in self.flying if c.is_lost and id(c) not in self.waiting and c.path != STDIN]
-        for cursor in again:
-            self._leave(cursor)
-        self.again += [c.path for c in again]
+        if self.flying:
+            self.intake.settle()
+            self._leave_lost()
         self.flying = list(self.waiting.values())
         self.waiting, self.rows, self.bytes = {}, 0, 0
         self.intake.flush(self.flying, wait=wait, file_times=True)
@@ -167,9 +165,16 @@ class _Reading:
     def finish(self) -> list[Path]:
         """Commit everything; return the files that must be read again because another writer read them too."""
         self.flush(wait=True)
-        self.flush(wait=True)
-        again, self.again = self.again, []
+        self._leave_lost()
+        again, self.flying, self.again = self.again, [], []
         return again
+
+    def _leave_lost(self) -> None:
+        """Note which of the sources that were on their way another writer has moved: they are read again."""
+        again = [c for c in self.flying if c.is_lost and id(c) not in self.waiting and c.path != STDIN]
+        for cursor in again:
+            self._leave(cursor)
+        self.again += [c.path for c in again]
 
     def _place(self, path: Path, stream: Stream) -> Cursor | None:
         if path == STDIN and next(known_names(stream.read(0, HEAD), self.intake.ledger), None):
@@ -182,27 +187,29 @@ class _Reading:
         if cursor.stream.opened:
             self.met.discard(key_of(cursor.stream.opened))
 
-    def _read(self, cursor: Cursor) -> None:
-        """Read to the end, committing now and then."""
-        path, intake = cursor.path, self.intake
-        known, consumed = not cursor.is_new, 0
+    def _read(self, cursor: Cursor, *, offered: bool) -> None:
+        """Read to the end, committing now and then; *offered* says that a new source has just been told it may."""
+        new, consumed, left = cursor.is_new, 0, True
         sealed = is_sealed(cursor.stream, quiet_seconds=quiet_seconds(cursor.stream))
-        while self._is_placed(cursor):
-            before = cursor.pending_rows
-            if not (taken := intake.read(cursor, sealed=sealed)):
+        its_turn = offered and new
+        while (left or cursor.is_lost) and (its_turn or self._is_placed(cursor)):
+            its_turn, before = False, cursor.pending_rows
+            if not (taken := self.intake.read(cursor, sealed=sealed)):
                 break
-            done = cursor.stream.consumed(cursor.position)
             self.rows += cursor.pending_rows - before
+            position = cursor.position
+            done = cursor.stream.consumed(position)
+            left = bool(cursor.stream.read(position, 1))
             self._took(cursor, taken, done - consumed)
             consumed = done
             if self._is_due():
                 self.flush(wait=False)
         if cursor.stream.damage:
             return
-        if not known and not cursor.claimed and cursor.stream.read(cursor.position and cursor.position - 1, 1):
-            self.outcome.unknown.append(path)
-        if cursor.stream.read(cursor.position, 1):
-            self.outcome.open_ended.append(path)
+        if new and not cursor.claimed and cursor.stream.read(cursor.position and cursor.position - 1, 1):
+            self.outcome.unknown.append(cursor.path)
+        if left and cursor.stream.read(cursor.position, 1):
+            self.outcome.open_ended.append(cursor.path)
 
     def _took(self, cursor: Cursor, taken: int, consumed: int) -> None:
         """Note that *cursor* has read *taken* bytes, for which *consumed* bytes of its file were needed."""
@@ -213,8 +220,9 @@ class _Reading:
 
     def _is_due(self) -> bool:
         """Whether enough waits to be worth a commit."""
-        enough = EARLY_ROWS if self.intake.is_idle else COMMIT_ROWS
-        return self.rows >= enough or self.bytes >= COMMIT_BYTES
+        if self.rows >= COMMIT_ROWS or self.bytes >= COMMIT_BYTES:
+            return True
+        return self.rows >= EARLY_ROWS and self.intake.publisher.is_idle
 
     def _is_placed(self, cursor: Cursor) -> bool:
         """Wait for whoever may be reading the same source; False when nothing is left to read then."""

@@ -1,11 +1,8 @@
 """The next bytes of a source → rows: blocks of whole records, the blocks that follow being parsed meanwhile."""
 
-from collections.abc import Sequence
-
-from ingest.files.streams import Stream
 from ingest.reading.cursor import QUANTUM, Cursor, end_of_lines, line_end_of
 from ingest.reading.parse_ahead import MOST, Ahead
-from parsers import Block, Format, Rows, parse
+from parsers import Block, Rows, parse
 from parsers.blocks.lines import MAX_KEPT, MAX_LINE, hole, overlong
 from parsers.jsonl.documents import may_be_document, parse_document
 
@@ -54,10 +51,16 @@ def advance(cursor: Cursor, *, sealed: bool = False, ahead: Ahead | None = None)
 
 
 def _take_document(cursor: Cursor, beginning: bytes, *, ended: bool) -> int:
-    """Take a source as a whole if it is a document; return how many bytes that was."""
+    """Take a source as a whole if it is one JSON document that a format knows; return how many bytes that was.
+
+    *beginning* is what has been read of it, all of it if it *ended*. A complete document can't grow, so it need not be
+    sealed to be taken; one that is written anew, longer, is another source.
+    """
     if not may_be_document(beginning, ended=ended):
         return 0
-    return cursor.take_document(_document(cursor.stream, beginning, cursor.formats, ended=ended))
+    data = beginning if ended else cursor.stream.read(0, _MAX_DOCUMENT + 1)
+    rows = parse_document(data, cursor.formats) if len(data) <= _MAX_DOCUMENT else None
+    return cursor.take_document((rows, data) if rows else None)
 
 
 def _read(cursor: Cursor, offset: int, size: int) -> tuple[bytes, bool]:
@@ -138,14 +141,3 @@ def _skip_overlong(cursor: Cursor, head: bytes, *, sealed: bool) -> int:
         if newline >= 0 or len(data) < size:
             break
     return cursor.refuse(overlong(head, start, cursor.position), start)
-
-
-def _document(stream: Stream, beginning: bytes, formats: Sequence[Format], *, ended: bool) -> tuple[Rows, bytes] | None:
-    """Return the rows of *stream* and its bytes if it is one complete JSON document that a format knows.
-
-    *beginning*, which `may_be_document`, is what has been read of it, all of it if it *ended*. A complete document
-    can't grow, so it need not be sealed to be taken; one that is written anew, longer, is another source.
-    """
-    data = beginning if ended else stream.read(0, _MAX_DOCUMENT + 1)
-    rows = parse_document(data, formats) if len(data) <= _MAX_DOCUMENT else None
-    return (rows, data) if rows else None

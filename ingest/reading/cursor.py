@@ -69,6 +69,8 @@ class Cursor:
         self._steady = True
         self._digest = xxhash.xxh3_128()
         self._pending: list[Rows] = []
+        self._pending_rows = 0
+        self._yielded = False
         self._ahead: deque[Guess] = deque()
         self._stand(None, 0)
 
@@ -81,7 +83,7 @@ class Cursor:
         self._head = self._tail = b""
         self._encoding = "utf-8"
         self._lost = self._torn = self._whole = False
-        self._pending.clear()
+        self.drain()
         self._digest.reset()
         self._ahead.clear()
 
@@ -143,7 +145,7 @@ class Cursor:
     @property
     def pending_rows(self) -> int:
         """Rows read and not yet committed."""
-        return sum(r.height for r in self._pending)
+        return self._pending_rows
 
     @property
     def pending_bytes(self) -> int:
@@ -153,7 +155,7 @@ class Cursor:
     @property
     def yielded(self) -> bool:
         """Whether anything that waits to be committed tells this source from others: a record that a format knows."""
-        return any(r.calls.height or r.events.height or r.rejects["format"].count() for r in self._pending)
+        return self._yielded
 
     @property
     def owes(self) -> bool:
@@ -170,8 +172,10 @@ class Cursor:
 
     def is_unchanged(self) -> bool:
         """Tell whether the bytes before the position are still those that were read."""
+        if not self._position:
+            return True
         before = self.stream.before(self._position)
-        return before == self._tail[-len(before) :] if before else not self._position
+        return bool(before) and before == self._tail[-len(before) :]
 
     # Which source it is
 
@@ -181,9 +185,10 @@ class Cursor:
 
     def is_outdated(self, head: bytes, known: Ledger) -> bool:
         """Tell whether a source that it may be, as it begins with *head*, has been named since it met the others."""
-        if known.births(family_of(head)) == self._births:
-            return False
-        # A shorter head may hide a name that was made of a longer one.
+        return known.births(family_of(head)) != self._births and self._is_met(head, known)
+
+    def _is_met(self, head: bytes, known: Ledger) -> bool:
+        """Tell whether one of the sources that were named meanwhile may be this one; a shorter head may hide it."""
         return len(head) < HEAD or any(name not in self._rivals for name, _ in known_names(head, known))
 
     def place(self, head: bytes, found: tuple[str, Position] | None) -> None:
@@ -235,8 +240,8 @@ class Cursor:
         if rows and rows.claimed:
             self._claimed += rows.claimed
             self._torn = False
-        if rows and rows.height:
-            self._pending.append(rows)
+        if rows:
+            self._keep(rows)
 
     def take(self, block: Block, rows: Rows) -> int:
         """Go beyond what of *block* was whole records, which held *rows*; return how many bytes that was."""
@@ -266,13 +271,19 @@ class Cursor:
     def refuse(self, rejected: pl.DataFrame, start: int) -> int:
         """Note that what lies between *start* and the position is *rejected*; return how many bytes that was."""
         empty = pl.DataFrame(schema=polars_schema(CALLS)), pl.DataFrame(schema=polars_schema(EVENTS))
-        self._pending.append(Rows(*empty, conform(rejected, REJECTS), self._position, self._contexts))
+        self._keep(Rows(*empty, conform(rejected, REJECTS), self._position, self._contexts))
         return self._position - start
+
+    def _keep(self, rows: Rows) -> None:
+        if height := rows.height:
+            self._pending.append(rows)
+            self._pending_rows += height
+            self._yielded |= height > rows.rejects["format"].null_count()
 
     def drain(self) -> list[Rows]:
         """Return what is pending, and forget it."""
-        rows = list(self._pending)
-        self._pending.clear()
+        rows, self._pending = self._pending, []
+        self._pending_rows, self._yielded = 0, False
         return rows
 
     def length_of_line(self, *, sealed: bool) -> int:
@@ -334,11 +345,14 @@ class Cursor:
         """
         if self._lost or not self.owes:
             return None
-        if self.is_new and self.is_outdated(self._head, known):
-            self.lose()
-            return None
-        family = family_of(self._head) if self.is_new else ""
-        source_id = self._source_id or name_of(self._head, known, taken)
+        family, births, source_id = "", 0, self._source_id
+        if source_id is None:
+            family = family_of(self._head)
+            births = known.births(family)
+            if births != self._births and self._is_met(self._head, known):
+                self.lose()
+                return None
+            source_id = name_of(self._head, known, taken)
         draft = Draft(
             self,
             source_id,
@@ -350,7 +364,7 @@ class Cursor:
             self._digest.hexdigest(),
             file_time,
             family,
-            known.births(family) if family else 0,
+            births,
         )
         self._source_id, self._committed = source_id, self._position
         self._digest.reset()

@@ -8,14 +8,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-import numpy as np
 import polars as pl
 
 from ingest.ledger import Batch
 from ingest.prices.price import Prices, stamp
 from parsers import Rows
-from parsers.blocks.lines import numbers
-from parsers.schema import CALLS, EVENTS, REJECTS, UTC, Column, polars_schema
+from parsers.jsonl.structure import without_text
+from parsers.schema import CALLS, EVENTS, REJECTS, UTC, polars_schema
+
+_EMPTY = {
+    name: pl.DataFrame(schema=polars_schema(columns))
+    for name, columns in (("calls", CALLS), ("events", EVENTS), ("rejects", REJECTS))
+}
 
 _MANY = 64
 """More pieces than this are copied into one: each column of each piece has its own price from then on."""
@@ -49,22 +53,22 @@ class Draft:
     births: int = 0
 
 
-def finish(drafts: Sequence[Draft], prices: Prices, now: datetime) -> list[Batch]:
-    """Return *drafts* as rows of the warehouse, read *now*: all at once, since most of the work is the same for any."""
-    calls, events, rejects = (
-        _gathered([[getattr(r, name) for r in draft.rows] for draft in drafts], columns)
-        for name, columns in (("calls", CALLS), ("events", EVENTS), ("rejects", REJECTS))
-    )
+def finish(drafts: Sequence[Draft], prices: Prices, now: datetime, *, keep_raw: bool = False) -> list[Batch]:
+    """Return *drafts* as rows of the warehouse, read *now*: all at once, since most of the work is the same for any.
+
+    Of what was rejected only the structure is kept, unless *keep_raw*.
+    """
+    tables = [
+        _gathered([[getattr(r, name) for r in draft.rows] for draft in drafts], empty) for name, empty in _EMPTY.items()
+    ]
+    if not keep_raw:
+        tables[-1] = tables[-1]._replace(rows=without_text(tables[-1].rows))
     ids = pl.Series([draft.source_id for draft in drafts])
     labels = pl.Series([draft.label for draft in drafts])
-    times = pl.Series([draft.file_time for draft in drafts], dtype=UTC)
-    stamped = stamp(
-        *(_labelled(table, ids, labels) for table in (calls, events, rejects)),
-        prices=prices,
-        now=now,
-        file_time=times.gather(calls.source),
-    )
-    parts = zip(*map(_parted, stamped, (calls, events, rejects)), strict=True)
+    times = pl.Series([draft.file_time for draft in drafts], dtype=UTC).gather(tables[0].source)
+    labelled = [_labelled(table, ids, labels) for table in tables]
+    stamped = stamp(*labelled, prices=prices, now=now, file_time=times)
+    parts = zip(*map(_parted, stamped, tables), strict=True)
     return [_batch(draft, *frames) for draft, frames in zip(drafts, parts, strict=True)]
 
 
@@ -76,11 +80,12 @@ class _Table(NamedTuple):
     source: pl.Series
 
 
-def _gathered(frames: Sequence[Sequence[pl.DataFrame]], columns: Sequence[Column]) -> _Table:
+def _gathered(frames: Sequence[Sequence[pl.DataFrame]], empty: pl.DataFrame) -> _Table:
     heights = [sum(frame.height for frame in of_draft) for of_draft in frames]
     filled = [frame for of_draft in frames for frame in of_draft if frame.height]
-    rows = pl.concat(filled, rechunk=len(filled) > _MANY) if filled else pl.DataFrame(schema=polars_schema(columns))
-    return _Table(rows, heights, numbers(np.repeat(np.arange(len(frames)), heights), "source"))
+    rows = pl.concat(filled, rechunk=len(filled) > _MANY) if filled else empty
+    source = pl.int_range(len(frames), eager=True).repeat_by(pl.Series(heights)).explode()
+    return _Table(rows, heights, source.drop_nulls())
 
 
 def _labelled(table: _Table, ids: pl.Series, labels: pl.Series) -> pl.DataFrame:

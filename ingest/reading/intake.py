@@ -28,20 +28,25 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Intake:
-    """Reads files, and has committed what they hold. One thread uses it; commits may run beside it."""
+    """Reads files, and has what they hold committed. One thread uses it; commits may run beside it.
+
+    `publisher` is the way into the warehouse, which other kinds of sources share, and `totals` are of all of them.
+    """
 
     ledger: Ledger
     prices: Prices
     formats: Sequence[Format]
+    keep_raw: bool = False
+    totals: Totals = field(default_factory=Totals)
     ahead: Ahead = field(default_factory=Ahead)
     publisher: Publisher = field(init=False)
     _claims: dict[str, Cursor] = field(default_factory=dict)
-    _heads: dict[bytes, list[tuple[bytes, Cursor]]] = field(default_factory=dict)
+    _heads: dict[bytes, dict[Cursor, bytes]] = field(default_factory=dict)
     _settled: int = 0
 
     def __post_init__(self) -> None:
         """Make the way into the warehouse, which other kinds of sources share."""
-        self.publisher = Publisher(self.ledger, self.prices)
+        self.publisher = Publisher(self.ledger, self.prices, self.keep_raw, self.totals)
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -51,16 +56,6 @@ class Intake:
         """Wait for a commit that is under way; whatever isn't committed is read again next time."""
         self.ahead.close()
         self.publisher.close()
-
-    @property
-    def totals(self) -> Totals:
-        """What has been committed so far, of files and of other sources."""
-        return self.publisher.totals
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether no commit is under way."""
-        return self.publisher.is_idle
 
     def bind(self, path: Path, stream: Stream) -> Cursor | None:
         """Place a cursor where the source in *stream* goes on; None for a shorter copy of what is known.
@@ -73,7 +68,7 @@ class Intake:
         """
         cursor = Cursor(path, stream, self.formats)
         try:
-            placed = self.place(cursor)
+            placed = self._place(cursor)
         except BaseException:
             stream.close()
             raise
@@ -88,6 +83,9 @@ class Intake:
         """
         self.release(cursor)
         cursor.stream.rewind()
+        return self._place(cursor)
+
+    def _place(self, cursor: Cursor) -> bool:
         head = cursor.stream.read(0, HEAD)
         if archive := archive_of(head):
             raise SourceError(f"{cursor.path} is a {archive}: unpack it, and name the files that it holds")
@@ -110,13 +108,14 @@ class Intake:
         cursor.pass_over(known)
         return True
 
-    def may_read(self, cursor: Cursor) -> bool:
+    def may_read(self, cursor: Cursor, head: bytes | None = None) -> bool:
         """Tell whether *cursor* may read on now; False while a file that may be the same source isn't committed.
 
-        A cursor whose source has been read on under another name is lost then, and must be placed first.
+        *head* is how it begins, if that has just been read. A cursor whose source has been read on under another name
+        is lost then, and must be placed first.
         """
         if cursor.is_new and not cursor.is_lost and not cursor.yielded:
-            head = cursor.beginning()
+            head = cursor.beginning() if head is None else head
             if self._is_claimed(head, cursor):
                 return False
             if cursor.is_outdated(head, self.ledger) and not self.place(cursor):
@@ -148,9 +147,7 @@ class Intake:
             self._claims[cursor.source_id] = cursor
         elif cursor.yielded:
             head = cursor.beginning()
-            claimed = self._heads.setdefault(first_line(head), [])
-            if not any(o is cursor for _, o in claimed):
-                claimed.append((head, cursor))
+            self._heads.setdefault(first_line(head), {}).setdefault(cursor, head)
         if cursor.pending_rows:
             self.publisher.expect()
 
@@ -158,15 +155,15 @@ class Intake:
         """Tell whether another file that may be the same source, as it begins like *head*, waits to be committed."""
         if not self._heads:
             return False
-        others = self._heads.get(first_line(head), ())
-        return any(o is not cursor and (h.startswith(head) or head.startswith(h)) for h, o in others)
+        others = self._heads.get(first_line(head), {}).items()
+        return any(o is not cursor and (h.startswith(head) or head.startswith(h)) for o, h in others)
 
     def release(self, cursor: Cursor) -> None:
         """Let others read what *cursor* has read and will not commit."""
         if cursor.source_id is not None and self._claims.get(cursor.source_id) is cursor:
             del self._claims[cursor.source_id]
         if cursor.position and (claimed := self._heads.get(first_line(cursor.beginning()))):
-            claimed[:] = [(head, other) for head, other in claimed if other is not cursor]
+            claimed.pop(cursor, None)
 
     def flush(self, cursors: Iterable[Cursor], *, wait: bool = True, file_times: bool = False) -> None:
         """Commit what *cursors* have read, in one commit; with *wait*, return when it is in the warehouse for good.

@@ -23,6 +23,7 @@ from parsers.jsonl.unknown_fields import LEFTOVERS, joined
 from parsers.rows.token_counts import COUNTS, TOKEN_COLUMNS, counted
 from parsers.schema import EVENTS, UTC, polars_schema
 from parsers.values.lenient import count, duration_ms, time
+from parsers.values.privacy import shown
 from parsers.values.providers import provider_of
 from parsers.values.typed import known, metadata, started, usd
 
@@ -157,7 +158,7 @@ def _reason(meaning: Meaning, have: Sequence[str]) -> pl.Expr:
     """Return why a record is no call: a field that is there but can't be read, or one that must be there and isn't."""
     reasons = [
         pl.when(pl.col(name).is_not_null() & pl.col(f"_{name}").is_null()).then(
-            pl.format(f"`{name}` is not a {kind}: {{}}", pl.col(name).str.head(60))
+            pl.format(f"`{name}` is not a {kind}: {{}}", shown(pl.col(name)))
         )
         for kind, names in (("time", TIMES), ("count", COUNTS))
         for name in names
