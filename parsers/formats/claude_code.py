@@ -67,6 +67,9 @@ _SHAPE = Shape(
     passed_over=(
         *("type", "uuid", "parentUuid", "userType", "data.type", "message.type", "message.role"),
         *("message.stop_reason", "message.stop_sequence"),
+        # A progress line holds a message of a sub-agent with what is around it.
+        *(f"data.message.{name}" for name in ("type", "uuid", "sessionId", "cwd", "version")),
+        *("data.message.message.type", "data.message.message.role"),
     ),
     meaning=Meaning(name="claude-code", request_includes_cache=False, constants={"provider": "anthropic"}),
 )

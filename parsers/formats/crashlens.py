@@ -10,6 +10,7 @@ import polars as pl
 
 from parsers.rows.calls import Meaning
 from parsers.rows.json_shape import HINTS, Shape, json_format
+from parsers.rows.usage_objects import OPENAI
 
 _SHAPE = Shape(
     paths={
@@ -24,6 +25,7 @@ _SHAPE = Shape(
     passed_over=("type",),
     meaning=Meaning(name="crashlens"),
     usage=("usage.",),
+    families=(OPENAI,),
 )
 
 FORMAT = json_format(

@@ -20,7 +20,7 @@ from parsers.blocks.format import Context, Format, Parsed
 from parsers.rows import json_shape
 from parsers.rows.calls import Meaning
 from parsers.rows.json_shape import Shape
-from parsers.rows.usage_objects import KEYS
+from parsers.rows.usage_objects import FAMILIES, KEYS
 
 
 def _usage(*names: str) -> tuple[str, ...]:
@@ -57,6 +57,7 @@ _SHAPE = Shape(
     ),
     internal=("status_message", "kind"),
     usage=("usage_details.", "usageDetails."),
+    families=tuple(f for f in FAMILIES if f.name in ("openai-chat", "anthropic", "gemini", "gemini-snake")),
     derived={
         "variant": pl.when(pl.col("line").str.contains(r'"trace_id"\s*:'))
         .then(pl.lit("export"))

@@ -83,7 +83,10 @@ def _nested() -> str:
     return rf"(?:{text}|{value})"
 
 
-_CONTENT = ("content", "messages", "choices", "input", "output", "toolUseResult", "toolCalls", "parts", "candidates")
+_CONTENT = (
+    *("content", "messages", "choices", "input", "output", "prompt", "completion", "request", "response"),
+    *("toolUseResult", "toolCalls", "parts", "candidates", "proxy_server_request"),
+)
 """Keys of prompts and responses, which are long: nothing below them is kept, or even looked at."""
 
 _READ = ("iterations",)
