@@ -60,11 +60,12 @@ _SHAPE = Shape(
         "version": ("version",),
         "service_tier": _places("usage.service_tier"),
         "speed": _places("usage.speed"),
+        "inference_geo": _places("usage.inference_geo"),
         "web_search_requests": _places("usage.server_tool_use.web_search_requests"),
         "web_fetch_requests": _places("usage.server_tool_use.web_fetch_requests"),
         "error_type": ("error",),
     },
-    meaning=Meaning(name="claude-code", request_includes_cache=False, constants={"provider": "anthropic"}),
+    meaning=Meaning(name="claude-code", request_includes_cache=False),
 )
 
 _ONCE = ("web_search_requests", "web_fetch_requests")
