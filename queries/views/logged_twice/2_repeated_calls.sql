@@ -10,6 +10,7 @@ with ranked as (
             source := source_id, place := -source_offset
         ) as quality,
     from base_calls
+    anti join codex_copies using (source_id, source_offset)
     where getvariable('shape').repeats and dedupe_key is not null
 )
 select
