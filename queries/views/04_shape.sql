@@ -6,6 +6,7 @@ select
     exists (select 1 from base_calls) as any_left,
     exists (select 1 from base_calls where dedupe_key is not null) as repeats,
     exists (select 1 from base_calls where starts_with(dedupe_key, 'codex:copy:')) as copies,
+    exists (select 1 from base_calls where ends_with(format, '/sum')) as sums,
     exists (select 1 from base_calls where starts_with(format, 'maestro-log/'))
     and exists (select 1 from base_calls where starts_with(format, 'maestro-usage/')) as pairs,
     exists (

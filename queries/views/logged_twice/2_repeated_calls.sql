@@ -11,6 +11,7 @@ with ranked as (
         ) as quality,
     from base_calls
     anti join codex_copies using (source_id, source_offset)
+    anti join told_sums using (source_id, source_offset)
     where getvariable('shape').repeats and dedupe_key is not null
 )
 select
