@@ -113,9 +113,7 @@ def adjusted(rows: pl.DataFrame, entries: Sequence[Entry | None]) -> pl.DataFram
     )
     kinds = marked.select("key", "day", *known.keys).unique()
     found = kinds.hstack(_adjustments(kinds, entries, known))
-    joined = marked.join(
-        found, on=["key", "day", *known.keys], how="left", nulls_equal=True, maintain_order="left"
-    )
+    joined = marked.join(found, on=["key", "day", *known.keys], how="left", nulls_equal=True, maintain_order="left")
     fees = [pl.col(fee.key).fill_null(0) * pl.col(f"each_{fee.key}") for fee in known.fees]
     total = pl.sum_horizontal(pl.col("total") * pl.col("times") // pl.col("over"), *fees, ignore_nulls=False)
     return rows.with_columns(total=rows["total"].scatter(at, joined.select(total).to_series()))
@@ -123,7 +121,9 @@ def adjusted(rows: pl.DataFrame, entries: Sequence[Entry | None]) -> pl.DataFram
 
 def _adjustments(kinds: pl.DataFrame, entries: Sequence[Entry | None], known: Rules) -> pl.DataFrame:
     """Return for each of *kinds* the factor as a fraction, `times` over `over`, and the fee of a unit of each kind."""
-    table: dict[str, list[int | None]] = {name: [] for name in ("times", "over", *(f"each_{f.key}" for f in known.fees))}
+    table: dict[str, list[int | None]] = {
+        name: [] for name in ("times", "over", *(f"each_{f.key}" for f in known.fees))
+    }
     for key, day, *values in kinds.rows():
         entry = entries[key]
         told = dict(zip(known.keys, values, strict=True))
@@ -142,4 +142,6 @@ def _factor(entry: Entry, told: dict[str, str | None], day: date, known: Rules) 
         for key, value in told.items()
     ]
     factors = [rule.factor for rule in applying if rule is not None]
-    return prod((factor for factor in factors if factor is not None), start=Fraction(1)) if None not in factors else None
+    return (
+        prod((factor for factor in factors if factor is not None), start=Fraction(1)) if None not in factors else None
+    )

@@ -112,7 +112,9 @@ def _carried(fields: pl.DataFrame, context: Context) -> pl.DataFrame:
         provider=pl.when(is_meta).then("provider"),
         model=pl.when(~is_meta).then("model"),
         # Settings without a tier put the usual one back.
-        service_tier=pl.when(is_settings).then(pl.coalesce("service_tier", pl.lit("default"))).otherwise("service_tier"),
+        service_tier=pl.when(is_settings)
+        .then(pl.coalesce("service_tier", pl.lit("default")))
+        .otherwise("service_tier"),
         totals=pl.when(is_count & some).then(totals),
         forked_at=pl.when(is_meta & is_first & pl.col("parent").is_not_null()).then("created_at"),
         line_at=pl.col("created_at"),
@@ -129,7 +131,9 @@ def _carried(fields: pl.DataFrame, context: Context) -> pl.DataFrame:
     begun = (at - time(pl.col("forked_at")) > _REPLAYED) & paused.fill_null(value=True)
     carried = carried.with_columns(
         before=pl.coalesce(pl.col("totals").shift(1), earlier["totals"]),
-        left_copies=pl.when(begun.fill_null(value=False).cum_max()).then(pl.lit("true")).otherwise(earlier["left_copies"]),
+        left_copies=pl.when(begun.fill_null(value=False).cum_max())
+        .then(pl.lit("true"))
+        .otherwise(earlier["left_copies"]),
     )
     is_copy = pl.col("forked_at").is_not_null() & pl.col("left_copies").is_null()
     return carried.with_columns(sidechain=pl.when(is_copy).then(pl.lit("true")))

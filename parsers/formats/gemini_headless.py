@@ -58,7 +58,9 @@ def _parse(records: pl.DataFrame, context: Context) -> Parsed:
     fields = fields.with_columns(carried)
     sums = fields.filter(is_init.ne_missing(pl.lit(value=True))).with_columns(
         request_tokens=_added("request_tokens", "tool_tokens"),
-        dedupe_key=pl.concat_str(pl.lit("gemini-cli:sum"), "session_id", "model", "created_at", separator=":", ignore_nulls=True),
+        dedupe_key=pl.concat_str(
+            pl.lit("gemini-cli:sum"), "session_id", "model", "created_at", separator=":", ignore_nulls=True
+        ),
     )
     sums = sums.with_columns(dedupe_key=pl.when(pl.col("session_id").is_not_null()).then("dedupe_key"))
     parsed = made(sums.drop(_SHAPE.internal), _SHAPE, pl.concat([bad, rejects]))

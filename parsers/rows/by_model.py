@@ -18,7 +18,7 @@ MODEL, MEMBER = "by_model_name", "by_model"
 
 
 def by_model(records: pl.DataFrame, place: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return *records* once for each member of the object at *place*, without that object, and as rejects what is no JSON.
+    """Return *records* once for each member of the object at *place*, without it, and as rejects what is no JSON.
 
     A record without such an object, or with an empty one, stays as it is.
     """
