@@ -19,7 +19,7 @@ from ingest.prices.entries import Entry, Rates, rates_of, slot, steps_of
 from ingest.prices.installed import Listed
 from ingest.prices.own import Override
 from ingest.prices.tiers import adjusted
-from parsers.schema import USD, UTC
+from parsers.schema import SESSION, USD, UTC
 
 MOST_TOKENS = 10**12
 """A call with more tokens than this is a broken record, and its cost would not fit its column."""
@@ -243,5 +243,8 @@ def stamp(  # noqa: PLR0913 # the three tables of one commit go together
             created_at=pl.coalesce("created_at", file, "ingested_at"),
             ts_source=pl.when(missing).then(source).otherwise("ts_source"),
         )
+    if calls["requests"].null_count():
+        sums = pl.col("requests").is_null()
+        calls = calls.with_columns(task=pl.when(sums).then(pl.lit(SESSION)).otherwise("task"))
     events, rejects = (f.with_columns(pl.col("created_at").fill_null(pl.col("ingested_at"))) for f in (events, rejects))
     return price(calls, prices), events, rejects

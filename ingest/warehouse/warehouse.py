@@ -17,7 +17,7 @@ import polars as pl
 
 from ingest.ledger import Batch, Conflict, Position, marked, tail_hash
 from ingest.warehouse import retention
-from ingest.warehouse.open_table import create
+from ingest.warehouse.open_table import add_missing_columns, create
 from ingest.warehouse.storage.locks import WRITERS, is_current, join
 from ingest.warehouse.table import Table
 from parsers.schema import BATCHES, TABLES, polars_schema
@@ -41,10 +41,14 @@ class Warehouse:
         self._lock: int | None = None
         if make:
             with ThreadPoolExecutor(len(TABLES)) as pool:  # the disk is waited for once instead of for each
-                list(pool.map(lambda name: create(self.folder, name), TABLES))
+                list(pool.map(self._make, TABLES))
             self._lock = join(self.folder, WRITERS, self)
         self.tables = {name: Table(self.folder, name) for name in TABLES}
         self._ends = -1, pl.DataFrame()
+
+    def _make(self, name: str) -> None:
+        create(self.folder, name)
+        add_missing_columns(self.folder, name)
 
     def position(self, source_id: str) -> Position | None:
         """Return where *source_id* resumes; None when the warehouse doesn't know it."""

@@ -17,6 +17,7 @@ from parsers.blocks.format import Context, Format, Parsed
 from parsers.rows.by_model import MEMBER, MODEL, by_model
 from parsers.rows.calls import Meaning
 from parsers.rows.json_shape import Shape, made, read
+from parsers.schema import SESSION
 
 _LINE = pl.col("line")
 
@@ -42,7 +43,7 @@ _SHAPE = Shape(
         name="claude-code",
         request_includes_cache=False,
         requires=(("request_tokens", "response_tokens"),),
-        constants={"variant": "sum", "task": "session"},
+        constants={"variant": "sum", "task": SESSION},
     ),
     derived={
         # The cost of a whole run that told no models; of one that did, each model has its own.

@@ -15,6 +15,7 @@ import polars as pl
 from parsers.blocks.format import Context, Format, Parsed
 from parsers.rows.calls import Meaning
 from parsers.rows.json_shape import Shape, made, read
+from parsers.schema import SESSION
 
 _LINE = pl.col("line")
 
@@ -62,7 +63,7 @@ def _parse(records: pl.DataFrame, context: Context) -> Parsed:
     calls = calls.with_columns(
         status="error_type",
         requests=pl.when(~is_sum).then(pl.lit("1")),
-        task=pl.when(is_sum).then(pl.lit("session")),
+        task=pl.when(is_sum).then(pl.lit(SESSION)),
         variant=pl.when(is_sum).then(pl.lit("sum")),
         dedupe_key=pl.concat_str(pl.lit("cline"), "say", "started_at", separator=":"),
     )

@@ -6,9 +6,9 @@
      "cached_input_tokens":8000,"output_tokens":300,"reasoning_output_tokens":120,"total_tokens":9300},
      "total_token_usage":{…}}}}
 
-Prompts include the cache, what was read from it and what was written to it (`cache_read_input_tokens` is another name of
-`cached_input_tokens`); output includes reasoning. `timestamp` is when the call finished; there is no latency. The model
-is that of the record itself (`info.model`), else of the latest turn context or settings; where nothing names it, it is
+Prompts include the cache, what was read from it and what was written to it (`cache_read_input_tokens` is another name
+of `cached_input_tokens`); output includes reasoning. `timestamp` is when the call finished; there is no latency. The
+model is that of the record itself (`info.model`), else of the latest turn context or settings; where nothing names it, it is
 unknown. The folder is that of the latest line that names one, the tier of service that of the latest
 `thread_settings_applied`: context of earlier lines. The session is that of the first session line. (A fork begins with
 its own session line; those that it copied from its parent may follow.)

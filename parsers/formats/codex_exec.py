@@ -17,6 +17,7 @@ import polars as pl
 from parsers.blocks.format import Context, Format, Parsed
 from parsers.rows.calls import Meaning
 from parsers.rows.json_shape import Shape, made, read
+from parsers.schema import SESSION
 
 _LINE = pl.col("line")
 
@@ -33,7 +34,7 @@ _SHAPE = Shape(
     meaning=Meaning(
         name="codex",
         requires=(("request_tokens", "response_tokens"),),
-        constants={"variant": "sum", "task": "session", "provider": "openai"},
+        constants={"variant": "sum", "task": SESSION, "provider": "openai"},
     ),
     derived={
         "requests": pl.lit(None, dtype=pl.String),

@@ -20,6 +20,7 @@ from parsers.blocks.format import Context, Format, Parsed
 from parsers.rows.by_model import MEMBER, MODEL, by_model
 from parsers.rows.calls import Meaning
 from parsers.rows.json_shape import Shape, made, read
+from parsers.schema import SESSION
 
 _LINE = pl.col("line")
 _USAGE = f"{MEMBER}.usage."
@@ -40,7 +41,7 @@ _SHAPE = Shape(
         "project": ("data.context.cwd",),
         "request_id": ("id",),
     },
-    meaning=Meaning(name="copilot", constants={"variant": "sum", "task": "session"}),
+    meaning=Meaning(name="copilot", constants={"variant": "sum", "task": SESSION}),
     derived={
         "dedupe_key": pl.concat_str(
             pl.lit("copilot"), "session_id", "request_id", "model", separator=":", ignore_nulls=True

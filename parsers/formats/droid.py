@@ -12,6 +12,7 @@ import polars as pl
 
 from parsers.rows.calls import Meaning
 from parsers.rows.json_shape import Shape, json_format
+from parsers.schema import SESSION
 
 _LINE = pl.col("line")
 
@@ -30,7 +31,7 @@ _SHAPE = Shape(
         name="droid",
         request_includes_cache=False,
         requires=(("request_tokens", "response_tokens"),),
-        constants={"variant": "sum", "task": "session"},
+        constants={"variant": "sum", "task": SESSION},
     ),
     derived={
         "requests": pl.lit(None, dtype=pl.String),

@@ -19,6 +19,7 @@ from parsers.blocks.format import Context, Format, Parsed
 from parsers.rows.by_model import MEMBER, MODEL, by_model
 from parsers.rows.calls import Meaning
 from parsers.rows.json_shape import Shape, made, read
+from parsers.schema import SESSION
 
 _LINE = pl.col("line")
 _TOKENS = f"{MEMBER}.tokens."
@@ -41,7 +42,7 @@ _SHAPE = Shape(
         name="gemini-cli",
         response_includes_reasoning=False,
         requires=(("request_tokens", "response_tokens"),),
-        constants={"variant": "sum", "task": "session"},
+        constants={"variant": "sum", "task": SESSION},
     ),
     internal=("tool_tokens", "type"),
 )

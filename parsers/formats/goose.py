@@ -9,6 +9,7 @@ import polars as pl
 from parsers.blocks.format import Known, Parsed, alone
 from parsers.rows.calls import Meaning, calls
 from parsers.rows.typed_tables import Columns, parsed, typed
+from parsers.schema import SESSION
 
 COLUMNS: Columns = dict.fromkeys(
     (
@@ -21,7 +22,7 @@ COLUMNS: Columns = dict.fromkeys(
 _MEANING = Meaning(
     name="goose",
     requires=(("request_tokens", "response_tokens", "total_tokens"),),
-    constants={"variant": "sum", "task": "session"},
+    constants={"variant": "sum", "task": SESSION},
 )
 
 

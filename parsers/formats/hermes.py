@@ -1,7 +1,7 @@
 """Hermes' `state.db` (SQLite): one row a session, with the sums of its tokens and what it cost.
 
 The input leaves the cache out, the output the reasoning. `actual_cost_usd` comes before the estimate. A row is the sum
-of its session, `hermes/sum`, of unknown many requests; it changes as the session goes on: the largest counts are the sum.
+of its session, `hermes/sum`; it changes as the session goes on: the largest counts are the sum.
 """
 
 import polars as pl
@@ -9,6 +9,7 @@ import polars as pl
 from parsers.blocks.format import Known, Parsed, alone
 from parsers.rows.calls import Meaning, calls
 from parsers.rows.typed_tables import Columns, parsed, typed
+from parsers.schema import SESSION
 
 COLUMNS: Columns = dict.fromkeys(
     (
@@ -24,7 +25,7 @@ _MEANING = Meaning(
     response_includes_reasoning=False,
     requires=(("request_tokens", "response_tokens"),),
     metadata=("source",),
-    constants={"variant": "sum", "task": "session"},
+    constants={"variant": "sum", "task": SESSION},
 )
 _COUNTS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 

@@ -26,13 +26,13 @@ from parsers.values.typed import known, metadata, started, usd
 
 TEXTS = (
     "session_id", "run_id", "step_id", "story_id", "task", "agent_id", "role", "state", "user_id", "account_id",
-    "host", "provider", "model", "error", "error_type", "request_id", "prompt_version", "tool_used",
+    "project", "host", "provider", "model", "error", "error_type", "request_id", "prompt_version", "tool_used",
 )  # fmt: skip
 COUNTS = (
     "request_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens",
     "response_tokens", "reasoning_tokens", "total_tokens",
 )  # fmt: skip
-NUMBERS = ("attempt", "max_tokens", "temperature")
+NUMBERS = ("attempt", "max_tokens", "temperature", "requests")
 TIMES = ("created_at", "started_at")
 _TOKENS = tuple(name for name in COUNTS if name not in ("cache_write_5m_tokens", "cache_write_1h_tokens"))
 FIELDS = (*TIMES, *TEXTS, *COUNTS, *NUMBERS, "latency", "cost", "status", "variant", "dedupe_key")
@@ -219,8 +219,7 @@ def _row(meaning: Meaning, have: Sequence[str]) -> dict[str, pl.Expr]:
         row["attempt"] = count(pl.col("attempt")).cast(pl.Int32, strict=False)
     if "temperature" in have:
         row["temperature"] = pl.col("temperature").cast(pl.Float64, strict=False)
-    if "max_tokens" in have:
-        row["max_tokens"] = count(pl.col("max_tokens"))
+    row |= {name: count(pl.col(name)) for name in ("requests", "max_tokens") if name in have}
     if kept:
         row["metadata"] = metadata(kept)
     if "dedupe_key" in have:
