@@ -120,11 +120,11 @@ def _with_progress(files: "Iterable[Path]", run: "Callable[[Callable[[int, Path]
 
 def _say(outcome: "Outcome", intake: "Intake", *, dry_run: bool, format_name: str | None, mapping: str | None) -> None:
     totals, verb = intake.totals, "would add" if dry_run else "added"
-    for number, path in enumerate(outcome.unknown):
-        from ingest.history.unrecognised import why_nothing
+    if outcome.unknown:
+        from ingest.history.unrecognised import why_nothing_in
 
-        told = why_nothing(path, format_name=format_name, mapping=mapping, again=number > 0)
-        click.echo(f"Warning: {told}", err=True)
+        for told in why_nothing_in(outcome.unknown, format_name=format_name, mapping=mapping):
+            click.echo(f"Warning: {told}", err=True)
     for path in outcome.open_ended:
         say(f"{path}: the last record isn't complete yet; it is taken once the file has been quiet for 30 s")
     for path in outcome.gone:

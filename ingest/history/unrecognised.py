@@ -1,5 +1,6 @@
 """Why a file gave nothing: what it looks like instead, or why a mapping takes none of its lines."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ingest.files.streams import open_stream
@@ -7,6 +8,27 @@ from ingest.mappings import unmatched
 from parsers import FORMATS, Block, parse
 
 _SAMPLE = 1 << 20
+
+NAMED = 3
+"""Of more files that gave nothing only their number is told, and these many names: what lies beside sessions."""
+
+
+def why_nothing_in(
+    paths: Sequence[Path], *, format_name: str | None = None, mapping: str | None = None
+) -> Iterator[str]:
+    """Yield what to tell the user of *paths* in which there was nothing: a line each, or one line for many.
+
+    Raises:
+        OSError: One can't be read again.
+        SourceError: One is damaged.
+    """
+    if len(paths) <= NAMED:
+        for number, path in enumerate(paths):
+            yield why_nothing(path, format_name=format_name, mapping=mapping, again=number > 0)
+        return
+    names = ", ".join(str(path) for path in paths[:NAMED])
+    wanted = f"record of {format_name}" if format_name else "record that ingest knows"
+    yield f"{len(paths):,} files hold no {wanted}, such as {names}; `ingest explain FILE` says why"
 
 
 def why_nothing(path: Path, *, format_name: str | None = None, mapping: str | None = None, again: bool = False) -> str:

@@ -82,6 +82,7 @@ _MESSAGE = (
     _LINE.str.contains(r'"role"\s*:\s*"assistant"')
     & _LINE.str.contains(r'"cacheCreationInputTokens"\s*:|"totalInputTokens"\s*:')
     & _LINE.str.contains(r'"usage"\s*:\s*\{')
+    & ~_LINE.str.contains(r'"metadata"\s*:\s*\{')
 )
 _EVENT = (
     _LINE.str.contains(r'"tokens"\s*:\s*\{')

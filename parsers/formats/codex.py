@@ -8,7 +8,7 @@
 
 Prompts include the cache, what was read from it and what was written to it (`cache_read_input_tokens` is another name
 of `cached_input_tokens`); output includes reasoning. `timestamp` is when the call finished; there is no latency. The
-model is that of the record itself (`info.model`), else of the latest turn context or settings; where nothing names it, it is
+model is that of the record itself (`info.model`), else of the latest turn context or settings; unless named, it is
 unknown. The folder is that of the latest line that names one, the tier of service that of the latest
 `thread_settings_applied`: context of earlier lines. The session is that of the first session line. (A fork begins with
 its own session line; those that it copied from its parent may follow.)

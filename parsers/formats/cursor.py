@@ -39,6 +39,8 @@ COLUMNS: Columns = {
 
 def calls_from_rows(rows: pl.DataFrame) -> Parsed:
     """Return the calls of *rows* of the export."""
+    is_day = pl.col("Date").str.contains(r"^\d{4}-\d\d-\d\d$")
+    rows = rows.with_columns(Date=pl.when(is_day).then(pl.col("Date") + "T00:00:00Z").otherwise("Date"))
     rows, rejects = typed(rows, COLUMNS, required=("Date", "Model"))
     request = pl.sum_horizontal(_WRITTEN, _PLAIN, _READ)
     response = pl.coalesce("Output Tokens", "Output")
