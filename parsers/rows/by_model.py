@@ -45,4 +45,4 @@ def _members(record: Any, place: Path, line: str) -> list[str]:
     if not isinstance(members, dict) or not members:
         return [line]
     del holder[place[-1]]
-    return [text_of({**record, MODEL: name, MEMBER: member}) for name, member in members.items()]
+    return [text_of({**record, MODEL: name, MEMBER: member}) for name, member in sorted(members.items())]
