@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ingest.files.streams import open_stream
-from ingest.mappings import unmatched
 from parsers import FORMATS, Block, parse
+from parsers.mapping.mapping import Mapping, unmatched
 
 _SAMPLE = 1 << 20
 
@@ -14,7 +14,7 @@ NAMED = 3
 
 
 def why_nothing_in(
-    paths: Sequence[Path], *, format_name: str | None = None, mapping: str | None = None
+    paths: Sequence[Path], *, format_name: str | None = None, mapping: Mapping | None = None
 ) -> Iterator[str]:
     """Yield what to tell the user of *paths* in which there was nothing: a line each, or one line for many.
 
@@ -31,7 +31,9 @@ def why_nothing_in(
     yield f"{len(paths):,} files hold no {wanted}, such as {names}; `ingest explain FILE` says why"
 
 
-def why_nothing(path: Path, *, format_name: str | None = None, mapping: str | None = None, again: bool = False) -> str:
+def why_nothing(
+    path: Path, *, format_name: str | None = None, mapping: Mapping | None = None, again: bool = False
+) -> str:
     """Return what to tell the user of *path*, in which no record of *format_name*, of *mapping*, or of any kind was.
 
     With *again*, the known formats have been listed for another file already.

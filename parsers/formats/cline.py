@@ -13,6 +13,7 @@ it grows: `dedupe_key` is `cline:<say>:<ts>`.
 import polars as pl
 
 from parsers.blocks.format import Context, Format, Parsed
+from parsers.jsonl.unknown_fields import LEFTOVERS
 from parsers.rows.calls import Meaning
 from parsers.rows.json_shape import Shape, made, read
 from parsers.schema import SESSION
@@ -57,7 +58,7 @@ def _parse(records: pl.DataFrame, context: Context) -> Parsed:
     told = messages.filter(pl.col("text").str.contains(r'"tokens(?:In|Out)"\s*:'))
     inner = told.select("source_offset", "source_end", line="text")
     counts, unread = read(inner, _TEXT)
-    around = told.drop("source_end", "line", "text")
+    around = told.drop("source_end", "line", "text", LEFTOVERS)
     calls = counts.join(around, on="source_offset", how="left", maintain_order="left")
     is_sum = pl.col("say").is_in(_SUMS)
     calls = calls.with_columns(

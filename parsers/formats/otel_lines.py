@@ -12,8 +12,9 @@ agent's turn, repeat what the calls below them count. `dedupe_key` is that of th
 import polars as pl
 
 from parsers.formats.otlp_names import ATTRIBUTES, NOT_CALLS
-from parsers.rows.calls import COUNTS, FIELDS, Meaning
+from parsers.rows.calls import FIELDS, Meaning
 from parsers.rows.json_shape import Shape, json_format
+from parsers.rows.token_counts import COUNTS
 
 _LINE = pl.col("line")
 _TURN = ("copilot_chat.agent.turn",)
