@@ -39,6 +39,7 @@ _SHAPE = Shape(
         "duration_ms": ("duration_ms",),
         "web_search_requests": (f"{MEMBER}.webSearchRequests", "usage.server_tool_use.web_search_requests"),
     },
+    passed_over=("type",),
     meaning=Meaning(
         name="claude-code",
         request_includes_cache=False,

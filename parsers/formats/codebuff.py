@@ -47,6 +47,7 @@ _SHAPE = Shape(
         "request_id": ("id",),
         "credits": ("credits", *_usage("credits")),
     },
+    passed_over=("role", "variant"),
     meaning=Meaning(name="codebuff", requires=(("request_tokens", "response_tokens", "total_tokens"),)),
     derived={
         # Anthropic's names leave the cache out, unless the total says that they don't.

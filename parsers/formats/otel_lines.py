@@ -48,6 +48,7 @@ _SHAPE = Shape(
         "status": ("status.code",),
         "service": ('resource.attributes."service.name"', 'attributes."service.name"'),
     },
+    passed_over=("type", "kind"),
     meaning=Meaning(name="otel-lines", failed="^(?i:2|error|status_code_error)$"),
     derived={
         "created_at": pl.coalesce(_pair("endTime"), "created_at", _pair("hrTime"), _pair("time")),

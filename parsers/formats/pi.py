@@ -45,7 +45,7 @@ _SHAPE = Shape(
         "model_after": ("modelId", "data.modelId"),
         "provider_after": ("provider", "data.provider"),
     },
-    passed_over=("parentId", "message.role", "version"),
+    passed_over=("parentId", "message.role", "message.usage.totalTokens", "version"),
     meaning=Meaning(
         name="pi",
         request_includes_cache=False,

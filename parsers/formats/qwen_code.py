@@ -43,6 +43,7 @@ _SHAPE = Shape(
         "version": ("version",),
         "git_branch": ("gitBranch",),
     },
+    passed_over=("type", "parentUuid", "userType", "message.role"),
     meaning=Meaning(name="qwen-code", dedupe="qwen-code"),
     derived={
         "request_tokens": pl.coalesce(_asked.cast(pl.String), "request_tokens"),
