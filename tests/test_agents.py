@@ -143,11 +143,16 @@ def test_a_sum_that_grows_is_its_largest_counts(tmp_path, world):
     assert (grown["ses-g"]["request_tokens"], grown["ses-g"]["requests"]) == (900, None)
 
 
-def test_many_files_beside_sessions_are_told_in_one_line(tmp_path):
+def test_many_files_beside_sessions_are_told_in_one_line_and_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for number in range(6):
         write(tmp_path / "logs" / f"agent-{number}.meta.json", {"agentType": "Explore"})
-    done = CliRunner().invoke(cli, ["backfill", str(tmp_path / "logs"), "-w", str(tmp_path / "w")])
+    command = ["backfill", str(tmp_path / "logs"), "-w", str(tmp_path / "w")]
+    done, again = CliRunner().invoke(cli, command), CliRunner().invoke(cli, command)
+    write(tmp_path / "logs" / "agent-0.meta.json", {"agentType": "Plan"})
+    changed = CliRunner().invoke(cli, command)
 
-    assert done.output.count("Warning") == 1
+    assert (done.output.count("Warning"), again.output.count("Warning")) == (1, 0)
+    assert changed.output.count("agent-0.meta.json: no record that ingest knows") == 1
     assert "6 files hold no record that ingest knows" in done.output
     assert "agent-5" not in done.output
