@@ -1,5 +1,6 @@
 """What a call's tier, place and searches make of its price, by the rules of `tiers.toml`."""
 
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -8,6 +9,7 @@ import pytest
 
 from ingest.prices.price import load_prices, price, reprice
 from ingest.prices.tiers import rules
+from parsers import FORMATS, Block, parse
 from parsers.schema import CALLS, conform
 
 PRICES = load_prices()
@@ -71,6 +73,15 @@ def test_calls_without_a_tier_beside_those_with_one_keep_their_price():
     ]
     priced = price(conform(pl.DataFrame(rows), CALLS), PRICES)["cost_computed_usd"].to_list()
     assert priced[0] == priced[2] == priced[3] == priced[1] / Decimal("2.5")
+
+
+def test_the_tier_of_an_api_object_is_known_to_its_price():
+    response = {"id": "resp_0123456789abcdef", "object": "response", "model": "gpt-5.4", "service_tier": "flex"}
+    usage = {"input_tokens": 1_000, "output_tokens": 100, "total_tokens": 1_100}
+    line = json.dumps(response | {"created_at": 1_780_000_000, "usage": usage}) + "\n"
+    row = parse(Block(line.encode(), sealed=True), FORMATS).calls
+
+    assert cost("openai", "gpt-5.4", row["metadata"].item()) == cost("openai", "gpt-5.4", None) / 2
 
 
 def test_every_model_with_a_rule_is_one_of_the_price_table():
