@@ -75,7 +75,8 @@ def calls_from_turns(rows: pl.DataFrame, sessions: pl.DataFrame) -> Parsed:
 def calls_from_run(rows: pl.DataFrame) -> Parsed:
     """Return the sessions in *rows* of `token_usage` of a `run.db` as calls. Give the run as a column `run_id`."""
     rows, rejects = typed(rows, RUN_COLUMNS)
-    rows = rows.filter(pl.col("turn_id").ne_missing("run-total"))
+    # Its totals are those of the session so far: they say nothing of the row.
+    rows = rows.filter(pl.col("turn_id").ne_missing("run-total")).drop("total_tokens")
     return parsed(_calls(rows.rename(_NAMES, strict=False), "session"), [rejects])
 
 
