@@ -10,11 +10,10 @@ import numpy as np
 import polars as pl
 
 from parsers.blocks.format import Context, Format
-from parsers.blocks.lines import MAX_KEPT, REJECTED, Block, Lines, Mask, Positions, split
+from parsers.blocks.lines import MAX_KEPT, MAX_RECORD, REJECTED, Block, Lines, Mask, Positions, split
+from parsers.envelopes.facts import tell_calls, tell_events, tell_rejects
+from parsers.envelopes.unwrap import Opened, unwrap
 from parsers.schema import CALLS, EVENTS, REJECTS, Column, conform, polars_schema
-
-MAX_RECORD = 16 << 20
-"""An unfinished record that spans more bytes than this is closed as it is, so that a source never stalls."""
 
 Contexts = Mapping[str, Context]
 """The context of each format of a source, by the format's name."""
@@ -50,20 +49,36 @@ class Rows:
 
 def parse(block: Block, formats: Sequence[Format], contexts: Contexts | None = None) -> Rows:
     """Parse *block*; *contexts* is what the blocks before it left."""
-    lines = split(block)
-    end = block.offset + len(block.data)
+    wrapped = split(block)
+    block_end = end = block.offset + len(block.data)
     after = dict(contexts or {})
+    opened = unwrap(wrapped, formats, end)
+    lines = opened.lines
     owner = _owner(block, lines, formats, after)
     claimed = []
     for format_, records in claimed_by(lines, formats) if owner is None else [(owner, _whole(lines, owner))]:
         closed, open_at = _closed(records, lines, format_, end)
         end = min(end, open_at)
         claimed.append((format_, closed))
-    rows = rows_of(claimed, lines.rejects, end, after)
+    end = opened.cut(end, block_end)
+    rows = _told(rows_of(claimed, opened.refused, end, after), opened)
     rows = replace(rows, rejects=_with_bytes(rows.rejects, block))
-    if block.sealed and len(lines) and not block.data.endswith(_LINE_ENDS):
-        return replace(rows, calls=_flagged(rows.calls, int(lines.offsets[-1])))
+    if block.sealed and len(wrapped) and not block.data.endswith(_LINE_ENDS):
+        return replace(rows, calls=_flagged(rows.calls, int(wrapped.offsets[-1])))
     return rows
+
+
+def _told(rows: Rows, opened: Opened) -> Rows:
+    """Return *rows* with what the envelopes of their lines say of them."""
+    if opened.facts is None:
+        return rows
+    lines, facts = opened.lines, opened.facts
+    return replace(
+        rows,
+        calls=tell_calls(rows.calls, lines, facts),
+        events=tell_events(rows.events, lines, facts),
+        rejects=tell_rejects(rows.rejects, lines, facts),
+    )
 
 
 def parse_records(records: pl.DataFrame, formats: Sequence[Format], end: int, contexts: Contexts) -> Rows | None:
@@ -96,7 +111,7 @@ def rows_of(
 def recover(block: Block, formats: Sequence[Format], contexts: Contexts | None = None) -> Contexts:
     """Return the contexts after *block* without making rows: what a reader that resumes later needs to know."""
     after = dict(contexts or {})
-    lines = split(block)
+    lines = unwrap(split(block), formats, block.offset + len(block.data)).lines
     if owner := _owner(block, lines, formats, after):
         after[owner.name] = after.get(owner.name) or owner.parse(lines.frame().head(1), {}).context
         return after
