@@ -83,9 +83,15 @@ def _told(rows: Rows, opened: Opened) -> Rows:
 
 def parse_records(records: pl.DataFrame, formats: Sequence[Format], end: int, contexts: Contexts) -> Rows | None:
     """Parse JSON *records* (`RECORDS`) that were found without splitting lines; None when no format claims any."""
-    of_kind = [f for f in formats if f.json and f.heads is None]
-    claimed = _offered(_hinted(records, of_kind), of_kind)
-    return rows_of(claimed, pl.DataFrame(schema=REJECTED), end, dict(contexts)) if claimed else None
+    if records.is_empty():
+        return None
+    texts, places = records["line"], (records["source_offset"], records["source_end"])
+    opened = unwrap(Lines.of(texts, *places, like=split(Block(b"", sealed=True))), formats, end)
+    claimed = claimed_by(opened.lines, formats)
+    if not claimed:
+        return None
+    ended = [(format_, _closed(some, opened.lines, format_, end)[0]) for format_, some in claimed]
+    return _told(rows_of(ended, pl.DataFrame(schema=REJECTED), end, dict(contexts)), opened)
 
 
 def rows_of(

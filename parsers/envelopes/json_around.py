@@ -132,7 +132,7 @@ def _from_bytes(found: pl.DataFrame, wide: pl.DataFrame) -> pl.DataFrame:
     at = wide["line"].str.contains(_BYTES).arg_true()
     if at.is_empty():
         return found
-    arrays = found["line_"].gather(at).str.json_decode(pl.List(pl.UInt8)).to_list()
+    arrays = wide["line"].gather(at).str.json_path_match("$.MESSAGE").str.json_decode(pl.List(pl.UInt8)).to_list()
     texts = [bytes(array).decode("utf-8", "replace") if array is not None else None for array in arrays]
     return found.with_columns(line_=found["line_"].scatter(at, texts))
 

@@ -12,6 +12,7 @@ from parsers.envelopes.table import FACTS
 
 _LINE = pl.col("line")
 _ANY = "^(?:" + "|".join(nameless(prefix.pattern) for prefix in PREFIXES) + ")"
+_MAY_BE_PIECE = "^(?:" + "|".join(nameless(p.pattern) for p in PREFIXES if "(?P<tag>" in p.pattern) + ")"
 _ESCAPE = "\x1b"
 _MOST = 4
 _CELL = r'^"((?:[^"]|"")*)"(?:,[^"]*)?$'
@@ -31,7 +32,8 @@ def before_text(records: pl.DataFrame, formats: Sequence[Format]) -> list[pl.Dat
     )
     rest = _without_colours(rest)
     for _ in range(_MOST):
-        some = rest.select(_LINE.str.contains(_ANY) & ~_LINE.str.starts_with("[2")).to_series()
+        # What follows in a piece of a line is no line yet: it is looked at when the pieces are joined.
+        some = rest.select(_LINE.str.contains(_ANY) & pl.col("part").is_null()).to_series()
         done.append(rest.filter(~some))
         rest = rest.filter(some)
         if rest.is_empty():
@@ -43,7 +45,7 @@ def before_text(records: pl.DataFrame, formats: Sequence[Format]) -> list[pl.Dat
 
 
 def _without_colours(records: pl.DataFrame) -> pl.DataFrame:
-    coloured = records.select(_LINE.str.contains(_ESCAPE, literal=True)).to_series()
+    coloured = records.select(_LINE.str.contains(_ESCAPE, literal=True) & ~_LINE.str.contains(_MAY_BE_PIECE)).to_series()
     if not coloured.any():
         return records
     return records.with_columns(
