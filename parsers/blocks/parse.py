@@ -11,6 +11,7 @@ import polars as pl
 
 from parsers.blocks.format import Context, Format
 from parsers.blocks.lines import MAX_KEPT, MAX_RECORD, REJECTED, Block, Lines, Mask, Positions, split
+from parsers.envelopes.containers import brought_up
 from parsers.envelopes.facts import tell_calls, tell_events, tell_rejects
 from parsers.envelopes.unwrap import Opened, unwrap
 from parsers.schema import CALLS, EVENTS, REJECTS, Column, conform, polars_schema
@@ -182,13 +183,28 @@ def claimed_by(lines: Lines, formats: Sequence[Format]) -> list[tuple[Format, pl
         if not of_kind or not asked.any():
             continue
         if is_json:
-            records = _hinted(lines.frame(asked), of_kind)
-        elif all(f.hints for f in of_kind):
+            result += _json_claimed(_hinted(lines.frame(asked), of_kind), of_kind)
+            continue
+        if all(f.hints for f in of_kind):
             records = lines.frame(asked & lines.holding({hint for f in of_kind for hint in f.hints}))
         else:
             records = lines.frame(asked)
         result += _offered(records, of_kind)
     return result
+
+
+def _json_claimed(records: pl.DataFrame, formats: Sequence[Format]) -> list[tuple[Format, pl.DataFrame]]:
+    """Return what *formats* claim of JSON *records*.
+
+    Those that know their own lines are asked first; the others may find what they look for in an object below the top.
+    """
+    knowing, guessing = [f for f in formats if not f.rank], [f for f in formats if f.rank]
+    first = _offered(records, knowing)
+    if not guessing:
+        return first
+    gone = [mine["source_offset"] for _, mine in first]
+    rest = records.filter(~pl.col("source_offset").is_in(pl.concat(gone).implode())) if gone else records
+    return first + _offered(brought_up(rest, guessing), guessing)
 
 
 def _hinted(records: pl.DataFrame, formats: Sequence[Format]) -> pl.DataFrame:

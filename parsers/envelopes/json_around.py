@@ -113,6 +113,8 @@ def _objects(records: pl.DataFrame, wide: pl.DataFrame, envelope: Envelope) -> p
     if envelope.place != ("",):
         found = [lines.str.json_path_match(_json_path(path(text))) for text in envelope.place]
         lines = pl.select(pl.coalesce(found)).to_series()
+    else:
+        lines = lines.str.replace(envelope.marks[0], '"timestamp":"')
     lines = lines.set(~lines.str.starts_with("{").fill_null(value=False), None)
     return _lower(lines) if envelope.keys == "pascal" else lines
 

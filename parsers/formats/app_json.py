@@ -27,7 +27,7 @@ from parsers.values.lenient import duration_ms
 SUMS = ("ide", "jobs", "num_turns", "llm_calls", "total_calls", "modelUsage")
 """Keys of records that sum up several calls, such as the result of a run or of a session: these are not calls."""
 
-CONTAINERS = ("", "usage.", "llm.", "extra.", "fields.", "llm.usage.")
+CONTAINERS = ("", "usage.", "token_usage.", "tokenUsage.", "llm.", "extra.", "fields.", "llm.usage.")
 """Where the keys are: loggers put an application's fields at the top, below `extra` (Python) or `fields` (Rust)."""
 
 MODEL = ("model", "model_name", "modelName", "model_id", "modelId", "llm_model", "llm.model", "gen_ai.request.model")
