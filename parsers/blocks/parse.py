@@ -53,12 +53,14 @@ def parse(block: Block, formats: Sequence[Format], contexts: Contexts | None = N
     wrapped = split(block)
     block_end = end = block.offset + len(block.data)
     after = dict(contexts or {})
-    opened = unwrap(wrapped, formats, end)
-    lines = opened.lines
-    owner = _owner(block, lines, formats, after)
+    opened = unwrap(wrapped, formats, end, skim=True)
+    found = _found(block, opened.lines, formats, after)
+    if opened.skimmed and any(f.heads is not None or _spanning(records, f).any() for f, records in found):
+        opened = unwrap(wrapped, formats, end)
+        found = _found(block, opened.lines, formats, after)
     claimed = []
-    for format_, records in claimed_by(lines, formats) if owner is None else [(owner, _whole(lines, owner))]:
-        closed, open_at = _closed(records, lines, format_, end)
+    for format_, records in found:
+        closed, open_at = _closed(records, opened.lines, format_, end)
         end = min(end, open_at)
         claimed.append((format_, closed))
     end = opened.cut(end, block_end)
@@ -67,6 +69,19 @@ def parse(block: Block, formats: Sequence[Format], contexts: Contexts | None = N
     if block.sealed and len(wrapped) and not block.data.endswith(_LINE_ENDS):
         return replace(rows, calls=_flagged(rows.calls, int(wrapped.offsets[-1])))
     return rows
+
+
+def _found(block: Block, lines: Lines, formats: Sequence[Format], after: Contexts) -> list[tuple[Format, pl.DataFrame]]:
+    """Return the records in *lines* by their formats: of one, where that has the whole source."""
+    owner = _owner(block, lines, formats, after)
+    return claimed_by(lines, formats) if owner is None else [(owner, _whole(lines, owner))]
+
+
+def _spanning(records: pl.DataFrame, format_: Format) -> pl.Series:
+    """Return which of the *records* of a format may go on in the lines after them."""
+    if format_.closed is None or format_.starts is None:
+        return pl.Series([False], dtype=pl.Boolean).new_from_index(0, len(records))
+    return records.select(~format_.closed).to_series()
 
 
 def _told(rows: Rows, opened: Opened) -> Rows:
@@ -298,10 +313,8 @@ def _braces(lines: Lines) -> Mask:
 
 def _closed(records: pl.DataFrame, lines: Lines, format_: Format, end: int) -> tuple[pl.DataFrame, int]:
     """Extend records over the lines that continue them; return also where a record begins that isn't closed yet."""
-    if format_.closed is None or format_.starts is None:
-        return records, end
-    spanning = records.select(~format_.closed).to_series()
-    if not spanning.any():
+    spanning = _spanning(records, format_)
+    if format_.starts is None or not spanning.any():
         return records, end
     begins: Positions = np.flatnonzero(format_.starts(lines))
     line_of = np.searchsorted(lines.offsets, records["source_offset"].filter(spanning).to_numpy())

@@ -14,6 +14,7 @@ from parsers.jsonl.fields import Path, extract, path
 _LINE = pl.col("line")
 _ANY_MARK = "|".join(sorted({envelope.marks[0] for envelope in ENVELOPES}))
 _BEGUN = r'^\{\s*(?:"[^"]*"\s*:\s*(?:"(?:[^"\\]|\\.)*"|[^"\[{]*?)\s*,\s*)*"(?:log|MESSAGE|message|textPayload|line)"\s*:\s*"'
+_LONG = 1024
 _WHOLE = r"\}\s*$"
 _PASCAL_KEY = r'"([A-Z][A-Za-z0-9]*)"\s*:'
 _BYTES = r'"MESSAGE"\s*:\s*\['
@@ -24,7 +25,7 @@ def in_json(records: pl.DataFrame, formats: Sequence[Format]) -> tuple[list[pl.D
 
     *records* have their number `at` besides `RECORDS`, and so has what is in them.
     """
-    rest = records.filter(_LINE.str.contains(_ANY_MARK))
+    rest = records.filter(_begin_or_end_in_mark(records["line"]))
     found, refused = [], [_cut_short(rest, formats)]
     for envelope in ENVELOPES:
         if rest.is_empty():
@@ -46,9 +47,16 @@ def in_json(records: pl.DataFrame, formats: Sequence[Format]) -> tuple[list[pl.D
     return [frame for frame in found if not frame.is_empty()], pl.concat(refused)
 
 
+def _begin_or_end_in_mark(lines: pl.Series) -> pl.Series:
+    """Return which *lines* may have the first mark of an envelope; of long ones only their ends are looked at."""
+    if lines.str.len_bytes().sum() <= _LONG * len(lines):
+        return lines.str.contains(_ANY_MARK)
+    return lines.str.head(_LONG).str.contains(_ANY_MARK) | lines.str.tail(_LONG).str.contains(_ANY_MARK)
+
+
 def _cut_short(records: pl.DataFrame, formats: Sequence[Format]) -> pl.DataFrame:
     """Return as rejects the envelopes that end too early, if a format's record may have been in them."""
-    torn = records.filter(~_LINE.str.contains(_WHOLE) & _LINE.str.contains(_BEGUN))
+    torn = records.filter(~_LINE.str.ends_with("}")).filter(~_LINE.str.contains(_WHOLE) & _LINE.str.contains(_BEGUN))
     return _marked(reject(torn.filter(~claimed(formats)), "the envelope of the line is cut short"), formats)
 
 

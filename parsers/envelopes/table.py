@@ -177,7 +177,7 @@ ENVELOPES = (
     ),
     Envelope(
         "cloudwatch",
-        (_key("message", "@message", then=_TEXT), _key("logStreamName", "ingestionTime", "eventId", "@message", "@ptr")),
+        (_key("logStreamName", "ingestionTime", "eventId", "@message", "@ptr"), _key("message", "@message", then=_TEXT)),
         ("message", '"@message"'),
         says={"time": ("timestamp", '"@timestamp"'), "service": ("logStreamName", '"@logStream"')},
     ),
@@ -212,7 +212,7 @@ ENVELOPES = (
     ),
     Envelope(
         "datadog",
-        (_key("attributes", then=_OBJECT), _key("message", then=_TEXT), _key("type", then='"log"')),
+        (_key("type", then='"log"'), _key("attributes", then=_OBJECT), _key("message", then=_TEXT)),
         ("attributes.message",),
         says={"time": ("attributes.timestamp",), "host": ("attributes.host",), "service": ("attributes.service",)},
         sure=False,
@@ -237,7 +237,7 @@ ENVELOPES = (
     ),
     Envelope(
         "vector",
-        (_key("message", then=_TEXT), _key("source_type", then=_TEXT)),
+        (_key("source_type", then=_TEXT), _key("message", then=_TEXT)),
         ("message",),
         says={
             "time": ("timestamp",),

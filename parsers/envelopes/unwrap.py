@@ -5,7 +5,7 @@ envelope may be in another: they are taken off in turn, at most `DEEPEST` of the
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -21,6 +21,10 @@ DEEPEST = 4
 
 _OPEN_BRACE, _BRACKET, _NEWLINE, _QUOTE, _BLANK = b'{[\n" '
 _ESCAPE = "\x1b"
+_ESCAPED_QUOTE = b"\\u002"
+_LINE_END = '\\n",'
+_OBJECT_IN_TEXT = ('{\\"', '{ \\"')
+_WORTH = 256
 _HEAD = 4
 _HEADS = np.unique([int.from_bytes(f'{key}"::'.encode()[:_HEAD], "little") for key in FIRST_KEYS])
 _TAKEN = pl.Schema(
@@ -34,47 +38,76 @@ class Opened:
 
     `facts` has a row for each line: `begin`, where its wrapped line begins, the `envelope` and what that says; None
     when no line is wrapped. `joined` are the lines that were made of several. `refused` are envelopes that are broken.
+    `skimmed` says that lines were left out in which no format would find anything.
     """
 
     lines: Lines
     facts: pl.DataFrame | None
     joined: Joined
     refused: pl.DataFrame
+    skimmed: bool = False
 
     def cut(self, end: int, block_end: int) -> int:
         """Return the last offset up to *end* at which no line that was made of several is cut."""
         return consistent(self.joined, end, block_end)
 
 
-def unwrap(lines: Lines, formats: Sequence[Format], end: int) -> Opened:
-    """Return what is in the envelopes of *lines*, which end at the offset *end*."""
+def unwrap(lines: Lines, formats: Sequence[Format], end: int, *, skim: bool = False) -> Opened:
+    """Return what is in the envelopes of *lines*, which end at the offset *end*.
+
+    With *skim*, wrapped lines without any hint of *formats* may be left out: reading JSON costs ten times as much as
+    looking for literals. That won't do where a record may go on in them.
+    """
     opened = Opened(lines, None, Joined.nothing(end), lines.rejects)
     for _ in range(DEEPEST):
-        deeper = _once(opened, formats, end)
+        deeper = _once(opened, formats, end, skim=skim)
         if deeper.lines is opened.lines:
             return deeper
         opened = deeper
+        if opened.skimmed and len(opened.joined.begins):
+            return unwrap(lines, formats, end)
     return opened
 
 
-def _once(opened: Opened, formats: Sequence[Format], end: int) -> Opened:
+def _once(opened: Opened, formats: Sequence[Format], end: int, *, skim: bool) -> Opened:
     """Take off one envelope of each line that has one."""
     lines, refused, found = opened.lines, opened.refused, []
     json, text = _may_be_json(lines), _may_have_prefix(lines)
+    idle = _idle(lines, json, formats) if skim and opened.facts is None else np.zeros(len(lines), np.bool_)
+    json &= ~idle
     if json.any():
         found, bad = in_json(_at(lines, json), formats)
         refused = pl.concat([refused, bad]) if len(bad) else refused
     if text.any():
         found += before_text(_at(lines, text), formats)
     if not found:
-        return Opened(lines, opened.facts, opened.joined, refused)
+        return replace(opened, refused=refused)
     taken = pl.concat([frame.match_to_schema(_TAKEN, missing_columns="insert") for frame in found])
-    gone = np.zeros(len(lines), np.bool_)
+    gone = idle.copy()
     gone[taken["at"].to_numpy()] = True
     taken, joined = join(taken, sealed=lines.sealed, end=end)
     rows = pl.concat([_facts(taken, opened), _untouched(opened, ~gone)]).sort("source_offset", maintain_order=True)
     inside = Lines.of(rows["line"], rows["source_offset"], rows["source_end"], like=lines)
-    return Opened(inside, rows.drop("line", "source_offset", "source_end"), opened.joined + joined, refused)
+    facts = rows.drop("line", "source_offset", "source_end")
+    return Opened(inside, facts, opened.joined + joined, refused, opened.skimmed or bool(idle.any()))
+
+
+def _idle(lines: Lines, json: Mask, formats: Sequence[Format]) -> Mask:
+    """Return which of the lines that may be *json* envelopes hold text in which no format of *formats* finds anything.
+
+    The first line may be a header, and one whose text has no line end may be a piece of a longer one.
+    """
+    of_text = [f for f in formats if f.heads is None and not f.json]
+    nothing: Mask = np.zeros(len(lines), np.bool_)
+    if json.sum() < _WORTH or not all(f.hints for f in of_text) or _ESCAPED_QUOTE in lines.data:
+        return nothing
+    ended = lines.frame(json)["line"].str.contains(_LINE_END, literal=True).to_numpy()
+    if not ended.any():
+        return nothing
+    nothing[np.flatnonzero(json & lines.whole)] = ended
+    idle = nothing & ~lines.holding({*_OBJECT_IN_TEXT, *(hint for f in of_text for hint in f.hints)})
+    idle[0] = False
+    return idle
 
 
 def _may_be_json(lines: Lines) -> Mask:
