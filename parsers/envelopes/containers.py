@@ -31,6 +31,9 @@ _A_KNOWN = rf'"(?:{"|".join(_KNOWN)})"\s*:\s*\{{\s*"|{_OWNER_OF_MODEL}'
 _STRING = r'("(?:[^"\\]|\\.)*")'
 _FLAT = rf'{_STRING}|\{{(?:[^{{}}"]|"(?:[^"\\]|\\.)*")*\}}'
 _GONE = r":\s*([,}\]])"
+_TIME = r'"(?:@?timestamp|time|ts|asctime|datetime|created_at|logged_at)"\s*:'
+"""The record's own time counts, under whatever name."""
+
 _DEEPEST = 5
 _OWN_COUNT = r'"usage(?:Metadata)?"\s*:|"(?:[a-z_]+_|[a-z]+T|t)okens(?:_in|_out|In|Out)?"\s*:\s*"?\d|"[a-z]+_token_count"\s*:\s*\d'
 """Beside the objects: the record counts itself."""
@@ -47,6 +50,8 @@ def brought_up(records: pl.DataFrame, formats: Sequence[Format]) -> pl.DataFrame
     found = _objects(mine["line"].set(own, None), formats)
     if found.null_count() == len(found):
         return records
+    timed = found.str.contains(_TIME).fill_null(value=False)
+    beside = beside.zip_with(~timed, beside.str.replace_all(_TIME, '"written_at":'))
     merged = mine.select(
         pl.when(pl.lit(found).is_not_null())
         .then(pl.lit(found).str.strip_suffix("}") + pl.lit(",") + pl.lit(beside).str.strip_prefix("{"))

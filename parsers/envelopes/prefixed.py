@@ -41,7 +41,8 @@ def before_text(records: pl.DataFrame, formats: Sequence[Format]) -> list[pl.Dat
         rest = _step(rest)
     done.append(rest)
     found = pl.concat(done).filter(pl.col("envelope").is_not_null())
-    return [_trusted(found, formats)] if len(found) else []
+    found = _trusted(found, formats) if len(found) else found
+    return [found.drop("sure", "loose")] if len(found) else []
 
 
 def _without_colours(records: pl.DataFrame) -> pl.DataFrame:
@@ -105,6 +106,6 @@ def _trusted(found: pl.DataFrame, formats: Sequence[Format]) -> pl.DataFrame:
         likely = found.select(promising(formats)).to_series()
         names = found.filter(likely & ~found["loose"])["envelope"].unique()
         kept = kept | likely | (~pl.col("loose") & pl.col("envelope").is_in(names.implode()))
-    return found.filter(kept).drop("sure", "loose")
+    return found.filter(kept)
 
 

@@ -37,7 +37,7 @@ PREFIXES = (
     Prefix(
         "syslog",
         rf"(?:<\d{{1,3}}>)?(?:[A-Z][a-z]{{2}} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)?|(?P<time>{_ISO})) "
-        r"(?P<host>[^\s:\[]+) (?P<service>[^\s:\[]+)(?:\[\d+\])?: ",
+        r"(?P<host>[^\s:\[]+) (?P<service>[^\s:\[{"]+)(?:\[\d+\])?: ",
         sure=False,
     ),
     Prefix("heroku", rf"(?P<time>{_ISO}) (?:app|heroku)\[(?P<service>[^\]\s]+)\]: "),

@@ -77,7 +77,7 @@ def _once(opened: Opened, formats: Sequence[Format], end: int, *, skim: bool) ->
     json &= ~idle
     if json.any():
         found, bad = in_json(_at(lines, json), formats)
-        refused = pl.concat([refused, bad]) if len(bad) else refused
+        refused = pl.concat([refused, bad]).unique(["source_offset", "reason"], maintain_order=True)
     if text.any():
         found += before_text(_at(lines, text), formats)
     if not found:
