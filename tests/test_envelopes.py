@@ -8,6 +8,7 @@ import pytest
 
 from parsers import FORMATS, Block, parse, recover
 from parsers.envelopes.table import ENVELOPES
+from parsers.explain.explain import explain
 from parsers.jsonl.documents import parse_document
 
 TIME = "2026-08-10T08:01:00.123456789Z"
@@ -84,7 +85,10 @@ TEXTS = {
     ),
     "otel filelog": lambda line: _json(
         resourceLogs=[
-            {"resource": {}, "scopeLogs": [{"logRecords": [{"timeUnixNano": f"{MILLIS}000000", "body": {"stringValue": line}}]}]}
+            {
+                "resource": {},
+                "scopeLogs": [{"logRecords": [{"timeUnixNano": f"{MILLIS}000000", "body": {"stringValue": line}}]}],
+            }
         ]
     ),
     "splunk": lambda line: _json(preview=False, result={"_raw": line, "_time": TIME, "host": "node-a"}),
@@ -188,7 +192,11 @@ def test_documents_of_log_services_are_read_line_by_line(kind):
     documents = (
         {"events": [{"timestamp": MILLIS, "message": m, "eventId": "1"} for m in (starting, line)]},
         {"data": {"result": [{"stream": {"app": "a"}, "values": [[f"{MILLIS}000000", m] for m in (starting, line)]}]}},
-        {"results": [[{"field": "@timestamp", "value": TIME}, {"field": "@message", "value": m}] for m in (starting, line)]},
+        {
+            "results": [
+                [{"field": "@timestamp", "value": TIME}, {"field": "@message", "value": m}] for m in (starting, line)
+            ]
+        },
     )
     for document in documents:
         for text in (json.dumps(document), json.dumps(document, indent=2)):
@@ -333,7 +341,12 @@ def test_lines_that_nobody_reads_are_left_out_and_change_nothing():
     assert bare(rows(wrapped)) == bare(rows(plain))
 
 
+def test_an_explanation_names_the_envelope_and_the_fields_inside():
+    found = explain(_docker(LINES["record"]), FORMATS)
+
+    assert found.format == "app-json+docker"
+    assert {f.path: f.columns for f in found.fields}["input_tokens"] == ("request_tokens", "total_tokens")
+
+
 def test_each_envelope_is_named_once_for_all_its_shapes():
     assert all(envelope.name == envelope.name.lower() and "+" not in envelope.name for envelope in ENVELOPES)
-
-

@@ -25,6 +25,7 @@ def parse_jointly(sources: Sequence[bytes], formats: Sequence[Format]) -> list[R
     alone = _headed(lines, starts, formats)
     claimed = []
     opened = unwrap(lines, formats, int(starts[-1]))
+    alone[_home(opened.refused, starts)] = True
     if opened.facts is not None:  # envelopes cut lines into pieces, and those of two sources must not be joined
         alone[_wrapped(opened, starts)] = True
     for format_, records in claimed_by(lines, formats):
@@ -49,8 +50,8 @@ def _home(rows: pl.DataFrame, starts: Positions) -> Positions:
 def _wrapped(opened: Opened, starts: Positions) -> Positions:
     """Return the numbers of the sources that have lines in envelopes."""
     assert opened.facts is not None  # noqa: S101
-    begins = opened.facts.filter(pl.col("envelope").is_not_null())["begin"].to_numpy()
-    return np.searchsorted(starts, begins, side="right").astype(np.int64) - 1
+    wrapped = opened.facts.filter(pl.col("envelope").is_not_null()).select(source_offset="begin")
+    return _home(wrapped, starts)
 
 
 def _bound(records: pl.DataFrame, format_: Format) -> Mask:

@@ -1,10 +1,10 @@
-"""JSON records whose fields a logger put into an object: `context`, `metadata`, `data`, `payload`, whatever it is called.
+"""JSON records whose fields a logger put into an object: `context`, `metadata`, `data`, whatever it is called.
 
     {"timestamp":"…","level":"info","message":"llm call","metadata":{"model":"gpt-4o","input_tokens":900}}
 
-Time, level and identifiers are beside the object, the call's own fields in it. The names inside say what it is: an object
-that a format would take by itself is brought up, so that the record has all its fields at the top. Those inside come
-first, and of a key that occurs twice the first counts.
+Time, level and identifiers are beside the object, the call's own fields in it. The names inside say what it is: an
+object that a format would take by itself is brought up, so that the record has all its fields at the top. Those inside
+come first, and of a key that occurs twice the first counts.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,10 @@ _TIME = r'"(?:@?timestamp|time|ts|asctime|datetime|created_at|logged_at)"\s*:'
 """The record's own time counts, under whatever name."""
 
 _DEEPEST = 5
-_OWN_COUNT = r'"usage(?:Metadata)?"\s*:|"(?:[a-z_]+_|[a-z]+T|t)okens(?:_in|_out|In|Out)?"\s*:\s*"?\d|"[a-z]+_token_count"\s*:\s*\d'
+_OWN_COUNT = (
+    r'"usage(?:Metadata)?"\s*:|"(?:[a-z_]+_t|[a-z]+T|t)okens(?:_in|_out|In|Out)?"\s*:\s*"?\d'
+    r'|"[a-z]+_token_count"\s*:\s*\d'
+)
 """Beside the objects: the record counts itself."""
 
 

@@ -13,9 +13,11 @@ from parsers.jsonl.fields import Path, extract, path
 
 _LINE = pl.col("line")
 _ANY_MARK = "|".join(sorted({envelope.marks[0] for envelope in ENVELOPES}))
-_BEGUN = r'^\{\s*(?:"[^"]*"\s*:\s*(?:"(?:[^"\\]|\\.)*"|[^"\[{]*?)\s*,\s*)*"(?:log|MESSAGE|message|textPayload|line)"\s*:\s*"'
+_BEGUN = (
+    r'^\{\s*(?:"[^"]*"\s*:\s*(?:"(?:[^"\\]|\\.)*"|[^"\[{]*?)\s*,\s*)*"(?:log|MESSAGE|message|textPayload|line)"\s*:\s*"'
+)
 _LONG = 1024
-_WHOLE = r"\}\s*$"
+_CUT_SHORT = ~_LINE.str.ends_with("}") & ~_LINE.str.contains(r"\}\s*$") & _LINE.str.contains(_BEGUN)
 _PASCAL_KEY = r'"([A-Z][A-Za-z0-9]*)"\s*:'
 _BYTES = r'"MESSAGE"\s*:\s*\['
 
@@ -26,7 +28,9 @@ def in_json(records: pl.DataFrame, formats: Sequence[Format]) -> tuple[list[pl.D
     *records* have their number `at` besides `RECORDS`, and so has what is in them.
     """
     rest = records.filter(_begin_or_end_in_mark(records["line"]))
-    found, refused = [], [_cut_short(rest, formats)]
+    torn = rest.select(_CUT_SHORT).to_series()
+    found, refused = [], [_cut_short(rest.filter(torn), formats)]
+    rest = rest.filter(~torn) if torn.any() else rest
     for envelope in ENVELOPES:
         if rest.is_empty():
             break
@@ -54,9 +58,10 @@ def _begin_or_end_in_mark(lines: pl.Series) -> pl.Series:
     return lines.str.head(_LONG).str.contains(_ANY_MARK) | lines.str.tail(_LONG).str.contains(_ANY_MARK)
 
 
-def _cut_short(records: pl.DataFrame, formats: Sequence[Format]) -> pl.DataFrame:
-    """Return as rejects the envelopes that end too early, if a format's record may have been in them."""
-    torn = records.filter(~_LINE.str.ends_with("}")).filter(~_LINE.str.contains(_WHOLE) & _LINE.str.contains(_BEGUN))
+def _cut_short(torn: pl.DataFrame, formats: Sequence[Format]) -> pl.DataFrame:
+    """Return *torn* envelopes as rejects, if a format's record may have been in them, and none takes them itself."""
+    if torn.is_empty():
+        return reject(torn, "")
     return _marked(reject(torn.filter(~claimed(formats)), "the envelope of the line is cut short"), formats)
 
 
@@ -90,7 +95,7 @@ def _inside(records: pl.DataFrame, envelope: Envelope) -> tuple[pl.DataFrame, pl
         places["partial 0"] = path(envelope.partial or "")
     wide, bad = extract(records, {**places})
     facts = {name: _first(wide, name) for name in FACTS if name in envelope.says}
-    text = _first(wide, "line") if envelope.holds == "text" else pl.Series("line", _objects(records, wide, envelope))
+    text = _first(wide, "line") if envelope.holds == "text" else pl.Series("line", _objects(wide, envelope))
     part = _part(envelope)
     found = wide.select(*_places(), line_=text, part=part.fill_null(value=False), **facts)
     if envelope.name == "journald":
@@ -115,9 +120,9 @@ def _part(envelope: Envelope) -> pl.Expr:
     return ~pl.col("line 0").str.ends_with("\n") if envelope.partial == "newline" else pl.col("partial 0") == "true"
 
 
-def _objects(records: pl.DataFrame, wide: pl.DataFrame, envelope: Envelope) -> pl.Series:
+def _objects(records: pl.DataFrame, envelope: Envelope) -> pl.Series:
     """Return the object in each of *records*, written as JSON."""
-    lines = wide["line"]
+    lines = records["line"]
     if envelope.place != ("",):
         found = [lines.str.json_path_match(_json_path(path(text))) for text in envelope.place]
         lines = pl.select(pl.coalesce(found)).to_series()
@@ -149,7 +154,9 @@ def _from_bytes(found: pl.DataFrame, wide: pl.DataFrame) -> pl.DataFrame:
 
 def _items(records: pl.DataFrame, envelope: Envelope) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the lines in the arrays of *records*; each begins a byte after the one before it, so that they differ."""
-    item: pl.DataType = pl.Struct(_tree([path(text) for texts in (envelope.place, *envelope.says.values()) for text in texts]))
+    item: pl.DataType = pl.Struct(
+        _tree([path(text) for texts in (envelope.place, *envelope.says.values()) for text in texts])
+    )
     for key in reversed(envelope.items):
         item = pl.Struct({key: pl.List(item)})
     decoded, bad = decode(records.select(*RECORDS, "at"), item)  # type: ignore[arg-type]  # a struct, always

@@ -46,7 +46,9 @@ def before_text(records: pl.DataFrame, formats: Sequence[Format]) -> list[pl.Dat
 
 
 def _without_colours(records: pl.DataFrame) -> pl.DataFrame:
-    coloured = records.select(_LINE.str.contains(_ESCAPE, literal=True) & ~_LINE.str.contains(_MAY_BE_PIECE)).to_series()
+    coloured = records.select(
+        _LINE.str.contains(_ESCAPE, literal=True) & ~_LINE.str.contains(_MAY_BE_PIECE)
+    ).to_series()
     if not coloured.any():
         return records
     return records.with_columns(
@@ -62,7 +64,9 @@ def _step(records: pl.DataFrame) -> pl.DataFrame:
     for prefix in PREFIXES:
         if rest.is_empty():
             break
-        mine = rest.select(_LINE.str.contains("^" + prefix.pattern)).to_series()
+        test = _LINE.str.contains("^" + prefix.pattern)
+        # Behind a prefix that is told, blanks and words are the line's own.
+        mine = rest.select(test & pl.col("envelope").is_null() if prefix.loose else test).to_series()
         if mine.any():
             parts.append(_after(rest.filter(mine), prefix))
             rest = rest.filter(~mine)
@@ -107,5 +111,3 @@ def _trusted(found: pl.DataFrame, formats: Sequence[Format]) -> pl.DataFrame:
         names = found.filter(likely & ~found["loose"])["envelope"].unique()
         kept = kept | likely | (~pl.col("loose") & pl.col("envelope").is_in(names.implode()))
     return found.filter(kept)
-
-

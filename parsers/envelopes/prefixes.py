@@ -37,7 +37,7 @@ PREFIXES = (
     Prefix(
         "syslog",
         rf"(?:<\d{{1,3}}>)?(?:[A-Z][a-z]{{2}} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)?|(?P<time>{_ISO})) "
-        r"(?P<host>[^\s:\[]+) (?P<service>[^\s:\[{"]+)(?:\[\d+\])?: ",
+        r"(?P<host>[^\s:\[]+) (?P<service>[^\s:\[{\x22]+)(?:\[\d+\])?: ",
         sure=False,
     ),
     Prefix("heroku", rf"(?P<time>{_ISO}) (?:app|heroku)\[(?P<service>[^\]\s]+)\]: "),
@@ -60,4 +60,3 @@ PREFIXES = (
 
 COLOURS = r"\x1b\[[0-9;:?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[()][A-Z0-9]"
 """What a terminal obeys and doesn't show (ECMA-48): colours above all, titles, character sets."""
-

@@ -156,7 +156,11 @@ ENVELOPES = (
     ),
     Envelope(
         "filebeat",
-        (_key("@timestamp", then=_TEXT), _key("message", then=_TEXT), _key("@metadata", "agent", "input", "log", "ecs")),
+        (
+            _key("@timestamp", then=_TEXT),
+            _key("message", then=_TEXT),
+            _key("@metadata", "agent", "input", "log", "ecs"),
+        ),
         ("message",),
         says={
             "time": ('"@timestamp"',),
@@ -177,7 +181,10 @@ ENVELOPES = (
     ),
     Envelope(
         "cloudwatch",
-        (_key("logStreamName", "ingestionTime", "eventId", "@message", "@ptr"), _key("message", "@message", then=_TEXT)),
+        (
+            _key("logStreamName", "ingestionTime", "eventId", "@message", "@ptr"),
+            _key("message", "@message", then=_TEXT),
+        ),
         ("message", '"@message"'),
         says={"time": ("timestamp", '"@timestamp"'), "service": ("logStreamName", '"@logStream"')},
     ),

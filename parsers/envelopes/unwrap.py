@@ -19,7 +19,7 @@ from parsers.envelopes.table import FACTS, FIRST_KEYS
 
 DEEPEST = 4
 
-_OPEN_BRACE, _BRACKET, _NEWLINE, _QUOTE, _BLANK = b'{[\n" '
+_OPEN_BRACE, _BRACKET, _NEWLINE, _QUOTE = b'{[\n"'
 _ESCAPE = "\x1b"
 _ESCAPED_QUOTE = b"\\u002"
 _LINE_END = '\\n",'
@@ -71,7 +71,8 @@ def unwrap(lines: Lines, formats: Sequence[Format], end: int, *, skim: bool = Fa
 
 def _once(opened: Opened, formats: Sequence[Format], end: int, *, skim: bool) -> Opened:
     """Take off one envelope of each line that has one."""
-    lines, refused, found = opened.lines, opened.refused, []
+    lines, refused = opened.lines, opened.refused
+    found: list[pl.DataFrame] = []
     json, text = _may_be_json(lines), _may_have_prefix(lines)
     idle = _idle(lines, json, formats) if skim and opened.facts is None else np.zeros(len(lines), np.bool_)
     json &= ~idle
@@ -119,11 +120,12 @@ def _may_be_json(lines: Lines) -> Mask:
     head = np.zeros(len(lines), np.int64)
     for i in range(_HEAD):
         head |= lines.byte_at(2 + i).astype(np.int64) << (8 * i)
-    return found & (np.isin(head, _HEADS) | (lines.byte_at(1) != _QUOTE))
+    found &= np.isin(head, _HEADS) | (lines.byte_at(1) != _QUOTE)
+    return found
 
 
 def _may_have_prefix(lines: Lines) -> Mask:
-    """Return which lines are text that may have a prefix: not those that begin with a time in brackets, unless coloured."""
+    """Return which text lines may have a prefix: none that begins with a time in brackets, unless coloured."""
     first, second = lines.byte_at(0), lines.byte_at(1)
     timed = (first == _BRACKET) & (second >= ord("0")) & (second <= ord("9"))
     found: Mask = (first != _OPEN_BRACE) & (first != _NEWLINE) & ~timed & np.asarray(lines.whole)
