@@ -20,8 +20,8 @@ import polars as pl
 import xxhash
 
 from ingest.databases.detect import is_sqlite
-from ingest.databases.sqlite_file import SqliteFile, quoted
-from ingest.databases.table_source import CHUNK, Chunk, Place, as_text
+from ingest.databases.sqlite_file import SqliteFile
+from ingest.databases.table_source import CHUNK, Chunk, Place, as_text, quoted
 from ingest.errors import SourceError
 from ingest.ledger import Ledger, Position
 from parsers.blocks.format import Known

@@ -3,13 +3,15 @@
 from pathlib import Path
 
 from ingest.files.streams import open_stream
-from ingest.mappings import unmatched
 from parsers import FORMATS, Block, parse
+from parsers.mapping.mapping import Mapping, unmatched
 
 _SAMPLE = 1 << 20
 
 
-def why_nothing(path: Path, *, format_name: str | None = None, mapping: str | None = None, again: bool = False) -> str:
+def why_nothing(
+    path: Path, *, format_name: str | None = None, mapping: Mapping | None = None, again: bool = False
+) -> str:
     """Return what to tell the user of *path*, in which no record of *format_name*, of *mapping*, or of any kind was.
 
     With *again*, the known formats have been listed for another file already.

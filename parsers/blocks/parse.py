@@ -15,6 +15,7 @@ from parsers.envelopes.containers import brought_up
 from parsers.envelopes.facts import tell_calls, tell_events, tell_rejects
 from parsers.envelopes.unwrap import Opened, unwrap
 from parsers.schema import CALLS, EVENTS, REJECTS, Column, conform, polars_schema
+from parsers.values.privacy import guarded_rows
 
 Contexts = Mapping[str, Context]
 """The context of each format of a source, by the format's name."""
@@ -123,11 +124,13 @@ def rows_of(
         parsed = format_.parse(before_end, after.get(format_.name, {}))
         if parsed.context or format_.name in after:
             after[format_.name] = parsed.context
-        calls.append(conform(parsed.calls, CALLS))
-        events.append(conform(parsed.events, EVENTS))
+        calls.append(conform(guarded_rows(parsed.calls), CALLS))
+        events.append(conform(guarded_rows(parsed.events), EVENTS))
         rejects.append(parsed.rejects.with_columns(format=pl.lit(format_.name)))
     all_refused = pl.concat(rejects, how="diagonal").filter(pl.col("source_offset") < end).sort("source_offset")
-    return Rows(_ordered(calls, CALLS), _ordered(events, EVENTS), conform(all_refused, REJECTS), end, after, count)
+    return Rows(
+        _ordered(calls, CALLS), _ordered(events, EVENTS), conform(guarded_rows(all_refused), REJECTS), end, after, count
+    )
 
 
 def recover(block: Block, formats: Sequence[Format], contexts: Contexts | None = None) -> Contexts:

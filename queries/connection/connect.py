@@ -13,11 +13,12 @@ import polars as pl
 
 from parsers.schema import TABLES, polars_schema
 from parsers.snapshots import DIMS
+from parsers.values.messages import nearest
 from queries.connection import dated_data
 from queries.connection import files as snapshot
 from queries.connection.filters import COLUMNS, Filters, filters, zone_called
 from queries.connection.frames import create
-from queries.errors import QueryError, nearest
+from queries.errors import QueryError
 
 VIEWS = resources("queries") / "views"
 
@@ -46,9 +47,32 @@ def connect(  # noqa: PLR0913 - a filter each
 ) -> duckdb.DuckDBPyConnection:
     """Open a snapshot of *warehouse*, narrowed by the filters, which all views and queries then see as the whole world.
 
-    *since* and *until* are dates, times or ages (`24h`, `7d`); an *until* date includes that day. *tz* is the zone of
-    minutes, hours and days, by default the system's. A folder without tables is an empty warehouse. With *serving*, the
-    SQL that will be asked, only the views that it reaches are created: a fifth of a small report went into the others.
+        >>> import queries
+        >>> connection = queries.connect("warehouse", since="2026-02-03", model="gpt-5.2", tz="UTC")
+        >>> connection.sql("select count(*), sum(total_tokens) from llm_calls").fetchall()
+        [(127, 3059871)]
+
+    Args:
+        warehouse: folder of the tables; one without tables is an empty warehouse.
+        since: date, time or age (`24h`, `7d`) from which calls count.
+        until: the same, up to which they count; a date includes that day.
+        model: one or several models, as logged; the next ones likewise. What no call has is an error.
+        agent: `agent_id`.
+        story: `story_id`.
+        session: `session_id`.
+        user: `user_id`.
+        provider: `provider`.
+        tz: zone of minutes, hours and days; by default the system's.
+        now: the moment that ages count from.
+        serving: the SQL that will be asked. Only the views that it reaches are created, as a fifth of the time of a
+            small report went into the others.
+
+    Returns:
+        DuckDB in memory, with the tables `llm_calls`, `llm_events`, `rejects`, `batches` and the views of the reports.
+        Money is decimal US dollars, tokens are integers, times have the zone *tz*; unknown is NULL.
+
+    Raises:
+        QueryError: A filter says what can't be, or the warehouse is damaged or may not be read.
     """
     connection = duckdb.connect(config={"python_enable_replacements": "false"})
     local = zone_called(tz or zone(connection))

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from queries.errors import QueryError, nearest
+from parsers.values.messages import nearest
+from queries.errors import QueryError
 
 COLUMNS = {
     "model": "model",
