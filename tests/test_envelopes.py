@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 
 from parsers import FORMATS, Block, parse, recover
-from parsers.envelopes.table import ENVELOPES
+from parsers.claims.documents import parse_document
+from parsers.envelopes.known_envelopes import ENVELOPES
 from parsers.explain.explain import explain
-from parsers.jsonl.documents import parse_document
 
 TIME = "2026-08-10T08:01:00.123456789Z"
 MILLIS = 1786348860123

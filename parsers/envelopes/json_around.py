@@ -6,8 +6,8 @@ import polars as pl
 
 from parsers.blocks.format import Format
 from parsers.blocks.lines import RECORDS, reject
+from parsers.envelopes.known_envelopes import ENVELOPES, FACTS, Envelope
 from parsers.envelopes.lookalikes import claimed, hints, promising
-from parsers.envelopes.table import ENVELOPES, FACTS, Envelope
 from parsers.jsonl.decode import decode
 from parsers.jsonl.fields import Path, extract, path
 

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from parsers.blocks.lines import MAX_RECORD, Positions
-from parsers.envelopes.table import FACTS
+from parsers.envelopes.known_envelopes import FACTS
 
 _STREAM = ("envelope", "stream", "container", "pod", "host")
 _NONE: Positions = np.zeros(0, np.int64)

@@ -6,9 +6,9 @@ from functools import cache
 import polars as pl
 
 from parsers.blocks.format import Format
+from parsers.envelopes.known_envelopes import FACTS
 from parsers.envelopes.lookalikes import promising
 from parsers.envelopes.prefixes import COLOURS, PREFIXES, Prefix, nameless
-from parsers.envelopes.table import FACTS
 
 _LINE = pl.col("line")
 _ANY = "^(?:" + "|".join(nameless(prefix.pattern) for prefix in PREFIXES) + ")"

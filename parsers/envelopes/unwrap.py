@@ -13,9 +13,9 @@ import polars as pl
 from parsers.blocks.format import Format
 from parsers.blocks.lines import RECORDS, Lines, Mask, flags, numbers
 from parsers.envelopes.json_around import in_json
+from parsers.envelopes.known_envelopes import FACTS, FIRST_KEYS
 from parsers.envelopes.pieces import Joined, consistent, join
 from parsers.envelopes.prefixed import before_text
-from parsers.envelopes.table import FACTS, FIRST_KEYS
 
 DEEPEST = 4
 

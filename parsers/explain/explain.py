@@ -15,11 +15,11 @@ import polars as pl
 
 from parsers.blocks.format import Format, Known, Parsed
 from parsers.blocks.lines import RECORDS, Block, split
-from parsers.blocks.parse import Contexts, Rows, parse, recover
+from parsers.claims.documents import parse_document
+from parsers.claims.parse import Contexts, Rows, parse, recover
 from parsers.envelopes.unwrap import unwrap
 from parsers.explain import variants as pieces
 from parsers.explain.variants import Piece, R
-from parsers.jsonl.documents import parse_document
 
 _OWN = {"source_offset", "source_id", "source_path", "ingested_at"}
 _MARK = "\ufeff"

@@ -14,7 +14,7 @@ import polars as pl
 
 from parsers.blocks.format import Format
 from parsers.blocks.lines import RECORDS, Block
-from parsers.blocks.parse import Contexts, Rows, parse_records, recover
+from parsers.claims.parse import Contexts, Rows, parse_records, recover
 from parsers.jsonl.decode import text_of
 
 _DEEPEST = 3

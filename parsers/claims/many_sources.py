@@ -11,7 +11,7 @@ import polars as pl
 
 from parsers.blocks.format import Format
 from parsers.blocks.lines import Block, Lines, Mask, Positions, flags, numbers, split
-from parsers.blocks.parse import Rows, claimed_by, rows_of
+from parsers.claims.parse import Rows, claimed_by, rows_of
 from parsers.envelopes.unwrap import Opened, unwrap
 
 
