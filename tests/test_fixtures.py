@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 
 from parsers.blocks.lines import Block, split
-from parsers.blocks.parse import Rows, parse, recover
 from parsers.catalogue import FORMATS
-from parsers.jsonl.documents import parse_document
+from parsers.claims.documents import parse_document
+from parsers.claims.parse import Rows, parse, recover
 from parsers.schema import CALLS
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
