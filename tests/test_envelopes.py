@@ -186,6 +186,12 @@ def test_the_envelope_says_which_host_and_container_and_nothing_more():
     assert call["format"] == "maestro-log/V6+fluent-bit"
 
 
+def test_a_response_has_the_same_key_in_its_envelope():
+    keys = {rows(line + "\n")["dedupe_key"].item() for line in (LINES["response"], _docker(LINES["response"]))}
+
+    assert keys == {"openai-chat:chatcmpl-AbCdEfGhIjKlMnOpQrStUv"}
+
+
 @pytest.mark.parametrize("kind", LINES)
 def test_documents_of_log_services_are_read_line_by_line(kind):
     line, starting = LINES[kind], "starting"

@@ -25,7 +25,7 @@ def parse_many(sources: Sequence[bytes], formats: Sequence[Format]) -> list[Rows
     alone = _headed(lines, starts, formats)
     claimed = []
     opened = unwrap(lines, formats, int(starts[-1]))
-    alone[_home(opened.refused, starts)] = True
+    alone[_home(opened.refused.slice(len(lines.rejects)), starts)] = True
     if opened.facts is not None:  # envelopes cut lines into pieces, and those of two sources must not be joined
         alone[_wrapped(opened, starts)] = True
     for format_, records in claimed_by(lines, formats):

@@ -1,4 +1,8 @@
-"""Which texts look like a line that some format reads: what decides where an envelope alone doesn't tell."""
+"""Which texts look like a line that some format reads: what decides where an envelope alone doesn't tell.
+
+`{"message": "…"}` is how every second logger writes, and `word word ` before a line may be its beginning. Such an
+envelope is taken off only where what is in it holds what a format looks for, and where the whole is no record itself.
+"""
 
 from collections.abc import Iterable, Sequence
 
