@@ -351,7 +351,7 @@ def test_an_explanation_names_the_envelope_and_the_fields_inside():
     found = explain(_docker(LINES["record"]), FORMATS)
 
     assert found.format == "app-json+docker"
-    assert {f.path: f.columns for f in found.fields}["input_tokens"] == ("request_tokens", "total_tokens")
+    assert "request_tokens" in {f.path: f.columns for f in found.fields}["input_tokens"]
 
 
 def test_each_envelope_is_named_once_for_all_its_shapes():

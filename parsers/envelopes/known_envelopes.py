@@ -139,6 +139,7 @@ ENVELOPES = (
         (_key("_source", then=_OBJECT), _key("_index", then=_TEXT)),
         ("_source",),
         "object",
+        says={"time": ('_source."@timestamp"',)},
     ),
     Envelope(
         "filebeat",
