@@ -7,6 +7,14 @@ from difflib import get_close_matches
 class QueryError(Exception):
     """A question that can't be answered as asked; the message says why, and what to do next."""
 
+    exit_code = 1
+
+
+class WordError(QueryError):
+    """A name, an option or a value that there isn't: wrong usage, which no other state of the warehouse would mend."""
+
+    exit_code = 2
+
 
 def nearest(word: str, words: Iterable[str]) -> str:
     """Return a hint such as ` - did you mean tpm?`, or which words there are when none is near and they are few."""

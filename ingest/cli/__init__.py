@@ -41,6 +41,14 @@ COMMANDS = {
 """Each command is `ingest.cli.<name>.<name>`, imported only when it is run, so that `--help` stays quick."""
 
 
+class _Told(click.ClickException):
+    """An error of one line, with the exit code that its kind has."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # type: ignore[misc] # click has it for the class
+
+
 class _Root(click.Group):
     """Imports a command when it is used; shows our own errors as one line, and lets bugs keep their traceback."""
 
@@ -79,7 +87,7 @@ class _Root(click.Group):
         except Exception as error:
             # QueryError is known by name: importing queries would cost every command the import of DuckDB.
             if type(error).__module__.startswith("queries.") and type(error).__name__.endswith("Error"):
-                raise click.ClickException(visible_lines(str(error))) from error
+                raise _Told(visible_lines(str(error)), getattr(error, "exit_code", 1)) from error
             raise
 
 

@@ -17,12 +17,15 @@ from queries.connection import dated_data
 from queries.connection import files as snapshot
 from queries.connection.filters import COLUMNS, Filters, filters, zone_called
 from queries.connection.frames import Stream, create
-from queries.errors import QueryError, nearest
+from queries.errors import QueryError, WordError, nearest
 
 VIEWS = resources("queries") / "views"
 
 _NAMES = COLUMNS | {"run": "run_id"}
 """What a user may call a column by, in a filter or as a report's parameter."""
+
+_PARTS = {"tool": "split_part(format, '/', 1)"}
+"""What is no column of its own."""
 
 _WORD = re.compile(r"\w+")
 
@@ -39,6 +42,11 @@ def connect(  # noqa: PLR0913 - a filter each
     story: Values = None,
     session: Values = None,
     user: Values = None,
+    account: Values = None,
+    role: Values = None,
+    project: Values = None,
+    tool: Values = None,
+    host: Values = None,
     provider: Values = None,
     tz: str | None = None,
     now: datetime | None = None,
@@ -47,9 +55,16 @@ def connect(  # noqa: PLR0913 - a filter each
     """Open a snapshot of *warehouse*, narrowed by the filters, which all views and queries then see as the whole world.
 
     *since* and *until* are dates, times or ages (`24h`, `7d`); an *until* date includes that day. *tz* is the zone of
-    minutes, hours and days, by default the system's. A folder without tables is an empty warehouse. With *serving*, the
-    SQL that will be asked, only the views that it reaches are created: a fifth of a small report went into the others.
+    minutes, hours and days, by default the system's. With *serving*, the SQL that will be asked, only the views that it
+    reaches are created: a fifth of a small report went into the others.
+
+    Raises:
+        QueryError: There is no warehouse, or it holds tables of something else; a filter means nothing.
     """
+    if not is_there(warehouse):
+        raise QueryError(
+            f"no warehouse at {warehouse}: run `ingest follow` or `ingest backfill`, or name it with --warehouse"
+        )
     connection = duckdb.connect(config={"python_enable_replacements": "false"})
     local = zone_called(tz or zone(connection))
     connection.execute("set parquet_metadata_cache = true")
@@ -64,14 +79,22 @@ def connect(  # noqa: PLR0913 - a filter each
         story=story,
         session=session,
         user=user,
+        account=account,
+        role=role,
+        project=project,
+        tool=tool,
+        host=host,
         provider=provider,
     )
-    _open_tables(connection, Path(warehouse), asked)
-    _create_views(connection, VIEWS, serving)
-    found = shape(connection)
-    if found["repeats"] or found["pairs"] or found["tees"]:
-        # Last, because views bind what they use when they are created, and this one is dear to bind.
-        _create_views(connection, VIEWS / "logged_twice")
+    try:
+        _open_tables(connection, Path(warehouse), asked)
+        _create_views(connection, VIEWS, serving)
+        found = shape(connection)
+        if found["repeats"] or found["pairs"] or found["tees"]:
+            # Last, because views bind what they use when they are created, and this one is dear to bind.
+            _create_views(connection, VIEWS / "logged_twice")
+    except duckdb.Error as error:
+        raise QueryError(f"{warehouse} is not as `ingest` makes a warehouse: {error}") from error
     check_values(connection, warehouse, asked.values)
 
     return connection
@@ -118,7 +141,7 @@ def check_values(
         if (files := snapshot.files(Path(warehouse) / "llm_calls")).paths:
             unknown, known = _unknown(_rows(connection, files, CALLS), column, wanted)
             if unknown:
-                raise QueryError(f"no call has {name} {unknown[0]!r}{nearest(unknown[0], known)}")
+                raise WordError(f"no call has {name} {unknown[0]!r}{nearest(unknown[0], known)}")
 
 
 def is_there(warehouse: str | Path) -> bool:
@@ -180,17 +203,24 @@ def _open_tables(connection: duckdb.DuckDBPyConnection, warehouse: Path, asked: 
 def _rows(
     connection: duckdb.DuckDBPyConnection, files: snapshot.Files, columns: Sequence[Column]
 ) -> duckdb.DuckDBPyRelation:
-    """Return the rows of *files* with all *columns*: NULL where an older version wrote them, which lacked some."""
+    """Return the rows of *files* with all *columns*: NULL where an older version wrote them, which lacked some.
+
+    Raises:
+        QueryError: They are rows of something else.
+    """
     # By name, DuckDB reads the footer of each file first: 0.4 ms a file.
     rows = connection.read_parquet(files.paths, hive_partitioning=False, union_by_name=not files.alike)
     missing = [column for column in columns if column.name not in rows.columns]
     if not missing:
         return rows
+    if columns[0] in missing:  # by which the table is partitioned
+        table = Path(files.paths[0]).parent.parent
+        raise QueryError(f"{table} is no table of `ingest`: it has no column {columns[0].name}")
     empty = connection.from_arrow(Stream(pl.DataFrame(schema=polars_schema(missing))))
     nulls = (f"null::{kind} as {name}" for name, kind in zip(empty.columns, empty.types, strict=True))
     return rows.project(", ".join(["*", *nulls]))
 
 
 def _unknown(calls: duckdb.DuckDBPyRelation, column: str, wanted: Sequence[str]) -> tuple[list[str], set[str]]:
-    known = {value for (value,) in calls.select(column).distinct().fetchall() if value is not None}
+    known = {value for (value,) in calls.project(_PARTS.get(column, column)).distinct().fetchall() if value is not None}
     return [value for value in wanted if value not in known], known

@@ -3,14 +3,14 @@ create view performance as
 with measured as (
     select
         model,
-        count(*) as calls,
+        count(*) filter (success is not false) as calls,
         count(*) filter (success is false) as failed_calls,
         failed_calls / nullif(count(success), 0) as error_rate,
         quantile_cont(latency_ms, [0.5, 0.95, 0.99]) filter (success is not false) as latencies,
         1000 * sum(response_tokens) filter (latency_ms > 0)
             / sum(latency_ms) filter (latency_ms > 0 and response_tokens is not null) as output_tokens_per_second,
         count(latency_ms) as latencies_known,
-    from llm_calls
+    from single_calls
     group by model
 )
 select
