@@ -40,14 +40,18 @@ _SHAPE = Shape(
         "kind": ("type",),
         "environment": ("environment",),
     },
-    meaning=Meaning(
-        name="langfuse", request_includes_cache=False, response_includes_reasoning=False, dedupe="langfuse"
-    ),
+    meaning=Meaning(name="langfuse", request_includes_cache=False, response_includes_reasoning=False),
     internal=("status_message", "kind"),
     derived={
         "variant": pl.when(pl.col("line").str.contains(r'"trace_id"\s*:'))
         .then(pl.lit("export"))
         .otherwise(pl.lit("api")),
+        # Of an OpenTelemetry span it is an observation, and has its ids.
+        "dedupe_key": pl.when(
+            pl.col("request_id").str.contains(r"^[0-9a-f]{16}$") & pl.col("run_id").str.contains(r"^[0-9a-f]{32}$")
+        )
+        .then(pl.concat_str(pl.lit("otlp"), "run_id", "request_id", separator=":"))
+        .otherwise(pl.lit("langfuse:") + pl.col("request_id")),
         "error": pl.when(pl.col("status") == "ERROR").then("status_message"),
     },
 )

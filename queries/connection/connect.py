@@ -90,7 +90,7 @@ def connect(  # noqa: PLR0913 - a filter each
         _open_tables(connection, Path(warehouse), asked)
         _create_views(connection, VIEWS, serving)
         found = shape(connection)
-        if found["repeats"] or found["pairs"] or found["tees"]:
+        if any(found[name] for name in ("repeats", "pairs", "tees", "accounts", "observers")):
             # Last, because views bind what they use when they are created, and this one is dear to bind.
             _create_views(connection, VIEWS / "logged_twice")
     except duckdb.Error as error:

@@ -9,14 +9,13 @@ with ranked as (
             response := coalesce(response_tokens, -1), total := coalesce(total_tokens, -1),
             source := source_id, place := -source_offset
         ) as quality,
-    from base_calls
-    where getvariable('shape').repeats and dedupe_key is not null
+    from identified_calls
 )
 select
     arg_max_null(
         columns(
             * exclude (
-                dedupe_key, quality, request_tokens, cache_read_tokens, cache_write_tokens, response_tokens,
+                call_key, quality, request_tokens, cache_read_tokens, cache_write_tokens, response_tokens,
                 reasoning_tokens, total_tokens, cost_reported_usd, cost_computed_usd, cost_usd
             )
         ),
@@ -31,6 +30,5 @@ select
     max(cost_reported_usd) as cost_reported_usd,
     max(cost_computed_usd) as cost_computed_usd,
     coalesce(max(cost_reported_usd), max(cost_computed_usd)) as cost_usd,
-    dedupe_key,
 from ranked
-group by dedupe_key;
+group by call_key;
