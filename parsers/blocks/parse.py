@@ -11,6 +11,7 @@ import polars as pl
 
 from parsers.blocks.format import Context, Format
 from parsers.blocks.lines import MAX_KEPT, REJECTED, Block, Lines, Mask, Positions, split
+from parsers.rows.stated_limits import stated_limits
 from parsers.schema import CALLS, EVENTS, REJECTS, Column, conform, polars_schema
 
 MAX_RECORD = 16 << 20
@@ -87,7 +88,8 @@ def rows_of(
         if parsed.context or format_.name in after:
             after[format_.name] = parsed.context
         calls.append(conform(parsed.calls, CALLS))
-        events.append(conform(parsed.events, EVENTS))
+        own = conform(parsed.events, EVENTS)
+        events += [own, stated_limits(calls[-1], own)]
         rejects.append(parsed.rejects.with_columns(format=pl.lit(format_.name)))
     all_refused = pl.concat(rejects, how="diagonal").filter(pl.col("source_offset") < end).sort("source_offset")
     return Rows(_ordered(calls, CALLS), _ordered(events, EVENTS), conform(all_refused, REJECTS), end, after, count)

@@ -1,7 +1,8 @@
 """maestro's PostgreSQL table `llm_calls` (its data plane): one row a call, with the counts of the provider.
 
-Input, output, reasoning and both cache counts are kept apart, as in usage.jsonl, from which maestro imports them: the prompt
-is the input, the cache being recorded and not added; the response is output + reasoning. A call without `finished_at` is still open and no row.
+Input, output, reasoning and both cache counts are kept apart, as in usage.jsonl, from which maestro imports them: the
+prompt is the input (the cache is recorded and not added), the response is output + reasoning. A call without
+`finished_at` is still open and no row.
 Before migration 000016 the one cache column was `cached_tokens`, 0 where nobody had counted: not read.
 """
 
