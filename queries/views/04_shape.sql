@@ -21,7 +21,7 @@ select
     ) or exists (
         from formats where format = 'agentic-runtime/debug'
     ) as accounts,
-    (select count(*) > 1 or bool_or(tool in ('otlp', 'openinference')) from tools) as observers,
+    (select count(*) > 1 or coalesce(bool_or(tool in ('otlp', 'openinference')), false) from tools) as observers,
     exists (
         select 1
         from (

@@ -29,7 +29,7 @@ in_flight as (
     ) as call
         on call.agent_id = line.agent_id
         and call.source_id = line.source_id
-        and call.session_id is not distinct from line.session_id
+        and (call.session_id = line.session_id or line.session_id is null or call.session_id is null)
         and line.created_at between call.started_at and call.created_at
     group by all
 ),

@@ -18,7 +18,7 @@ with measured as (
 retried as (
     select model, count(distinct (created_at, agent_id, story_id, state)) as retried
     from logged_retries
-    where tries > 1
+    where tries > 1 and model is not null  -- else it is not known which call was tried again
     group by model
 )
 select
