@@ -4,12 +4,12 @@
 create macro budget(by_what, unit, a_day, warn_at) as table (
     with asked as (
         select case
-            when a_day < 0 then error('-p limit= takes a number from 0 on')
+            when a_day < 0 or a_day > 9e18 then error('-p limit= takes a number from 0 to 9e18')
             when warn_at < 0 or warn_at > 1 then error('-p warn= takes a share from 0 to 1')
-            when unit = 'usd' then round(a_day * 10_000_000_000)::bigint
+            when unit = 'usd' then round(a_day * 10_000_000_000)::hugeint
             when unit <> 'tokens' then error('-p unit= takes tokens or usd')
             when a_day <> floor(a_day) then error('-p limit= takes whole tokens')
-            else a_day::bigint
+            else a_day::hugeint
         end as amount
     ),
     keyed as (
@@ -80,7 +80,7 @@ create macro budget(by_what, unit, a_day, warn_at) as table (
     )
     select
         days.key, days.day, used_tokens,
-        if(unit = 'tokens', asked.amount, null) as limit_tokens,
+        if(unit = 'tokens', asked.amount, null)::bigint as limit_tokens,
         used / nullif(asked.amount, 0) as ratio,
         case
             when asked.amount > 0 and used >= asked.amount then 'exceeded'
