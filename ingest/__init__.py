@@ -1,1 +1,25 @@
-"""File → table: find the logs, read them exactly once, and commit rows and offsets together."""
+"""File → table: find the logs, read them exactly once, and commit rows and offsets together.
+
+`follow` and `backfill` are what programs call; what users can mend is an `IngestError`.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ingest.errors import IngestError, SourceError, WarehouseError
+    from ingest.public import backfill, follow
+
+__all__ = ["IngestError", "SourceError", "WarehouseError", "backfill", "follow"]
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for only then: `ingest --help` needs none of it, and all of it takes half a second."""
+    if name in ("backfill", "follow"):
+        from ingest import public
+
+        return getattr(public, name)
+    if name in __all__:
+        from ingest import errors
+
+        return getattr(errors, name)
+    raise AttributeError(f"module 'ingest' has no attribute {name!r}")

@@ -24,6 +24,21 @@ def _declared(*names: str) -> Iterator[Any]:
 FORMATS: tuple[Format, ...] = tuple(sorted(_declared("FORMAT", "CSV"), key=lambda f: f.rank))
 """All formats, in the order in which a line is offered to them."""
 
+_BY_NAME = {format_.name: format_ for format_ in FORMATS}
+
+
+def named(names: Iterable[str]) -> tuple[Format, ...]:
+    """Return the formats of *names*, in the order in which a line is offered to them.
+
+    A format is code: between processes its name travels, and whoever gets the name looks it up here.
+
+    Raises:
+        KeyError: There is no format of such a name.
+    """
+    wanted = {_BY_NAME[name].name for name in names}
+    return tuple(format_ for format_ in FORMATS if format_.name in wanted)
+
+
 KNOWN: tuple[Known, ...] = tuple(sorted(_declared("TABLE", "TABLES"), key=lambda k: -len(k.needs)))
 """All known tables; of two with one name the one that needs more columns is asked first."""
 

@@ -1,21 +1,29 @@
-"""Each input in `fixtures/<format>/` gives the rows in the `.expected.json` beside it. A new file is a new test."""
+"""Each input in `fixtures/<format>/` gives the rows in the `.expected.json` beside it.
+
+A new file is a new test: `--golden` writes what it gives, to be read before it is committed.
+"""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from parsers.blocks.lines import Block, split
-from parsers.blocks.parse import Rows, parse, recover
 from parsers.catalogue import FORMATS
-from parsers.jsonl.documents import parse_document
+from parsers.claims.documents import parse_document
+from parsers.claims.parse import Rows, parse, recover
 from parsers.schema import CALLS
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
-EXPECTED = sorted(FIXTURES.glob("*/*.expected.json"))
-CASES = [(e, e.name.removesuffix(".expected.json")) for e in EXPECTED]
-INPUTS = [next(p for p in sorted(e.parent.glob(f"{case}.*")) if p != e and p.stem == case) for e, case in CASES]
+FOLDERS = sorted({FIXTURES / format_.name.removesuffix("-csv") for format_ in FORMATS})
+INPUTS = [
+    path
+    for folder in FOLDERS
+    for path in sorted(folder.glob("*"))
+    if path.suffix in (".jsonl", ".log", ".csv", ".json") and not path.name.endswith((".expected.json", ".rows.json"))
+]
 NAMES = [str(path.relative_to(FIXTURES)) for path in INPUTS]
 LINES = [path for path in INPUTS if path.suffix in (".jsonl", ".log", ".csv")]
 SORTABLE = [p for p in LINES if p.suffix == ".jsonl" and "rejects" not in p.stem and p.stem != "malformed"]
@@ -47,7 +55,28 @@ def test_rows_are_as_expected(path, request):
     found = shown(read(path.read_bytes()))
     if request.config.getoption("--golden"):
         expected.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    assert expected.exists(), "write it with --golden, and read it"
     assert found == json.loads(expected.read_text())
+
+
+@pytest.mark.parametrize("format_", FORMATS, ids=lambda format_: format_.name)
+def test_each_format_takes_lines_of_its_own_fixtures(format_):
+    inputs = [path for path in INPUTS if path.parent.name == format_.name.removesuffix("-csv")]
+    found = [read(path.read_bytes()) for path in inputs]
+    named = {name for rows in found for frame in (rows.calls, rows.events) for name in frame["format"].unique()}
+
+    assert format_.name.removesuffix("-csv") in {name.split("/")[0] for name in named}, (
+        "it has none, or its hints drop all"
+    )
+
+
+@pytest.mark.parametrize("format_", [f for f in FORMATS if f.hints], ids=lambda f: f.name)
+def test_hints_of_a_format_drop_none_of_its_records(format_):
+    for path in (p for p in LINES if p.parent.name == format_.name and p.suffix != ".csv"):
+        block = Block(path.read_bytes(), sealed=True)
+        hinted, asked_of_all = (parse(block, [f]) for f in (format_, replace(format_, hints=())))
+        for table in ("calls", "events", "rejects"):
+            assert getattr(hinted, table).equals(getattr(asked_of_all, table)), path.name
 
 
 @with_lines

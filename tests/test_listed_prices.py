@@ -63,7 +63,7 @@ def test_a_damaged_file_of_kept_prices_is_ignored_and_written_anew(tmp_path, tex
 
 
 def test_no_more_is_kept_than_there_may_be_models(tmp_path, monkeypatch):
-    monkeypatch.setattr("ingest.listed_prices.MOST", 3)
+    monkeypatch.setattr("ingest.prices.installed.MOST", 3)
     file = tmp_path / "prices.json"
     listed = Listed(file)
     for number in range(5):

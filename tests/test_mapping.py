@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from ingest.choices import mapping_in
 from ingest.errors import IngestError
-from ingest.mappings import load_mapping, unmatched
 from parsers.blocks.lines import Block
-from parsers.blocks.parse import parse
-from parsers.mapping.mapping import format_of
+from parsers.claims.parse import parse
+from parsers.mapping.mapping import format_of, unmatched
 
 MAPPINGS = Path(__file__).parent.parent / "fixtures" / "mappings"
 GOOD = '[lines]\ncontains = "x"\n\n[columns]\nmodel = "m"\nrequest_tokens = "in"\n'
@@ -17,7 +17,7 @@ GOOD = '[lines]\ncontains = "x"\n\n[columns]\nmodel = "m"\nrequest_tokens = "in"
 
 @pytest.mark.parametrize("path", sorted(MAPPINGS.glob("*.toml")), ids=lambda path: path.stem)
 def test_example_gives_the_rows_beside_it(path, request):
-    rows = parse(Block(path.with_suffix(".log").read_bytes(), sealed=True), [format_of(load_mapping(path))])
+    rows = parse(Block(path.with_suffix(".log").read_bytes(), sealed=True), [format_of(mapping_in(path))])
     expected = path.with_suffix(".rows.json")
     calls = json.loads(rows.calls.write_json())
     found = {
@@ -50,14 +50,14 @@ def test_mistake_names_its_line_and_the_remedy(tmp_path, text, where, what):
     file.write_text(text)
 
     with pytest.raises(IngestError) as caught:
-        load_mapping(file)
+        mapping_in(file)
 
     assert what in str(caught.value)
     assert where is None or f"own.toml:{where}: " in str(caught.value)
 
 
 def test_line_that_is_not_taken_is_explained_without_control_characters():
-    message = unmatched(MAPPINGS / "mattermost.toml", '{"msg":"Other\x1b[31m"}')
+    message = unmatched(mapping_in(MAPPINGS / "mattermost.toml"), '{"msg":"Other\x1b[31m"}')
 
     assert 'its `msg` is not "Token Usage"' in message
     assert "\x1b" not in message

@@ -10,7 +10,8 @@ from typing import cast
 import click
 
 from ingest.errors import IngestError
-from parsers.values.messages import visible_lines
+from parsers.values.messages import denied, visible_lines
+from queries.errors import QueryError
 
 # Have Polars keep freed memory for five seconds instead of half a second: every block of a log needs what the last one
 # freed, and asking the system for it again takes a tenth of the time. Its allocator reads this once, when imported.
@@ -78,17 +79,11 @@ class _Root(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except IngestError as error:
-            raise click.ClickException(visible_lines(str(error))) from error
+        except (IngestError, QueryError) as error:
+            raise _Told(visible_lines(str(error)), getattr(error, "exit_code", 1)) from error
         except PermissionError as error:
             what = error.filename or re.sub(r".*\(os error 13\): | \(set POLARS_.*", "", str(error))
-            message = f"{what} may not be read or written by this user: ask its owner, or change its mode"
-            raise click.ClickException(visible_lines(message)) from error
-        except Exception as error:
-            # QueryError is known by name: importing queries would cost every command the import of DuckDB.
-            if type(error).__module__.startswith("queries.") and type(error).__name__.endswith("Error"):
-                raise _Told(visible_lines(str(error)), getattr(error, "exit_code", 1)) from error
-            raise
+            raise click.ClickException(visible_lines(denied(what, written=True))) from error
 
 
 def _spelled_out(record: logging.LogRecord) -> bool:

@@ -6,17 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ingest.cli.options import formats_of, is_quiet, prices_of, reading_options, say, table_option, warehouse_option
+from ingest.cli.options import is_quiet, reading_options, say, table_option, warehouse_option
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from ingest.history.backfill import Outcome
-    from ingest.reading.intake import Intake
-
-MANY_COMMITS = 20
-"""A backfill of so many commits may leave many small files."""
+    from ingest.public import Backfilled
 
 
 @click.command()
@@ -33,6 +29,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
     format_name: str | None,
     mapping: str | None,
     prices: str | None,
+    keep_raw: bool,
     tables: tuple[str, ...],
     dry_run: bool,
     strict: bool,
@@ -50,62 +47,38 @@ def backfill(  # noqa: PLR0913 # one parameter an option
       ingest backfill runtime.db           the known tables of a SQLite file
       ingest backfill postgresql://host/app --table llm_calls
     """
-    from ingest.files.paths import find
-    from ingest.history.backfill import backfill as read_all
-    from ingest.reading.intake import Intake
-    from ingest.warehouse.dry_run import Rehearsal
-    from ingest.warehouse.warehouse import Warehouse
+    import ingest
 
-    databases, others, skipped = _sorted_out(paths, tables)
-    listing = find(others)
-    ledger = Rehearsal(warehouse) if dry_run else Warehouse(warehouse, make=True)
-    with Intake(ledger, prices_of(prices, warehouse), formats_of(format_name, mapping)) as intake:
-        outcome = _with_progress(listing.files, lambda progress: read_all(listing, intake, progress=progress))
-        if databases:
-            from ingest.databases.polling import backfill_tables
-
-            outcome.tables, failed = backfill_tables(databases, tables, intake)
-            outcome.failed += failed
-    if skipped:
-        say(f"{skipped:,} database{'s' * (skipped != 1)} without known tables left out")
-    _say(outcome, intake, dry_run=dry_run, format_name=format_name, mapping=mapping)
-    if not dry_run and intake.totals.commits >= MANY_COMMITS:
-        _tidy(warehouse)
-    if outcome.failed:
+    with _bar() as progress:
+        done = ingest.backfill(
+            paths,
+            warehouse,
+            format_name=format_name,
+            mapping=mapping,
+            prices=prices,
+            keep_raw=keep_raw,
+            tables=tables,
+            dry_run=dry_run,
+            progress=progress,
+        )
+    if done.left_out:
+        say(f"{done.left_out:,} database{'s' * (done.left_out != 1)} without known tables left out")
+    _say(done, warehouse, dry_run=dry_run, format_name=format_name, mapping=mapping)
+    if done.outcome.failed:
         sys.exit(1)
-    if strict and intake.totals.rejects:
+    if strict and done.totals.rejects:
         sys.exit(4)
 
 
-def _sorted_out(paths: tuple[str, ...], tables: tuple[str, ...]) -> "tuple[list[str], Sequence[str], int]":
-    """Return the databases among *paths*, the others, and how many databases in folders hold no known table."""
-    from ingest.databases.detect import may_hold_databases
-
-    if not may_hold_databases(paths):
-        return [], paths, 0
-    from ingest.databases.polling import sorted_out
-
-    return sorted_out(paths, tables)
-
-
-def _tidy(warehouse: str) -> None:
-    from pathlib import Path
-
-    from ingest.maintenance.compact import compact, crowded
-    from ingest.warehouse.storage.locks import BusyError
-
-    with contextlib.suppress(BusyError):  # then somebody else does it
-        compact(Path(warehouse), fewest=crowded)
-
-
-def _with_progress(files: "Iterable[Path]", run: "Callable[[Callable[[int, Path], None]], Outcome]") -> "Outcome":
-    """Run with a bar of bytes and rows on a terminal, without a word elsewhere."""
+@contextlib.contextmanager
+def _bar() -> "Iterator[Callable[[int, int, Path], None] | None]":
+    """Show a bar of bytes on a terminal, nothing elsewhere."""
     if is_quiet() or not sys.stderr.isatty():
-        return run(lambda _taken, _path: None)
+        yield None
+        return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-    size = sum(f.stat().st_size for f in files if f.is_file())
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -114,17 +87,19 @@ def _with_progress(files: "Iterable[Path]", run: "Callable[[Callable[[int, Path]
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("reading", total=size or None)
-        return run(lambda taken, path: bar.update(task, advance=taken, description=path.name))
+        task = bar.add_task("reading", total=None)
+        yield lambda done, size, path: bar.update(task, completed=done, total=size or None, description=path.name)
 
 
-def _say(outcome: "Outcome", intake: "Intake", *, dry_run: bool, format_name: str | None, mapping: str | None) -> None:
-    totals, verb = intake.totals, "would add" if dry_run else "added"
-    for number, path in enumerate(outcome.unknown):
-        from ingest.history.unrecognised import why_nothing
+def _say(done: "Backfilled", warehouse: str, *, dry_run: bool, format_name: str | None, mapping: str | None) -> None:
+    totals, outcome, verb = done.totals, done.outcome, "would add" if dry_run else "added"
+    if outcome.unknown:
+        from ingest.choices import mapping_in
+        from ingest.history.unrecognised import why_nothing_in
 
-        told = why_nothing(path, format_name=format_name, mapping=mapping, again=number > 0)
-        click.echo(f"Warning: {told}", err=True)
+        own = mapping_in(mapping) if mapping else None
+        for told in why_nothing_in(outcome.unknown, warehouse, format_name=format_name, mapping=own):
+            click.echo(f"Warning: {told}", err=True)
     for path in outcome.open_ended:
         say(f"{path}: the last record isn't complete yet; it is taken once the file has been quiet for 30 s")
     for path in outcome.gone:

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ingest.cli.options import formats_of, is_quiet, prices_of, reading_options, table_option, warehouse_option
+from ingest.cli.options import is_quiet, reading_options, table_option, warehouse_option
 
 if TYPE_CHECKING:
-    from types import FrameType
+    from collections.abc import Callable
 
-    from ingest.following.file_events import Wakeups
-    from ingest.following.follower import Follower
+    from ingest.public import Look
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +50,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
     format_name: str | None,
     mapping: str | None,
     prices: str | None,
+    keep_raw: bool,
     tables: tuple[str, ...],
     once: bool,
     interval: float,
@@ -69,62 +69,44 @@ def follow(  # noqa: PLR0913 # one parameter an option
       ingest follow runtime.db        new rows of a SQLite file
       ingest follow postgresql://host/app --table llm_calls
     """
-    from pathlib import Path
-
-    from ingest.databases.polling import Tables, shown, split
-    from ingest.files.paths import folders
-    from ingest.following.file_events import Wakeups
-    from ingest.following.follower import Follower
-    from ingest.following.loop import follow as run
+    import ingest
+    from ingest.databases.detect import shown
     from ingest.following.tracked import allow_more
-    from ingest.maintenance.background import Upkeep
-    from ingest.reading.intake import Intake
-    from ingest.warehouse.warehouse import Warehouse
 
     allow_more()
-    with (
-        Wakeups(events=watch == "auto" and not once, ignore=[Path(warehouse)]) as wakeups,
-        Intake(
-            Warehouse(warehouse, make=True), prices_of(prices, warehouse), formats_of(format_name, mapping)
-        ) as intake,
-    ):
-        _stop_on_signals(wakeups)
+    status = _Status()
+
+    def begin(stop: "Callable[[], None]") -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda _signal, _frame: stop())
         log.info("following %s into %s", ", ".join(map(shown, paths)), warehouse)
-        databases, others = split(paths)
-        polled = Tables(databases, intake, tables) if databases else None
-        follower = Follower(others, intake, interval, polled)
-        status, upkeep = _Status(follower), Upkeep(Path(warehouse))
 
-        def wait(seconds: float) -> bool:
-            wakeups.watch(folders([p for p in paths if p == shown(p)]))
-            status.show()
-            upkeep.look(intake.totals.commits)
-            return wakeups.wait(seconds)
-
-        try:
-            run(follower, wait, once=once)
-        finally:
-            follower.close()
-            if polled:
-                polled.close()
-            status.finish()
-    if strict and intake.totals.rejects:
+    try:
+        totals = ingest.follow(
+            paths,
+            warehouse,
+            format_name=format_name,
+            mapping=mapping,
+            prices=prices,
+            keep_raw=keep_raw,
+            tables=tables,
+            once=once,
+            interval=interval,
+            events=watch == "auto",
+            on_start=begin,
+            on_look=status.show,
+        )
+    finally:
+        status.finish()
+    if strict and totals.rejects:
         sys.exit(4)
-
-
-def _stop_on_signals(wakeups: "Wakeups") -> None:
-    def stop(_signal: int, _frame: "FrameType | None") -> None:
-        wakeups.stop()
-
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGTERM, stop)
 
 
 class _Status:
     """One live line on a terminal; one log line a minute elsewhere."""
 
-    def __init__(self, follower: "Follower") -> None:
-        self._follower = follower
+    def __init__(self) -> None:
+        self._look: Look | None = None
         self._terminal = sys.stderr.isatty() and not is_quiet()
         if self._terminal:
             for handler in logging.getLogger().handlers:  # a message takes the place of the live line, which comes back
@@ -132,19 +114,22 @@ class _Status:
         self._started = self._said = time.monotonic()
         self._rows, self._rows_at, self._rate = 0, self._started, 0.0
 
-    def show(self) -> None:
-        now = time.monotonic()
+    def show(self, look: "Look") -> None:
+        self._look, now = look, time.monotonic()
         if self._terminal:
-            self._draw(self._line(now))
+            self._draw(self._line(look, now))
         elif now - self._said >= LOG_SECONDS:
             self._said = now
-            log.info("%s", self._line(now))
+            log.info("%s", self._line(look, now))
 
     def finish(self) -> None:
+        """Say how it ended, if it began."""
+        if self._look is None:
+            return
         if self._terminal:
             self._draw("")
-        log.info("%s", self._line(time.monotonic()))
-        if rejects := self._follower.intake.totals.rejects:
+        log.info("%s", self._line(self._look, time.monotonic()))
+        if rejects := self._look.totals.rejects:
             log.warning("%s records rejected; see `ingest report rejects`", f"{rejects:,}")
 
     def _draw(self, text: str) -> None:
@@ -155,16 +140,15 @@ class _Status:
         except OSError:
             self._terminal = False
 
-    def _line(self, now: float) -> str:
-        totals, follower = self._follower.intake.totals, self._follower
+    def _line(self, look: "Look", now: float) -> str:
+        totals, count = look.totals, look.files
         rows = totals.calls + totals.events
         if now - self._rows_at >= 1:
             self._rate = (rows - self._rows) / (now - self._rows_at)
             self._rows, self._rows_at = rows, now
-        count = len(follower.tracked)
         age = f"{now - totals.committed_at:.0f} s ago" if totals.commits else "none yet"
         return (
             f"{count:,} file{'s' * (count != 1)} · {totals.calls:,} calls, {totals.events:,} events "
-            f"({self._rate:,.0f} rows/s) · {follower.behind / 1e6:,.1f} MB behind · commit {age} · "
+            f"({self._rate:,.0f} rows/s) · {look.behind / 1e6:,.1f} MB behind · commit {age} · "
             f"{totals.tokens:,} tokens · ${totals.cost_usd:,.2f}"
         )

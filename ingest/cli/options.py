@@ -3,17 +3,9 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import click
-
-from ingest.errors import IngestError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ingest.prices.price import Prices
-    from parsers import Format
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
@@ -45,8 +37,13 @@ def warehouse_option(command: _Command) -> _Command:
 
 
 def reading_options(command: _Command) -> _Command:
-    """Add the options of the commands that read logs: `format_name`, `mapping`, `prices`."""
+    """Add the options of the commands that read logs: `format_name`, `mapping`, `prices`, `keep_raw`."""
     for option in (
+        click.option(
+            "--keep-raw",
+            is_flag=True,
+            help="Keep the text of rejected records, prompts and keys in it included, and not only their structure.",
+        ),
         click.option("--prices", type=click.Path(exists=True, dir_okay=False), help="TOML file with your own prices."),
         click.option("--mapping", type=click.Path(exists=True, dir_okay=False), help="TOML file that describes a log."),
         click.option(
@@ -94,33 +91,3 @@ def say(message: str) -> None:
     """Say on stderr how it went, unless the user wants to read nothing but warnings and errors."""
     if not is_quiet():
         click.echo(message, err=True)
-
-
-def formats_of(format_name: str | None, mapping: str | None) -> "Sequence[Format]":
-    """Return the formats to read: the one named, the one that a mapping describes, or all.
-
-    Raises:
-        IngestError: There is no such format, or the mapping is wrong.
-    """
-    from parsers import FORMATS
-
-    if mapping:
-        from ingest.mappings import load_mapping
-        from parsers.mapping.mapping import format_of
-
-        return [format_of(load_mapping(Path(mapping)))]
-    if not format_name:
-        return FORMATS
-    chosen = [f for f in FORMATS if f.name == format_name]
-    if not chosen:
-        raise IngestError(f"no format {format_name!r}; known are {', '.join(sorted(f.name for f in FORMATS))}")
-    return chosen
-
-
-def prices_of(path: str | None, warehouse: str) -> "Prices":
-    """Return the price table: the user's own prices from *path*, else from the warehouse, over the built-in ones."""
-    from ingest.prices.installed import usual_file
-    from ingest.prices.price import load_prices
-
-    own = Path(warehouse, "prices.toml")
-    return load_prices(Path(path) if path else own if own.exists() else None, kept=usual_file())

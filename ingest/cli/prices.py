@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ingest.cli.options import form_option, prices_of, say, wants_json, warehouse_option
+from ingest.choices import prices_of
+from ingest.cli.options import form_option, say, wants_json, warehouse_option
 from parsers.values.messages import visible
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ingest.cli.options import form_option, prices_of, say, wants_json, warehouse_option
+from ingest.choices import prices_of
+from ingest.cli.options import form_option, say, wants_json, warehouse_option
 
 if TYPE_CHECKING:
     import polars as pl

@@ -7,6 +7,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import polars as pl
 
+from ingest.databases.detect import without_secrets
+from ingest.databases.table_source import quoted
 from ingest.errors import SourceError
 
 _SECRETS = ("password", "sslpassword")
@@ -21,34 +23,14 @@ order by 1, a.attnum
 """
 
 
-def quoted(name: str) -> str:
+def qualified(name: str) -> str:
     """Return *name*, with or without its schema, as an SQL identifier; a schema ends at the first point."""
-    return ".".join(quoted_name(part) for part in name.split(".", 1))
-
-
-def quoted_name(name: str) -> str:
-    """Return *name*, of a column, as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
+    return ".".join(quoted(part) for part in name.split(".", 1))
 
 
 def literal(text: str) -> str:
     """Return *text* as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def without_secrets(url: str) -> str:
-    """Return *url* without user, password and parameters: server and database are left.
-
-    Raises:
-        SourceError: It isn't a URL.
-    """
-    try:
-        parts = urlsplit(url)
-    except ValueError as error:
-        raise SourceError("that isn't a URL of PostgreSQL: postgresql://user:password@host:port/database") from error
-    host = parts.netloc.rsplit("@", 1)[-1]
-    given = dict(parse_qsl(parts.query)).get("host", "")
-    return f"postgresql://{host or (given if not given.startswith('/') else '')}{parts.path}"
 
 
 class PostgresServer:
@@ -127,16 +109,16 @@ class PostgresServer:
         return dict(
             self.ask(
                 "select attname::text, format_type(atttypid, atttypmod) from pg_attribute "  # noqa: S608 # quoted names
-                f"where attrelid = {literal(quoted(table))}::regclass and attnum > 0 and not attisdropped "
+                f"where attrelid = {literal(qualified(table))}::regclass and attnum > 0 and not attisdropped "
                 "order by attnum"
             )
         )
 
     def rows(self, table: str, columns: list[str], *, where: str = "1 = 1", most: int | None = None) -> pl.DataFrame:
         """Return the rows of *table* for which *where* holds, *most* of them at most, with *columns* as text."""
-        names = ", ".join(f"{quoted_name(c)}::text as {quoted_name(c)}" for c in columns)
+        names = ", ".join(f"{quoted(c)}::text as {quoted(c)}" for c in columns)
         limit = "" if most is None else f" limit {most:d}"
-        parts = list(self.stream(f"select {names} from {quoted(table)} where {where}{limit}"))  # noqa: S608 # quoted names
+        parts = list(self.stream(f"select {names} from {qualified(table)} where {where}{limit}"))  # noqa: S608 # quoted names
         return pl.concat(parts) if parts else pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
 
 

@@ -19,8 +19,8 @@ from collections.abc import Iterator
 import polars as pl
 import xxhash
 
-from ingest.databases.postgres_server import PostgresServer, literal, quoted, quoted_name
-from ingest.databases.table_source import CHUNK, PLACED, Chunk, Place
+from ingest.databases.postgres_server import PostgresServer, literal, qualified
+from ingest.databases.table_source import CHUNK, PLACED, Chunk, Place, quoted
 from ingest.errors import SourceError
 from ingest.ledger import Ledger
 from parsers.blocks.format import Known
@@ -38,7 +38,7 @@ class PostgresTable:
         self.label = f"{server.name}#{table}"
         self.known = known
         self._server = server
-        self._table = quoted(table)
+        self._table = qualified(table)
         self._reads = [c for c in known.reads if c in columns]
         self._times = [c for c in known.times if c in columns]
         self._identity = ""
@@ -88,10 +88,10 @@ class PostgresTable:
 
         `xmin` has the low 32 bits of the number; *following* is larger than all that have been given out.
         """
-        names = [f"t.{quoted_name(c)}::text as {quoted_name(c)}" for c in self._reads]
-        when = f"coalesce({', '.join(f't.{quoted_name(c)}::text' for c in self._times)})"
+        names = [f"t.{quoted(c)}::text as {quoted(c)}" for c in self._reads]
+        when = f"coalesce({', '.join(f't.{quoted(c)}::text' for c in self._times)})"
         # Numbers are ours, identifiers are quoted: values can't be bound, because only then rows come as they are read.
-        key = f"t.{quoted_name(self.known.key)}::text"
+        key = f"t.{quoted(self.known.key)}::text"
         return f"""
             select {", ".join(names)}, position, {key} as row_key, {when} as row_time
             from {self._table} as t

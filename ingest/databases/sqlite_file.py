@@ -9,15 +9,10 @@ from urllib.parse import quote
 
 import polars as pl
 
-from ingest.databases.table_source import as_text
+from ingest.databases.table_source import as_text, quoted
 from ingest.errors import SourceError, reason
 
 _BUSY_SECONDS = 5.0
-
-
-def quoted(name: str) -> str:
-    """Return *name* as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 class SqliteFile:

@@ -20,8 +20,8 @@ import polars as pl
 import xxhash
 
 from ingest.databases.detect import is_sqlite
-from ingest.databases.sqlite_file import SqliteFile, quoted
-from ingest.databases.table_source import CHUNK, Chunk, Place, as_text
+from ingest.databases.sqlite_file import SqliteFile
+from ingest.databases.table_source import CHUNK, Chunk, Place, as_text, quoted
 from ingest.errors import SourceError
 from ingest.ledger import Ledger, Position
 from parsers.blocks.format import Known
@@ -40,10 +40,12 @@ class SqliteTable:
         self.known = known
         self.folder = file.path.absolute().parent.name
         self._file = file
-        self._table = quoted(table)
-        self._reads = [c for c in known.reads if c in columns]
-        self._time = f"cast(coalesce({', '.join(quoted(c) for c in known.times if c in columns)}, null) as text)"
-        self._key = f"cast({quoted(known.key)} as text)"
+        self._table = known.query or quoted(table)
+        self._reads = [c for c in known.reads if known.query or c in columns]
+        self._time = (
+            f"cast(coalesce({', '.join(quoted(c) for c in known.times if known.query or c in columns)}, null) as text)"
+        )
+        self._key = f"cast({quoted(known.query_key or known.key)} as text)"
         ((numbers,),) = file.ask(
             "select count(*) from pragma_table_info(?) where name = ? and pk = 1 and upper(type) = 'INTEGER'",
             (table, known.key),

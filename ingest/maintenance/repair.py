@@ -16,9 +16,9 @@ from ingest.errors import WarehouseError
 from ingest.maintenance import rebuild_entry
 from ingest.warehouse import delta_log, retention
 from ingest.warehouse.storage import local
-from ingest.warehouse.storage import local as access
 from ingest.warehouse.storage.locks import MAINTENANCE, WRITERS, alone
 from parsers.schema import TABLES
+from parsers.values.messages import denied
 
 BUSY = "a follower, a backfill or maintenance is using this warehouse; stop it first"
 
@@ -54,7 +54,7 @@ def plan(folder: Path) -> Plan:
     Raises:
         WarehouseError: There is no warehouse, this user may not read it, or no good state is left to go back to.
     """
-    access.check(folder)
+    local.check(folder)
     logs = {name: folder / name / "_delta_log" for name in TABLES}
     for log in logs.values():
         if not log.is_dir():
@@ -231,7 +231,7 @@ def _is_there(path: Path, size: int) -> bool:
     try:
         return path.is_file() and path.stat().st_size == size
     except PermissionError as error:
-        raise WarehouseError(access.denied(path)) from error
+        raise WarehouseError(denied(path)) from error
 
 
 def _rebuild(path: Path, aside: Path) -> None:

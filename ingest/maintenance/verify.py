@@ -15,6 +15,7 @@ from ingest.warehouse.storage import local
 from ingest.warehouse.table import Table
 from ingest.warehouse.warehouse import Warehouse, is_source
 from parsers.schema import TABLES
+from parsers.values.messages import denied
 
 ROWS = {"llm_calls": "calls", "llm_events": "events", "rejects": "rejects"}
 """The tables of rows, and the column of `batches` that counts theirs."""
@@ -83,7 +84,7 @@ def _files(table: Table, verdict: Verdict) -> Iterator[str]:
             size = path.stat().st_size
             rows = pq.read_metadata(path).num_rows
         except PermissionError as error:
-            raise WarehouseError(local.denied(path)) from error
+            raise WarehouseError(denied(path)) from error
         except (OSError, pa.ArrowException) as error:
             yield f"{path} can't be read: {' '.join(str(error).split())}"
             continue

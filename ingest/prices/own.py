@@ -13,7 +13,6 @@ cache_write_1h = 4.00
 reasoning = 8.00
 """
 
-import re
 import tomllib
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -23,6 +22,7 @@ from typing import Any, NamedTuple
 
 from ingest.errors import IngestError
 from ingest.prices.entries import Period, Rates, Tier, rates
+from parsers.values.messages import line_of
 
 _PER = {"1M": Decimal(1), "1K": Decimal(1_000)}
 _RATES = ("input", "output", "cache_read", "cache_write", "cache_write_1h", "reasoning")
@@ -74,20 +74,8 @@ class _Place(NamedTuple):
     text: str
     number: int
 
-    def line(self, key: str | None) -> int:
-        """Return the line of *key* in this price, or of its `[[price]]`; 1 when the file is written another way."""
-        lines = self.text.splitlines()
-        heads = [number for number, line in enumerate(lines) if re.match(r"\s*\[\[\s*price\s*\]\]", line)]
-        if self.number >= len(heads):
-            return 1
-        end = heads[self.number + 1] if self.number + 1 < len(heads) else len(lines)
-        for number in range(heads[self.number], end):
-            if key and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=", lines[number]):
-                return number + 1
-        return heads[self.number] + 1
-
     def error(self, key: str | None, problem: str) -> IngestError:
-        return IngestError(f"{self.path}, line {self.line(key)}: {problem}")
+        return IngestError(f"{self.path}, line {line_of(self.text, key, 'price', self.number)}: {problem}")
 
 
 def _read(entry: Mapping[str, Any], place: _Place) -> list[Override]:
@@ -99,7 +87,7 @@ def _read(entry: Mapping[str, Any], place: _Place) -> list[Override]:
     if provider is not None and not (isinstance(provider, str) and provider.strip()):
         raise place.error("provider", 'provider must be a name, such as provider = "openai"; leave it out for any')
     name = None if provider is None else provider.strip().lower()
-    origin = f"{place.path.name}, line {place.line(None)}"
+    origin = f"{place.path.name}, line {line_of(place.text, None, 'price', place.number)}"
     return [Override(name, model, period, origin) for model in _models(entry, place)]
 
 

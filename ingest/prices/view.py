@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from difflib import get_close_matches
 from itertools import takewhile
 from typing import Any
 
@@ -13,6 +12,7 @@ from ingest.errors import IngestError
 from ingest.prices import match as price_match
 from ingest.prices.entries import MILLION_EXPONENT, Entry, Period, Rates, entry_of
 from ingest.prices.price import Prices, changes, reprice
+from parsers.values.messages import alike
 
 RATES = Rates._fields[:-1]
 """The kinds of tokens that have a price, as keys of every row: USD a million tokens."""
@@ -27,7 +27,7 @@ def listing(prices: Prices, provider: str | None, at: datetime) -> list[dict[str
     wanted = provider and (price_match.provider_id(provider) or provider.strip().lower())
     rows = [row for entry in _entries(prices) if not wanted or entry.provider == wanted for row in _now(entry, at)]
     if provider and not rows:
-        near = ", ".join(get_close_matches(provider.lower(), _providers(prices), 5, 0.4))
+        near = ", ".join(alike(provider.lower(), _providers(prices), 5, least=0.4))
         hint = f"nearest: {near}" if near else "`ingest prices list` shows all"
         raise IngestError(f"no prices of provider {provider!r}; {hint}")
     return rows
@@ -61,16 +61,16 @@ def find(prices: Prices, provider: str | None, model: str) -> Entry:
     if len(sellers) > 1:
         raise IngestError(f"{model} has different prices at {', '.join(sellers)}: say which with --provider")
     where = f" of provider {provider}" if provider else ""
-    near = ", ".join(nearest(prices, provider, model)) or "none"
+    near = ", ".join(similar(prices, provider, model)) or "none"
     raise IngestError(f"no price for {model}{where}; nearest names: {near}. Add your own with --prices FILE")
 
 
-def nearest(prices: Prices, provider: str | None, model: str) -> list[str]:
+def similar(prices: Prices, provider: str | None, model: str) -> list[str]:
     """Return up to five models whose names resemble *model*, the most alike first."""
     wanted = provider and price_match.provider_id(provider)
     names = [entry.model for entry in _entries(prices) if not wanted or entry.provider == wanted]
-    alike = get_close_matches(model.lower(), list(dict.fromkeys(names)), 20, 0.5)
-    return sorted(alike, key=lambda name: _shared(name.lower(), model.lower()), reverse=True)[:5]
+    found = alike(model.lower(), dict.fromkeys(names), 20)
+    return sorted(found, key=lambda name: _shared(name.lower(), model.lower()), reverse=True)[:5]
 
 
 def _shared(one: str, other: str) -> int:
@@ -106,7 +106,7 @@ def unpriced(calls: pl.LazyFrame, prices: Prices) -> pl.DataFrame:
 
 
 def differences(calls: pl.LazyFrame, prices: Prices) -> pl.DataFrame:
-    """Return what pricing *calls* again with *prices* would change, as `pricing.changes` does; a day at a time.
+    """Return what pricing *calls* again with *prices* would change, as `price.changes` does; a day at a time.
 
     *calls* is `llm_calls` with its partition column `date`.
     """

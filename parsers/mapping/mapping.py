@@ -1,12 +1,12 @@
 """A mapping: a format described by data instead of code, for logs that no built-in format reads.
 
 It says which lines are calls, where their fields are (paths in JSON, groups of a regex in text) and what they mean.
-`ingest.mappings` reads one from a TOML file.
+`parsers.mapping.toml` reads one from TOML.
 """
 
 import json
 from collections.abc import Mapping as Dict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,9 @@ from parsers.jsonl.decode import loads
 from parsers.jsonl.fields import Path, path
 from parsers.rows.json_shape import Shape, made, read
 
+_SHOWN = 200
+"""So much of a line is shown."""
+
 _EQUALS = "= "
 """Begins the names of fields that only select lines."""
 
@@ -28,6 +31,7 @@ class Mapping:
 
     Attributes:
         title: what it is, for people.
+        file: the name of the file that describes it, for messages.
         shape: where the fields are and what they mean; in text, places are names of groups of `pattern`.
         contains: literals that all must be in a line.
         matches: a regex that must match it.
@@ -36,6 +40,7 @@ class Mapping:
     """
 
     title: str
+    file: str
     shape: Shape
     contains: tuple[str, ...] = ()
     matches: str | None = None
@@ -56,8 +61,14 @@ def format_of(mapping: Mapping) -> Format:
     )
 
 
-def why_not(mapping: Mapping, line: str) -> str:
-    """Return why *mapping* does not take *line*, for a mapping that took none."""
+def unmatched(mapping: Mapping, line: str) -> str:
+    """Return what to tell the user when *mapping* took no line of a source that begins with *line*."""
+    shown = line if len(line) <= _SHOWN else line[:_SHOWN] + "…"
+    safe = "".join(c if c.isprintable() else repr(c)[1:-1] for c in shown)
+    return f"the mapping {mapping.file} takes no line; the first is not taken because {_why_not(mapping, line)}: {safe}"
+
+
+def _why_not(mapping: Mapping, line: str) -> str:
     frame = pl.DataFrame({"line": [line]})
     if line.lstrip().startswith("{") is not (mapping.pattern is None):
         return (
@@ -102,7 +113,7 @@ def _parse_json(mapping: Mapping, records: pl.DataFrame, context: Context) -> Pa
 
 
 def _with_selectors(shape: Shape, selectors: tuple[tuple[str, tuple[str, ...]], ...]) -> Shape:
-    return Shape({**shape.paths, **dict(selectors)}, shape.meaning)
+    return replace(shape, paths={**shape.paths, **dict(selectors)})
 
 
 def _parse_text(mapping: Mapping, records: pl.DataFrame, context: Context) -> Parsed:

@@ -12,11 +12,10 @@ import polars as pl
 from parsers.blocks.csv_rows import CLOSED, SEPARATORS, cells, starts
 from parsers.blocks.format import Context, Format, Parsed
 from parsers.blocks.lines import REJECTED, reject
-from parsers.rows.typed_tables import LEFTOVERS, Columns, parsed
-from parsers.values.privacy import is_content
+from parsers.jsonl.unknown_fields import LEFTOVERS
+from parsers.rows.typed_tables import Columns, parsed
 from parsers.values.typed import known, metadata
 
-_LONGEST = 512
 _LINE = pl.col("line")
 
 
@@ -48,15 +47,15 @@ def _rows(records: pl.DataFrame, header: str, columns: Columns) -> tuple[pl.Data
     reason = f"not {len(names)} fields, as the header has" if names else "the quotes of the header don't close"
     bad = reject(split.filter(~good), reason) if not good.all() else _NONE
     at = {name: pl.col("fields").list.get(i, null_on_oob=True) for i, name in reversed(list(enumerate(names)))}
-    more = {name: _short(cell) for name, cell in at.items() if name not in columns and not is_content(name)}
+    more = {name: _flat(cell) for name, cell in at.items() if name not in columns}
     mine = {name: cell for name, cell in at.items() if name in columns}
     kept = split.filter(good).select("line", "source_offset", "source_end", **mine, **{LEFTOVERS: metadata(more)})
     return kept, bad
 
 
-def _short(cell: pl.Expr) -> pl.Expr:
-    """Return a cell for `metadata`, unless it may hold a prompt: long text, or an object of unknown content."""
-    return pl.when((cell.str.len_bytes() <= _LONGEST) & ~cell.str.contains(r"^\s*[\[{]")).then(known(cell))
+def _flat(cell: pl.Expr) -> pl.Expr:
+    """Return a cell for `metadata`, unless it may be an object, whose fields nobody looks at."""
+    return pl.when(~cell.str.contains(r"^\s*[\[{]")).then(known(cell))
 
 
 _NONE = pl.DataFrame(schema=REJECTED)

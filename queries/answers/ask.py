@@ -5,9 +5,10 @@ from collections.abc import Mapping
 
 import duckdb
 
+from parsers.values.messages import nearest
 from queries.answers.reports import Answer, Report
 from queries.connection.frames import frame, placed
-from queries.errors import QueryError, WordError, nearest
+from queries.errors import QueryError, WordError
 
 _EXPLAIN = re.compile(r"\s*explain(\s+analyze)?\s+(?=\w)", re.IGNORECASE)
 _READS = "only reading is allowed here: select, from, with, values, describe, show, summarize, explain"

@@ -16,9 +16,10 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from parsers.values.messages import nearest
 from queries.answers.provider_export import comparing
 from queries.connection.frames import frame, placed
-from queries.errors import QueryError, WordError, nearest
+from queries.errors import QueryError, WordError
 
 _REFUSED = "Invalid Input Error: -p "
 """How an error begins that a view raises for a parameter's value."""
@@ -110,7 +111,7 @@ class Report:
 
     @property
     def reach(self) -> str:
-        """The SQL that answering takes, as `database.connect` wants to know it."""
+        """The SQL that answering takes, as `connect` wants to know it."""
         return self.sql + " rated_models" * ("from replays" in self.sql)
 
     def _said(self, word: str) -> list[str]:
@@ -206,7 +207,27 @@ def _described(name: str, own: Sequence[Path]) -> dict[str, str]:
 
 
 def run(connection: duckdb.DuckDBPyConnection, report: Report | str, **parameters: object) -> Answer:
-    """Answer *report* over what *connection* sees."""
+    """Answer *report*, or the one that is called so, over what *connection* sees.
+
+        >>> import queries
+        >>> answer = queries.run(queries.connect("warehouse", tz="UTC"), "tpm")
+        >>> answer.frame.select("model", "calls", "peak_tpm").row(0)
+        ('gpt-5.2', 125, 727096)
+        >>> queries.run(queries.connect("warehouse"), "cost-by-day", grain="month").frame["calls"].to_list()
+        [766]
+
+    Args:
+        connection: what `connect` has opened.
+        report: a name, as in `ingest report`, or a `Report` that `load` has read.
+        parameters: the report's own; `load(name).parameters` has their defaults and meanings.
+
+    Returns:
+        The rows as the Polars frame `frame`, with the `title`, the bound `parameters`, and `notes` for a reader. Money
+        is in US dollars, tokens are counts, and `_ms` is milliseconds.
+
+    Raises:
+        QueryError: There is no such report, or a parameter is missing, unknown or of another type.
+    """
     if isinstance(report, str):
         report = load(report)
     bound, sql = report.bind(parameters), _statement(report).query
@@ -250,7 +271,7 @@ def _statement(report: Report) -> duckdb.Statement:
 
 
 _OURS = ("from replays", "provider_export")
-"""What only exists while a report runs; see `queries.reports.run`."""
+"""What only exists while a report runs; see `run`."""
 
 
 def as_sql(report: Report, given: Mapping[str, object], filters: Mapping[str, object], *, warehouse: str) -> str:

@@ -13,18 +13,19 @@ import polars as pl
 
 from parsers.schema import CALLS, TABLES, Column, polars_schema
 from parsers.snapshots import DIMS
+from parsers.values.messages import nearest
 from queries.connection import dated_data
 from queries.connection import files as snapshot
 from queries.connection.filters import COLUMNS, Filters, filters, zone_called
 from queries.connection.frames import Stream, create
-from queries.errors import QueryError, WordError, nearest
+from queries.errors import QueryError, WordError
 
 VIEWS = resources("queries") / "views"
 
 _NAMES = COLUMNS | {"run": "run_id"}
 """What a user may call a column by, in a filter or as a report's parameter."""
 
-_PARTS = {"tool": "split_part(format, '/', 1)"}
+_PARTS = {"tool": "split_part(split_part(format, '+', 1), '/', 1)"}
 """What is no column of its own."""
 
 _WORD = re.compile(r"\w+")
@@ -54,12 +55,38 @@ def connect(  # noqa: PLR0913 - a filter each
 ) -> duckdb.DuckDBPyConnection:
     """Open a snapshot of *warehouse*, narrowed by the filters, which all views and queries then see as the whole world.
 
-    *since* and *until* are dates, times or ages (`24h`, `7d`); an *until* date includes that day. *tz* is the zone of
-    minutes, hours and days, by default the system's. With *serving*, the SQL that will be asked, only the views that it
-    reaches are created: a fifth of a small report went into the others.
+        >>> import queries
+        >>> connection = queries.connect("warehouse", since="2026-02-03", model="gpt-5.2", tz="UTC")
+        >>> connection.sql("select count(*), sum(total_tokens) from llm_calls").fetchall()
+        [(127, 3059871)]
+
+    Args:
+        warehouse: folder of the tables.
+        since: date (or `today`, `yesterday`), time or age (`24h`, `7d`) from which calls count.
+        until: the same, up to which they count; a date includes that day.
+        model: one or several models, as logged; the next ones likewise. What no call has is an error.
+        agent: `agent_id`.
+        story: `story_id`.
+        session: `session_id`.
+        user: `user_id`.
+        account: `account_id`.
+        role: `role`, the kind of agent.
+        project: `project`.
+        tool: the name of the format that read a call, without its variant.
+        host: `host`.
+        provider: `provider`.
+        tz: zone of minutes, hours and days; by default the system's.
+        now: the moment that ages count from.
+        serving: the SQL that will be asked. Only the views that it reaches are created, as a fifth of the time of a
+            small report went into the others.
+
+    Returns:
+        DuckDB in memory, with the tables `llm_calls`, `llm_events`, `rejects`, `batches` and the views of the reports.
+        Money is decimal US dollars, tokens are integers, times have the zone *tz*; unknown is NULL.
 
     Raises:
-        QueryError: There is no warehouse, or it holds tables of something else; a filter means nothing.
+        QueryError: A filter says what can't be; there is no warehouse, or it is damaged, another program's, or may not
+            be read.
     """
     if not is_there(warehouse):
         raise QueryError(
@@ -90,7 +117,7 @@ def connect(  # noqa: PLR0913 - a filter each
         _open_tables(connection, Path(warehouse), asked)
         _create_views(connection, VIEWS, serving)
         found = shape(connection)
-        if any(found[name] for name in ("repeats", "pairs", "tees", "accounts", "observers")):
+        if any(found[name] for name in ("repeats", "sums", "pairs", "tees", "accounts", "observers")):
             # Last, because views bind what they use when they are created, and this one is dear to bind.
             _create_views(connection, VIEWS / "logged_twice")
     except duckdb.Error as error:

@@ -12,6 +12,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from parsers.schema import TABLES
+from parsers.values.messages import denied
 from queries.errors import QueryError
 
 _DAY = pl.col("partition.date")
@@ -66,7 +67,7 @@ def _check(folder: Path) -> None:
         os.stat(f"{folder}/.")  # noqa: PTH116 # Path drops the dot
         os.scandir(folder).close()
     except PermissionError as error:
-        raise QueryError(_denied(folder)) from error
+        raise QueryError(denied(folder)) from error
     except OSError:
         return  # not there
 
@@ -80,9 +81,5 @@ def _refuse(paths: Iterable[Path]) -> None:
             except FileNotFoundError:
                 continue  # for others to tell
             except PermissionError:
-                raise QueryError(_denied(path.parent)) from None
-            raise QueryError(_denied(path))
-
-
-def _denied(path: Path) -> str:
-    return f"{path} may not be read by this user: ask its owner, or change its mode"
+                raise QueryError(denied(path.parent)) from None
+            raise QueryError(denied(path))

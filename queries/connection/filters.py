@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from queries.errors import WordError, nearest
+from parsers.values.messages import nearest
+from queries.errors import WordError
 
 COLUMNS = {
     "model": "model",

@@ -1,10 +1,11 @@
--- Whether calls repeat, whether one call can be in two of maestro's files, whether two of its logs were written at the same
--- time, as a log and what its console printed are, whether two accounts of one system were read, and whether several
--- instruments or tools may have seen one call. One row. Where nothing of that is so, calls need not be compared with each
--- other, which is the dear part of counting them once.
+-- Whether calls repeat, whether some are copies of Codex, whether sums of sessions may stand beside their calls, whether one
+-- call can be in two of maestro's files, whether two of its logs were written at the same time, as a log and what its
+-- console printed are, whether two accounts of one system were read, and whether several instruments or tools may have seen
+-- one call. One row. Where nothing of that is so, calls need not be compared with each other, which is the dear part of
+-- counting them once.
 create view shape as
 with formats as (
-    select distinct unnest(string_split(format, ',')) as format from stored_batches
+    select distinct split_part(unnest(string_split(format, ',')), '+', 1) as format from stored_batches
 ),
 tools as (
     select distinct split_part(format, '/', 1) as tool from formats
@@ -12,6 +13,8 @@ tools as (
 select
     exists (select 1 from base_calls) as any_left,
     exists (select 1 from base_calls where dedupe_key is not null) as repeats,
+    exists (select 1 from base_calls where starts_with(dedupe_key, 'codex:copy:')) as copies,
+    exists (select 1 from base_calls where ends_with(format, '/sum')) as sums,
     exists (select 1 from base_calls where starts_with(format, 'maestro-log/'))
     and exists (select 1 from base_calls where starts_with(format, 'maestro-usage/')) as pairs,
     (exists (from formats where format = 'maestro-plane/llm-calls') and exists (from tools where tool = 'maestro-usage'))

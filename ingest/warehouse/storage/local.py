@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ingest.errors import WarehouseError
 from parsers.schema import TABLES
+from parsers.values.messages import denied
 
 
 def sync_file(path: Path) -> None:
@@ -79,8 +80,3 @@ def _names(folder: Path) -> list[str]:
         raise WarehouseError(denied(folder)) from error
     except OSError:
         return []
-
-
-def denied(path: Path | str) -> str:
-    """Say that *path* may not be read, and what to do."""
-    return f"{path} may not be read by this user: ask its owner, or change its mode"

@@ -1,5 +1,1 @@
 """Answers as pictures: which chart a report asks for, how it is drawn, and HTML, SVG and PNG of it."""
-
-from queries.show.charts.drawing import chart
-
-__all__ = ["chart"]

@@ -15,7 +15,15 @@ INSTALL = "pictures need Altair: pip install 'llm-ingest[charts]'"
 
 
 def chart(answer: Answer) -> Any:
-    """Return *answer* as an Altair chart, which a notebook shows and a script may change."""
+    """Return *answer* as an Altair chart, which a notebook shows and a script may change.
+
+        >>> import queries
+        >>> queries.chart(queries.run(queries.connect("warehouse"), "cost-by-model")).title.text
+        'What each model cost'
+
+    Raises:
+        QueryError: The report isn't one that can be drawn, has no rows, or Altair isn't installed (extra `charts`).
+    """
     plan = read(answer)
     try:
         from queries.show.charts.kinds import draw

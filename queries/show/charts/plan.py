@@ -20,8 +20,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from parsers.values.messages import nearest
 from queries.answers.reports import Answer
-from queries.errors import QueryError, nearest
+from queries.errors import QueryError
 
 KINDS = ("bar", "series", "line", "column", "point", "span")
 _CHANNELS = ("x", "y", "color", "size", "shape", "facet", "limit", "about")

@@ -4,13 +4,13 @@
 create view superseded_calls as
 with copies as (
     select
-        source_id, source_offset, request_id, format like 'maestro-plane/%' as is_copy,
+        source_id, source_offset, request_id, starts_with(format, 'maestro-plane/') as is_copy,
         struct_pack(
             at := created_at, model := model, success := success, request := request_tokens, response := response_tokens
         ) as what,
     from base_calls
     where getvariable('shape').accounts
-        and (format = 'maestro-plane/llm-calls' or starts_with(format, 'maestro-usage/'))
+        and (starts_with(format, 'maestro-plane/') or starts_with(format, 'maestro-usage/'))
 ),
 numbered as (
     select *, row_number() over (partition by what, is_copy order by source_id, source_offset, request_id) as nth
@@ -19,7 +19,8 @@ numbered as (
 steps as (
     select
         source_id, source_offset, request_id, run_id, step_id,
-        case format when 'agentic-runtime/stdout' then 1 when 'agentic-runtime/debug' then 2 else 3 end as account,
+        case split_part(format, '+', 1) when 'agentic-runtime/stdout' then 1 when 'agentic-runtime/debug' then 2 else 3 end
+            as account,
     from base_calls
     where getvariable('shape').accounts and starts_with(format, 'agentic-runtime/') and step_id is not null
 )
@@ -31,10 +32,12 @@ select source_id, source_offset, request_id
 from steps
 qualify account > min(account) over (partition by run_id, step_id);
 
--- All records but those. One row per record.
+-- All records but those, what Codex copied, and sums beside their calls. One row per record.
 create view counted_calls as
 select base_calls.*
 from base_calls
+anti join codex_copies using (source_id, source_offset)
+anti join told_sums using (source_id, source_offset)
 anti join superseded_calls
     on base_calls.source_id = superseded_calls.source_id
     and base_calls.source_offset = superseded_calls.source_offset

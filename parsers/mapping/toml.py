@@ -1,47 +1,43 @@
-"""Read a mapping file: TOML that describes a log of JSON lines or text, checked so that each mistake names its line."""
+"""TOML → a mapping of a log of JSON lines or text, checked so that each mistake names its line."""
 
-import difflib
 import tomllib
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import polars as pl
 
-from ingest.errors import IngestError
 from parsers.jsonl import fields
-from parsers.mapping.mapping import Mapping, why_not
+from parsers.mapping.mapping import Mapping
 from parsers.rows.calls import FAILED, FIELDS, Meaning
 from parsers.rows.json_shape import Shape
 from parsers.values.lenient import DURATION_UNITS, TIME_UNITS
+from parsers.values.messages import alike, line_of
 
 _KEYS: dict[str, tuple[str, ...]] = {
     "": ("name", "title", "lines", "columns", "metadata", "constants", "units", "tokens", "failure"),
     "lines": ("contains", "matches", "equals", "pattern"),
-    "columns": tuple(name for name in FIELDS if name != "dedupe_key"),
+    "columns": (*(name for name in FIELDS if name != "dedupe_key"), "usage"),
     "constants": tuple(name for name in FIELDS if name != "dedupe_key"),
     "units": ("time", "zone", "latency", "cost"),
     "tokens": ("request_includes_cache", "response_includes_reasoning", "source"),
     "failure": ("values", "matches"),
 }
-_SHOWN = 200
 _COSTS = {"usd": 1.0, "cents": 0.01, "microusd": 1e-6}
 
 
-class _File:
-    """A mapping file being checked: where its keys are, for messages."""
+class MappingError(ValueError):
+    """A mapping says something that can't be; the message names the line, and what to write instead."""
 
-    def __init__(self, file: Path) -> None:
-        self.file = file
+
+class _Source:
+    """A mapping being checked, with the *name* of its file and where its keys are, for messages."""
+
+    def __init__(self, text: str, name: str) -> None:
+        self.text, self.name = text, name
         try:
-            self.text = file.read_text("utf-8")
-            self.data: dict[str, Any] = tomllib.loads(self.text)
-        except OSError as error:
-            raise IngestError(f"cannot read mapping {file}: {error.strerror}; check the path") from error
-        except UnicodeDecodeError as error:
-            raise IngestError(f"mapping {file} is not UTF-8; save it as UTF-8") from error
+            self.data: dict[str, Any] = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            raise IngestError(f"mapping {file} is not TOML: {error}; correct that line") from error
+            raise MappingError(f"mapping {name} is not TOML: {error}; correct that line") from error
 
     def table(self, name: str) -> dict[str, Any]:
         """Return the table *name*; the top one for ""."""
@@ -51,45 +47,24 @@ class _File:
         for key in table:
             known = _KEYS.get(name)
             if known is not None and key not in known:
-                near = difflib.get_close_matches(key, known, 1)
+                near = alike(key, known, 1, least=0.6)
                 raise self.error(
                     name, key, f"unknown key `{key}`", f"use {f'`{near[0]}`' if near else ', '.join(known)}"
                 )
         return table
 
-    def error(self, table: str, key: str, what: str, remedy: str) -> IngestError:
+    def error(self, table: str, key: str, what: str, remedy: str) -> MappingError:
         """Return the error for *key* in *table*, with its line."""
-        return IngestError(f"{self.file}:{self._line(table, key)}: {what}; {remedy}")
-
-    def _line(self, table: str, key: str) -> int:
-        here, first = "", 1
-        for number, line in enumerate(self.text.splitlines(), start=1):
-            bare = line.strip()
-            if bare.startswith("["):
-                here = bare.strip("[] ").split("]")[0]
-                first = number if here == table else first
-                if not table and here == key:
-                    return number
-            elif here in (table, f"{table}.{key}") and bare.split("=")[0].strip().strip("\"'") == key:
-                return number
-        return first
+        return MappingError(f"{self.name}:{line_of(self.text, key, table)}: {what}; {remedy}")
 
 
-def unmatched(file: str | Path, line: str) -> str:
-    """Return what to tell the user when the mapping in *file* took no line of a source that begins with *line*."""
-    shown = line if len(line) <= _SHOWN else line[:_SHOWN] + "…"
-    safe = "".join(c if c.isprintable() else repr(c)[1:-1] for c in shown)
-    why = why_not(load_mapping(file), line)
-    return f"the mapping {file} takes no line; the first is not taken because {why}: {safe}"
-
-
-def load_mapping(file: str | Path) -> Mapping:
-    """Return the mapping in the TOML *file*; `parsers.mapping.format_of` makes it a format.
+def mapping_of(text: str, name: str) -> Mapping:
+    """Return the mapping that the TOML *text* of a file called *name* describes; `format_of` makes it a format.
 
     Raises:
-        IngestError: It can't be read, or something in it is wrong.
+        MappingError: Something in it is wrong.
     """
-    source = _File(Path(file))
+    source = _Source(text, name)
     top, lines = source.table(""), source.table("lines")
     pattern = _regex(source, "lines", "pattern")
     equals = {str(key): _text(value) for key, value in _flat(lines.get("equals", {})).items()}
@@ -103,9 +78,12 @@ def load_mapping(file: str | Path) -> Mapping:
         raise source.error(
             "", "lines", "nothing says which lines are calls", "add `contains`, `matches`, `equals` or `pattern`"
         )
-    shape = Shape(_places(source, pattern), _meaning(source, Path(file).stem))
+    places = _places(source, pattern)
+    usage = tuple(f"{place}." for place in places.pop("usage", ()))
+    shape = Shape(places, _meaning(source, _stem(name)), usage=usage)
     return Mapping(
         title=str(top.get("title", shape.meaning.name)),
+        file=name,
         shape=shape,
         contains=contains,
         matches=_regex(source, "lines", "matches"),
@@ -114,9 +92,16 @@ def load_mapping(file: str | Path) -> Mapping:
     )
 
 
-def _places(source: _File, pattern: str | None) -> dict[str, tuple[str, ...]]:
+def _stem(name: str) -> str:
+    base = name.rpartition("/")[2]
+    return base.rpartition(".")[0] or base
+
+
+def _places(source: _Source, pattern: str | None) -> dict[str, tuple[str, ...]]:
     columns, constants = source.table("columns"), source.table("constants")
-    for needed in (("model",), ("request_tokens", "response_tokens", "total_tokens")):
+    if pattern is not None and "usage" in columns:
+        raise source.error("columns", "usage", "`usage` is an object of JSON", "name the counts of a text one by one")
+    for needed in (("model",), ("request_tokens", "response_tokens", "total_tokens", "usage")):
         if not any(name in columns or name in constants for name in needed):
             remedy = f'add `{needed[0]} = "…"`' + (", or a constant" if needed == ("model",) else "")
             raise source.error("columns", "", f"no column for {' or '.join(needed)}", remedy)
@@ -140,7 +125,7 @@ def _places(source: _File, pattern: str | None) -> dict[str, tuple[str, ...]]:
     return places
 
 
-def _meaning(source: _File, stem: str) -> Meaning:
+def _meaning(source: _Source, stem: str) -> Meaning:
     units, tokens, failure = source.table("units"), source.table("tokens"), source.table("failure")
     values = failure.get("values")
     failed = _regex(source, "failure", "matches")
@@ -173,14 +158,14 @@ def _meaning(source: _File, stem: str) -> Meaning:
     )
 
 
-def _flag(source: _File, tokens: dict[str, Any], key: str) -> bool:
+def _flag(source: _Source, tokens: dict[str, Any], key: str) -> bool:
     value = tokens.get(key, True)
     if not isinstance(value, bool):
         raise source.error("tokens", key, f"`{key}` must be true or false", "write it without quotes")
     return value
 
 
-def _regex(source: _File, table: str, key: str) -> str | None:
+def _regex(source: _Source, table: str, key: str) -> str | None:
     value = source.table(table).get(key)
     if value is None:
         return None
@@ -199,7 +184,7 @@ def _groups(pattern: str) -> tuple[str, ...]:
     return tuple(f.name for f in dtype.fields) if isinstance(dtype, pl.Struct) else ()
 
 
-def _path(source: _File, table: str, key: str, text: str) -> None:
+def _path(source: _Source, table: str, key: str, text: str) -> None:
     try:
         fields.path(text)
     except ValueError as error:

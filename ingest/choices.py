@@ -1,0 +1,87 @@
+"""What a user chooses by name or by file: which formats to read, the mapping of a log, the prices."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ingest.errors import IngestError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ingest.prices.price import Prices
+    from parsers import Format
+    from parsers.mapping.mapping import Mapping
+
+
+def formats_of(name: str | None, mapping: "Mapping | None" = None) -> "Sequence[Format]":
+    """Return the formats to read: the one that *mapping* describes, the one called *name*, or all.
+
+    Raises:
+        IngestError: There is no such format.
+    """
+    if mapping is not None:
+        from parsers.mapping.mapping import format_of
+
+        return [format_of(mapping)]
+    from parsers import FORMATS
+
+    if not name:
+        return FORMATS
+    chosen = [f for f in FORMATS if f.name == name]
+    if not chosen:
+        raise IngestError(f"no format {name!r}; known are {', '.join(sorted(f.name for f in FORMATS))}")
+    return chosen
+
+
+def mapping_in(file: str | Path) -> "Mapping":
+    """Return the mapping that the TOML *file* describes.
+
+    Raises:
+        IngestError: It can't be read, or something in it is wrong.
+    """
+    from parsers.mapping.toml import MappingError, mapping_of
+
+    try:
+        return mapping_of(Path(file).read_text("utf-8"), str(file))
+    except OSError as error:
+        raise IngestError(f"cannot read mapping {file}: {error.strerror}; check the path") from error
+    except UnicodeDecodeError as error:
+        raise IngestError(f"mapping {file} is not UTF-8; save it as UTF-8") from error
+    except MappingError as error:
+        raise IngestError(str(error)) from error
+
+
+def allow_labels(warehouse: str | Path) -> None:
+    """Let texts with blanks pass under the names that the user calls labels, in `privacy.toml` of the warehouse.
+
+    Raises:
+        IngestError: The file can't be read, or has something else than `labels`.
+    """
+    file = Path(warehouse, "privacy.toml")
+    if not file.exists():
+        return
+    import tomllib
+
+    from parsers.values.privacy import extend_labels
+
+    try:
+        listed = tomllib.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise IngestError(f'cannot read {file}: {error}; it takes one line such as `labels = ["squad"]`') from error
+    labels = listed.pop("labels", [])
+    if listed or not isinstance(labels, list) or not all(isinstance(name, str) for name in labels):
+        raise IngestError(f'{file} takes one line such as `labels = ["squad"]`: names of fields, as text')
+    extend_labels(labels)
+
+
+def prices_of(file: str | Path | None, warehouse: str | Path) -> "Prices":
+    """Return the price table: the user's own prices from *file*, else from the warehouse, over the built-in ones.
+
+    Raises:
+        IngestError: The own prices can't be read, or aren't prices.
+    """
+    from ingest.prices.installed import usual_file
+    from ingest.prices.price import load_prices
+
+    own = Path(warehouse, "prices.toml")
+    return load_prices(Path(file) if file else own if own.exists() else None, kept=usual_file())
