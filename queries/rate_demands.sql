@@ -9,7 +9,7 @@ with calls as (
         greatest(coalesce(request_tokens, 0) - read - written, 0) as uncached,
         coalesce(response_tokens, 0) as generated,
         coalesce(max_tokens, generated) as bound,
-    from llm_calls
+    from single_calls
 )
 select
     id, at_us,

@@ -11,6 +11,7 @@ import duckdb
 import polars as pl
 import pytest
 from click.testing import CliRunner
+from deltalake import write_deltalake
 from rich.console import Console
 from warehouses import build, call
 
@@ -123,18 +124,36 @@ def test_an_unknown_extension_asks_for_a_format(warehouse, tmp_path):
         (["report", "limits", "-p", "limit=many"], "parameter limit of report limits takes a whole number, not 'many'"),
         (["report", "budget", "-p", "warn=often"], "takes a number"),
         (["report", "burst", "-p", "minute=noon"], "takes a time"),
-        (["report", "budget", "-p", "by=team"], "takes user, account, agent"),
-        (["report", "budget", "-p", "limit=-1"], "-p limit= and -p warn= take numbers from 0 on"),
-        (["report", "budget", "-p", "limit=99999999999999999999"], "takes a whole number"),
+        (["report", "budget", "-p", "by=team"], "-p by= takes a column, such as model"),
+        (["report", "budget", "-p", "limit=-1"], "-p limit= takes a number from 0 to 9e18"),
+        (["report", "budget", "-p", "limit=99999999999999999999"], "takes a number from 0 to 9e18"),
+        (["report", "budget", "-p", "limit=1.5"], "-p limit= takes whole tokens"),
         (["report", "budget", "-p", "warn=nan"], "takes a number"),
+        (["report", "budget", "-p", "warn=80"], "-p warn= takes a share from 0 to 1"),
+        (["report", "budget", "-p", "unit=euro"], "-p unit= takes tokens or usd"),
+        (["report", "bursts", "-p", "threshold=-5"], "-p threshold= takes a number of tokens from 1 on"),
+        (["report", "cost-by", "-p", "by=planet"], "-p by= takes a column, such as model"),
         (["report", "cost-by-day", "-p", "grain=decade"], "-p grain= takes hour, day, week or month"),
         (["report", "burst", "-p", "model=gpt-5"], "no call has model 'gpt-5' - did you mean gpt-5.2"),
         (["report", "execution", "-p", "run=nope"], "no call has run 'nope'"),
         (["report", "tpm", "--since", "2026-02-04", "--until", "2026-02-03"], "is not before"),
         (["report", "tpm", "--model", "gpt-5"], "did you mean gpt-5.2"),
+        (["report", "reconcile"], "needs -p file="),
+    ],
+)
+def test_wrong_usage_gets_one_message_that_says_what_to_do(warehouse, arguments, message):
+    result = run(*arguments, "-w", warehouse, code=2)
+
+    assert message in result.stderr
+    assert result.stderr.startswith("Error: ")
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
         (["sql", "drop view llm_calls"], "only reading is allowed"),
         (["sql", "select x from llm_calls"], 'column "x" not found'),
-        (["report", "reconcile"], "needs -p file="),
         (["report", "reconcile", "-p", "file=/nowhere.csv"], "No such file"),
     ],
 )
@@ -155,7 +174,7 @@ def test_a_time_may_be_written_in_every_form_of_iso(warehouse, minute):
 
 @pytest.mark.parametrize("command", [["report", "tpm"], ["report", "usage"], ["sql", "from llm_calls"]])
 def test_an_empty_warehouse_says_how_to_fill_it(tmp_path, command):
-    result = run(*command, "-w", tmp_path / "nothing")
+    result = run(*command, "-w", build(tmp_path / "nothing"))
 
     assert "no calls yet: run `ingest follow`" in result.stderr
     assert json.loads(result.stdout)["rows"] == []
@@ -316,6 +335,29 @@ def test_a_folder_of_other_things_is_never_replaced(warehouse, tmp_path):
 
     run("export", tmp_path / "home", "-w", warehouse, "--force", code=1)
     assert (tmp_path / "home" / "thesis.txt").exists()
+
+
+@pytest.mark.parametrize("command", [["report", "tpm"], ["report", "budget", "-p", "limit=5"], ["sql", "select 1"]])
+@pytest.mark.parametrize("name", ["nowhere", "file"])
+def test_a_question_to_no_warehouse_fails(tmp_path, command, name):
+    (tmp_path / "file").touch()
+    result = run(*command, "-w", tmp_path / name, code=1)
+
+    assert result.stderr.startswith(f"Error: no warehouse at {tmp_path / name}: run `ingest follow`")
+    assert result.stdout == ""
+
+
+def test_a_table_of_another_program_is_refused_in_one_line(tmp_path):
+    write_deltalake(str(tmp_path / "llm_calls"), pl.DataFrame({"id": [1], "amount": [2]}).to_arrow())
+    result = run("report", "tpm", "-w", tmp_path, code=1)
+
+    assert result.stderr == f"Error: {tmp_path / 'llm_calls'} is no table of `ingest`: it has no column created_at\n"
+
+
+def test_a_limit_that_a_call_would_have_waited_for_exits_with_3(warehouse):
+    run("report", "limits", "-w", warehouse, "-p", "limit=1k", code=3)
+    run("report", "limits", "-w", warehouse, "-p", "limit=5M")
+    run("report", "limits", "-w", warehouse)
 
 
 @pytest.mark.parametrize("more", [(), ("--report", "tpm")])

@@ -1,14 +1,21 @@
 """A call that was logged twice counts once."""
 
+import json
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import polars as pl
 import pytest
 from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from warehouses import at, build, call
 
 import queries
 from ingest.cli import cli
+from parsers import FORMATS, Block, parse
+from queries import connect
 
 ROOT = Path(__file__).parent.parent
 
@@ -183,3 +190,73 @@ def test_a_log_and_what_its_console_printed_count_once(tmp_path):
 
     assert answers[0] == answers[1]
     assert stored > answers[0][0][0][0]
+
+
+def span(number, span_id, scope):
+    """Return the line of a span of call *number*, as OpenTelemetry's file exporter writes it."""
+    texts = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "openai",
+        "gen_ai.response.model": "gpt-4o-2024-08-06",
+        "gen_ai.response.id": f"chatcmpl-AbCdEfGhIjKlMnOp{number:05}",
+    }
+    attributes = [{"key": key, "value": {"stringValue": value}} for key, value in texts.items()]
+    counts = {"gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": number}
+    attributes += [{"key": key, "value": {"intValue": str(value)}} for key, value in counts.items()]
+    times = {"startTimeUnixNano": "1786348800000000000", "endTimeUnixNano": "1786348802500000000"}
+    known = {"traceId": f"{number:032x}", "spanId": span_id, "name": "chat", "kind": 3, "attributes": attributes}
+    return {"resourceSpans": [{"scopeSpans": [{"scope": {"name": scope}, "spans": [known | times]}]}]}
+
+
+def observations(number):
+    """Return what different observers write of call *number*; the last only has the ids of the first."""
+    name, at_us = f"chatcmpl-AbCdEfGhIjKlMnOp{number:05}", "2026-08-10 08:00:0"
+    counts = {"prompt_tokens": 100, "completion_tokens": number, "total_tokens": 100 + number}
+    model = {"model": "gpt-4o-2024-08-06"}
+    return [
+        span(number, f"{number:015x}a", "pydantic-ai"),
+        span(number, f"{number:015x}b", "openai"),
+        {"id": name, "object": "chat.completion", "created": 1786348800, "choices": [], "usage": counts, **model},
+        {"id": name, "call_type": "acompletion", "custom_llm_provider": "openai", "startTime": 1786348800.0}
+        | {"endTime": 1786348802.5, "status": "success", **model, **counts},
+        {"id": f"{number:015x}a", "trace_id": f"{number:032x}", "type": "GENERATION", "start_time": f"{at_us}0"}
+        | {"end_time": f"{at_us}2.5", "provided_model_name": "gpt-4o-2024-08-06"}
+        | {"usage_details": {"input": 100, "output": number, "total": 100 + number}},
+    ]
+
+
+SEEN = st.sets(st.integers(0, 4), min_size=1).filter(lambda seen: 4 not in seen or 0 in seen or seen == {4})
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.lists(SEEN, min_size=1, max_size=3), st.randoms(use_true_random=False))
+def test_whoever_saw_a_call_in_whatever_files_it_counts_once(calls_seen, random):
+    lines = [observations(n)[i] for n, seen in enumerate(calls_seen, 1) for i in sorted(seen)]
+    random.shuffle(lines)
+    cut = random.randint(0, len(lines))
+    rows, batches = [], []
+    for source, part in (("s1", lines[:cut]), ("s2", lines[cut:])):
+        parsed = parse(Block("".join(json.dumps(line) + "\n" for line in part).encode(), sealed=True), FORMATS)
+        assert parsed.rejects.is_empty()
+        rows += parsed.calls.with_columns(source_id=pl.lit(source), source_path=pl.lit(source)).to_dicts()
+        formats = ",".join(sorted(set(parsed.calls["format"])))
+        batches.append({"committed_at": at("2026-08-10T09:00:00"), "source_id": source, "format": formats})
+    with TemporaryDirectory() as folder, connect(build(Path(folder), llm_calls=rows, batches=batches)) as connection:
+        found = connection.sql("select request_tokens, response_tokens from llm_calls order by 2").fetchall()
+    assert found == [(100, n) for n in range(1, len(calls_seen) + 1)]
+
+
+def test_an_id_that_comes_again_merges_no_two_calls(tmp_path):
+    def payload(hour, tokens):
+        times = {"startTime": f"2026-08-10T{hour:02}:00:00Z", "endTime": f"2026-08-10T{hour:02}:00:02Z"}
+        counts = {"prompt_tokens": tokens, "completion_tokens": 4, "total_tokens": tokens + 4}
+        return (
+            {"id": "chatcmpl-213", "custom_llm_provider": "ollama", "model": "gpt-oss", "status": "success"}
+            | times
+            | counts
+        )
+
+    lines = [payload(8, 900), payload(9, 100), payload(8, 900)]
+    parsed = parse(Block("".join(json.dumps(line) + "\n" for line in lines).encode(), sealed=True), FORMATS)
+    found, _ = calls(tmp_path, parsed.calls.with_columns(source_id=pl.lit("s1"), source_path=pl.lit("p")).to_dicts())
+    assert sorted(row["request_tokens"] for row in found) == [100, 900]

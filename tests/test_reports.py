@@ -173,7 +173,7 @@ def test_a_connection_that_serves_one_question_has_the_views_of_that_alone(wareh
 def test_every_report_answers_an_empty_warehouse_with_no_rows(tmp_path, name):
     (tmp_path / "export.csv").write_text(EXPORT)
     parameters = {"file": str(tmp_path / "export.csv")} if name == "reconcile" else {}
-    with queries.connect(tmp_path / "nothing") as connection:
+    with queries.connect(build(tmp_path / "nothing")) as connection:
         answer = queries.run(connection, name, **parameters)
     assert name == "reconcile" or answer.frame.is_empty()
 

@@ -42,6 +42,14 @@ COMMANDS = {
 """Each command is `ingest.cli.<name>.<name>`, imported only when it is run, so that `--help` stays quick."""
 
 
+class _Told(click.ClickException):
+    """An error of one line, with the exit code that its kind has."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # type: ignore[misc] # click has it for the class
+
+
 class _Root(click.Group):
     """Imports a command when it is used; shows our own errors as one line, and lets bugs keep their traceback."""
 
@@ -72,7 +80,7 @@ class _Root(click.Group):
         try:
             return super().invoke(ctx)
         except (IngestError, QueryError) as error:
-            raise click.ClickException(visible_lines(str(error))) from error
+            raise _Told(visible_lines(str(error)), getattr(error, "exit_code", 1)) from error
         except PermissionError as error:
             what = error.filename or re.sub(r".*\(os error 13\): | \(set POLARS_.*", "", str(error))
             raise click.ClickException(visible_lines(denied(what, written=True))) from error

@@ -42,14 +42,11 @@ def export(
     """
     from queries import connect, load, run
     from queries.answers import reports
-    from queries.connection.connect import check_values, is_there, why_nothing, zone
+    from queries.connection.connect import check_values, why_nothing, zone
     from queries.show import export as exports
 
     if dest == "-":
         raise click.UsageError("DEST is a file or a folder; for a pipe, `ingest sql 'from llm_calls' --format csv`.")
-    if not is_there(warehouse):
-        message = f"no warehouse at {warehouse}: run `ingest follow` or `ingest backfill`, or name it with --warehouse"
-        raise click.ClickException(message)
     path = Path(dest)
     _check_free(path, force=force)
     if report_name is None:

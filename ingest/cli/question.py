@@ -21,7 +21,7 @@ _Command = TypeVar("_Command", bound=Callable[..., object])
 
 _FILTERS = [
     click.option(
-        "--since", metavar="WHEN", help="Calls from a date, time or age: 2026-02-03, 2026-02-03T14:00, 24h, 7d."
+        "--since", metavar="WHEN", help="Calls from a date, time or age: 2026-02-03, today, 2026-02-03T14:00, 24h, 7d."
     ),
     click.option("--until", metavar="WHEN", help="Calls before a time or age; a date includes that day."),
     click.option("--model", metavar="NAME", multiple=True, help="Calls of this model; may be given again."),
@@ -29,6 +29,11 @@ _FILTERS = [
     click.option("--story", metavar="ID", multiple=True, help="Calls for this story."),
     click.option("--session", metavar="ID", multiple=True, help="Calls of this session."),
     click.option("--user", metavar="ID", multiple=True, help="Calls on behalf of this user."),
+    click.option("--account", metavar="ID", multiple=True, help="Calls on behalf of this account."),
+    click.option("--role", metavar="NAME", multiple=True, help="Calls of this kind of agent."),
+    click.option("--project", metavar="NAME", multiple=True, help="Calls for this project."),
+    click.option("--tool", metavar="NAME", multiple=True, help="Calls that this tool logged, such as claude-code."),
+    click.option("--host", metavar="NAME", multiple=True, help="Calls of this machine."),
     click.option("--provider", metavar="NAME", multiple=True, help="Calls to this provider."),
     click.option(
         "--tz",

@@ -16,6 +16,7 @@ from ingest.reading.draft import Draft
 from ingest.reading.publisher import Publisher
 from parsers import Rows
 from parsers.blocks.format import Known
+from parsers.rows.stated_limits import stated_limits
 from parsers.schema import CALLS, EVENTS, REJECTS, conform
 from parsers.values.lenient import time as read_time
 from parsers.values.privacy import guarded_rows
@@ -136,7 +137,8 @@ def _rows(source: TableSource, place: Place, chunk: Chunk, start: int, end: int)
     rejects = _placed(conform(parsed.rejects, REJECTS), where).with_columns(
         created_at=pl.col("at"), format=pl.lit(known.name)
     )
-    events = _placed(conform(parsed.events, EVENTS), where)
+    told = conform(parsed.events, EVENTS)
+    events = _placed(pl.concat([told, stated_limits(conform(parsed.calls, CALLS), told)]), where)
     # What is read again, to see whether it has been read, was rejected then.
     since = place.position.offset if place.position else 0
     late = pl.col("source_offset") >= since

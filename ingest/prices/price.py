@@ -243,6 +243,14 @@ def stamp(  # noqa: PLR0913 # the three tables of one commit go together
             created_at=pl.coalesce("created_at", file, "ingested_at"),
             ts_source=pl.when(missing).then(source).otherwise("ts_source"),
         )
+    one_side = pl.coalesce("request_tokens", "response_tokens")
+    partial = pl.col("total_tokens").is_null() & one_side.is_not_null()
+    calls = calls.with_columns(
+        total_tokens=pl.coalesce("total_tokens", pl.col("request_tokens") + pl.col("response_tokens"), one_side),
+        token_source=pl.when(partial & pl.any_horizontal(pl.col("request_tokens", "response_tokens").is_null()))
+        .then(pl.lit("partial"))
+        .otherwise("token_source"),
+    )
     if calls["requests"].null_count():
         sums = pl.col("requests").is_null()
         calls = calls.with_columns(task=pl.when(sums).then(pl.lit(SESSION)).otherwise("task"))

@@ -14,6 +14,7 @@ from parsers.blocks.lines import MAX_KEPT, MAX_RECORD, REJECTED, Block, Lines, M
 from parsers.envelopes.containers import brought_up
 from parsers.envelopes.facts import tell_calls, tell_events, tell_rejects
 from parsers.envelopes.unwrap import Opened, unwrap
+from parsers.rows.stated_limits import stated_limits
 from parsers.schema import CALLS, EVENTS, REJECTS, Column, conform, polars_schema
 from parsers.values.privacy import guarded_rows
 
@@ -125,7 +126,8 @@ def rows_of(
         if parsed.context or format_.name in after:
             after[format_.name] = parsed.context
         calls.append(conform(guarded_rows(parsed.calls), CALLS))
-        events.append(conform(guarded_rows(parsed.events), EVENTS))
+        own = conform(guarded_rows(parsed.events), EVENTS)
+        events += [own, stated_limits(calls[-1], own)]
         rejects.append(parsed.rejects.with_columns(format=pl.lit(format_.name)))
     all_refused = pl.concat(rejects, how="diagonal").filter(pl.col("source_offset") < end).sort("source_offset")
     return Rows(

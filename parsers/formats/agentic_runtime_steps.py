@@ -67,7 +67,10 @@ def _calls(rows: pl.DataFrame) -> pl.DataFrame:
         model="model_name",
         cost_reported_usd="cost_usd",
         latency_ms="duration_ms",
-        success=pl.when(failed).then(pl.lit(value=False)).when(status == "SUCCEEDED").then(pl.lit(value=True)),
+        success=pl.when(failed)
+        .then(pl.lit(value=False))
+        .when(status.is_in(["COMPLETED", "SUCCEEDED"]))
+        .then(pl.lit(value=True)),
         error=pl.when(failed).then(error),
         error_type=pl.when(failed).then(error.str.extract(r"^([A-Za-z_][\w.]*): ", 1)),
         attempt=pl.col("attempts").cast(pl.Int32, strict=False),

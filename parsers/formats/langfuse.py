@@ -52,9 +52,7 @@ _SHAPE = Shape(
         "environment": ("environment",),
     },
     passed_over=("latency", "usage.unit"),
-    meaning=Meaning(
-        name="langfuse", request_includes_cache=False, response_includes_reasoning=False, dedupe="langfuse"
-    ),
+    meaning=Meaning(name="langfuse", request_includes_cache=False, response_includes_reasoning=False),
     internal=("status_message", "kind"),
     usage=("usage_details.", "usageDetails."),
     families=tuple(f for f in FAMILIES if f.name in ("openai-chat", "anthropic", "gemini", "gemini-snake")),
@@ -62,6 +60,12 @@ _SHAPE = Shape(
         "variant": pl.when(pl.col("line").str.contains(r'"trace_id"\s*:'))
         .then(pl.lit("export"))
         .otherwise(pl.lit("api")),
+        # Of an OpenTelemetry span it is an observation, and has its ids.
+        "dedupe_key": pl.when(
+            pl.col("request_id").str.contains(r"^[0-9a-f]{16}$") & pl.col("run_id").str.contains(r"^[0-9a-f]{32}$")
+        )
+        .then(pl.concat_str(pl.lit("otlp"), "run_id", "request_id", separator=":"))
+        .otherwise(pl.lit("langfuse:") + pl.col("request_id")),
         "error": pl.when(pl.col("status") == "ERROR").then("status_message"),
     },
 )

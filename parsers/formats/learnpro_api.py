@@ -14,7 +14,8 @@ from parsers.jsonl.unknown_fields import joined, leftovers
 from parsers.rows.typed_tables import parsed
 from parsers.values.typed import epoch, known, metadata
 
-_FAILED = "LLM call failed"
+_FAILED = r"LLM call failed|failed (?:—|\\u2014) surfacing 503$"
+"""How messages about a request end that was refused because the model failed, as text or as JSON may spell it."""
 _ERROR = pl.Struct({"type": pl.String, "message": pl.String, "stack": pl.String})
 _RECORD = pl.Struct(
     {
@@ -36,7 +37,7 @@ def _parse(records: pl.DataFrame, _context: Context) -> Parsed:
     decoded, rejects = decode(records, _RECORD)
     rest = leftovers(decoded).alias("rest")
     rows = decoded.with_columns(rest).unnest("record")
-    failed = pl.col("msg").str.contains(_FAILED, literal=True)
+    failed = pl.col("msg").str.contains(_FAILED)
     events = rows.select(
         "source_offset",
         created_at=epoch(pl.col("time"), "ms"),
@@ -67,7 +68,9 @@ FORMAT = Format(
     json=True,
     claims=_LINE.str.contains(r'"level"\s*:\s*\d')
     & _LINE.str.contains(r'"time"\s*:\s*\d')
-    & _LINE.str.contains(rf'"msg"\s*:\s*"(?:daily budget hit"|[^"]*{_FAILED})'),
+    & _LINE.str.contains(
+        r'"msg"\s*:\s*"(?:daily budget hit"|[^"]*(?:LLM call failed|failed (?:—|\\u2014) surfacing 503"))'
+    ),
     parse=_parse,
     hints=('"msg"',),
 )

@@ -14,6 +14,7 @@ The application gets its response under the same id: where that is unique, the k
 a response that the application logged itself, so that a call that passed the proxy counts once.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import polars as pl
@@ -54,12 +55,18 @@ _SHAPE = Shape(
 )
 
 
+_UNIQUE_LENGTH = 20
+"""From so many characters on an id is random, as LiteLLM's own are, and not one that an application counts up."""
+
+_WITNESSES = ("started_at", "created_at", "request_tokens", "response_tokens")
+
+
 def _parse(records: pl.DataFrame, context: Context) -> Parsed:
     del context
     fields, rejects = read(records, _SHAPE)
     is_spend = pl.col("line").str.contains(r'"spend"\s*:')
     fields = fields.with_columns(
-        dedupe_key=_key(pl.col("request_id")),
+        dedupe_key=_key(pl.col("request_id"), fields.columns),
         attempt=(pl.col("retries").cast(pl.Int64, strict=False) + 1).cast(pl.String),
         variant=pl.when(is_spend).then(pl.lit("spend")).otherwise(pl.lit("payload")),
     )
@@ -77,12 +84,19 @@ def _parse(records: pl.DataFrame, context: Context) -> Parsed:
     return replace(parsed, events=hits if not hits.is_empty() else conform(hits, EVENTS))
 
 
-def _key(name: pl.Expr) -> pl.Expr:
-    """Return the key of the response *name*: the one of `responses` where it is unique in the world."""
+def _key(name: pl.Expr, columns: Sequence[str]) -> pl.Expr:
+    """Return the key of the response *name*: the one of `responses` where it is unique in the world.
+
+    Providers reuse other ids, or give none: there, when the call began and ended and what it took tell as well.
+    """
+    witnesses = (column for column in _WITNESSES if column in columns)
     known = [
         pl.when(name.str.contains(pattern)).then(pl.lit(f"{variant}:") + name) for variant, pattern in UNIQUE.items()
     ]
-    return pl.coalesce(*known, pl.lit("litellm:") + name)
+    own = pl.lit("litellm:") + name
+    told = pl.concat_str(own, *witnesses, separator=":", ignore_nulls=True)
+    reused = name.str.len_bytes() < _UNIQUE_LENGTH
+    return pl.coalesce(*known, pl.when(reused).then(told).otherwise(own))
 
 
 FORMAT = Format(

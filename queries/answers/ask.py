@@ -8,7 +8,7 @@ import duckdb
 from parsers.values.messages import nearest
 from queries.answers.reports import Answer, Report
 from queries.connection.frames import frame, placed
-from queries.errors import QueryError
+from queries.errors import QueryError, WordError
 
 _EXPLAIN = re.compile(r"\s*explain(\s+analyze)?\s+(?=\w)", re.IGNORECASE)
 _READS = "only reading is allowed here: select, from, with, values, describe, show, summarize, explain"
@@ -63,7 +63,7 @@ def _reading(sql: str) -> duckdb.Statement:
 def _bound(wanted: set[str], given: Mapping[str, str]) -> dict[str, str]:
     for name in given:
         if name not in wanted:
-            raise QueryError(f"the statement has no ${name}{nearest(name, wanted)}")
+            raise WordError(f"the statement has no ${name}{nearest(name, wanted)}")
     if missing := sorted(wanted - set(given)):
-        raise QueryError(f"${missing[0]} has no value; give it with -p {missing[0]}=…")
+        raise WordError(f"${missing[0]} has no value; give it with -p {missing[0]}=…")
     return dict(given)

@@ -23,7 +23,7 @@ import polars as pl
 from queries.answers.provider_csv import Row, model_of
 from queries.answers.provider_csv import rows as rows_of_csv
 from queries.connection.frames import create
-from queries.errors import QueryError
+from queries.errors import QueryError, WordError
 
 _SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "day": pl.Date,
@@ -40,7 +40,7 @@ _SHAPES = "the usage or cost export of Anthropic or OpenAI (JSON), or a CSV with
 def comparing(connection: duckdb.DuckDBPyConnection, file: str | None) -> Iterator[None]:
     """Give *connection* the table `provider_export` while a report runs."""
     if file is None:
-        raise QueryError("reconcile needs -p file=…: " + _SHAPES)
+        raise WordError("reconcile needs -p file=…: " + _SHAPES)
     create(connection, "provider_export", read(Path(file)))
     try:
         yield

@@ -12,7 +12,7 @@ import polars as pl
 
 from queries.answers import token_buckets
 from queries.connection.frames import create, frame
-from queries.errors import QueryError
+from queries.errors import WordError
 
 _ANSWERS: dict[str, type[pl.DataType]] = {
     "fixed_peak": pl.Int64,
@@ -30,6 +30,7 @@ _SCHEMA: dict[str, type[pl.DataType]] = {
     "counts": pl.String,
     "counted": pl.String,
     "calls": pl.Int64,
+    "failed_calls": pl.Int64,
     "charge": pl.String,
     "replayed_limit": pl.Int64,
     "rules_as_of": pl.Date,
@@ -47,9 +48,9 @@ def replaying(connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]) -
     """Give *connection* the table while a report runs that takes the parameters `limit` and `charge`."""
     limit, charge = bound.get("limit"), bound.get("charge") or "end"
     if limit is not None and int(limit) < 1:
-        raise QueryError(f"parameter limit takes a whole number from 1 on, not {limit}")
+        raise WordError(f"parameter limit takes a whole number from 1 on, not {limit}")
     if charge not in {"start", "end"}:
-        raise QueryError(f"parameter charge takes start or end of the call, not {charge!r}")
+        raise WordError(f"parameter charge takes start or end of the call, not {charge!r}")
     rows = replays(connection, limit and int(limit), charge)
     create(connection, "replays", pl.DataFrame(rows, schema=_SCHEMA))
     try:
@@ -84,7 +85,7 @@ def _replayed(model: Row, parts: list[list[token_buckets.Array]], limit: int | N
     asked = [*asked[: len(model["names"])], np.ones(len(at), np.int64)]
     thirds = token_buckets.thirds_of(at)
     names = zip([*model["names"], "RPM"], [*model["meanings"], "requests"], asked, strict=True)
-    known = {name: model[name] for name in ("provider", "model", "rules_as_of")} | {"calls": len(at)}
+    known = {name: model[name] for name in ("provider", "model", "rules_as_of", "calls", "failed_calls")}
     return [
         known | {"counts": counts, "counted": counted} | _answer(at, one, thirds, limit)
         for counts, counted, one in names

@@ -1,6 +1,5 @@
 """Saved reports: find, describe and run them. A report is a `.sql` file; its parameters are read from its statement."""
 
-import math
 import os
 import re
 import shlex
@@ -8,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from importlib.resources import files as resources
 from pathlib import Path
@@ -19,21 +19,38 @@ import polars as pl
 from parsers.values.messages import nearest
 from queries.answers.provider_export import comparing
 from queries.connection.frames import frame, placed
-from queries.errors import QueryError
+from queries.errors import QueryError, WordError
+
+_REFUSED = "Invalid Input Error: -p "
+"""How an error begins that a view raises for a parameter's value."""
 
 _BUILT_IN = resources("queries") / "reports"
 
 
+_SHORT = {"k": 1_000, "m": 1_000_000}
+"""How people write a thousand and a million behind a number."""
+
+
 def _whole(text: str) -> str:
-    if not -(1 << 63) <= int(text) < 1 << 63:
+    number = _exact(text)
+    if number != int(number) or not -(1 << 63) <= number < 1 << 63:
         raise ValueError(text)
-    return str(int(text))
+    return str(int(number))
 
 
 def _number(text: str) -> str:
-    if not math.isfinite(float(text)):
+    return str(_exact(text))
+
+
+def _exact(text: str) -> Decimal:
+    factor = _SHORT.get(text[-1:].lower(), 1)
+    try:
+        number = Decimal(text[:-1] if factor > 1 else text) * factor
+    except InvalidOperation as error:
+        raise ValueError(text) from error
+    if not number.is_finite():
         raise ValueError(text)
-    return text
+    return number
 
 
 def _time(text: str) -> str:
@@ -111,7 +128,7 @@ class Report:
         for name in given:
             if name not in self.parameters:
                 known = nearest(name, self.parameters) if self.parameters else " - it takes none"
-                raise QueryError(f"report {self.name} has no parameter {name!r}{known}")
+                raise WordError(f"report {self.name} has no parameter {name!r}{known}")
         return {name: self._convert(name, given.get(name)) for name in self.parameters}
 
     def _convert(self, name: str, value: object) -> object:
@@ -122,7 +139,7 @@ class Report:
         try:
             return convert(value)
         except ValueError as error:
-            raise QueryError(f"parameter {name} of report {self.name} takes {what}, not {value!r}") from error
+            raise WordError(f"parameter {name} of report {self.name} takes {what}, not {value!r}") from error
 
 
 @dataclass(frozen=True)
@@ -139,7 +156,9 @@ class Answer:
     @property
     def limit_crossed(self) -> bool:
         """Whether a row says that a limit was crossed, in a column `status`."""
-        return "status" in self.frame.columns and bool(self.frame["status"].is_in(["exceeded", "differs"]).any())
+        return "status" in self.frame.columns and bool(
+            self.frame["status"].is_in(["exceeded", "differs", "throttled"]).any()
+        )
 
     def with_filters(self, filters: Mapping[str, object]) -> "Answer":
         """Return the same answer, which also says which *filters* were given."""
@@ -169,7 +188,7 @@ def load(name: str, own: Sequence[Path] = ()) -> Report:
                 return Report(name, file.read_text(encoding="utf-8"), None if folder is _BUILT_IN else str(file))
             except (OSError, UnicodeDecodeError) as error:
                 raise QueryError(f"{file}: {error}") from error
-    raise QueryError(f"no report called {name!r}{nearest(name, names(own))} (`ingest report` lists all)")
+    raise WordError(f"no report called {name!r}{nearest(name, names(own))} (`ingest report` lists all)")
 
 
 def listing(own: Sequence[Path] = ()) -> Answer:
@@ -219,6 +238,9 @@ def run(connection: duckdb.DuckDBPyConnection, report: Report | str, **parameter
             except duckdb.Error as error:
                 raise placed(error, connection, sql, bound) from error
     except duckdb.Error as error:
+        _, refused, why = str(error).partition(_REFUSED)
+        if refused:
+            raise WordError(f"{report}: -p {why}") from error
         raise QueryError(f"{report}: {error}") from error
 
     notes = [text for view in report.noting for (text,) in connection.view(view).fetchall()]

@@ -18,12 +18,15 @@ from queries.connection import dated_data
 from queries.connection import files as snapshot
 from queries.connection.filters import COLUMNS, Filters, filters, zone_called
 from queries.connection.frames import Stream, create
-from queries.errors import QueryError
+from queries.errors import QueryError, WordError
 
 VIEWS = resources("queries") / "views"
 
 _NAMES = COLUMNS | {"run": "run_id"}
 """What a user may call a column by, in a filter or as a report's parameter."""
+
+_PARTS = {"tool": "split_part(split_part(format, '+', 1), '/', 1)"}
+"""What is no column of its own."""
 
 _WORD = re.compile(r"\w+")
 
@@ -40,6 +43,11 @@ def connect(  # noqa: PLR0913 - a filter each
     story: Values = None,
     session: Values = None,
     user: Values = None,
+    account: Values = None,
+    role: Values = None,
+    project: Values = None,
+    tool: Values = None,
+    host: Values = None,
     provider: Values = None,
     tz: str | None = None,
     now: datetime | None = None,
@@ -53,14 +61,19 @@ def connect(  # noqa: PLR0913 - a filter each
         [(127, 3059871)]
 
     Args:
-        warehouse: folder of the tables; one without tables is an empty warehouse.
-        since: date, time or age (`24h`, `7d`) from which calls count.
+        warehouse: folder of the tables.
+        since: date (or `today`, `yesterday`), time or age (`24h`, `7d`) from which calls count.
         until: the same, up to which they count; a date includes that day.
         model: one or several models, as logged; the next ones likewise. What no call has is an error.
         agent: `agent_id`.
         story: `story_id`.
         session: `session_id`.
         user: `user_id`.
+        account: `account_id`.
+        role: `role`, the kind of agent.
+        project: `project`.
+        tool: the name of the format that read a call, without its variant.
+        host: `host`.
         provider: `provider`.
         tz: zone of minutes, hours and days; by default the system's.
         now: the moment that ages count from.
@@ -72,8 +85,13 @@ def connect(  # noqa: PLR0913 - a filter each
         Money is decimal US dollars, tokens are integers, times have the zone *tz*; unknown is NULL.
 
     Raises:
-        QueryError: A filter says what can't be, or the warehouse is damaged or may not be read.
+        QueryError: A filter says what can't be; there is no warehouse, or it is damaged, another program's, or may not
+            be read.
     """
+    if not is_there(warehouse):
+        raise QueryError(
+            f"no warehouse at {warehouse}: run `ingest follow` or `ingest backfill`, or name it with --warehouse"
+        )
     connection = duckdb.connect(config={"python_enable_replacements": "false"})
     local = zone_called(tz or zone(connection))
     connection.execute("set parquet_metadata_cache = true")
@@ -88,14 +106,22 @@ def connect(  # noqa: PLR0913 - a filter each
         story=story,
         session=session,
         user=user,
+        account=account,
+        role=role,
+        project=project,
+        tool=tool,
+        host=host,
         provider=provider,
     )
-    _open_tables(connection, Path(warehouse), asked)
-    _create_views(connection, VIEWS, serving)
-    found = shape(connection)
-    if found["repeats"] or found["pairs"] or found["tees"]:
-        # Last, because views bind what they use when they are created, and this one is dear to bind.
-        _create_views(connection, VIEWS / "logged_twice")
+    try:
+        _open_tables(connection, Path(warehouse), asked)
+        _create_views(connection, VIEWS, serving)
+        found = shape(connection)
+        if any(found[name] for name in ("repeats", "sums", "pairs", "tees", "accounts", "observers")):
+            # Last, because views bind what they use when they are created, and this one is dear to bind.
+            _create_views(connection, VIEWS / "logged_twice")
+    except duckdb.Error as error:
+        raise QueryError(f"{warehouse} is not as `ingest` makes a warehouse: {error}") from error
     check_values(connection, warehouse, asked.values)
 
     return connection
@@ -142,7 +168,7 @@ def check_values(
         if (files := snapshot.files(Path(warehouse) / "llm_calls")).paths:
             unknown, known = _unknown(_rows(connection, files, CALLS), column, wanted)
             if unknown:
-                raise QueryError(f"no call has {name} {unknown[0]!r}{nearest(unknown[0], known)}")
+                raise WordError(f"no call has {name} {unknown[0]!r}{nearest(unknown[0], known)}")
 
 
 def is_there(warehouse: str | Path) -> bool:
@@ -204,17 +230,24 @@ def _open_tables(connection: duckdb.DuckDBPyConnection, warehouse: Path, asked: 
 def _rows(
     connection: duckdb.DuckDBPyConnection, files: snapshot.Files, columns: Sequence[Column]
 ) -> duckdb.DuckDBPyRelation:
-    """Return the rows of *files* with all *columns*: NULL where an older version wrote them, which lacked some."""
+    """Return the rows of *files* with all *columns*: NULL where an older version wrote them, which lacked some.
+
+    Raises:
+        QueryError: They are rows of something else.
+    """
     # By name, DuckDB reads the footer of each file first: 0.4 ms a file.
     rows = connection.read_parquet(files.paths, hive_partitioning=False, union_by_name=not files.alike)
     missing = [column for column in columns if column.name not in rows.columns]
     if not missing:
         return rows
+    if columns[0] in missing:  # by which the table is partitioned
+        table = Path(files.paths[0]).parent.parent
+        raise QueryError(f"{table} is no table of `ingest`: it has no column {columns[0].name}")
     empty = connection.from_arrow(Stream(pl.DataFrame(schema=polars_schema(missing))))
     nulls = (f"null::{kind} as {name}" for name, kind in zip(empty.columns, empty.types, strict=True))
     return rows.project(", ".join(["*", *nulls]))
 
 
 def _unknown(calls: duckdb.DuckDBPyRelation, column: str, wanted: Sequence[str]) -> tuple[list[str], set[str]]:
-    known = {value for (value,) in calls.select(column).distinct().fetchall() if value is not None}
+    known = {value for (value,) in calls.project(_PARTS.get(column, column)).distinct().fetchall() if value is not None}
     return [value for value in wanted if value not in known], known

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from parsers.values.messages import nearest
-from queries.errors import QueryError
+from queries.errors import WordError
 
 COLUMNS = {
     "model": "model",
@@ -15,13 +15,19 @@ COLUMNS = {
     "story": "story_id",
     "session": "session_id",
     "user": "user_id",
+    "account": "account_id",
+    "role": "role",
+    "project": "project",
+    "tool": "tool",
+    "host": "host",
     "provider": "provider",
 }
-"""The filters on columns: name of the filter, and its column."""
+"""The filters on columns: name of the filter, and its column; `tool` is a part of the column `format`."""
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _AGE = re.compile(rf"(\d{{1,6}})([{''.join(_UNITS)}])")
-_MOMENTS = "a date (2026-02-03), a time (2026-02-03T14:00) or an age (24h, 7d)"
+_DAYS_AGO = {"today": 0, "yesterday": 1}
+_MOMENTS = "a date (2026-02-03, today, yesterday), a time (2026-02-03T14:00) or an age (24h, 7d)"
 _LAST = date.max - timedelta(days=2)
 """The last day that ends before the end of time in every zone: who says 9999-12-31 means no end."""
 
@@ -51,18 +57,18 @@ def filters(
     begin = None if since is None else _moment("since", since, zone, now)
     end = None if until is None else _moment("until", until, zone, now, whole_day=True)
     if begin and end and begin >= end:
-        raise QueryError(f"--since {since} is not before --until {until}, so no call can lie between them")
+        raise WordError(f"--since {since} is not before --until {until}, so no call can lie between them")
     return Filters(begin, end, {name: _values(value) for name, value in values.items()})
 
 
 def zone_called(name: str) -> ZoneInfo:
     """Return the time zone called *name*."""
     if name in {"Factory", "localtime"}:  # Python has them, DuckDB and Polars have not
-        raise QueryError(f"{name} is no time zone; without one it is the system's")
+        raise WordError(f"{name} is no time zone; without one it is the system's")
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise QueryError(f"no time zone called {name!r}{nearest(name, available_timezones())}") from error
+        raise WordError(f"no time zone called {name!r}{nearest(name, available_timezones())}") from error
 
 
 def _moment(option: str, value: str | date, zone: ZoneInfo, now: datetime, *, whole_day: bool = False) -> datetime:
@@ -70,6 +76,8 @@ def _moment(option: str, value: str | date, zone: ZoneInfo, now: datetime, *, wh
         return _utc(value, zone)
     if isinstance(value, date):
         return _midnight(value, zone, whole_day=whole_day)
+    if (days := _DAYS_AGO.get(value.lower())) is not None:
+        return _midnight(now.astimezone(zone).date() - timedelta(days), zone, whole_day=whole_day)
     try:
         if age := _AGE.fullmatch(value):
             return now - timedelta(**{_UNITS[age[2]]: int(age[1])})
@@ -78,7 +86,7 @@ def _moment(option: str, value: str | date, zone: ZoneInfo, now: datetime, *, wh
             return _midnight(date.fromisoformat(value), zone, whole_day=whole_day)
         return _utc(datetime.fromisoformat(value), zone)
     except (ValueError, OverflowError) as error:
-        raise QueryError(f"--{option} takes {_MOMENTS}, not {value!r}") from error
+        raise WordError(f"--{option} takes {_MOMENTS}, not {value!r}") from error
 
 
 def _midnight(day: date, zone: ZoneInfo, *, whole_day: bool) -> datetime:

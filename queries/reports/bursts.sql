@@ -4,6 +4,6 @@
 -- Chart: point x=started_at y=peak_tpm size=total_tokens color=model shape=verdict
 select
     model, started_at, ended_at, minutes, calls, total_tokens, peak_tpm, largest_call_tokens, largest_call_share,
-    top_agent, top_agent_share, verdict,
+    top_agent, top_agent_share, verdict, failed_calls,
 from bursts($threshold::bigint)
 order by total_tokens desc, started_at, model;

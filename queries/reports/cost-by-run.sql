@@ -1,8 +1,10 @@
--- What each run cost, by step
--- One row per run and step, dearest first.
--- Chart: bar y=run_id x=cost_usd color=step_id none='no run'
+-- What each run cost
+-- One row per run, dearest first; `steps` are the different ones that called a model.
+-- Chart: bar y=run_id x=cost_usd none='no run'
 select
-    key.run_id as run_id, key.step_id as step_id, calls, failed_calls, request_tokens, cache_read_tokens, response_tokens, total_tokens, cost_usd,
-    unpriced_calls, cost_share,
-from cost_by({run_id: run_id, step_id: step_id})
-order by cost_usd desc nulls last, total_tokens desc nulls last, run_id, step_id;
+    key.run_id as run_id, calls, failed_calls, request_tokens, cache_read_tokens, response_tokens, total_tokens, cost_usd,
+    unpriced_calls, cost_share, steps,
+from cost_by({run_id: run_id})
+left join (select run_id, count(distinct step_id) as steps from llm_calls group by run_id) as of_run
+    on key.run_id is not distinct from of_run.run_id
+order by cost_usd desc nulls last, total_tokens desc nulls last, run_id;

@@ -7,7 +7,8 @@
 select
     provider, model, counts, counted, calls, fixed_peak, rolling_peak, largest_call,
     largest_call / nullif(rolling_peak, 0) as largest_call_share,
-    throttled_calls, max_wait_s, total_wait_s, limit_for_none, limit_for_one_percent, rules_as_of,
+    throttled_calls, max_wait_s, total_wait_s, limit_for_none, limit_for_one_percent, rules_as_of, failed_calls,
+    if($limit::bigint is null, null, if(throttled_calls > 0, 'throttled', 'ok')) as status,
 from replays
 where replayed_limit is not distinct from $limit::bigint and charge = coalesce($charge::varchar, 'end')
 order by provider, model, counts;

@@ -2,10 +2,12 @@
 -- One row per model and provider, most tokens first.
 -- Chart: bar y=model x=total_tokens
 select
-    model, provider, count(*) as calls, sum(request_tokens)::bigint as request_tokens,
+    model, provider,
+    coalesce(sum(requests) filter (success is not false), 0)::bigint as calls, sum(request_tokens)::bigint as request_tokens,
     sum(response_tokens)::bigint as response_tokens, sum(total_tokens)::bigint as total_tokens,
     count(*) filter (cost_usd is null) as unpriced_calls, sum(cost_reported_usd) as cost_reported_usd,
     min(created_at) as first_at, max(created_at) as last_at,
+    count(*) filter (success is false) as failed_calls,
 from llm_calls
 where known_model is false or (cost_usd is null and success is not false)
 group by model, provider

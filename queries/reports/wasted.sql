@@ -3,6 +3,6 @@
 -- Chart: bar y=story_id x=cost_usd,wasted_cost_usd none='all calls'
 select
     story_id, attempts, failed_attempts, calls, total_tokens, wasted_tokens, cost_usd, wasted_cost_usd,
-    wasted_cost_share, wasted_tokens_share,
+    wasted_cost_share, wasted_tokens_share, failed_calls,
 from wasted
 order by is_total desc, wasted_cost_usd desc, wasted_tokens desc, story_id;

@@ -10,4 +10,9 @@ where (getvariable('filters').since is null or created_at >= getvariable('filter
     and (getvariable('filters').story_id is null or story_id in getvariable('filters').story_id)
     and (getvariable('filters').session_id is null or session_id in getvariable('filters').session_id)
     and (getvariable('filters').user_id is null or user_id in getvariable('filters').user_id)
+    and (getvariable('filters').account_id is null or account_id in getvariable('filters').account_id)
+    and (getvariable('filters').role is null or role in getvariable('filters').role)
+    and (getvariable('filters').project is null or project in getvariable('filters').project)
+    and (getvariable('filters').tool is null or split_part(split_part(format, '+', 1), '/', 1) in getvariable('filters').tool)
+    and (getvariable('filters').host is null or host in getvariable('filters').host)
     and (getvariable('filters').provider is null or provider in getvariable('filters').provider);

@@ -1,7 +1,15 @@
--- Whether calls repeat, whether some are copies of Codex, whether one call can be in two of maestro's files, and whether two of its logs were written at
--- the same time, as a log and what its console printed are. One row. Where nothing of that is so, calls need not be
--- compared with each other, which is the dear part of counting them once.
+-- Whether calls repeat, whether some are copies of Codex, whether sums of sessions may stand beside their calls, whether one
+-- call can be in two of maestro's files, whether two of its logs were written at the same time, as a log and what its
+-- console printed are, whether two accounts of one system were read, and whether several instruments or tools may have seen
+-- one call. One row. Where nothing of that is so, calls need not be compared with each other, which is the dear part of
+-- counting them once.
 create view shape as
+with formats as (
+    select distinct split_part(unnest(string_split(format, ',')), '+', 1) as format from stored_batches
+),
+tools as (
+    select distinct split_part(format, '/', 1) as tool from formats
+)
 select
     exists (select 1 from base_calls) as any_left,
     exists (select 1 from base_calls where dedupe_key is not null) as repeats,
@@ -9,6 +17,14 @@ select
     exists (select 1 from base_calls where ends_with(format, '/sum')) as sums,
     exists (select 1 from base_calls where starts_with(format, 'maestro-log/'))
     and exists (select 1 from base_calls where starts_with(format, 'maestro-usage/')) as pairs,
+    (exists (from formats where format = 'maestro-plane/llm-calls') and exists (from tools where tool = 'maestro-usage'))
+    or (
+        exists (from formats where format = 'agentic-runtime/steps')
+        and exists (from formats where format in ('agentic-runtime/stdout', 'agentic-runtime/debug'))
+    ) or exists (
+        from formats where format = 'agentic-runtime/debug'
+    ) as accounts,
+    (select count(*) > 1 or coalesce(bool_or(tool in ('otlp', 'openinference')), false) from tools) as observers,
     exists (
         select 1
         from (

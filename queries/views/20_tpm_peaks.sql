@@ -3,7 +3,7 @@
 -- cover it) and the largest from below (three are one), so only minutes that could win are looked at call by call.
 create view tpm_peaks as
 with timed as (
-    select model, success, total_tokens, epoch_us(created_at) as at_us from llm_calls
+    select model, success, total_tokens, epoch_us(created_at) as at_us from single_calls
 ),
 minutes as materialized (
     select

@@ -10,7 +10,7 @@ with numbered as (
         sum(response_tokens)::bigint as response_tokens,
         sum(total_tokens)::bigint as total_tokens,
         sum(cost_usd) as cost_usd,
-    from llm_calls
+    from single_calls
     group by all
 )
 select

@@ -1,10 +1,11 @@
 -- What the calls of each key cost. One row per key; a key is a struct of what is asked for.
--- `calls` are all calls, `failed_calls` those of them that failed.
+-- `calls` are those that succeeded or of which nobody logged whether, `failed_calls` those that failed. A sum counts for
+-- as many calls as it says, for none if it doesn't.
 create macro cost_by(wanted) as table (
     with costs as (
         select
             wanted as key,
-            count(*) as calls,
+            coalesce(sum(requests) filter (success is not false), 0)::bigint as calls,
             count(*) filter (success is false) as failed_calls,
             sum(request_tokens)::bigint as request_tokens,
             sum(cache_read_tokens)::bigint as cache_read_tokens,

@@ -1,7 +1,7 @@
--- Calls, tokens and cost of the whole window. One row.
+-- Calls, tokens and cost of the whole window. One row. What `calls` are, `22_cost_by.sql` says.
 create view usage_totals as
 select
-    count(*) as calls,
+    coalesce(sum(requests) filter (success is not false), 0)::bigint as calls,
     count(*) filter (success is false) as failed_calls,
     sum(request_tokens)::bigint as request_tokens,
     sum(cache_read_tokens)::bigint as cache_read_tokens,

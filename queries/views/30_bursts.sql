@@ -2,7 +2,9 @@
 -- `threshold`: tokens a minute that make a burst; NULL for the 95th percentile of the model's own active minutes.
 create macro bursts(threshold) as table (
     with active as (
-        select model, epoch_us(minute) // 60_000_000 as number, total_tokens from minutes where total_tokens > 0
+        select
+            if(threshold < 1, error('-p threshold= takes a number of tokens from 1 on'), model) as model,
+            epoch_us(minute) // 60_000_000 as number, total_tokens from minutes where total_tokens > 0
     ),
     usual as (
         select model, quantile_disc(total_tokens, 0.95) as p95 from active group by model
@@ -16,15 +18,17 @@ create macro bursts(threshold) as table (
         where total_tokens >= coalesce(threshold, p95)
     ),
     high_calls as (
-        select high.model, burst, agent_id, llm_calls.total_tokens
-        from llm_calls
+        select high.model, burst, agent_id, success, single_calls.total_tokens
+        from single_calls
         inner join high
-            on llm_calls.model is not distinct from high.model and epoch_us(created_at) // 60_000_000 = high.number
+            on single_calls.model is not distinct from high.model and epoch_us(created_at) // 60_000_000 = high.number
     ),
     of_agents as (
         select
             model, burst, agent_id,
-            count(*) as calls, sum(total_tokens)::bigint as total_tokens, max(total_tokens, 3) as largest,
+            count(*) filter (success is not false) as calls,
+            count(*) filter (success is false) as failed_calls,
+            sum(total_tokens)::bigint as total_tokens, max(total_tokens, 3) as largest,
         from high_calls
         group by model, burst, agent_id
     ),
@@ -32,6 +36,7 @@ create macro bursts(threshold) as table (
         select
             model, burst,
             sum(calls)::bigint as calls,
+            sum(failed_calls)::bigint as failed_calls,
             sum(total_tokens)::bigint as total_tokens,
             max(list_max(largest)) as largest_call_tokens,
             list_sum(list_reverse_sort(flatten(list(largest)))[:3]) as largest_three,
@@ -60,6 +65,7 @@ create macro bursts(threshold) as table (
             when minutes >= 3 then 'sustained'
             else 'many calls'
         end as verdict,
+        failed_calls,
     from of_minutes
     inner join of_calls on of_minutes.model is not distinct from of_calls.model and of_minutes.burst = of_calls.burst
 );

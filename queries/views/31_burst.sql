@@ -13,14 +13,14 @@ create macro burst(wanted_model, wanted_minute) as table (
     -- Bounds as scalars, so that they reach the files as a filter.
     window_calls as (
         select *
-        from llm_calls
+        from single_calls
         where created_at >= (select minute from target)
             and created_at < (select minute + interval 1 minute from target)
             and model is not distinct from (select model from target)
     ),
     running as (
         select coalesce(started_at, created_at) as began_at, created_at
-        from llm_calls
+        from single_calls
         where created_at >= (select min(created_at) from window_calls)
             and coalesce(started_at, created_at) <= (select max(created_at) from window_calls)
     ),

@@ -46,7 +46,7 @@ select
     coalesce(any_value(attempts.to_time), max(created_at)) as ended_at,
     coalesce(any_value(attempts.outcome), 'last') as outcome,
     any_value(attempts.reason) as reason,
-    count(*) as calls,
+    coalesce(sum(requests) filter (success is not false), 0)::bigint as calls,
     count(*) filter (success is false) as failed_calls,
     sum(total_tokens)::bigint as total_tokens,
     sum(cost_usd) as cost_usd,

@@ -1,36 +1,46 @@
--- Failed calls that were made again: the next call of that agent has the same session, story, state and model.
+-- Failed calls that were made again: the next call of that agent has the same session, story, state and model, and did
+-- not begin before the failure. Where a format has no agents, its run, step, user, role and task say who called. Agents are
+-- named alike everywhere: without a session, only a call of the same file can be meant.
 -- One row per chain of such calls, at the time of its last. Keys are hashed, so that all calls can be put in order cheaply.
+create macro caller(session_id, source_id, agent_id, run_id, step_id, user_id, role, task) as if(
+    agent_id is not null,
+    hash(coalesce(session_id, source_id), agent_id),
+    hash(coalesce(session_id, run_id), run_id, step_id, user_id, role, task)
+);
+
 create view repeated_failures as
 with steps as (
     select
         created_at, success,
-        hash(session_id, agent_id) as who,
-        hash(session_id, agent_id, story_id, state, model) as what,
+        -- A latency that was printed with three digits may begin a call before the one that it followed.
+        coalesce(started_at + to_microseconds((10 * latency_ms)::bigint) + interval 1 second, created_at) as began_by,
+        caller(session_id, source_id, agent_id, run_id, step_id, user_id, role, task) as who,
+        hash(who, story_id, state, model) as what,
         source_offset,
-    from llm_calls
-    where agent_id is not null
+    from single_calls
+    where agent_id is not null or session_id is not null or run_id is not null
 ),
 neighbours as (
     select
         *,
         lag(not success and true) over agent_calls as after_failure,
-        lag(what) over agent_calls as what_before,
-        lead(what) over agent_calls as what_next,
+        lag(what) over agent_calls = what and lag(created_at) over agent_calls <= began_by as same_as_before,
+        lead(what) over agent_calls = what and lead(began_by) over agent_calls >= created_at as same_as_next,
     from steps
     window agent_calls as (partition by who order by created_at, source_offset)
 ),
 of_chains as (
-    select who, created_at, source_offset, coalesce(after_failure and what = what_before, false) as repeats
+    select who, created_at, source_offset, coalesce(after_failure and same_as_before, false) as repeats
     from neighbours
-    where (success is false and what = what_next) or (after_failure and what = what_before)
+    where (success is false and same_as_next) or (after_failure and same_as_before)
 ),
 chains as (
     select
-        llm_calls.*, repeats, who,
+        single_calls.*, repeats, who,
         count(*) filter (not repeats) over (partition by who order by created_at, source_offset) as chain,
-    from llm_calls
+    from single_calls
     inner join of_chains using (created_at, source_offset)
-    where hash(session_id, agent_id) = who
+    where caller(session_id, source_id, agent_id, run_id, step_id, user_id, role, task) = who
 )
 select
     max(created_at) as created_at, agent_id, story_id, state, model,
@@ -38,7 +48,7 @@ select
     case arg_max_null(success, (created_at, source_offset))
         when true then 'succeeded' when false then 'failed' else 'unknown'
     end as outcome,
-    date_diff('millisecond', min(created_at), max(coalesce(started_at, created_at)))::double as waited_ms,
+    greatest(date_diff('millisecond', min(created_at), max(coalesce(started_at, created_at))), 0)::double as waited_ms,
     arg_max(error_type, created_at) filter (success is false) as error_type,
     arg_max(error, created_at) filter (success is false) as error,
     sum(total_tokens) filter (success is false)::bigint as tokens_of_failed_tries,

@@ -6,6 +6,7 @@ with stories as (
         max(attempt) as attempts,
         count(*) filter (outcome <> 'last') as failed_attempts,
         sum(calls)::bigint as calls,
+        sum(failed_calls)::bigint as failed_calls,
         sum(total_tokens)::bigint as total_tokens,
         sum(total_tokens) filter (outcome <> 'last')::bigint as wasted_tokens,
         sum(cost_usd) as cost_usd,
@@ -18,7 +19,8 @@ with_total as (
     union all by name
     select
         null as story_id, sum(attempts)::bigint as attempts, sum(failed_attempts)::bigint as failed_attempts,
-        any_value(total.calls) as calls, any_value(total.total_tokens) as total_tokens,
+        any_value(total.calls) as calls, any_value(total.failed_calls) as failed_calls,
+        any_value(total.total_tokens) as total_tokens,
         sum(wasted_tokens)::bigint as wasted_tokens, any_value(total.cost_usd) as cost_usd,
         sum(wasted_cost_usd) as wasted_cost_usd,
     from stories
@@ -32,4 +34,5 @@ select
     coalesce(wasted_cost_usd, 0) as wasted_cost_usd,
     coalesce(wasted_cost_usd, 0)::double / nullif(cost_usd, 0)::double as wasted_cost_share,
     coalesce(wasted_tokens, 0) / nullif(total_tokens, 0) as wasted_tokens_share,
+    failed_calls,
 from with_total;

@@ -5,7 +5,7 @@ create macro anomalies(factor) as table (
     with quarters as (
         select
             model, agent_id, epoch_us(created_at) // 900_000_000 as quarter,
-            count(*) as calls,
+            count(*) filter (success is not false) as calls,
             count(*) filter (success is false) as failed_calls,
             sum(total_tokens)::bigint as tokens,
             sum(cost_usd) as cost_usd,
@@ -13,7 +13,7 @@ create macro anomalies(factor) as table (
             arg_max(
                 {created_at: created_at, path: source_path, place: source_offset}, total_tokens
             ) as largest_call,
-        from llm_calls
+        from single_calls
         group by all
     ),
     hours as (
@@ -24,7 +24,7 @@ create macro anomalies(factor) as table (
             sum(tokens)::double as tokens,
             sum(cost_usd)::double as cost_usd,
             -- With one failure in few calls a rate says little: as if two more had succeeded.
-            sum(failed_calls) / (sum(calls) + 2) as error_rate,
+            sum(failed_calls) / (sum(calls + failed_calls) + 2) as error_rate,
             max(largest_call_tokens) as largest_call_tokens,
             arg_max(largest_call, largest_call_tokens) as largest_call,
         from quarters

@@ -1,7 +1,8 @@
 """maestro's PostgreSQL table `llm_calls` (its data plane): one row a call, with the counts of the provider.
 
-Input, output, reasoning and both cache counts are kept apart: the prompt is input + cache reads + cache writes, the
-response is output + reasoning. All five are known or none is. A call without `finished_at` is still open and no row.
+Input, output, reasoning and both cache counts are kept apart, as in usage.jsonl, from which maestro imports them: the
+prompt is the input (the cache is recorded and not added), the response is output + reasoning. A call without
+`finished_at` is still open and no row.
 Before migration 000016 the one cache column was `cached_tokens`, 0 where nobody had counted: not read.
 """
 
@@ -39,8 +40,7 @@ def calls_from_rows(rows: pl.DataFrame) -> Parsed:
     """Return the finished calls of *rows* of the table."""
     rows, rejects = typed(rows, COLUMNS, required=("model",))
     rows = rows.filter(pl.col("finished_at").is_not_null())
-    cached = pl.col("cache_read_tokens").fill_null(0) + pl.col("cache_write_tokens").fill_null(0)
-    request = pl.col("input_tokens") + cached
+    request = pl.col("input_tokens")
     response = pl.col("output_tokens") + pl.col("reasoning_tokens").fill_null(0)
     took = (pl.col("finished_at") - pl.col("started_at")).dt.total_microseconds() / 1_000
     calls = rows.select(

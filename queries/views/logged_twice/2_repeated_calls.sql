@@ -9,16 +9,13 @@ with ranked as (
             response := coalesce(response_tokens, -1), total := coalesce(total_tokens, -1),
             source := source_id, place := -source_offset
         ) as quality,
-    from base_calls
-    anti join codex_copies using (source_id, source_offset)
-    anti join told_sums using (source_id, source_offset)
-    where getvariable('shape').repeats and dedupe_key is not null
+    from identified_calls
 )
 select
     arg_max_null(
         columns(
             * exclude (
-                dedupe_key, quality, request_tokens, cache_read_tokens, cache_write_tokens, response_tokens,
+                call_key, quality, request_tokens, cache_read_tokens, cache_write_tokens, response_tokens,
                 reasoning_tokens, total_tokens, cost_reported_usd, cost_computed_usd, cost_usd, cost_source
             )
         ),
@@ -50,6 +47,5 @@ select
         when max(cost_computed_usd) is not null then 'computed'
         else max(cost_source)
     end as cost_source,
-    dedupe_key,
 from ranked
-group by dedupe_key;
+group by call_key;

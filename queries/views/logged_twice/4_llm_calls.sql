@@ -7,7 +7,8 @@ with logged_twice as (
     union all
     select source_id, source_offset from teed_calls
 )
-select * from base_calls anti join logged_twice using (source_id, source_offset) where dedupe_key is null
+select * from counted_calls anti join logged_twice using (source_id, source_offset)
+where dedupe_key is null and (not getvariable('shape').observers or unique_id(request_id) is null)
 union all by name
 select * from paired_calls
 union all by name

@@ -1,0 +1,8 @@
+-- What each project cost
+-- One row per project, dearest first.
+-- Chart: bar y=project x=cost_usd none='no project'
+select
+    key.project as project, calls, failed_calls, request_tokens, cache_read_tokens, response_tokens, total_tokens, cost_usd,
+    unpriced_calls, cost_share,
+from cost_by({project: project})
+order by cost_usd desc nulls last, total_tokens desc nulls last, project;
