@@ -1,7 +1,9 @@
 """DuckDB in memory over a snapshot of the warehouse, with the views that all reports use."""
 
 import re
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from importlib.resources import files as resources
 from importlib.resources.abc import Traversable
@@ -25,6 +27,13 @@ _NAMES = COLUMNS | {"run": "run_id"}
 """What a user may call a column by, in a filter or as a report's parameter."""
 
 _WORD = re.compile(r"\w+")
+
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "python_enable_replacements": "false",
+    "autoinstall_known_extensions": "false",  # nothing is ever fetched
+    "autoload_known_extensions": "false",
+    "memory_limit": "80%",
+}
 
 Values = str | Sequence[str] | None
 
@@ -50,7 +59,7 @@ def connect(  # noqa: PLR0913 - a filter each
     minutes, hours and days, by default the system's. A folder without tables is an empty warehouse. With *serving*, the
     SQL that will be asked, only the views that it reaches are created: a fifth of a small report went into the others.
     """
-    connection = duckdb.connect(config={"python_enable_replacements": "false"})
+    connection = duckdb.connect(config=_CONFIG)
     local = zone_called(tz or zone(connection))
     connection.execute("set parquet_metadata_cache = true")
     connection.execute("set timezone = $zone", {"zone": str(local)})
@@ -75,6 +84,42 @@ def connect(  # noqa: PLR0913 - a filter each
     check_values(connection, warehouse, asked.values)
 
     return connection
+
+
+def lock(connection: duckdb.DuckDBPyConnection) -> None:
+    """Keep *connection* from everything but its snapshot, whose files `connect` has allowed, for good."""
+    connection.execute("set enable_external_access = false")
+    connection.execute("set lock_configuration = true")
+
+
+@contextmanager
+def within(connection: duckdb.DuckDBPyConnection, seconds: float | None) -> Iterator[None]:
+    """Interrupt what *connection* runs inside after so many *seconds*; None lets it run as long as it takes.
+
+    Raises:
+        QueryError: It was interrupted.
+    """
+    if not seconds:
+        yield
+        return
+    over = threading.Event()
+
+    def end() -> None:
+        over.set()
+        connection.interrupt()
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except (duckdb.Error, QueryError) as error:
+        if not over.is_set():
+            raise
+        said = f"no answer within {seconds:g} s: narrow the question (--since 7d), or allow more with --timeout"
+        raise QueryError(said) from error
+    finally:
+        timer.cancel()
 
 
 def zone(connection: duckdb.DuckDBPyConnection) -> str:
