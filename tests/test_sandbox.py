@@ -177,7 +177,7 @@ def world(tmp_path):
 
 
 def _statements(names):
-    yield from ("select * from " + opened.format(**names) for opened in OPENS)
+    yield from (" ".join(("select * from", opened.format(**names))) for opened in OPENS)
     yield from ("select " + said.format(**names) for said in SAYS)
     yield from (statement.format(**names) for statement in STATEMENTS)
 
@@ -219,7 +219,7 @@ def test_neither_sql_nor_a_report_of_the_warehouse_reaches_beyond_the_snapshot(w
 )
 def test_hiding_it_does_not_help(world, hidden):
     warehouse, names = world
-    sql = hidden.format("select * from read_text('{secret}')".format(**names))
+    sql = hidden.format(f"from read_text('{names['secret']}')")
 
     with queries.connect(warehouse) as connection, pytest.raises(queries.QueryError):
         queries.ask(connection, sql, {})
@@ -287,7 +287,7 @@ def test_an_error_within_the_time_is_told_as_such(world):
         pytest.raises(queries.QueryError, match="modl"),
         within(connection, 60),
     ):
-        queries.ask(opened, "select modl from llm_calls", {})
+        queries.ask(connection, "select modl from llm_calls", {})
 
 
 def _list_instead(warehouse, path):
