@@ -1,7 +1,9 @@
 """The columns of the warehouse's tables: name, type, unit, meaning. Everything else derives from here."""
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
+from urllib.parse import unquote
 
 import polars as pl
 
@@ -166,3 +168,15 @@ def conform(frame: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
         pl.col(c.name).cast(c.type) if c.name in have else pl.lit(c.ordinary, dtype=c.type).alias(c.name)
         for c in columns
     )
+
+
+_LEAVES = re.compile(r"^[/\\~]|^\w[\w+.-]*:|(?:^|[/\\])\.\.(?:[/\\]|$)|\x00")
+
+
+def is_inside(path: str) -> bool:
+    """Tell whether *path*, a data file as a Delta log writes it, lies below its table's folder.
+
+    Delta's protocol allows absolute paths and URLs, for clones of tables. None of ours is one: who can write to a
+    shared warehouse could have any file of a reader's machine read through one.
+    """
+    return not any(_LEAVES.search(text) for text in (path, unquote(path)))

@@ -124,10 +124,11 @@ def _is_file(name: str) -> bool:
 
 
 def _is_database(name: str) -> bool:
-    from ingest.databases.detect import SCHEMES, is_sqlite
+    from ingest.databases.detect import is_sqlite
+    from ingest.databases.postgres_address import is_address
 
     try:
-        return name.startswith(SCHEMES) or is_sqlite(Path(name))
+        return is_address(name) or is_sqlite(Path(name))
     except ValueError:
         return False
 

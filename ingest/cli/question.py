@@ -49,6 +49,21 @@ _OUTPUT = [
     click.option("--all", "all_rows", is_flag=True, help="Show all rows of a table, not just a screen of them."),
 ]
 
+TIMEOUT = 300.0
+"""Seconds after which a question is given up, unless the user says otherwise."""
+
+
+def timeout_option(command: _Command) -> _Command:
+    """Add `--timeout SECONDS`, passed as `timeout: float`, 0 for none."""
+    return click.option(
+        "--timeout",
+        type=click.FloatRange(min=0),
+        default=TIMEOUT,
+        show_default=True,
+        metavar="SECONDS",
+        help="Give up a question after so long; 0: never.",
+    )(command)
+
 
 def filter_options(command: _Command) -> _Command:
     """Add the filters, passed as keywords that `queries.connect` takes."""

@@ -6,7 +6,7 @@ import click
 
 from ingest.cli.completion import report_names
 from ingest.cli.options import warehouse_option
-from ingest.cli.question import filter_options, output_options, parameter_option, write
+from ingest.cli.question import filter_options, output_options, parameter_option, timeout_option, write
 
 LIMIT_CROSSED = 3
 
@@ -20,6 +20,7 @@ LIMIT_CROSSED = 3
     "--reports", metavar="DIR", help="Folder of your own reports; also $INGEST_REPORTS and WAREHOUSE/reports."
 )
 @click.option("--explain", is_flag=True, help="Print the SQL with its parameters, to paste into DuckDB.")
+@timeout_option
 @output_options
 @click.pass_context
 def report(  # noqa: PLR0913 - an option each
@@ -34,6 +35,7 @@ def report(  # noqa: PLR0913 - an option each
     form: str | None,
     output: str | None,
     all_rows: bool,
+    timeout: float,
     **filters: Any,  # as `queries.connect` takes them
 ) -> None:
     """Run the report NAME; without a name, list all with their parameters.
@@ -58,7 +60,8 @@ def report(  # noqa: PLR0913 - an option each
         click.echo(sql_text.as_sql(asked, parameters, filters, warehouse=warehouse), nl=False)
         return
     with connect.connect(warehouse, **filters, serving=asked.reach) as connection:
-        answer = saved.run(connection, asked, **parameters).with_filters(filters)
+        with connect.within(connection, timeout):
+            answer = saved.run(connection, asked, **parameters).with_filters(filters)
         if answer.frame.is_empty():
             connect.check_values(connection, warehouse, {name: [value] for name, value in parameters.items()})
         zone, nothing = connect.zone(connection), connect.why_nothing(connection, warehouse)

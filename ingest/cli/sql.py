@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ingest.cli.options import warehouse_option
-from ingest.cli.question import filter_options, output_options, parameter_option, write
+from ingest.cli.question import filter_options, output_options, parameter_option, timeout_option, write
 
 
 class _Statement(click.Command):
@@ -26,6 +26,7 @@ class _Statement(click.Command):
 @parameter_option
 @warehouse_option
 @filter_options
+@timeout_option
 @output_options
 def sql(  # noqa: PLR0913 - an option each
     *,
@@ -36,6 +37,7 @@ def sql(  # noqa: PLR0913 - an option each
     form: str | None,
     output: str | None,
     all_rows: bool,
+    timeout: float,
     **filters: Any,  # as `queries.connect` takes them
 ) -> None:
     """Run one STATEMENT of read-only SQL on the tables and views; `-` reads it from stdin.
@@ -58,7 +60,8 @@ def sql(  # noqa: PLR0913 - an option each
         text = sys.stdin.read()
     with connect.connect(warehouse, **filters) as connection:
         zone, nothing = connect.zone(connection), connect.why_nothing(connection, warehouse)
-        answer = ask(connection, text, parameters, origin=file or "")
+        with connect.within(connection, timeout):
+            answer = ask(connection, text, parameters, origin=file or "")
     if nothing:
         click.echo(nothing, err=True)
     write(answer, zone=zone, form=form, output=output, all_rows=all_rows)

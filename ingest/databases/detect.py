@@ -2,12 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
 
-from ingest.errors import SourceError
-
-SCHEMES = ("postgresql://", "postgres://")
-"""How the URLs of databases begin."""
+from ingest.databases import postgres_address
+from ingest.databases.postgres_address import is_address
 
 SUFFIXES = (".db", ".sqlite", ".sqlite3")
 """How the names of SQLite files usually end."""
@@ -28,7 +25,7 @@ def is_sqlite(path: Path) -> bool:
 
 def is_database(text: str) -> bool:
     """Tell whether *text*, a path, glob or URL, names databases; a file that isn't there yet by its suffix."""
-    return text.startswith(SCHEMES) or text.endswith(SUFFIXES) or is_sqlite(Path(text))
+    return is_address(text) or text.endswith(SUFFIXES) or is_sqlite(Path(text))
 
 
 def may_hold_databases(paths: Sequence[str]) -> bool:
@@ -42,20 +39,9 @@ def split(paths: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def shown(text: str) -> str:
-    """Return *text*, a path or URL, without what is secret."""
-    return without_secrets(text) if text.startswith(SCHEMES) else text
-
-
-def without_secrets(url: str) -> str:
-    """Return *url* without user, password and parameters: server and database are left.
+    """Return *text*, a path or URL, without what is secret.
 
     Raises:
-        SourceError: It isn't a URL.
+        SourceError: It is meant to be an address of PostgreSQL, and is none.
     """
-    try:
-        parts = urlsplit(url)
-    except ValueError as error:
-        raise SourceError("that isn't a URL of PostgreSQL: postgresql://user:password@host:port/database") from error
-    host = parts.netloc.rsplit("@", 1)[-1]
-    given = dict(parse_qsl(parts.query)).get("host", "")
-    return f"postgresql://{host or (given if not given.startswith('/') else '')}{parts.path}"
+    return postgres_address.shown(text) if is_address(text) else text

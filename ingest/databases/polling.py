@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ingest.databases.detect import SCHEMES, SUFFIXES, is_sqlite, shown, split
+from ingest.databases.detect import SUFFIXES, is_sqlite, shown, split
+from ingest.databases.postgres_address import is_address
 from ingest.databases.postgres_server import PostgresServer
 from ingest.databases.postgres_table import PostgresTable
 from ingest.databases.sqlite_file import SqliteFile
@@ -60,7 +61,7 @@ def _holds_known(path: Path, wanted: Sequence[str]) -> bool:
 
 def open_database(text: str) -> Database:
     """Return the database that *text*, a path or URL, names; nothing is read yet."""
-    return PostgresServer(text) if text.startswith(SCHEMES) else SqliteFile(Path(text))
+    return PostgresServer(text) if is_address(text) else SqliteFile(Path(text))
 
 
 def known_tables(database: Database, wanted: Sequence[str]) -> list[TableSource]:
@@ -101,7 +102,7 @@ def _lacks(name: str, table: str, known: Known, columns: list[str]) -> str:
 
 def _named(text: str) -> list[str]:
     """Return the databases that *text* names now; a file may not be there yet."""
-    return [text] if text.startswith(SCHEMES) else [str(path) for path in expand([text], families=False)]
+    return [text] if is_address(text) else [str(path) for path in expand([text], families=False)]
 
 
 @dataclass

@@ -3,15 +3,12 @@
 import os
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import polars as pl
 
-from ingest.databases.detect import without_secrets
+from ingest.databases.postgres_address import hidden, shown
 from ingest.databases.table_source import quoted
 from ingest.errors import SourceError
-
-_SECRETS = ("password", "sslpassword")
 
 _TABLES = """
 select n.nspname || '.' || c.relname, a.attname, pg_table_is_visible(c.oid)
@@ -38,7 +35,7 @@ class PostgresServer:
 
     def __init__(self, url: str) -> None:
         """Read the database at *url*, as libpq understands it."""
-        self.name = without_secrets(url)
+        self.name = shown(url)
         self._url = url
         self._connection: Any = None
 
@@ -92,10 +89,7 @@ class PostgresServer:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         line = next((w for w in lines if "FATAL:" in w or "ERROR:" in w), lines[0] if lines else type(error).__name__)
         text = line.rsplit("FATAL:", 1)[-1].rsplit("ERROR:", 1)[-1].rsplit("Failed to connect:", 1)[-1].strip()
-        parts = urlsplit(self._url)
-        for secret in (self._url, parts.password, *(v for k, v in parse_qsl(parts.query) if k in _SECRETS)):
-            text = text.replace(secret, "…") if secret else text
-        return text
+        return hidden(text, self._url)
 
     def tables(self) -> dict[str, list[str]]:
         """Return the columns of each table, by `schema.table`, or by `table` where that is enough to name it."""

@@ -20,7 +20,7 @@ from ingest.errors import WarehouseError
 from ingest.ledger import Conflict
 from ingest.warehouse import delta_log, retention
 from ingest.warehouse.open_table import explain
-from ingest.warehouse.parquet_files import DataFile
+from ingest.warehouse.parquet_files import listed
 from ingest.warehouse.storage import local
 from ingest.warehouse.storage.locks import MAINTENANCE, alone
 from ingest.warehouse.table import Table
@@ -177,7 +177,7 @@ def _merge(table: Table, day: str) -> None:
     table.settle()  # deltalake builds on what it finds, durable or not
     handle = DeltaTable(str(table.path))
     before = handle.version()
-    known = {f.path: f for f in _files(handle)}
+    known = {f.path: f for f in listed(handle, table.path)}
     try:
         handle.optimize.compact(
             partition_filters=[("date", "=", day)],
@@ -192,15 +192,10 @@ def _merge(table: Table, day: str) -> None:
     for version, gone in delta_log.removing(table.log, versions):
         added = delta_log.adding(table.log, version)
         local.sync([*(table.path / path for path, _ in added), delta_log.entry(table.log, version)])
-        rows, merged = sum(known[path].rows for path in gone), sum(rows for _, rows in added)
-        if rows != merged:
-            raise WarehouseError(f"{table.path}: {rows} rows of {day} became {merged} in version {version}; report it")
-
-
-def _files(handle: DeltaTable) -> list[DataFile]:
-    columns = handle.get_add_actions(flatten=True)
-    names = ("path", "num_records", "size_bytes")
-    return [DataFile(*row) for row in zip(*(columns.column(n).to_pylist() for n in names), strict=True)]
+        rows, merged = sum(known[path].rows for path in gone), [rows for _, rows in added if rows is not None]
+        if len(merged) == len(added) and rows != sum(merged):
+            became = f"{rows} rows of {day} became {sum(merged)} in version {version}"
+            raise WarehouseError(f"{table.path}: {became}; report it")
 
 
 def remove_unlisted(table: Table, pace: float = 1.0) -> int:

@@ -12,12 +12,16 @@ from typing import Any
 import pyarrow as pa
 
 from ingest.errors import WarehouseError
+from parsers.schema import is_inside
 from parsers.values.messages import denied
 
 Offsets = dict[str, int]
 
 BATCH = "ingestBatch"
 """What an entry calls the identifier of a commit, one for each try: by it a writer knows its own entry again."""
+
+_FILES = frozenset({"add", "remove"})
+"""Kinds of actions that name data files."""
 
 
 def entry(log: Path, version: int) -> Path:
@@ -113,9 +117,10 @@ def removing(log: Path, versions: Iterable[int]) -> list[tuple[int, list[str]]]:
     return [(version, paths) for version, paths in found if paths]
 
 
-def adding(log: Path, version: int) -> list[tuple[str, int]]:
-    """Return the data files that *version* added, and how many rows it says they have."""
-    return [(a["path"], json.loads(a["stats"])["numRecords"]) for a in _actions(log, version, version, "add")]
+def adding(log: Path, version: int) -> list[tuple[str, int | None]]:
+    """Return the data files that *version* added, and how many rows it says they have, if it does."""
+    added_ = _actions(log, version, version, "add")
+    return [(add["path"], json.loads(add.get("stats") or "{}").get("numRecords")) for add in added_]
 
 
 def batch_of(log: Path, version: int) -> str | None:
@@ -155,6 +160,18 @@ def damages(log: Path) -> list[str]:
         elif not is_whole(there[version]):
             wrong.append(f"{there[version]} is damaged")
     return wrong
+
+
+def keep_inside(table: Path, path: str) -> None:
+    """Refuse a data *path* that leaves the folder of its *table*.
+
+    Raises:
+        WarehouseError: It does.
+    """
+    if not is_inside(path):
+        raise WarehouseError(
+            f"{table} lists a file outside its folder ({path!r}), which no ingest wrote: don't trust this warehouse"
+        )
 
 
 def misleading(log: Path) -> list[Path]:
@@ -222,6 +239,8 @@ def _actions(log: Path, first: int, last: int, kind: str) -> Iterator[dict[str, 
                 raise ValueError("it is empty")  # noqa: TRY301 # told as every other damage
             for line in text.splitlines():
                 if f'"{kind}"' in line and (action := json.loads(line).get(kind)):
+                    if kind in _FILES:
+                        keep_inside(log.parent, action["path"])
                     yield action
         except PermissionError as error:
             raise WarehouseError(denied(path)) from error
@@ -245,5 +264,8 @@ def _checkpointed(log: Path, version: int, kind: str) -> tuple[int, list[dict[st
             raise WarehouseError(denied(path)) from error
         except (OSError, pa.ArrowException):
             continue  # a damaged checkpoint costs nothing while the entries before it are there
-        return version_of(path), [row for row in column.to_pylist() if row and any(v is not None for v in row.values())]
+        rows = [row for row in column.to_pylist() if row and any(v is not None for v in row.values())]
+        for row in rows if kind in _FILES else ():
+            keep_inside(log.parent, row["path"])
+        return version_of(path), rows
     return -1, []

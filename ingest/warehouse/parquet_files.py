@@ -7,10 +7,14 @@ from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import unquote
 
 import polars as pl
+from deltalake import DeltaTable
 from deltalake.transaction import AddAction
 
+from ingest.errors import WarehouseError, one_line
+from ingest.warehouse.delta_log import keep_inside
 from ingest.warehouse.storage import local
 
 
@@ -20,6 +24,29 @@ class DataFile(NamedTuple):
     path: str
     rows: int
     bytes: int
+
+
+def listed(handle: DeltaTable, table: Path) -> list[DataFile]:
+    """Return the data files that *handle*, the table in the folder *table*, lists.
+
+    Raises:
+        WarehouseError: One lies elsewhere, or says not how many rows it has and can't be asked.
+    """
+    actions = pl.DataFrame(handle.get_add_actions(flatten=True))
+    # Who adds a file need not say how many rows it has.
+    told = actions["num_records"] if "num_records" in actions.columns else [None] * actions.height
+    found = []
+    for path, rows, size in zip(actions["path"], told, actions["size_bytes"], strict=True):
+        keep_inside(table, path)
+        found.append(DataFile(path, _rows(table / unquote(path)) if rows is None else rows, size))
+    return found
+
+
+def _rows(path: Path) -> int:
+    try:
+        return int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise WarehouseError(f"{path} can't be read ({one_line(error)}); `ingest verify` says more") from error
 
 
 class DataFiles:

@@ -19,7 +19,7 @@ from ingest.errors import WarehouseError, one_line
 from ingest.ledger import Conflict
 from ingest.warehouse import delta_log
 from ingest.warehouse.open_table import CHECKPOINT_EVERY, explain, snapshot
-from ingest.warehouse.parquet_files import DataFile, DataFiles
+from ingest.warehouse.parquet_files import DataFile, DataFiles, listed
 from ingest.warehouse.storage import local
 from parsers.schema import TABLES, polars_schema
 
@@ -140,8 +140,7 @@ class Table:
 
     def files(self) -> list[DataFile]:
         """Return the data files of the snapshot."""
-        actions = pl.DataFrame(self._with_files().get_add_actions(flatten=True))
-        return [DataFile(*row) for row in actions.select("path", "num_records", "size_bytes").iter_rows()]
+        return listed(self._with_files(), self.path)
 
     def scan(self, files: Sequence[str] | None = None) -> pl.LazyFrame:
         """Return the rows of the snapshot, or only those in some of its *files*, without columns that others added.

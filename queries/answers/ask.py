@@ -7,6 +7,7 @@ import duckdb
 
 from parsers.values.messages import nearest
 from queries.answers.reports import Answer, Report
+from queries.connection.connect import lock
 from queries.connection.frames import frame, placed
 from queries.errors import QueryError, WordError
 
@@ -33,14 +34,6 @@ def ask(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str
 
     # A comment may say how to draw the rows, as in a report.
     return Answer("sql", origin or "SQL", dict(parameters), found, chart=Report("sql", sql).chart)
-
-
-def lock(connection: duckdb.DuckDBPyConnection) -> None:
-    """Keep *connection* from everything but its snapshot, whose files `connect` has allowed, for good."""
-    connection.execute("set autoinstall_known_extensions = false")
-    connection.execute("set autoload_known_extensions = false")
-    connection.execute("set enable_external_access = false")
-    connection.execute("set lock_configuration = true")
 
 
 def _reading(sql: str) -> duckdb.Statement:

@@ -11,6 +11,7 @@ A CSV may have any columns with a date, a model, and tokens or cost: see `provid
 """
 
 import json
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -33,6 +34,9 @@ _SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "response_tokens": pl.Int64,
     "cost_usd": pl.Decimal(18, 10),
 }
+_LARGEST = 256 << 20
+"""Bytes of an export that are read: its rows are held in memory as Python objects."""
+
 _SHAPES = "the usage or cost export of Anthropic or OpenAI (JSON), or a CSV with a date, a model, and tokens or cost"
 
 
@@ -51,16 +55,27 @@ def comparing(connection: duckdb.DuckDBPyConnection, file: str | None) -> Iterat
 def read(path: Path) -> pl.DataFrame:
     """Return the rows of an export."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = _text(path)
         rows = _of_json(json.loads(text)) if text.lstrip()[:1] in {"{", "["} else rows_of_csv(text)
         found = pl.DataFrame(rows, schema=_SCHEMA)
     except OSError as error:
         raise QueryError(f"{path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise QueryError(f"{path}: not {_SHAPES} ({error})") from error
     if len(rows) and found["model"].null_count() == found.height:
         raise QueryError(f"{path} names no model: export it by model (OpenAI's cost: by line item)")
     return found
+
+
+def _text(path: Path) -> str:
+    """Return the text of the file at *path*: no pipe, no device, and no more than fits easily."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise QueryError(f"{path} is not a file; save the export to one")
+    if status.st_size > _LARGEST:
+        raise QueryError(f"{path} is larger than {_LARGEST / 1e6:,.0f} MB: export a shorter time")
+    with path.open("rb") as file:  # which may grow meanwhile
+        return file.read(_LARGEST).decode("utf-8-sig")
 
 
 def _of_json(content: Row | list[Row]) -> list[Row]:

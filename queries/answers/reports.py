@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from importlib.resources import files as resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import polars as pl
 
 from parsers.values.messages import nearest
 from queries.answers.provider_export import comparing
+from queries.connection.connect import lock
 from queries.connection.frames import frame, placed
 from queries.errors import QueryError, WordError
 
@@ -166,24 +168,33 @@ class Answer:
         return replace(self, parameters={**given, **self.parameters})
 
 
-def folders(own: str | Path | None = None, warehouse: str | Path | None = None) -> list[Path]:
-    """Return where a user's own reports may lie, the nearest first: *own*, `$INGEST_REPORTS`, `<warehouse>/reports`."""
-    candidates = [own, os.environ.get("INGEST_REPORTS"), Path(warehouse) / "reports" if warehouse else None]
-    return [Path(folder) for folder in candidates if folder and Path(folder).is_dir()]
+def folders(own: str | Path | None = None, warehouse: str | Path | None = None) -> list[Traversable]:
+    """Return where reports may lie, the nearest first: *own*, `$INGEST_REPORTS`, ours, `<warehouse>/reports`.
+
+    Others may write into a warehouse: what lies there takes no name of ours, unless a user names that folder.
+    """
+    candidates = [Path(folder) for folder in (own, os.environ.get("INGEST_REPORTS")) if folder]
+    shared = [Path(warehouse) / "reports"] if warehouse else []
+    return [*(folder for folder in candidates if folder.is_dir()), _BUILT_IN, *(f for f in shared if f.is_dir())]
 
 
-def names(own: Sequence[Path] = ()) -> list[str]:
+def _places(own: Sequence[Traversable]) -> Sequence[Traversable]:
+    return own if _BUILT_IN in own else (*own, _BUILT_IN)
+
+
+def names(own: Sequence[Traversable] = ()) -> list[str]:
     """Return the names of all reports, in order."""
-    found = {file.name for folder in (_BUILT_IN, *own) for file in folder.iterdir() if file.is_file()}
+    found = {file.name for folder in _places(own) for file in folder.iterdir() if file.is_file()}
     # An editor's lock, and what macOS puts beside a file, begin with a dot.
     return sorted(name.removesuffix(".sql") for name in found if name.endswith(".sql") and not name.startswith("."))
 
 
-def load(name: str, own: Sequence[Path] = ()) -> Report:
-    """Return the report called *name*; one of the user's own comes before ours."""
-    for folder in (*own, _BUILT_IN):
+def load(name: str, own: Sequence[Traversable] = ()) -> Report:
+    """Return the report called *name*: of the first folder of *own* that has one, as `folders` puts them, else ours."""
+    known = names(own)
+    for folder in _places(own):
         file = folder / f"{name}.sql"
-        if name in names(own) and file.is_file():
+        if name in known and file.is_file():
             try:
                 return Report(name, file.read_text(encoding="utf-8"), None if folder is _BUILT_IN else str(file))
             except (OSError, UnicodeDecodeError) as error:
@@ -191,14 +202,24 @@ def load(name: str, own: Sequence[Path] = ()) -> Report:
     raise WordError(f"no report called {name!r}{nearest(name, names(own))} (`ingest report` lists all)")
 
 
-def listing(own: Sequence[Path] = ()) -> Answer:
+def listing(own: Sequence[Traversable] = ()) -> Answer:
     """Return name, title and parameters of all reports, as an answer like any other."""
     rows = [{"report": name} | _described(name, own) for name in names(own)]
     note = "ingest report NAME --since 7d -p PARAMETER=VALUE; ingest report NAME --explain says what they mean"
-    return Answer("reports", "Saved reports", {}, pl.DataFrame(rows), [note])
+    return Answer("reports", "Saved reports", {}, pl.DataFrame(rows), [note, *_hidden(own)])
 
 
-def _described(name: str, own: Sequence[Path]) -> dict[str, str]:
+def _hidden(own: Sequence[Traversable]) -> Iterator[str]:
+    """Yield which files are passed over because their name is a report's of ours."""
+    places = list(_places(own))
+    ours = set(names())
+    for folder in places[places.index(_BUILT_IN) + 1 :]:
+        for file in folder.iterdir():
+            if file.name.removesuffix(".sql") in ours and file.name.endswith(".sql"):
+                yield f"{file} is not used, as a report of that name comes with ingest: name its folder with --reports"
+
+
+def _described(name: str, own: Sequence[Traversable]) -> dict[str, str]:
     try:
         report = load(name, own)
         return {"title": report.title, "parameters": ", ".join(report.parameters)}
@@ -217,7 +238,8 @@ def run(connection: duckdb.DuckDBPyConnection, report: Report | str, **parameter
         [766]
 
     Args:
-        connection: what `connect` has opened.
+        connection: what `connect` has opened. It is locked before a report that is not ours, which may be a stranger's,
+            and stays so, as for a user's own SQL.
         report: a name, as in `ingest report`, or a `Report` that `load` has read.
         parameters: the report's own; `load(name).parameters` has their defaults and meanings.
 
@@ -231,6 +253,8 @@ def run(connection: duckdb.DuckDBPyConnection, report: Report | str, **parameter
     if isinstance(report, str):
         report = load(report)
     bound, sql = report.bind(parameters), _statement(report).query
+    if report.file:
+        lock(connection)
     try:
         with _needs(connection, report, bound):
             try:
@@ -243,8 +267,17 @@ def run(connection: duckdb.DuckDBPyConnection, report: Report | str, **parameter
             raise WordError(f"{report}: -p {why}") from error
         raise QueryError(f"{report}: {error}") from error
 
-    notes = [text for view in report.noting for (text,) in connection.view(view).fetchall()]
-    return Answer(report.name, report.title, bound, found, [*report.notes, *notes], report.chart)
+    return Answer(report.name, report.title, bound, found, _notes(connection, report), report.chart)
+
+
+def _notes(connection: duckdb.DuckDBPyConnection, report: Report) -> list[str]:
+    found = list(report.notes)
+    for view in report.noting:
+        try:
+            found += [text for (text,) in connection.view(view).fetchall()]
+        except (duckdb.Error, ValueError) as error:
+            raise QueryError(f"{report}: `-- Notes: {view}` needs a view of one column of text ({error})") from error
+    return found
 
 
 @contextmanager
@@ -263,9 +296,10 @@ def _needs(connection: duckdb.DuckDBPyConnection, report: Report, bound: Mapping
 def _statement(report: Report) -> duckdb.Statement:
     try:
         statements = duckdb.extract_statements(report.sql)
-    except duckdb.Error as error:
+        reads = len(statements) == 1 and statements[0].type == duckdb.StatementType.SELECT
+    except (duckdb.Error, ValueError) as error:  # DuckDB's Python doesn't know the types of all its statements
         raise QueryError(f"{report}: {error}") from error
-    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+    if not reads:
         raise QueryError(f"{report} must be one select statement")
     return statements[0]
 

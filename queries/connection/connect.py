@@ -1,7 +1,9 @@
 """DuckDB in memory over a snapshot of the warehouse, with the views that all reports use."""
 
 import re
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from importlib.resources import files as resources
 from importlib.resources.abc import Traversable
@@ -29,6 +31,13 @@ _PARTS = {"tool": "split_part(split_part(format, '+', 1), '/', 1)"}
 """What is no column of its own."""
 
 _WORD = re.compile(r"\w+")
+
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "python_enable_replacements": "false",
+    "autoinstall_known_extensions": "false",  # nothing is ever fetched
+    "autoload_known_extensions": "false",
+    "memory_limit": "80%",
+}
 
 Values = str | Sequence[str] | None
 
@@ -92,7 +101,7 @@ def connect(  # noqa: PLR0913 - a filter each
         raise QueryError(
             f"no warehouse at {warehouse}: run `ingest follow` or `ingest backfill`, or name it with --warehouse"
         )
-    connection = duckdb.connect(config={"python_enable_replacements": "false"})
+    connection = duckdb.connect(config=_CONFIG)
     local = zone_called(tz or zone(connection))
     connection.execute("set parquet_metadata_cache = true")
     connection.execute("set timezone = $zone", {"zone": str(local)})
@@ -125,6 +134,42 @@ def connect(  # noqa: PLR0913 - a filter each
     check_values(connection, warehouse, asked.values)
 
     return connection
+
+
+def lock(connection: duckdb.DuckDBPyConnection) -> None:
+    """Keep *connection* from everything but its snapshot, whose files `connect` has allowed, for good."""
+    connection.execute("set enable_external_access = false")
+    connection.execute("set lock_configuration = true")
+
+
+@contextmanager
+def within(connection: duckdb.DuckDBPyConnection, seconds: float | None) -> Iterator[None]:
+    """Interrupt what *connection* runs inside after so many *seconds*; None lets it run as long as it takes.
+
+    Raises:
+        QueryError: It was interrupted.
+    """
+    if not seconds:
+        yield
+        return
+    over = threading.Event()
+
+    def end() -> None:
+        over.set()
+        connection.interrupt()
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except (duckdb.Error, QueryError) as error:
+        if not over.is_set():
+            raise
+        said = f"no answer within {seconds:g} s: narrow the question (--since 7d), or allow more with --timeout"
+        raise QueryError(said) from error
+    finally:
+        timer.cancel()
 
 
 def zone(connection: duckdb.DuckDBPyConnection) -> str:

@@ -11,7 +11,7 @@ import polars as pl
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
-from parsers.schema import TABLES
+from parsers.schema import TABLES, is_inside
 from parsers.values.messages import denied
 from queries.errors import QueryError
 
@@ -51,6 +51,9 @@ def files(table: Path, *, since: datetime | None = None, until: datetime | None 
     # In the order in which they are made: what was added later, by whoever, comes behind.
     made = [*(column.name for column in TABLES[table.name]), *opened.metadata().partition_columns]
     alike = [field.name for field in opened.schema().fields] == made
+    if outside := [path for path in listed["path"] if not is_inside(path)]:
+        said = f"{table} lists a file outside its folder ({outside[0]!r}), which no ingest wrote"
+        raise QueryError(f"{said}: don't trust this warehouse")
     if since:
         listed = listed.filter(since.date() <= _DAY)
     if until:
@@ -58,6 +61,8 @@ def files(table: Path, *, since: datetime | None = None, until: datetime | None 
     # The log has relative, percent-encoded paths; the URIs that deltalake makes of them encode the folder as well.
     paths = sorted(str(table.absolute() / unquote(path)) for path in listed["path"])
     _refuse(map(Path, paths))
+    if missing := [path for path in paths if not os.path.exists(path)]:  # noqa: PTH110 # thousands, and Path is slow
+        raise QueryError(f"{missing[0]}, which the table lists, is missing: `ingest verify` says more")
     return Files(paths, alike)
 
 
