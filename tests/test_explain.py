@@ -63,15 +63,10 @@ ONE_OF_EACH = {
     "opencode": ("opencode/messages.jsonl", "opencode", "time.completed", "latency_ms"),
     "kimi": ("kimi/wire.jsonl", "kimi", "token_usage.input_other", "request_tokens"),
     "responses": ("responses/gemini.jsonl", "responses/gemini", "usageMetadata.thoughtsTokenCount", "reasoning_tokens"),
-    "trading-csv": ("trading/copy.csv", "trading/llm-calls", "pipeline_step_id", "step_id"),
-    "learnpro-csv": ("learnpro/copy.csv", "learnpro/agent-calls", "called_at", "created_at"),
-    "compozy-llm-usage-csv": (
-        "compozy-llm-usage/copy.csv",
-        "compozy-llm-usage/row",
-        "completion_tokens",
-        "response_tokens",
-    ),
-    "agentic-runtime-csv": ("agentic-runtime/steps.csv", "agentic-runtime/steps", "model_name", "model"),
+    "csv": ("trading/copy.csv", "trading/llm-calls", "pipeline_step_id", "step_id"),
+    "openrouter": ("openrouter/generations.jsonl", "openrouter", "data.native_tokens_cached", "cache_read_tokens"),
+    "portkey": ("portkey/without-responses.jsonl", "portkey", "ai_org", "provider"),
+    "langsmith": ("langsmith/runs.jsonl", "langsmith", "extra.metadata.ls_model_name", "model"),
     "app-json": ("app-json/loggers.jsonl", "app-json", "duration_ms", "latency_ms"),
 }
 

@@ -20,8 +20,9 @@ import re
 
 import polars as pl
 
+from parsers.rows.by_header import json_header
 from parsers.rows.calls import Meaning
-from parsers.rows.json_shape import HINTS, Shape, json_format
+from parsers.rows.json_shape import HINTS, Shape, json_format, top_names
 from parsers.values.lenient import duration_ms
 
 SUMS = ("ide", "jobs", "num_turns", "llm_calls", "total_calls", "modelUsage")
@@ -112,6 +113,7 @@ def _places(keys: tuple[str, ...], containers: tuple[str, ...]) -> tuple[str, ..
 
 _TOP = ("", "extra.", "fields.")
 _LATENCIES = ("ms", "s", "us", "ns")
+_TIMED = tuple(f"latency_{unit}" for unit in _LATENCIES)
 
 _added = [pl.col(name).cast(pl.Int64, strict=False).fill_null(0) for name in ("anthropic_read", "anthropic_write")]
 _beside = pl.any_horizontal(pl.col(name).is_not_null() for name in ("anthropic_read", "anthropic_write"))
@@ -156,5 +158,18 @@ FORMAT = json_format(
     & _LINE.str.contains(f'"{_any_key(MODEL)}"\\s*:\\s*"[^"]')
     & ~_LINE.str.contains(f'"{_any_key(SUMS)}"\\s*:'),
     hints=(*HINTS, "okens_", "okensIn", "okensOut"),
+    rank=3,
+)
+
+HEADER = json_header(
+    FORMAT,
+    (
+        MODEL,
+        tuple(name for names in COUNTS.values() for name in names),
+        # Without any of these it may be a list of limits or prices.
+        tuple(name for field in ("created_at", "request_id", "session_id", *_TIMED) for name in FIELDS[field]),
+    ),
+    reads=top_names(_SHAPE),
+    unless=(*SUMS, "requests", "request_count", "num_requests", "num_model_requests", "calls"),
     rank=3,
 )

@@ -10,8 +10,9 @@ Only generations (and embeddings) are calls. Buckets of `usage_details` are excl
 
 import polars as pl
 
+from parsers.rows.by_header import json_header
 from parsers.rows.calls import Meaning
-from parsers.rows.json_shape import Shape, json_format
+from parsers.rows.json_shape import Shape, json_format, top_names
 
 
 def _usage(*names: str) -> tuple[str, ...]:
@@ -50,6 +51,7 @@ _SHAPE = Shape(
         .otherwise(pl.lit("api")),
         "error": pl.when(pl.col("status") == "ERROR").then("status_message"),
     },
+    counts=pl.col("kind").is_in(["GENERATION", "EMBEDDING"]),
 )
 
 _LINE = pl.col("line")
@@ -59,4 +61,15 @@ FORMAT = json_format(
     _SHAPE,
     claims=_LINE.str.contains(r'"type"\s*:\s*"(?:GENERATION|EMBEDDING)"') & _LINE.str.contains(r'"trace(?:_i|I)d"\s*:'),
     hints=('"GENERATION"', '"EMBEDDING"'),
+)
+
+HEADER = json_header(
+    FORMAT,
+    (
+        ("trace_id", "traceId"),
+        ("usage_details", "usageDetails", "promptTokens"),
+        ("provided_model_name", "model"),
+        ("start_time", "startTime", "end_time", "endTime"),
+    ),
+    reads=top_names(_SHAPE),
 )

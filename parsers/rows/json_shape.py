@@ -45,6 +45,11 @@ def json_format(title: str, shape: Shape, *, claims: pl.Expr, hints: tuple[str, 
     return Format(name=name, title=title, json=True, claims=claims, parse=parse, hints=hints, rank=rank)
 
 
+def top_names(shape: Shape) -> frozenset[str]:
+    """Return the keys at the top of a record that *shape* looks at: the columns that it knows of a table."""
+    return frozenset(where[0] for where in _places(shape).values())
+
+
 def _parse(shape: Shape, records: pl.DataFrame, context: Context) -> Parsed:
     del context
     fields, rejects = read(records, shape)

@@ -11,7 +11,7 @@ its longer texts.
 import polars as pl
 
 from parsers.blocks.format import Context, Format, Known, Parsed, alone
-from parsers.rows.csv_exports import csv_format
+from parsers.rows.by_header import Header
 from parsers.rows.typed_tables import LEFTOVERS, Columns, json_rows, kept, parsed, priced, typed
 from parsers.schema import USD, UTC
 
@@ -88,10 +88,9 @@ TABLE = Known(
     read=alone(calls_from_rows),
 )
 
-CSV = csv_format(
-    "compozy-llm-usage-csv",
-    "CSV export of compozy's planned table llm_usage",
-    ("execution_id", "prompt_tokens", "completion_tokens"),
-    COLUMNS,
+HEADER = Header(
+    "compozy-llm-usage/row",
+    (("execution_id",), ("prompt_tokens",), ("completion_tokens",)),
     calls_from_rows,
+    tuple(COLUMNS),
 )
