@@ -93,10 +93,15 @@ def _say(done: "Backfilled", *, dry_run: bool, format_name: str | None, mapping:
     totals, outcome, verb = done.totals, done.outcome, "would add" if dry_run else "added"
     for number, path in enumerate(outcome.unknown):
         from ingest.choices import mapping_in
+        from ingest.databases.column_files import is_columns
+        from ingest.databases.column_files import why_nothing as of_columns
         from ingest.history.unrecognised import why_nothing
 
         own = mapping_in(mapping) if mapping else None
-        told = why_nothing(path, format_name=format_name, mapping=own, again=number > 0)
+        if is_columns(path):
+            told = of_columns(path)
+        else:
+            told = why_nothing(path, format_name=format_name, mapping=own, again=number > 0)
         click.echo(f"Warning: {told}", err=True)
     for path in outcome.open_ended:
         say(f"{path}: the last record isn't complete yet; it is taken once the file has been quiet for 30 s")
