@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+import ingest
 from benchmarks.maestro import SAMPLE
 from benchmarks.measure import INGEST, Options, bar, head, row, run
 
@@ -11,7 +12,7 @@ def main(options: Options) -> None:
     """Measure both."""
     with tempfile.TemporaryDirectory() as scratch:
         warehouse = str(Path(scratch, "warehouse"))
-        run([*INGEST, "backfill", str(SAMPLE), "-w", warehouse], runs=1)
+        ingest.backfill(SAMPLE, warehouse)
         head("starting")
         told = run([*INGEST, "--help"], runs=options.runs * 3)
         row("`ingest --help`", told)

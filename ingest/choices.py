@@ -51,6 +51,29 @@ def mapping_in(file: str | Path) -> "Mapping":
         raise IngestError(str(error)) from error
 
 
+def allow_labels(warehouse: str | Path) -> None:
+    """Let texts with blanks pass under the names that the user calls labels, in `privacy.toml` of the warehouse.
+
+    Raises:
+        IngestError: The file can't be read, or has something else than `labels`.
+    """
+    file = Path(warehouse, "privacy.toml")
+    if not file.exists():
+        return
+    import tomllib
+
+    from parsers.values.privacy import extend_labels
+
+    try:
+        listed = tomllib.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise IngestError(f'cannot read {file}: {error}; it takes one line such as `labels = ["squad"]`') from error
+    labels = listed.pop("labels", [])
+    if listed or not isinstance(labels, list) or not all(isinstance(name, str) for name in labels):
+        raise IngestError(f'{file} takes one line such as `labels = ["squad"]`: names of fields, as text')
+    extend_labels(labels)
+
+
 def prices_of(file: str | Path | None, warehouse: str | Path) -> "Prices":
     """Return the price table: the user's own prices from *file*, else from the warehouse, over the built-in ones.
 

@@ -11,6 +11,8 @@ from typing import Protocol
 import polars as pl
 import xxhash
 
+from parsers.jsonl.structure import digests
+
 TAIL = 4096
 """How many bytes before an offset are hashed to tell that a file is still the one that was read."""
 
@@ -96,7 +98,7 @@ _MARKS = {
         pl.lit("call"), _TIME, "model", pl.col("total_tokens").cast(pl.String), separator=" ", ignore_nulls=True
     ),
     "llm_events": pl.lit("event ") + pl.col("kind"),
-    "rejects": pl.lit("reject ") + pl.col("line").fill_null(""),
+    "rejects": pl.lit("reject ") + digests(pl.col("line")),
 }
 
 

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from ingest.choices import formats_of, mapping_in, prices_of
+from ingest.choices import allow_labels, formats_of, mapping_in, prices_of
 from ingest.databases.detect import may_hold_databases
 from ingest.errors import SourceError, WarehouseError, complaint
 from ingest.files.paths import find, folders
 from ingest.history.backfill import Outcome
 from ingest.history.backfill import backfill as read_all
 from ingest.maintenance.compact import compact, crowded
-from ingest.reading.intake import Intake, Totals
+from ingest.reading.intake import Intake
+from ingest.reading.publisher import Totals
 from ingest.warehouse.dry_run import Rehearsal
 from ingest.warehouse.storage.locks import BusyError
 from ingest.warehouse.warehouse import Warehouse
@@ -47,6 +48,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
     format_name: str | None = None,
     mapping: str | Path | None = None,
     prices: str | Path | None = None,
+    keep_raw: bool = False,
     tables: Sequence[str] = (),
     dry_run: bool = False,
     progress: Callable[[int, int, Path], None] | None = None,
@@ -69,6 +71,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
         format_name: read only this format, instead of any known one.
         mapping: TOML file that describes the lines of a log of your own.
         prices: TOML file of your own prices; otherwise `prices.toml` in the warehouse, if there is one.
+        keep_raw: keep the text of rejected records, prompts and keys in it included, and not only their structure.
         tables: tables of databases to read, instead of all known ones.
         dry_run: count what would be added, and write nothing.
         progress: called with bytes read so far, bytes to read in all (as they are on the disk), and the file.
@@ -88,14 +91,15 @@ def backfill(  # noqa: PLR0913 # one parameter an option
     formats = formats_of(format_name, mapping_in(mapping) if mapping else None)
     priced_by = prices_of(prices, warehouse)
     ledger = Rehearsal(str(warehouse)) if dry_run else Warehouse(str(warehouse), make=True)
-    with Intake(ledger, priced_by, formats) as intake:
+    allow_labels(warehouse)
+    with Intake(ledger, priced_by, formats, keep_raw) as intake:
         outcome = read_all(listing, intake, progress=_summed(listing.files, progress))
         if columns:
             _read_columns(columns, intake, outcome)
         if databases:
             from ingest.databases.polling import backfill_tables  # with sqlite3, which logs need not wait for
 
-            outcome.tables, failed = backfill_tables(databases, tables, intake)
+            outcome.tables, failed = backfill_tables(databases, tables, intake.publisher)
             outcome.failed += failed
     if not dry_run and intake.totals.commits >= MANY_COMMITS:
         _tidy(Path(warehouse), outcome)
@@ -109,6 +113,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
     format_name: str | None = None,
     mapping: str | Path | None = None,
     prices: str | Path | None = None,
+    keep_raw: bool = False,
     tables: Sequence[str] = (),
     once: bool = False,
     interval: float = 1.0,
@@ -133,6 +138,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
         format_name: read only this format, instead of any known one.
         mapping: TOML file that describes the lines of a log of your own.
         prices: TOML file of your own prices; otherwise `prices.toml` in the warehouse, if there is one.
+        keep_raw: keep the text of rejected records, prompts and keys in it included, and not only their structure.
         tables: tables of databases to read, instead of all known ones.
         once: catch up, commit, and return.
         interval: seconds from a line being written to its commit, at most.
@@ -148,7 +154,8 @@ def follow(  # noqa: PLR0913 # one parameter an option
             waits until it can.
         IngestError: There is no such format, or the mapping or the prices are wrong.
     """
-    from ingest.databases.polling import Tables, shown, split
+    from ingest.databases.detect import shown, split
+    from ingest.databases.polling import Polling
     from ingest.following.file_events import Wakeups
     from ingest.following.follower import Follower
     from ingest.following.loop import follow as look_again
@@ -156,15 +163,17 @@ def follow(  # noqa: PLR0913 # one parameter an option
 
     texts = _texts(paths)
     formats = formats_of(format_name, mapping_in(mapping) if mapping else None)
+    allow_labels(warehouse)
     with (
         Wakeups(events=events and not once, ignore=[Path(warehouse)]) as wakeups,
-        Intake(Warehouse(str(warehouse), make=True), prices_of(prices, warehouse), formats) as intake,
+        Intake(Warehouse(str(warehouse), make=True), prices_of(prices, warehouse), formats, keep_raw) as intake,
     ):
         if on_start:
             on_start(wakeups.stop)
         databases, others = split(texts)
-        polled = Tables(databases, intake, tables) if databases else None
-        follower, upkeep = Follower(others, intake, interval, polled), Upkeep(Path(warehouse))
+        polling = Polling(databases, intake.publisher, tables) if databases else None
+        follower = Follower(others, intake, interval, polling.look if polling else None)
+        upkeep = Upkeep(Path(warehouse))
 
         def looked() -> None:
             if on_look:
@@ -181,8 +190,8 @@ def follow(  # noqa: PLR0913 # one parameter an option
         finally:
             looked()
             follower.close()
-            if polled:
-                polled.close()
+            if polling:
+                polling.close()
         return intake.totals
 
 

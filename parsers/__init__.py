@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from parsers.blocks.format import Context, Format, Parsed
     from parsers.blocks.lines import MAX_LINE, Block, encoding_of, overlong, split
     from parsers.blocks.parse import Contexts, Rows, parse, recover
-    from parsers.catalogue import FORMATS
+    from parsers.catalogue import FORMATS, named
 
 __all__ = [
     "FORMATS",
@@ -19,6 +19,7 @@ __all__ = [
     "Parsed",
     "Rows",
     "encoding_of",
+    "named",
     "overlong",
     "parse",
     "recover",
@@ -29,7 +30,7 @@ _HOMES = {
     "parsers.blocks.format": {"Context", "Format", "Parsed"},
     "parsers.blocks.parse": {"Contexts", "Rows", "parse", "recover"},
     "parsers.blocks.lines": {"MAX_LINE", "Block", "encoding_of", "overlong", "split"},
-    "parsers.catalogue": {"FORMATS"},
+    "parsers.catalogue": {"FORMATS", "named"},
 }
 
 

@@ -44,6 +44,20 @@ HEADERS: tuple[Header, ...] = tuple(sorted((*_declared("HEADER"), *map(_of_table
 FORMATS: tuple[Format, ...] = tuple(sorted((*_declared("FORMAT"), csv_format(HEADERS)), key=lambda f: f.rank))
 """All formats, in the order in which a line is offered to them."""
 
+_BY_NAME = {format_.name: format_ for format_ in FORMATS}
+
+
+def named(names: Iterable[str]) -> tuple[Format, ...]:
+    """Return the formats of *names*, in the order in which a line is offered to them.
+
+    A format is code: between processes its name travels, and whoever gets the name looks it up here.
+
+    Raises:
+        KeyError: There is no format of such a name.
+    """
+    wanted = {_BY_NAME[name].name for name in names}
+    return tuple(format_ for format_ in FORMATS if format_.name in wanted)
+
 
 def recognise(tables: Mapping[str, Sequence[str]]) -> dict[str, Known]:
     """Return which of *tables* (their columns by name) are known ones, by their names and columns."""

@@ -92,8 +92,12 @@ EVENTS = (
 REJECTS = (
     Column("created_at", UTC, "time of the record where it can be read, else when it was read"),
     Column("reason", pl.String, "why the record was not taken"),
-    Column("line", pl.String, "the record, decoded with replacement, its first 64 KiB"),
-    Column("raw", pl.Binary, "the same bytes, where they are not valid UTF-8"),
+    Column(
+        "line",
+        pl.String,
+        "structure of the record as JSON: keys, types, lengths; with `--keep-raw` its text, decoded, its first 64 KiB",
+    ),
+    Column("raw", pl.Binary, "with `--keep-raw`, its bytes, where they are not valid UTF-8"),
     Column("source_end", pl.Int64, "where the record ends: byte offset in the decompressed stream"),
     *_PROVENANCE,
 )

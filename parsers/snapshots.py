@@ -7,7 +7,7 @@ a response or a plan is left out.
 import polars as pl
 
 from parsers.schema import USD, UTC
-from parsers.values.privacy import is_content
+from parsers.values.privacy import Rule, guarded_column, rule_of
 from parsers.values.typed import known, usd, utc
 
 Types = dict[str, pl.DataType | type[pl.DataType]]
@@ -59,22 +59,23 @@ _LEFT_OUT = frozenset({"approved_plan", "plan", "evidence", "metadata", "context
 _NUMBERS = {"int": pl.Int64, "real": pl.Float64, "floa": pl.Float64, "doub": pl.Float64, "num": pl.Float64}
 
 
-def is_kept(column: str) -> bool:
-    """Tell whether *column* can't hold a prompt, a response, a plan or a whole configuration."""
-    name = column.lower()
-    return not (is_content(name) or name in _LEFT_OUT or name.endswith("_json"))
+def is_kept(column: str, declared: str = "") -> bool:
+    """Tell whether *column*, of the type *declared*, can't hold a prompt, a response, a plan or a configuration."""
+    name, is_text = column.lower(), _type(column, declared) == pl.String
+    return not ((is_text and rule_of(column) is Rule.NEVER) or name in _LEFT_OUT or name.endswith("_json"))
 
 
 def snapshot(name: str, rows: pl.DataFrame, declared: dict[str, str]) -> pl.DataFrame:
     """Return *rows* of text as the snapshot *name*: typed as `DIMS` says, else by their *declared* types.
 
-    A value that isn't of its type is NULL.
+    A value that isn't of its type is NULL, and so is text that may not be kept under the name of its column.
     """
     types = DIMS.get(name, {})
     own = {column: types.get(column) or _type(column, declared.get(column, "")) for column in rows.columns}
     read = [_read(pl.col(column), kind).alias(column) for column, kind in own.items()]
     missing = [pl.lit(None, dtype=kind).alias(column) for column, kind in types.items() if column not in own]
-    return rows.select(*read).with_columns(*missing)
+    typed = rows.select(*read).with_columns(*missing)
+    return typed.select(guarded_column(values) for values in typed)
 
 
 def _type(column: str, declared: str) -> pl.DataType | type[pl.DataType]:

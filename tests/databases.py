@@ -97,7 +97,7 @@ class Database:
 def read(into, *places, tables=()):
     """Read *places* into the intake *into*, which must succeed; return how many calls that added."""
     before = into.totals.calls
-    count, failed = backfill_tables([str(p) for p in places], tables, into)
+    count, failed = backfill_tables([str(p) for p in places], tables, into.publisher)
     assert not failed
     assert count
     return into.totals.calls - before

@@ -39,7 +39,7 @@ MUTATIONS = {
     ),
     "the comparison of records with those of a source that begins alike": (
         "ingest/reading/intake.py",
-        "            known = known_part(cursor.path, cursor.stream, self.formats, self.warehouse)\n",
+        "            known = known_part(cursor.path, cursor.stream, self.formats, self.ledger)\n",
         "",
         "tests/test_copies.py",
     ),
@@ -87,14 +87,14 @@ MUTATIONS = {
     ),
     "the fsync of what is there already and is not committed again": (
         "ingest/reading/intake.py",
-        "            self.warehouse.secure()",
+        "            self.ledger.secure()",
         "            pass",
         "tests/test_power_cuts.py",
     ),
     "the keeping of what could not be committed": (
-        "ingest/reading/intake.py",
+        "ingest/reading/publisher.py",
         "            self._owed = drafts\n",
-        "            for cursor, _ in drafts:\n                cursor.lost = True\n",
+        "            for draft in drafts:\n                draft.reader.lose()\n",
         "tests/test_full_disk.py",
     ),
     "the question whether the log is still the one that was opened": (

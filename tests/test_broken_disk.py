@@ -80,6 +80,20 @@ def test_commits_that_land_and_are_said_to_have_failed_count_once(disk, log):
     disk.holds(*range(1, 12))
 
 
+def test_a_day_that_was_emptied_though_the_disk_said_no_counts_as_emptied(disk, log):
+    failing = {"BROKEN_CALL": "link", "BROKEN_PATH": "/_delta_log/", "BROKEN_ERRNO": errno.EIO}
+    disk.earlier(log, *range(1, 12))
+    disk.break_down()
+    code, said = disk.run("expire", "--older-than", "2026-02-04", "--yes", **failing)
+    refused = disk.refused()
+    disk.recover()
+
+    assert refused
+    assert code == 0
+    assert "llm_calls: 11 rows deleted" in said
+    disk.holds()
+
+
 def test_a_clock_that_jumps_by_years_loses_and_doubles_nothing(disk, log, tmp_path):
     clock, number = tmp_path / "clock", count(1)
     disk.start(*FOLLOW, log, CLOCK_FILE=clock)
@@ -99,7 +113,7 @@ def test_maintenance_waits_for_a_turn_when_the_clock_has_jumped(disk, library, l
     code = """
 import sys
 from pathlib import Path
-from ingest.upkeep import Upkeep
+from ingest.maintenance.background import Upkeep
 upkeep, clock = Upkeep(Path(sys.argv[1]), every=1), Path(sys.argv[2])
 started = []
 for commits, ahead in enumerate(["0", "86400", "86400", "86430", "0", "0"], 1):

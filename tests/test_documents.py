@@ -9,7 +9,7 @@ from databases import FIXTURES, sqlite, stored
 from logs import catch_up, follower, intake
 
 from ingest.cli import cli
-from ingest.databases.polling import Tables
+from ingest.databases.polling import Polling
 
 SESSION = json.loads((FIXTURES / "gemini-cli" / "session.json").read_text())
 PRO, FLASH = ("gemini-2.5-pro", 9_000, 420), ("gemini-2.5-flash", 9_560, 20)
@@ -128,7 +128,7 @@ def test_a_message_of_the_table_is_read_when_it_ended_and_then_no_more(tmp_path)
     writer = sqlite(tmp_path / "opencode.db", "opencode/opencode.sqlite.sql")
     end = "update message set data = json_set(data, '$.time.completed', 1770983441000), time_updated = 1770983441002"
     with intake(tmp_path / "w") as into:
-        tables = Tables([str(tmp_path / "opencode.db")], into, clock=lambda: 0.0)
+        tables = Polling([str(tmp_path / "opencode.db")], into.publisher, clock=lambda: 0.0)
         for change in (end + " where id = 'msg_4'", "update session set title = 'x'"):
             tables.look()
             writer.execute(change)

@@ -121,11 +121,7 @@ def test_a_limit_on_the_size_of_files_is_told_and_survived(tmp_path):
         """
 import resource, signal, sys
 from logs import *
-import ingest.tracked
-from ingest.backfill import backfill
 from ingest.errors import WarehouseError
-from ingest.listing import find
-from ingest.tracked import held
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 folder = Path(sys.argv[1])
 log = folder / "maestro.log"

@@ -304,3 +304,34 @@ def test_a_file_without_lines_is_told_for_what_it_is(tmp_path, content, told):
 
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
     assert result.stderr.startswith(f"Error: {tmp_path}/x.log {told}")
+
+
+def test_the_record_at_a_byte_is_shown_as_it_is_in_the_log(tmp_path):
+    log = tmp_path / "app.jsonl"
+    bad = '{"time":"one day by the sea","model":"gpt-4o","input_tokens":9,"output_tokens":4,"prompt":"as written"}'
+    log.write_text(f"{LINE}\n{bad}\n{LINE}\n")
+
+    shown = explain(log, "--at", len(LINE) + 1)
+    (found,) = json.loads(explain(log, "--at", len(LINE) + 1, "--json").stdout)
+
+    assert bad in shown.stdout
+    assert "text of 18 characters" in shown.stdout
+    assert (found["line"], found["offset"], found["format"]) == (bad, len(LINE) + 1, "app-json")
+
+
+def test_a_record_over_lines_and_one_after_a_header_are_shown_from_their_byte():
+    log, table = FIXTURES / "maestro-log/failure-f3-many-lines.log", FIXTURES / "trading/copy.csv"
+    second = table.read_bytes().index(b"\n") + 1
+
+    (spanning,) = json.loads(explain(log, "--at", 0, "--json").stdout)
+    (row,) = json.loads(explain(table, "--at", second, "--json").stdout)
+
+    assert spanning["line"].count("\n") == 3
+    assert (row["format"], row["offset"]) == ("trading/llm-calls", second)
+
+
+def test_a_byte_beyond_the_end_is_told():
+    result = explain(FIXTURES / "trading/copy.csv", "--at", 10**6)
+
+    assert result.exit_code
+    assert "ends before byte 1000000" in result.stderr

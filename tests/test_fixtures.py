@@ -1,4 +1,7 @@
-"""Each input in `fixtures/<format>/` gives the rows in the `.expected.json` beside it. A new file is a new test."""
+"""Each input in `fixtures/<format>/` gives the rows in the `.expected.json` beside it.
+
+A new file is a new test: `--golden` writes what it gives, to be read before it is committed.
+"""
 
 import json
 from pathlib import Path
@@ -12,9 +15,13 @@ from parsers.catalogue import FORMATS
 from parsers.jsonl.documents import parse_document
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
-EXPECTED = sorted(FIXTURES.glob("*/*.expected.json"))
-CASES = [(e, e.name.removesuffix(".expected.json")) for e in EXPECTED]
-INPUTS = [next(p for p in sorted(e.parent.glob(f"{case}.*")) if p != e and p.stem == case) for e, case in CASES]
+FOLDERS = sorted({FIXTURES / format_.name.removesuffix("-csv") for format_ in FORMATS})
+INPUTS = [
+    path
+    for folder in FOLDERS
+    for path in sorted(folder.glob("*"))
+    if path.suffix in (".jsonl", ".log", ".csv", ".json") and not path.name.endswith((".expected.json", ".rows.json"))
+]
 NAMES = [str(path.relative_to(FIXTURES)) for path in INPUTS]
 LINES = [path for path in INPUTS if path.suffix in (".jsonl", ".log", ".csv")]
 SORTABLE = [p for p in LINES if p.suffix == ".jsonl" and "rejects" not in p.stem and p.stem != "malformed"]
@@ -44,7 +51,29 @@ def test_rows_are_as_expected(path, request):
     found = shown(read(path.read_bytes()))
     if request.config.getoption("--golden"):
         expected.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    assert expected.exists(), "write it with --golden, and read it"
     assert found == json.loads(expected.read_text())
+
+
+@pytest.mark.parametrize("format_", FORMATS, ids=lambda format_: format_.name)
+def test_each_format_takes_lines_of_its_own_fixtures(format_):
+    inputs = [path for path in INPUTS if path.parent.name == format_.name.removesuffix("-csv")]
+    found = [read(path.read_bytes()) for path in inputs]
+    named = {name for rows in found for frame in (rows.calls, rows.events) for name in frame["format"].unique()}
+
+    assert format_.name.removesuffix("-csv") in {name.split("/")[0] for name in named}, (
+        "it has none, or its hints drop all"
+    )
+
+
+@pytest.mark.parametrize("format_", [f for f in FORMATS if f.hints], ids=lambda f: f.name)
+def test_a_hint_is_in_each_line_that_a_format_claims(format_):
+    for path in (p for p in LINES if p.parent.name == format_.name and p.suffix != ".csv"):
+        lines = split(Block(path.read_bytes(), sealed=True)).frame()
+        offered = lines.filter(pl.col("line").str.starts_with("{") == format_.json)
+        claimed = offered.filter(format_.claims.fill_null(value=False))
+        without = claimed.filter(~pl.col("line").str.contains_any(list(format_.hints)))
+        assert without.is_empty(), f"no hint of {format_.hints} is in {without['line'].to_list()[:1]}"
 
 
 @with_lines

@@ -6,10 +6,12 @@ import subprocess
 from contextlib import contextmanager
 
 import pytest
-from logs import append, calls, catch_up, exactly, follower, lines, tiles
+from databases import CALL, numbers, trading
+from logs import append, calls, catch_up, exactly, follower, intake, lines, tiles
 from processes import Ingest
 
 import ingest.following.tracked
+from ingest.databases.polling import Polling
 from ingest.errors import WarehouseError
 from ingest.following.tracked import held
 
@@ -55,6 +57,27 @@ def test_a_full_disk_stops_commits_and_a_freed_one_resumes_them(tmp_path):
         each.close()
 
         assert calls(disk / "w") == exactly(*range(1, 3000))
+        assert all(tiles(disk / "w").values())
+
+
+@root
+def test_rows_that_were_read_while_the_disk_was_full_are_committed_though_their_table_was_emptied(tmp_path):
+    writer = trading(tmp_path / "app.db")
+    writer.executemany(CALL, [(n,) for n in range(3000)])
+    with small_disk(tmp_path / "disk", "600k") as disk, intake(disk / "w") as into:
+        tables = Polling([str(tmp_path / "app.db")], into.publisher, clock=lambda: 0.0)
+        filler = disk / "filler"
+        with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="space"):
+            fill(file)
+        for _ in range(2):
+            with pytest.raises(WarehouseError, match="no space left"):
+                tables.look()
+        writer.execute("delete from llm_calls")
+        filler.unlink()
+        tables.look()
+        tables.close()
+
+        assert numbers(disk / "w") == exactly(*range(3000))
         assert all(tiles(disk / "w").values())
 
 

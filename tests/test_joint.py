@@ -15,7 +15,7 @@ from logs import calls, exactly, intake, lines, noise, session, sessions, tiles
 from ingest.files.paths import find
 from ingest.history.backfill import backfill
 from parsers import FORMATS, Block, parse
-from parsers.blocks.many_sources import parse_jointly
+from parsers.blocks.many_sources import parse_many
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 
@@ -145,7 +145,7 @@ def test_rows_and_places_are_those_of_each_source_alone():
     sources[11] = sources[11].replace(b"\n", b"\r\n")
     sources[20] = session(1) + lines(1, 2)
     sources[21] = lines(3, 4)
-    together = parse_jointly(sources, FORMATS)
+    together = parse_many(sources, FORMATS)
 
     assert [i for i, rows in enumerate(together) if rows is None] == [20]
     for source, rows in zip(sources, together, strict=True):
@@ -163,7 +163,7 @@ def test_pieces_of_real_logs_give_the_rows_that_each_gives_alone():
             read_lines = path.read_bytes().splitlines(keepends=True)[:600]
             pieces += [b"".join(read_lines[at : at + 4]) for at in range(0, len(read_lines), 4)]
     pieces = [piece for piece in pieces if piece.endswith(b"\n") and not piece.startswith(b"\xef\xbb\xbf")]
-    together = parse_jointly(pieces, FORMATS)
+    together = parse_many(pieces, FORMATS)
 
     assert sum(rows is not None and rows.height > 0 for rows in together) > 100
     assert 0 < sum(rows is None for rows in together) < len(together) / 2

@@ -1,7 +1,12 @@
-"""The folders are the architecture: parsers ← ingest, parsers ← queries, and only the command line sees everything."""
+"""The folders are the architecture: which package, and which wing of it, may import which, read from the imports.
+
+The picture is in `docs/architecture.md`.
+"""
 
 import ast
 import sys
+from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -36,6 +41,49 @@ MAY_IMPORT = {
     },
     "roof": OWN | {"click", "rich", "polars", "duckdb"},
 }
+INGEST = {
+    "following": {"reading", "files", "prices", "ledger"},  # a warehouse is what the ledger says that it is
+    "history": {"reading", "files", "prices", "ledger"},
+    "databases": {"reading", "files", "prices", "warehouse", "ledger"},  # for snapshots, which are no rows of a ledger
+    "maintenance": {"files", "prices", "warehouse", "warehouse.storage", "ledger"},
+    "reading": {"files", "prices", "ledger"},  # and never the warehouse: a worker of a cluster reads without one
+    "files": {"ledger"},
+    "prices": {"ledger"},
+    "warehouse": {"warehouse.storage", "ledger"},
+    "warehouse.storage": set(),
+    "ledger": set(),
+    "errors": set(),
+}
+"""What each wing may import beside itself, `errors` and `parsers`; the roof (`ROOF`) may import everything."""
+
+PARSERS = {
+    "catalogue": {"formats", "rows", "blocks", "values", "schema"},
+    "formats": {"rows", "jsonl", "blocks", "values", "schema"},
+    "mapping": {"rows", "jsonl", "blocks", "values", "schema"},
+    "explain": {"catalogue", "jsonl", "blocks", "values", "schema"},
+    "snapshots": {"values", "schema"},
+    "rows": {"jsonl", "blocks", "values", "schema"},
+    "jsonl": {"blocks", "values", "schema"},
+    "blocks": {"values", "schema"},
+    "values": {"schema"},
+    "schema": set(),
+}
+QUERIES = {
+    "connection": set(),
+    "answers": {"connection"},
+    "show": {"connection", "answers", "show.charts"},
+    "show.charts": {"connection", "answers", "show"},
+    "errors": set(),
+}
+RULES = {
+    **{f"ingest.{wing}": {f"ingest.{name}" for name in (*may, "errors")} for wing, may in INGEST.items()},
+    **{f"parsers.{wing}": {f"parsers.{name}" for name in may} for wing, may in PARSERS.items()},
+    **{f"queries.{wing}": {f"queries.{name}" for name in (*may, "errors")} for wing, may in QUERIES.items()},
+}
+ROOF = {"ingest.cli", "ingest.public", "ingest.choices", "ingest.__main__"}
+FACES = {"ingest", "parsers", "queries"}
+"""The packages themselves: what they offer to others, imported when it is asked for."""
+
 ONLY_IN = {
     "deltalake": {
         "ingest/warehouse/table.py",
@@ -47,10 +95,22 @@ ONLY_IN = {
     "watchdog": {"ingest/following/file_events.py"},
 }
 MODULES = sorted(p for stage in OWN for p in (ROOT / stage).rglob("*.py"))
+FOLDERS = sorted({p.parent for p in MODULES})
+MOST_FILES = 12
+FEWEST_LINES = 40
+UNNAMED = {"__init__", "__main__", "errors"}
+"""Files that are called for what Python or every package has in them, and may be short."""
+
+NAMES = {".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for p in MODULES}
+
+
+@cache
+def _tree(path):
+    return ast.parse(path.read_text("utf-8"))
 
 
 def _imports(path):
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(_tree(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -60,7 +120,36 @@ def _imports(path):
 
 def _stage(path):
     relative = path.relative_to(ROOT)
-    return "roof" if relative.parts[:2] in {("ingest", "cli"), ("ingest", "__main__.py")} else relative.parts[0]
+    return "roof" if _wing(_name(path)) in ROOF else relative.parts[0]
+
+
+def _name(path):
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def _wing(module):
+    """Return the wing of *module*: the longest beginning of its name that a rule is about."""
+    parts = module.split(".")
+    names = [".".join(parts[:length]) for length in range(len(parts), 0, -1)]
+    return next(name for name in names if name in RULES or name in ROOF or name in FACES)
+
+
+def _own_imports(path):
+    """Yield the modules of ours that *path* imports, `from package import module` as that module."""
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            inner = [f"{node.module}.{alias.name}" for alias in node.names]
+            names = [name if name in NAMES else node.module for name in inner]
+        else:
+            continue
+        yield from (name for name in names if name.split(".")[0] in OWN)
+
+
+def _system(module):
+    """Return the system that a module of `parsers/formats/` reads: its folder there, or its first word."""
+    return module.removeprefix("parsers.formats.").split(".")[0]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
@@ -70,9 +159,37 @@ def test_imports_point_upstream(path):
     assert packages - set(sys.stdlib_module_names) <= MAY_IMPORT[_stage(path)]
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if _stage(p) in {"parsers", "ingest", "queries"}], ids=str)
+@pytest.mark.parametrize("path", [p for p in MODULES if _wing(_name(p)) in RULES], ids=_name)
+def test_each_wing_imports_only_what_its_rule_allows(path):
+    wing = _wing(_name(path))
+    imported = {_wing(name) for name in _own_imports(path)}
+    ours = {name for name in imported if name.split(".")[0] == wing.split(".")[0]}
+
+    assert ours - {wing} <= RULES[wing]
+
+
+def test_the_picture_shows_every_wing_and_every_module_beside_them():
+    picture = (ROOT / "docs" / "architecture.md").read_text("utf-8").split("## Which wing")[0]
+    shown = {name for rule in (*RULES, *ROOF) for name in [rule.split(".")[-1]] if not name.startswith("__")}
+
+    assert [name for name in sorted(shown) if f"{name}/" not in picture and f"{name}.py" not in picture] == []
+
+
+def test_every_module_is_in_a_wing_on_the_roof_or_a_face():
+    assert {_wing(_name(path)) for path in MODULES} == {*RULES, *ROOF, *FACES}
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if _wing(_name(p)) == "parsers.formats"], ids=_name)
+def test_no_format_imports_another_systems(path):
+    own = _system(_name(path))
+    others = {_system(name) for name in _own_imports(path) if name.startswith("parsers.formats.")} - {own}
+
+    assert not [other for other in others if not (own.startswith(other) or other.startswith(own))]
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if _wing(_name(p)) not in ROOF], ids=_name)
 def test_only_the_roof_imports_the_command_line(path):
-    assert not [name for name in _imports(path) if name.startswith("ingest.cli")]
+    assert not [name for name in _own_imports(path) if name.startswith("ingest.cli")]
 
 
 @pytest.mark.parametrize("package", ["deltalake", "watchdog"])
@@ -89,7 +206,33 @@ def test_parsers_touch_neither_files_nor_clock_nor_environment(path):
     assert not forbidden & {name.split(".")[0] for name in _imports(path)}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_modules_hold_one_idea(path):
-    assert len(path.read_text("utf-8").splitlines()) <= 300
-    assert path.stem not in {"utils", "util", "helpers", "helper", "common", "misc", "base", "manager"}
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_wing_is_small_enough_to_be_read_at_a_glance(folder):
+    one_each = {"ingest/cli", "parsers/formats"}  # a command a file, and a format a file
+
+    assert str(folder.relative_to(ROOT)) in one_each or len([*folder.glob("*.py")]) <= MOST_FILES
+
+
+def test_no_two_files_of_a_wing_have_one_name():
+    named = Counter((_wing(_name(p)).split(".")[:2][-1], p.stem) for p in MODULES if p.stem not in UNNAMED)
+
+    assert [twice for twice, count in named.items() if count > 1] == []
+
+
+def test_across_wings_only_a_command_has_the_name_of_the_idea_that_it_calls():
+    beside = [p for p in MODULES if p.stem not in UNNAMED and p.parent != ROOT / "ingest" / "cli"]
+    named = Counter(p.stem for p in beside)
+
+    assert [twice for twice, count in named.items() if count > 1] == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_names_say_what_is_in_them(path):
+    assert path.stem not in {"utils", "util", "helpers", "helper", "common", "misc", "base", "core", "manager", "stuff"}
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if p.stem not in UNNAMED], ids=_name)
+def test_a_file_is_as_long_as_an_idea(path):
+    one_each = {ROOT / "ingest" / "cli", ROOT / "parsers" / "formats"} & set(path.parents)
+
+    assert one_each or len(path.read_text("utf-8").splitlines()) >= FEWEST_LINES

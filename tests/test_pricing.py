@@ -305,6 +305,6 @@ def test_money_has_the_type_of_its_column():
 
 
 def test_the_price_table_is_imported_only_when_something_is_priced():
-    script = "import sys; from ingest.pricing import load_prices; load_prices(); print('genai_prices' in sys.modules)"
+    script = "import sys, ingest.prices.price as p; p.load_prices(); print('genai_prices' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

@@ -1,21 +1,33 @@
-"""What the README says is there is there."""
+"""What the README and the docs say is there is there, and what they show is what comes."""
 
 import re
 import shlex
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from click.testing import CliRunner
 
+import queries
 from ingest.cli import COMMANDS, cli
+from parsers import Block, parse
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
+DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+TEXTS = {path: path.read_text("utf-8") for path in DOCS}
 TESTS = "\n".join(path.read_text("utf-8") for path in (ROOT / "tests").glob("test_*.py"))
+TOYS = ("gateway", "night-shift")
+"""What the guides add as an example, and is not here."""
 
 
-@pytest.mark.parametrize("name", sorted(set(re.findall(r"`(test_\w+)`", README))))
-def test_every_test_that_the_readme_names_exists(name):
+def found(pattern):
+    """Return what *pattern* finds in each of the docs, once, and the folder of that one."""
+    return sorted({(path.parent, hit) for path, text in TEXTS.items() for hit in re.findall(pattern, text)})
+
+
+@pytest.mark.parametrize("name", sorted({name for _, name in found(r"`(test_\w+)`")}))
+def test_every_test_that_the_docs_name_exists(name):
     assert re.search(rf"^ *def {name}\(", TESTS, re.MULTILINE)
 
 
@@ -28,13 +40,23 @@ def test_every_command_is_in_the_readme_and_explains_itself(name):
     assert all(parameter.help for parameter in command.params if parameter.param_type_name == "option")
 
 
-@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))
-def test_every_file_that_the_readme_links_exists(link):
-    assert (ROOT / link).exists()
+@pytest.mark.parametrize(("folder", "link"), found(r"\]\(([^)#:]+)\)"))
+def test_every_file_that_the_docs_link_exists(folder, link):
+    assert (folder / link).exists()
+
+
+@pytest.mark.parametrize("name", sorted({n for _, n in found(r"`((?:ingest|parsers|queries|tests|docs)/[\w./-]+)")}))
+def test_every_file_that_the_docs_name_exists(name):
+    assert (ROOT / name).exists() or any(toy in name for toy in TOYS)
 
 
 SHOWN = re.compile(r"^\$ ingest ((?:report|sql|status)\b[^\n|]*)[^\n]*\n(.*?)(?=^\$|^```)", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"\$\d[\d,.]*\d|\d{1,3}(?:,\d{3})+|\d{4,}")
+COMMANDS_SHOWN = [
+    (command.strip(), shown)
+    for path in (ROOT / "README.md", ROOT / "docs" / "reports.md")
+    for command, shown in SHOWN.findall(TEXTS[path])
+]
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +66,49 @@ def warehouse(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize(("command", "shown"), [(c, s) for c, s in SHOWN.findall(README) if " -o " not in c])
-def test_every_number_that_the_readme_shows_is_what_its_command_prints(warehouse, command, shown):
+@pytest.mark.parametrize(("command", "shown"), [(c, s) for c, s in COMMANDS_SHOWN if s.strip() and " -o " not in c])
+def test_every_number_that_the_docs_show_is_what_their_command_prints(warehouse, command, shown):
     asked = [*shlex.split(command), "-w", warehouse]
     printed = "".join(CliRunner().invoke(cli, [*asked, *form]).stdout for form in ([], ["--format", "table"]))
     numbers = NUMBER.findall(shown)
 
     assert numbers
     assert [n for n in numbers if n not in printed and n.replace(",", "") not in printed] == []
+
+
+@pytest.mark.parametrize("command", sorted({c for c, s in COMMANDS_SHOWN if not s.strip() or " -o " in c}))
+def test_every_question_that_the_docs_show_without_its_answer_is_answered(warehouse, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "usage-export.csv").write_text("date,model,input_tokens,output_tokens\n2026-02-03,gpt-5.2,1,1\n")
+    result = CliRunner().invoke(cli, [*shlex.split(command), "-w", warehouse])
+
+    assert result.exit_code in (0, 3), result.output  # 3: a limit was crossed
+
+
+def block(name, language):
+    """Return the first code block in *language* of the guide *name*."""
+    return re.search(rf"^```{language}\n(.*?)^```", TEXTS[ROOT / "docs" / name], re.MULTILINE | re.DOTALL)[1]
+
+
+def test_the_format_of_the_guide_reads_the_line_of_the_guide():
+    module = ModuleType("parsers.formats.gateway")
+    exec(block("add-a-format.md", "python"), vars(module))  # noqa: S102 # that is what the guide tells to write
+    rows = parse(Block(block("add-a-format.md", "json").encode(), sealed=True), [module.FORMAT])
+    (call,) = rows.calls.select("model", "request_tokens", "cache_read_tokens", "latency_ms", "success").rows()
+
+    assert call == ("gpt-4o", 900, 100, 1240.0, True)
+
+
+def test_the_report_of_the_guide_answers(warehouse, tmp_path):
+    (tmp_path / "night-shift.sql").write_text(block("add-a-report.md", "sql"))
+    report = queries.load("night-shift", [tmp_path])
+    with queries.connect(warehouse, tz="UTC") as connection:
+        answer = queries.run(connection, report, from_hour="15")
+
+    assert answer.title == "Night shift: what each agent used between two hours"
+    assert set(report.parameters) == {"from_hour", "to_hour"}
+    assert answer.frame["calls"].sum() > 0
 
 
 def test_nothing_here_names_a_path_of_the_machine_it_was_written_on():

@@ -9,7 +9,7 @@ import pytest
 from databases import CALL, STEP, numbers, read, sqlite, stored, trading
 from logs import intake, tiles
 
-from ingest.databases.polling import Tables
+from ingest.databases.polling import Polling
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_rows_are_taken_once_while_another_thread_writes_them(tmp_path, into):
     thread = threading.Thread(target=write)
     thread.start()
     assert half.wait(30)
-    tables = Tables([str(path)], into, clock=lambda: 0.0)
+    tables = Polling([str(path)], into.publisher, clock=lambda: 0.0)
     while thread.is_alive():
         tables.look()
     thread.join()
@@ -66,7 +66,7 @@ def test_rows_are_taken_once_while_another_thread_writes_them(tmp_path, into):
 def test_reading_never_holds_up_the_writer(tmp_path, into):
     writer = trading(tmp_path / "app.db")
     writer.execute(CALL, (1,))
-    tables = Tables([str(tmp_path / "app.db")], into, clock=lambda: 0.0)
+    tables = Polling([str(tmp_path / "app.db")], into.publisher, clock=lambda: 0.0)
     tables.look()
 
     writer.execute("pragma busy_timeout = 0")
@@ -119,7 +119,7 @@ def test_a_step_counts_when_it_has_ended_whatever_its_place(tmp_path, into):
     usage = '{"input_tokens": 10, "output_tokens": 1}'
     writer.execute(STEP, ("a", "RUNNING", None, None))
     writer.execute(STEP, ("b", "SUCCEEDED", "2026-05-02T10:00:09+00:00", usage))
-    tables = Tables([str(tmp_path / "runtime.db")], into, clock=lambda: 0.0)
+    tables = Polling([str(tmp_path / "runtime.db")], into.publisher, clock=lambda: 0.0)
     tables.look()
     writer.execute(
         "update steps set status = 'SUCCEEDED', finished_at = '2026-05-02T10:00:05+00:00', token_usage_json = ? "
@@ -151,7 +151,7 @@ def test_a_time_in_the_future_hides_nothing(tmp_path, into):
     writer = sqlite(tmp_path / "runtime.db", "agentic-runtime/runtime-2.sqlite.sql")
     writer.execute("delete from steps")
     writer.execute(STEP, ("a", "SUCCEEDED", "2999-01-01T00:00:00+00:00", None))
-    tables = Tables([str(tmp_path / "runtime.db")], into, clock=lambda: 0.0)
+    tables = Polling([str(tmp_path / "runtime.db")], into.publisher, clock=lambda: 0.0)
     tables.look()
     writer.execute(STEP.replace("?, 1, ?)", "strftime('%Y-%m-%dT%H:%M:%SZ', 'now'), 1, null)"), ("b", "SUCCEEDED"))
     tables.look()
@@ -191,7 +191,7 @@ def test_two_readers_of_one_table_count_each_row_once(tmp_path):
 
 def test_a_file_that_was_replaced_is_opened_again(tmp_path, into):
     trading(tmp_path / "app.db").execute(CALL, (1,))
-    tables = Tables([str(tmp_path / "app.db")], into, clock=lambda: 0.0)
+    tables = Polling([str(tmp_path / "app.db")], into.publisher, clock=lambda: 0.0)
     tables.look()
     other = trading(tmp_path / "new.db")
     other.execute(CALL.replace("12:00:00", "14:00:00"), (2,))
@@ -208,7 +208,7 @@ def test_a_file_that_was_replaced_is_opened_again(tmp_path, into):
 
 def test_a_follower_waits_for_a_locked_file_and_for_one_that_is_not_there_yet(tmp_path, into, caplog):
     now = [0.0]
-    tables = Tables([str(tmp_path / "app.db")], into, clock=lambda: now[0])
+    tables = Polling([str(tmp_path / "app.db")], into.publisher, clock=lambda: now[0])
     assert tables.look() == 0
     writer = sqlite(tmp_path / "app.db")
     writer.execute("create table other (id integer primary key)")

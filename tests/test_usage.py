@@ -1,16 +1,23 @@
 """Providers count different things inside their prompts and responses; the columns don't."""
 
 import json
+from dataclasses import replace
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from parsers.rows.usage_objects import USAGE_DTYPE, details, summed_tokens, tokens
+from parsers.blocks.lines import Block
+from parsers.blocks.parse import parse
+from parsers.catalogue import named
+from parsers.rows.token_counts import TOKENS
+from parsers.rows.usage_objects import FAMILIES, USAGE_DTYPE, details, summed_tokens, tokens
 
 
 def of(usage, rule=tokens):
     frame = pl.DataFrame({"usage": [json.dumps(usage)]}).select(pl.col("usage").str.json_decode(USAGE_DTYPE))
-    row = frame.select(**rule(pl.col("usage"))).to_dicts()[0]
+    (row,) = rule(frame, "usage").select(TOKENS).to_dicts()
     return {name.removesuffix("_tokens"): value for name, value in row.items() if value is not None}
 
 
@@ -97,7 +104,9 @@ def of(usage, rule=tokens):
             id="aliases count once",
         ),
         pytest.param({"total_tokens": 9}, {"total": 9}, id="only a total"),
-        pytest.param({"prompt_tokens": -1, "completion_tokens": 5}, {"response": 5}, id="a negative count is unknown"),
+        pytest.param(
+            {"prompt_tokens": -1, "completion_tokens": 5}, {"response": 5, "total": 5}, id="a negative count is unknown"
+        ),
         pytest.param(
             {"prompt_tokens": 0, "completion_tokens": 0}, {"request": 0, "response": 0, "total": 0}, id="zeros"
         ),
@@ -120,4 +129,96 @@ def test_details_keep_the_split_of_cache_writes():
         "cache_creation": {"ephemeral_5m_input_tokens": 1, "ephemeral_1h_input_tokens": 2},
         "service_tier": "batch",
     }
-    assert of(usage, details) == {"cache_write_5m": 1, "cache_write_1h": 2, "service_tier": "batch"}
+    frame = pl.DataFrame({"usage": [json.dumps(usage)]}).select(pl.col("usage").str.json_decode(USAGE_DTYPE))
+    (row,) = frame.select(**details(pl.col("usage"))).to_dicts()
+    assert row == {
+        "cache_write_5m_tokens": 1,
+        "cache_write_1h_tokens": 2,
+        "service_tier": "batch",
+        "web_search_requests": None,
+    }
+
+
+def written(counts, family, placement):
+    """Return a record that gives *counts* in the spelling of *family*, its usage object where *placement* says."""
+    prompt, cached, response, reasoning = counts
+    cache_inside, reasoning_inside = family.cache_inside, family.reasoning_inside
+    values = {
+        "request": prompt if cache_inside or not family.cache_read else prompt - cached,
+        "response": response if reasoning_inside or not family.reasoning else response - reasoning,
+        "cache_read": cached,
+        "reasoning": reasoning,
+        "total": prompt + response,
+    }
+    usage = {}
+    for attribute, value in values.items():
+        if places := getattr(family, attribute):
+            *above, key = places[0].split(".")
+            inner = usage
+            for name in above:
+                inner = inner.setdefault(name, {})
+            inner[key] = value
+    return {"time": "2026-01-01T00:00:00Z", "model": "m", **placement(usage)}
+
+
+PLACEMENTS = {
+    "top": lambda usage: usage,
+    "usage": lambda usage: {"usage": usage},
+    "nested": lambda usage: {"extra": {"usage": usage}},
+    "metadata": lambda usage: {"usage_metadata": usage},
+}
+STATED = [family for family in FAMILIES if family.total]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.tuples(*[st.integers(0, 10_000)] * 4),
+    st.sampled_from(STATED),
+    st.sampled_from(sorted(PLACEMENTS)),
+    st.booleans(),
+    st.booleans(),
+)
+def test_a_record_that_states_its_total_gives_that_total(counts, family, placement, turn_cache, turn_reasoning):
+    """Also where it counts its parts on the other side of their wholes than its family does."""
+    fresh, cached, own, reasoning = counts
+    turned = replace(
+        family,
+        cache_inside=family.cache_inside is not turn_cache,
+        reasoning_inside=family.reasoning_inside is not turn_reasoning,
+    )
+    line = json.dumps(written((fresh + cached, cached, own + reasoning, reasoning), turned, PLACEMENTS[placement]))
+    rows = parse(Block(line.encode(), sealed=True), named(["app-json"]))
+
+    (call,) = rows.calls.to_dicts()
+
+    assert call["total_tokens"] == fresh + cached + own + reasoning
+    assert call["request_tokens"] + call["response_tokens"] == call["total_tokens"]
+    assert "contradicted" not in call.values()
+
+
+@pytest.mark.parametrize(
+    ("usage", "source", "total"),
+    [
+        ({"prompt_tokens": 100, "completion_tokens": 5, "total_tokens": 500}, "contradicted", 105),
+        ({"prompt_tokens": 100, "completion_tokens": 5, "total_tokens": 105}, "provider", 105),
+        ({"prompt_tokens": 100, "total_tokens": 105}, "provider", 105),
+        ({"prompt_tokens": 100, "total_tokens": 90}, "contradicted", 100),
+        ({"prompt_tokens": 100}, "partial", 100),
+        ({"total_tokens": 100}, "partial", 100),
+        ({}, None, None),
+    ],
+)
+def test_who_says_so(usage, source, total):
+    frame = pl.DataFrame({"usage": [json.dumps(usage)]}).select(pl.col("usage").str.json_decode(USAGE_DTYPE))
+    (row,) = tokens(frame, "usage").to_dicts()
+    assert (row["token_source"], row["total_tokens"]) == (source, total)
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.name)
+def test_each_family_is_read_as_its_row_of_the_table_says(family):
+    reasoning = 7 if family.reasoning else 0
+    cached = 60 if family.cache_read else 0
+    line = json.dumps(written((100, cached, 20, reasoning), family, PLACEMENTS["usage"]))
+    (call,) = parse(Block(line.encode(), sealed=True), named(["app-json"])).calls.to_dicts()
+    assert (call["request_tokens"], call["response_tokens"], call["total_tokens"]) == (100, 20, 120)
+    assert (call["cache_read_tokens"] or 0, call["reasoning_tokens"] or 0) == (cached, reasoning)

@@ -17,6 +17,7 @@ from parsers.values.messages import visible
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from parsers import Format
     from parsers.explain.explain import Explanation, Field
 
 _READ = 4 << 20
@@ -31,19 +32,29 @@ _A_PATH = re.compile(r"[^\s{}\[\]\"'=]*(?:[./\\][^\s{}\[\]\"'=]*)+")
 @click.argument("file_or_line")
 @click.option("--format", "format_name", metavar="NAME", help="Read only this format, instead of any known one.")
 @click.option("--mapping", type=click.Path(exists=True, dir_okay=False), help="TOML file that describes a log.")
+@click.option(
+    "--at",
+    type=click.IntRange(min=0),
+    metavar="OFFSET",
+    help="Show the record that begins at this byte of FILE, as `ingest report rejects` names it.",
+)
 @click.option("-j", "--json", "as_json", is_flag=True, help="One JSON array instead of tables.")
-def explain(*, file_or_line: str, format_name: str | None, mapping: str | None, as_json: bool) -> None:
+def explain(*, file_or_line: str, format_name: str | None, mapping: str | None, at: int | None, as_json: bool) -> None:
     """Show how a line is read: format, fields, columns, or why it is rejected.
 
     FILE_OR_LINE is a file, of which the first record of each kind is shown, `-` for standard input, a database (SQLite
     file, PostgreSQL URL), or a line itself. A field marked "needed" is one without which there would be no call.
+
+    The text of a rejected record is not in the warehouse: --at shows it from the log, as a whole.
     """
     from parsers.explain.explain import explain as explain_line
     from parsers.explain.explain import samples
 
     formats = formats_of(format_name, mapping_in(mapping) if mapping else None)
-    block = _block(file_or_line)
-    if block is None and _is_database(file_or_line):
+    block = _block(file_or_line) if at is None else None
+    if at is not None:
+        found = [_record(file_or_line, at, formats)]
+    elif block is None and _is_database(file_or_line):
         found = _tables(file_or_line)
     elif block is None:
         found = [explain_line(file_or_line, formats)]
@@ -55,7 +66,7 @@ def explain(*, file_or_line: str, format_name: str | None, mapping: str | None, 
         click.echo(json.dumps([asdict(one) for one in found], ensure_ascii=False, indent=2, default=str))
         return
     for one in found:
-        click.echo("\n".join(_told(one)) + "\n")
+        click.echo("\n".join(_told(one, whole=at is not None)) + "\n")
 
 
 def _block(name: str) -> Any:  # Any: Block, imported only when it is needed
@@ -73,6 +84,24 @@ def _block(name: str) -> Any:  # Any: Block, imported only when it is needed
     if len(data) >= _READ:
         data = data[: data.rfind(b"\n") + 1] or data
     return Block(data, sealed=True, encoding=encoding_of(data))
+
+
+def _record(name: str, at: int, formats: "Sequence[Format]") -> "Explanation":
+    """Explain the record that begins at the byte *at* of the file *name*.
+
+    Raises:
+        IngestError: There is no such file, or nothing at that byte of it.
+    """
+    from parsers import Block, encoding_of
+    from parsers.explain.explain import explain_at
+
+    if not _is_file(name):
+        raise IngestError(f"--at takes the place of a record in a file, and {name} is none")
+    head = _head(Path(name))
+    data = _head(Path(name), at) if at else head
+    if not data:
+        raise IngestError(f"{name} ends before byte {at}; is it the file that was read?")
+    return explain_at(head, Block(data, at, sealed=True, encoding=encoding_of(head)), formats)
 
 
 def _is_file(name: str) -> bool:
@@ -127,15 +156,16 @@ def _tables(name: str) -> "list[Explanation]":
     return explained
 
 
-def _head(path: Path) -> bytes:
+def _head(path: Path, at: int = 0) -> bytes:
+    """Return the bytes of the file *path* from *at* on, as many as are looked at."""
     from ingest.files.streams import archive_of, open_stream
 
     try:
         with closing(open_stream(path)) as stream:
-            head = stream.read(0, _READ)
+            head = stream.read(at, _READ)
     except OSError as error:
         raise IngestError(f"cannot read {path}: {error}; check that it exists and may be read") from error
-    if archive := archive_of(head):
+    if not at and (archive := archive_of(head)):
         raise IngestError(f"{path} is a {archive}: unpack it, and name one of the files that it holds")
     return head
 
@@ -151,8 +181,9 @@ def _nothing(name: str, data: bytes, mapping: str | None) -> str:
     return f"{name}: no format knows a line of it; describe it in a mapping file (--mapping). The first: {_safe(line)}"
 
 
-def _told(one: "Explanation") -> list[str]:
-    lines = [f"{one.format or 'no format'} at byte {one.offset}: {_safe(one.line)}"]
+def _told(one: "Explanation", *, whole: bool = False) -> list[str]:
+    line = _safe(one.line, len(one.line) if whole else _SHOWN)
+    lines = [f"{one.format or 'no format'} at byte {one.offset}: {line}"]
     if one.reason is not None:
         what = "a part of it is rejected" if one.rows or one.events else "rejected" if one.format else "ignored"
         lines.append(f"  {what}: {_safe(one.reason, _LONGER)}")

@@ -50,6 +50,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
     format_name: str | None,
     mapping: str | None,
     prices: str | None,
+    keep_raw: bool,
     tables: tuple[str, ...],
     once: bool,
     interval: float,
@@ -69,7 +70,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
       ingest follow postgresql://host/app --table llm_calls
     """
     import ingest
-    from ingest.databases.polling import shown
+    from ingest.databases.detect import shown
     from ingest.following.tracked import allow_more
 
     allow_more()
@@ -87,6 +88,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
             format_name=format_name,
             mapping=mapping,
             prices=prices,
+            keep_raw=keep_raw,
             tables=tables,
             once=once,
             interval=interval,

@@ -37,8 +37,13 @@ def warehouse_option(command: _Command) -> _Command:
 
 
 def reading_options(command: _Command) -> _Command:
-    """Add the options of the commands that read logs: `format_name`, `mapping`, `prices`."""
+    """Add the options of the commands that read logs: `format_name`, `mapping`, `prices`, `keep_raw`."""
     for option in (
+        click.option(
+            "--keep-raw",
+            is_flag=True,
+            help="Keep the text of rejected records, prompts and keys in it included, and not only their structure.",
+        ),
         click.option("--prices", type=click.Path(exists=True, dir_okay=False), help="TOML file with your own prices."),
         click.option("--mapping", type=click.Path(exists=True, dir_okay=False), help="TOML file that describes a log."),
         click.option(

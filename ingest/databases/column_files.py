@@ -87,7 +87,7 @@ def backfill(path: Path, intake: Intake) -> bool:
             return True
         found = header_of(names, HEADERS)
         if found:
-            read(_ColumnFile(path, frame, *found), intake)
+            read(_ColumnFile(path, frame, *found), intake.publisher)
     except _UNREADABLE as error:
         raise SourceError(f"{path} can't be read as columns: {one_line(error)}; is it complete?") from error
     return found is not None
@@ -226,7 +226,7 @@ def _as_object(value: pl.Expr) -> pl.Expr:
 def _restore(frame: pl.LazyFrame, intake: Intake) -> None:
     """Commit the rows of an export, each to its own source, but for those that are there."""
     rows = _calls(frame).filter(pl.col("source_id").is_not_null() & pl.col("source_offset").is_not_null())
-    ledger = intake.warehouse
+    ledger = intake.ledger
     intake.settle()
     batches = []
     for (source_id,), calls in rows.sort("source_id", "source_offset").group_by("source_id", maintain_order=True):
@@ -241,10 +241,7 @@ def _restore(frame: pl.LazyFrame, intake: Intake) -> None:
     if not batches:
         return
     ledger.commit(batches)
-    intake.totals.commits += 1
-    for batch in batches:
-        tokens, cost = batch.calls["total_tokens"].sum(), batch.calls["cost_usd"].sum()
-        intake.totals.add(batch.calls.height, 0, 0, int(tokens or 0), float(cost or 0))
+    intake.totals.add(batches)
 
 
 def _calls(frame: pl.LazyFrame) -> pl.DataFrame:

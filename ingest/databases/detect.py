@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+
+from ingest.errors import SourceError
 
 SCHEMES = ("postgresql://", "postgres://")
 """How the URLs of databases begin."""
@@ -31,3 +34,28 @@ def is_database(text: str) -> bool:
 def may_hold_databases(paths: Sequence[str]) -> bool:
     """Tell whether any of *paths* is a database, or a folder, in which there may be some."""
     return any(is_database(text) or Path(text).is_dir() for text in paths)
+
+
+def split(paths: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the databases among *paths*, and the others."""
+    return [p for p in paths if is_database(p)], [p for p in paths if not is_database(p)]
+
+
+def shown(text: str) -> str:
+    """Return *text*, a path or URL, without what is secret."""
+    return without_secrets(text) if text.startswith(SCHEMES) else text
+
+
+def without_secrets(url: str) -> str:
+    """Return *url* without user, password and parameters: server and database are left.
+
+    Raises:
+        SourceError: It isn't a URL.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise SourceError("that isn't a URL of PostgreSQL: postgresql://user:password@host:port/database") from error
+    host = parts.netloc.rsplit("@", 1)[-1]
+    given = dict(parse_qsl(parts.query)).get("host", "")
+    return f"postgresql://{host or (given if not given.startswith('/') else '')}{parts.path}"

@@ -1,15 +1,14 @@
-"""Snapshots of an application's own tables, so that views can name the sessions and stories that calls belong to.
+"""Snapshots of an application's own tables, so that views can name the sessions and stories that calls belong to."""
 
-Layout: `<warehouse>/dims/<name>/snapshot.parquet`, one file, replaced as a whole.
-"""
-
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ingest.databases.polling import open_database, shown
-from ingest.errors import SourceError, WarehouseError
-from ingest.warehouse.storage import local
+import polars as pl
+
+from ingest.databases.detect import shown
+from ingest.databases.polling import Database, open_database
+from ingest.errors import SourceError
+from ingest.warehouse import snapshot_files
 from parsers.snapshots import DIMS, is_kept, snapshot
 
 
@@ -25,25 +24,23 @@ def take(place: str, wanted: Sequence[str], warehouse: Path) -> dict[str, int]:
     database = open_database(place)
     try:
         tables = database.tables()
-        names = list(wanted) or [name for name in DIMS if name in tables]
-        if missing := [name for name in names if name not in tables] or ([] if names else list(DIMS)):
-            there = ", ".join(tables) or "none"
-            raise SourceError(f"{shown(place)}: no table {' or '.join(missing)}; there are {there}")
-        frames = {}
-        for name in names:
-            columns = [column for column in tables[name] if is_kept(column)]
-            frames[name] = snapshot(name, database.rows(name, columns), database.declared(name))
+        frames = {name: _read(database, name, tables[name]) for name in _chosen(place, wanted, tables)}
     finally:
         database.close()
     for name, frame in frames.items():
-        folder = warehouse / "dims" / name
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            written = folder / f"new-{os.getpid()}.parquet"
-            frame.write_parquet(written, compression="zstd")
-            local.sync_file(written)
-            written.replace(folder / "snapshot.parquet")
-            local.sync_folder(folder)
-        except OSError as error:
-            raise WarehouseError(f"{folder} can't be written: {error.strerror or error}") from error
+        snapshot_files.replace(warehouse, name, frame)
     return {name: frame.height for name, frame in frames.items()}
+
+
+def _chosen(place: str, wanted: Sequence[str], there: dict[str, list[str]]) -> list[str]:
+    """Return the names of the tables to take of those that are *there*."""
+    names = list(wanted) or [name for name in DIMS if name in there]
+    if missing := [name for name in names if name not in there] or ([] if names else list(DIMS)):
+        raise SourceError(f"{shown(place)}: no table {' or '.join(missing)}; there are {', '.join(there) or 'none'}")
+    return names
+
+
+def _read(database: Database, name: str, columns: list[str]) -> pl.DataFrame:
+    declared = database.declared(name)
+    kept = [column for column in columns if is_kept(column, declared.get(column, ""))]
+    return snapshot(name, database.rows(name, kept), declared)

@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ingest.databases.detect import SCHEMES, SUFFIXES, is_database, is_sqlite
-from ingest.databases.postgres_server import PostgresServer, without_secrets
+from ingest.databases.detect import SCHEMES, SUFFIXES, is_sqlite, shown, split
+from ingest.databases.postgres_server import PostgresServer
 from ingest.databases.postgres_table import PostgresTable
 from ingest.databases.sqlite_file import SqliteFile
 from ingest.databases.sqlite_table import SqliteTable
 from ingest.databases.table_source import TableSource, read
 from ingest.errors import SourceError
 from ingest.files.paths import below, expand
-from ingest.reading.intake import Intake
+from ingest.reading.publisher import Publisher
 from parsers.blocks.format import Known
 from parsers.catalogue import KNOWN, by_columns, lacking, recognise
 
@@ -26,11 +26,6 @@ SHARE = 10
 _LONGEST_PAUSE = 60.0
 
 Database = SqliteFile | PostgresServer
-
-
-def split(paths: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the databases among *paths*, and the others."""
-    return [p for p in paths if is_database(p)], [p for p in paths if not is_database(p)]
 
 
 def sorted_out(paths: Sequence[str], wanted: Sequence[str]) -> tuple[list[str], list[str], int]:
@@ -61,11 +56,6 @@ def _holds_known(path: Path, wanted: Sequence[str]) -> bool:
     finally:
         file.close()
     return set(wanted) <= set(tables) if wanted else bool(recognise(tables))
-
-
-def shown(text: str) -> str:
-    """Return *text* without what is secret."""
-    return without_secrets(text) if text.startswith(SCHEMES) else text
 
 
 def open_database(text: str) -> Database:
@@ -126,11 +116,11 @@ class _Polled:
 
 
 @dataclass
-class Tables:
-    """The databases that *places* (paths, globs, URLs) name, read into *intake* again and again."""
+class Polling:
+    """The databases that *places* (paths, globs, URLs) name, whose tables are read again and again."""
 
     places: Sequence[str]
-    intake: Intake
+    publisher: Publisher
     wanted: Sequence[str] = ()
     clock: Callable[[], float] = time.monotonic
     _polled: dict[str, _Polled] = field(default_factory=dict)
@@ -167,7 +157,7 @@ class Tables:
             polled.tables = polled.tables or known_tables(polled.database, self.wanted)
             for table in polled.tables:
                 if table.changed():
-                    rows += read(table, self.intake)
+                    rows += read(table, self.publisher)
         except SourceError as error:
             if str(error) != polled.complaint:
                 log.warning("%s; trying again", error)
@@ -182,7 +172,7 @@ class Tables:
         return rows
 
 
-def backfill_tables(places: Sequence[str], wanted: Sequence[str], intake: Intake) -> tuple[int, list[str]]:
+def backfill_tables(places: Sequence[str], wanted: Sequence[str], publisher: Publisher) -> tuple[int, list[str]]:
     """Commit what is new in the databases that *places* name; return how many tables, and what failed, one line each.
 
     Raises:
@@ -198,7 +188,7 @@ def backfill_tables(places: Sequence[str], wanted: Sequence[str], intake: Intake
             try:
                 for table in known_tables(database, wanted):
                     count += 1
-                    read(table, intake)
+                    read(table, publisher)
             except SourceError as error:
                 failed.append(str(error))
             finally:

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import polars as pl
 
+from ingest.databases.detect import without_secrets
 from ingest.databases.table_source import quoted
 from ingest.errors import SourceError
 
@@ -30,21 +31,6 @@ def qualified(name: str) -> str:
 def literal(text: str) -> str:
     """Return *text* as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def without_secrets(url: str) -> str:
-    """Return *url* without user, password and parameters: server and database are left.
-
-    Raises:
-        SourceError: It isn't a URL.
-    """
-    try:
-        parts = urlsplit(url)
-    except ValueError as error:
-        raise SourceError("that isn't a URL of PostgreSQL: postgresql://user:password@host:port/database") from error
-    host = parts.netloc.rsplit("@", 1)[-1]
-    given = dict(parse_qsl(parts.query)).get("host", "")
-    return f"postgresql://{host or (given if not given.startswith('/') else '')}{parts.path}"
 
 
 class PostgresServer:

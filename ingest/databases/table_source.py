@@ -1,24 +1,24 @@
-"""Tables of databases as sources: what a database must offer, and how its rows get into the warehouse.
+"""Tables of databases as sources: what a database must offer, and how its rows become drafts.
 
 A table's position is one whole number that only grows. Each kind of database says what it is, and keeps its promise:
 of all rows that are done, those below the position have been read, and whatever appears later is read as well.
 A row that is read again, because it changed, has the same `dedupe_key`: the views count it once.
 """
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Protocol
 
 import polars as pl
 
-from ingest.ledger import Batch, Conflict, Ledger, Position
-from ingest.prices.price import stamp
-from ingest.reading.intake import Intake
+from ingest.ledger import Ledger, Position
+from ingest.reading.draft import Draft
+from ingest.reading.publisher import Publisher
+from parsers import Rows
 from parsers.blocks.format import Known
 from parsers.schema import CALLS, EVENTS, REJECTS, conform
 from parsers.values.lenient import time as read_time
+from parsers.values.privacy import guarded_rows
 
 CHUNK = 20_000
 """Rows that are fetched, parsed and committed at a time."""
@@ -36,13 +36,21 @@ class Chunk:
     mark: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass
 class Place:
-    """Where a table is read on: its identity, its position, and what makes its keys unique in the world."""
+    """Where a table is read on: its identity, its position, and what makes its keys unique in the world.
+
+    It is `lost` when another writer has moved the table on: then the place must be found anew.
+    """
 
     source_id: str
     position: Position | None
     scope: str
+    lost: bool = False
+
+    def lose(self) -> None:
+        """Learn that the table has moved on in the warehouse."""
+        self.lost = True
 
 
 class TableSource(Protocol):
@@ -77,38 +85,40 @@ class TableSource(Protocol):
         """Return the rows of `sessions` of the database that `Known.sessions` names; empty where there is none."""
 
 
-def read(source: TableSource, intake: Intake) -> int:
+def read(source: TableSource, publisher: Publisher) -> int:
     """Commit what is new in *source*; return how many rows that was.
 
     Raises:
         SourceError: The database can't be read now; what was committed stays.
-        WarehouseError: The warehouse can't be written now.
+        WarehouseError: The warehouse can't be written now. What was read is committed before anything else is.
     """
     taken = 0
-    intake.settle()
-    while place := source.locate(intake.warehouse):
-        start = place.position.offset if place.position else None
-        try:
-            for chunk in source.chunks(place, intake.warehouse):
-                end = max(chunk.end, (start or 0) + 1)
-                rows = _rows(source, place, chunk, start or 0, end)
-                if any(frame.height for frame in rows):
-                    _commit(
-                        intake, source.label, Batch(place.source_id, source.label, start, end, None, chunk.mark, *rows)
-                    )
-                    start, taken = end, taken + sum(frame.height for frame in rows)
-        except Conflict:
-            # Somebody else reads the table into the same warehouse: go on after them.
-            intake.warehouse.refresh()
-            continue
-        break
+    publisher.settle()
+    while place := source.locate(publisher.ledger):
+        for draft in _drafts(source, place, publisher.ledger):
+            publisher.publish([draft])
+            publisher.settle()
+            if place.lost:
+                break  # somebody else reads the table into the same warehouse: go on after them
+            taken += sum(rows.height for rows in draft.rows)
+        if not place.lost:
+            break
     return taken
 
 
-def _rows(
-    source: TableSource, place: Place, chunk: Chunk, start: int, end: int
-) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """Return the rows of *chunk* as calls, events and rejects, placed from *start* to *end*, as the batch is."""
+def _drafts(source: TableSource, place: Place, ledger: Ledger) -> Iterator[Draft]:
+    """Yield what is new in *source* since *place*, each beginning where the one before it ended."""
+    start = place.position.offset if place.position else None
+    for chunk in source.chunks(place, ledger):
+        end = max(chunk.end, (start or 0) + 1)
+        rows = _rows(source, place, chunk, start or 0, end)
+        if rows.height:
+            yield Draft(place, place.source_id, source.label, start, end, chunk.mark, [rows])
+            start = end
+
+
+def _rows(source: TableSource, place: Place, chunk: Chunk, start: int, end: int) -> Rows:
+    """Return the rows of *chunk*, placed from *start* to *end*, as the draft is."""
     known = source.known
     # Parsers number the rows; two rows may have one position.
     frame = chunk.rows.with_row_index("source_offset").cast({"source_offset": pl.Int64})
@@ -133,7 +143,9 @@ def _rows(
     inside = pl.col("source_offset").clip(start, end - 1)
     calls, events, rejects = (f.with_columns(inside) for f in (calls, events.filter(late), rejects.filter(late)))
     rejects = rejects.with_columns(source_end=pl.col("source_offset") + 1)
-    return conform(calls, CALLS), conform(events, EVENTS), conform(rejects, REJECTS)
+    # Guarded last: keys are made here.
+    calls, events, rejects = map(guarded_rows, (calls, events, rejects))
+    return Rows(conform(calls, CALLS), conform(events, EVENTS), conform(rejects, REJECTS), end, {})
 
 
 def _key(source: TableSource, place: Place) -> pl.Expr:
@@ -151,19 +163,6 @@ def _key(source: TableSource, place: Place) -> pl.Expr:
 def _placed(rows: pl.DataFrame, where: pl.DataFrame) -> pl.DataFrame:
     found = rows.join(where, on="source_offset", how="left", maintain_order="left")
     return found.with_columns(source_offset="position")
-
-
-def _commit(intake: Intake, label: str, batch: Batch) -> None:
-    named = {"source_id": pl.lit(batch.source_id), "source_path": pl.lit(label)}
-    tables = (frame.with_columns(**named) for frame in (batch.calls, batch.events, batch.rejects))
-    frames = stamp(*tables, prices=intake.prices, now=datetime.now(UTC))
-    done = Batch(batch.source_id, label, batch.start, batch.end, None, batch.tail, *frames)
-    intake.warehouse.commit([done])
-    calls = done.calls
-    tokens, cost = calls["total_tokens"].sum(), calls["cost_usd"].sum()
-    intake.totals.commits += 1
-    intake.totals.committed_at = time.monotonic()
-    intake.totals.add(calls.height, done.events.height, done.rejects.height, int(tokens or 0), float(cost or 0))
 
 
 def quoted(name: str) -> str:

@@ -1,12 +1,13 @@
 """Which file is which: a path is a label, an inode is a hint, content decides.
 
-A source is named by a digest of its first complete lines, up to 512 bytes, as they were at its first commit. A file is
-that source when its bytes before the committed offset are the ones that were read. Another file with the same head is
-another source: the same digest with a number behind it.
+A source is named by its fingerprint: a digest of its first complete lines, up to 512 bytes, as they were at its first
+commit. A file is that source when its bytes before the committed offset are the ones that were read. Another file with
+the same head is another source: the same fingerprint with a number behind it.
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from functools import lru_cache
 from itertools import count, groupby
 
 import xxhash
@@ -30,6 +31,7 @@ def name_of(head: bytes, known: Ledger, taken: Collection[str] = ()) -> str:
     return next(name for name in _generations(base) if name not in taken and known.position(name) is None)
 
 
+@lru_cache(maxsize=1024)
 def family_of(head: bytes) -> str:
     """Return a digest of the first line of *head*: sources that could be mistaken for each other share it."""
     return _digest(head, _runs(head)[-1] if head else 0)
@@ -55,6 +57,13 @@ def continues(stream: Stream, position: Position) -> bool:
     """Tell whether *stream* holds, before *position*, the bytes that were read there."""
     before = stream.before(position.offset)
     return len(before) == min(position.offset, TAIL) and tail_hash(before) == position.tail
+
+
+def furthest(stream: Stream, rivals: Mapping[str, Position]) -> tuple[str, Position] | None:
+    """Return which of *rivals*, known sources, *stream* continues, of several the one read furthest; None if none."""
+    in_order = sorted(rivals.items(), key=lambda found: found[1].offset)  # what is packed can't be read backwards
+    matching = [found for found in in_order if continues(stream, found[1])]
+    return matching[-1] if matching else None
 
 
 def agreeing(stream: Stream, known: Ledger) -> tuple[list[str], int]:

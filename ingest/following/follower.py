@@ -6,11 +6,10 @@ closed when it is sealed. Nothing depends on file events or on the clock: every 
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-from ingest.databases.polling import Tables
 from ingest.errors import SourceError, complaint
 from ingest.files.paths import expand, what_is_missing
 from ingest.files.streams import Key, PlainStream, suffix_of
@@ -28,9 +27,9 @@ from ingest.following.tracked import (
     rename,
     state,
 )
-from ingest.reading.cursor import Cursor, unchanged
+from ingest.reading.cursor import Cursor
 from ingest.reading.intake import Intake
-from ingest.reading.small_files import Joint, Turn
+from ingest.reading.small_files import SmallFiles, Turn
 
 log = logging.getLogger(__name__)
 
@@ -46,12 +45,12 @@ TURN_SECONDS = 0.5
 
 @dataclass
 class Follower:
-    """The state of following the files of *paths*, and *tables* of databases; `tick` looks once."""
+    """The state of following the files of *paths*; `tick` looks once, and at what *also* looks at."""
 
     paths: Sequence[str]
     intake: Intake
     interval: float = 1.0
-    tables: Tables | None = None
+    also: Callable[[], object] | None = None
     tracked: dict[Key, Tracked] = field(default_factory=dict)
     committed_at: float = field(default_factory=time.monotonic)
     remembered_at: float = field(default_factory=time.monotonic)
@@ -59,7 +58,7 @@ class Follower:
     _missing: set[str] = field(default_factory=set)
     _left: list[Key] = field(default_factory=list)
     _waits: bool = False
-    _joint: Joint | None = None
+    _small: SmallFiles | None = None
     _offered: list[Tracked] = field(default_factory=list)
 
     def tick(self, *, final: bool = False) -> float | None:
@@ -75,8 +74,8 @@ class Follower:
         if held(self.tracked.values()).is_enough:
             self._commit()  # it failed the last time: no more is read before
         self._look()
-        if self.tables:
-            self.tables.look()
+        if self.also:
+            self.also()
         self.behind = sum(behind(f) for f in self.tracked.values())
         due = self.committed_at + self.interval - time.monotonic()
         if final or due <= 0 or self._waits:
@@ -98,7 +97,7 @@ class Follower:
         new = sum(f.cursor is None and f.seen[0] < 0 for f in files)
         self._left, self._offered, self._waits = [], [], False
         most_idle, most_new = most_open()
-        self._joint = Joint(self.intake, most_new) if new > FEW else None
+        self._small = SmallFiles(self.intake, most_new) if new > FEW else None
         now = held(self.tracked.values())
         for at, file in enumerate(files, 1):
             had = held([file])
@@ -107,8 +106,8 @@ class Follower:
                 now = now.changed(had, has)
             over = time.monotonic() - begun >= TURN_SECONDS
             many = now.opened >= most_idle + most_new
-            if over or many or at == len(files) or (self._joint and self._joint.full):
-                self._read_jointly()
+            if over or many or at == len(files) or (self._small and self._small.full):
+                self._read_small()
                 now = held(self.tracked.values())
             if many or now.is_enough:
                 self._commit()
@@ -118,15 +117,15 @@ class Follower:
                 self._left = left[at:]
                 break
 
-    def _read_jointly(self) -> None:
+    def _read_small(self) -> None:
         """Parse the small new files that were offered, and read alone those that can't be parsed with others."""
-        joint, offered, self._joint, self._offered = self._joint, self._offered, None, []
-        if joint:
-            joint.parse()
+        small, offered, self._small, self._offered = self._small, self._offered, None, []
+        if small:
+            small.parse()
         for file in offered:
             if file.cursor and not file.cursor.position:
                 self._read(file)
-        self._joint = joint
+        self._small = small
 
     def _discover(self) -> None:
         """Find the files that the paths name now; what was found before stays tracked under its new name."""
@@ -163,7 +162,7 @@ class Follower:
             self.intake.flush([file.cursor])
             self.intake.release(file.cursor)
             if not file.present:
-                file.cursor.lost = True
+                file.cursor.lose()
                 return
         close(file)
         # Unpacking from the beginning each second would cost too much: a damaged file must change first.
@@ -178,13 +177,14 @@ class Follower:
         now = state(status)
         if now != file.seen:
             file.seen, file.changed_at = now, time.monotonic()
-            file.cursor.lost = file.cursor.lost or file.cursor.may_be_whole_now
-        elif not file.cursor.lost and file.cursor.position >= status.st_size:
+            if file.cursor.may_be_document_now:
+                file.cursor.lose()
+        elif not file.cursor.is_lost and file.cursor.position >= status.st_size:
             return False
         if not status.st_size:
             self._save(file, file.cursor)
             return False
-        if file.cursor.lost or status.st_size < file.cursor.position or not unchanged(file.cursor):
+        if file.cursor.is_lost or status.st_size < file.cursor.position or not file.cursor.is_unchanged():
             return self._replace(file, file.cursor)
         return True
 
@@ -211,15 +211,15 @@ class Follower:
 
     def _save(self, file: Tracked, cursor: Cursor) -> None:
         """Commit what was read of a content that is gone, before the cursor is placed anew."""
-        if cursor.position and not cursor.lost:
+        if cursor.position and not cursor.is_lost:
             log.info("%s was truncated or rewritten", file.path)
             self.intake.flush([cursor])
-            cursor.lost = True
+            cursor.lose()
 
     def _read_plain(self, file: Tracked, cursor: Cursor) -> None:
         if not self._is_its_turn(file, cursor):
             return
-        if cursor.lost:
+        if cursor.is_lost:
             file.more = self.intake.place(cursor)
         elif self.intake.read(cursor):
             file.more = behind(file) > 0
@@ -228,7 +228,7 @@ class Follower:
 
     def _is_its_turn(self, file: Tracked, cursor: Cursor) -> bool:
         """Tell whether to read *file* now; not while it is read with others, or may be one that isn't committed."""
-        turn = self._joint.offer(cursor) if self._joint and not cursor.position else Turn.ALONE
+        turn = self._small.offer(cursor) if self._small and not cursor.position else Turn.ALONE
         if turn is Turn.TAKEN:
             self._offered.append(file)
             return False
@@ -242,7 +242,7 @@ class Follower:
             self._bind(file)
         if not file.present or file.cursor is None or not self._is_its_turn(file, file.cursor):
             return
-        if file.cursor.lost:
+        if file.cursor.is_lost:
             close(file)
             file.seen, file.more = (-1, -1), True
         elif self.intake.read(file.cursor, sealed=True):
@@ -254,7 +254,7 @@ class Follower:
             close(file)
 
     def _pending(self) -> list[Cursor]:
-        return [f.cursor for f in self.tracked.values() if f.cursor and not f.cursor.lost and f.cursor.yielded]
+        return [f.cursor for f in self.tracked.values() if f.cursor and not f.cursor.is_lost and f.cursor.yielded]
 
     def _commit(self, *, everything: bool = False) -> None:
         """Commit pending rows, and now and then offsets without rows."""

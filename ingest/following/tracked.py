@@ -12,12 +12,7 @@ from typing import NamedTuple
 from ingest.files.paths import member
 from ingest.files.streams import Key, PlainStream, Stream, is_sealed, key_of, open_stream
 from ingest.reading.cursor import Cursor
-
-COMMIT_ROWS = 100_000
-"""Rows that are held in memory before they are committed, interval or not."""
-
-COMMIT_BYTES = 256 << 20
-"""Bytes that are read before their offsets are committed, however few rows they hold."""
+from ingest.reading.publisher import COMMIT_BYTES, COMMIT_ROWS
 
 
 @dataclass
@@ -59,7 +54,7 @@ def held(files: Iterable[Tracked]) -> Held:
 
 def has_more(file: Tracked) -> bool:
     """Tell whether there is more to do with *file* right away; what can't be read is tried again in its time."""
-    lost = file.cursor is not None and file.cursor.lost and file.seen[0] > 0
+    lost = file.cursor is not None and file.cursor.is_lost and file.seen[0] > 0
     return file.more or (lost and not file.complaint)
 
 
@@ -84,7 +79,7 @@ def rename(tracked: dict[Key, Tracked], paths: Iterable[Path]) -> None:
         if not file.present:
             file.path, file.present = path, True
         if file.cursor is not None:
-            file.cursor.path = path
+            file.cursor.rename(path)
 
 
 def idlest(files: Iterable[Tracked], *, but: int) -> list[Tracked]:
@@ -94,23 +89,18 @@ def idlest(files: Iterable[Tracked], *, but: int) -> list[Tracked]:
 
 
 def is_idle(file: Tracked) -> bool:
-    """Tell whether nothing is lost when *file* is closed: all of it was read, and nothing waits to be committed."""
-    cursor = file.cursor
-    return cursor is not None and file.present and not file.more and not behind(file) and owes_nothing(cursor)
-
-
-def owes_nothing(cursor: Cursor) -> bool:
-    """Tell whether nothing that *cursor* has read waits to be committed.
+    """Tell whether nothing is lost when *file* is closed: all of it was read, and nothing waits to be committed.
 
     A source that has yielded nothing is not committed; should it grow, it is read again from its beginning.
     """
-    return not cursor.pending_bytes or (cursor.committed is None and not cursor.yielded)
+    cursor = file.cursor
+    return cursor is not None and file.present and not file.more and not behind(file) and not cursor.owes
 
 
 def is_at_end(cursor: Cursor) -> bool:
     """Tell whether all of the file was read and nothing waits to be committed; nobody knows it of one with errors."""
     try:
-        return owes_nothing(cursor) and not cursor.stream.read(cursor.position, 1)
+        return not cursor.owes and not cursor.stream.read(cursor.position, 1)
     except OSError:
         return False
 

@@ -20,20 +20,15 @@ from ingest.files.streams import Key, PlainStream, Stream, is_sealed, key_of, op
 from ingest.reading.cursor import Cursor
 from ingest.reading.intake import Intake
 from ingest.reading.parse_ahead import MOST
-from ingest.reading.small_files import Joint, Turn
+from ingest.reading.publisher import COMMIT_BYTES, COMMIT_ROWS
+from ingest.reading.small_files import SmallFiles, Turn
 
 log = logging.getLogger(__name__)
 
-COMMIT_ROWS = 120_000
-"""Rows that are held in memory before they are committed."""
-
-EARLY_ROWS = 60_000
+EARLY_ROWS = COMMIT_ROWS // 2
 """Rows that are worth a commit while nothing else is being committed: at the end little is left to wait for."""
 
-COMMIT_BYTES = 512 << 20
-"""Bytes that are read before their offsets are committed, however few rows they hold."""
-
-JOINT_ROUNDS = 4
+ROUNDS = 4
 """How often files are put off because they may be the same source as another, before each is read alone."""
 
 LOOKS = 5
@@ -65,10 +60,10 @@ def backfill(listing: Listing, intake: Intake, *, progress: Callable[[int, Path]
         WarehouseError: Nothing more can be written; what was committed stays, and a later run goes on from there.
     """
     reading = _Reading(intake, progress)
-    queue, rounds = list(listing.files), 0 if STDIN in listing.files else JOINT_ROUNDS
+    queue, rounds = list(listing.files), 0 if STDIN in listing.files else ROUNDS
     for _ in range(LOOKS):
         while queue:
-            later = _round(queue, reading, Joint(intake) if rounds else None)
+            later = _round(queue, reading, SmallFiles(intake) if rounds else None)
             rounds -= bool(later)
             queue = reading.finish() + later
         queue = [path for path, key in listing.now().items() if key and key not in reading.met]
@@ -78,16 +73,16 @@ def backfill(listing: Listing, intake: Intake, *, progress: Callable[[int, Path]
     return reading.outcome
 
 
-def _round(files: Sequence[Path], reading: "_Reading", joint: Joint | None) -> list[Path]:
+def _round(files: Sequence[Path], reading: "_Reading", small: SmallFiles | None) -> list[Path]:
     """Read *files*; return those that may be the same source as one of the others, for the next round."""
     later = []
     for path in files:
-        if reading.visit(path, joint):
+        if reading.visit(path, small):
             later.append(path)
-        if joint and joint.full:
-            reading.join(joint, ahead=MOST)
-    if joint:
-        reading.join(joint, ahead=0)
+        if small and small.full:
+            reading.join(small, ahead=MOST)
+    if small:
+        reading.join(small, ahead=0)
     return later
 
 
@@ -106,8 +101,8 @@ class _Reading:
     rows: int = 0
     bytes: int = 0
 
-    def visit(self, path: Path, joint: Joint | None) -> bool:
-        """Read *path*, or leave it to *joint*; tell whether it must be visited again, after those that were taken."""
+    def visit(self, path: Path, small: SmallFiles | None) -> bool:
+        """Read *path*, or leave it to *small*; tell whether it must be visited again, after those that were taken."""
         turn = Turn.ALONE
         try:
             stream = open_stream(path)
@@ -115,9 +110,9 @@ class _Reading:
                 self.met.add(key_of(stream.opened))
             if cursor := self._place(path, stream):
                 with contextlib.closing(cursor.stream):
-                    turn = joint.offer(cursor) if joint else Turn.ALONE
+                    turn = small.offer(cursor) if small else Turn.ALONE
                     if turn is Turn.ALONE:
-                        self._read(cursor)
+                        self._read(cursor, offered=small is not None)
                     elif turn is Turn.LATER:
                         self._leave(cursor)
             if stream.damage and turn is Turn.ALONE:
@@ -142,16 +137,16 @@ class _Reading:
             else:
                 self.outcome.failed.append(f"{path}: {os.strerror(errno.ENOENT)}")
 
-    def join(self, joint: Joint, *, ahead: int) -> None:
-        """Have parsed what *joint* holds, and take what of it is parsed, all but so many blocks."""
-        joint.begin()
-        read, alone = joint.parsed(but=ahead)
+    def join(self, small: SmallFiles, *, ahead: int) -> None:
+        """Have parsed what *small* holds, and take what of it is parsed, all but so many blocks."""
+        small.begin()
+        read, alone = small.parsed(but=ahead)
         for part in read:
             self.rows += part.cursor.pending_rows
-            self._took(part.cursor, len(part.data), part.consumed)
             if not part.cursor.claimed:
                 self.outcome.unknown.append(part.cursor.path)
-        if self._is_due():
+            self._took(part.cursor, len(part.data), part.consumed)
+        if read and self._is_due():
             self.flush(wait=False)
         for cursor in alone:
             self.outcome.files -= 1
@@ -160,11 +155,9 @@ class _Reading:
 
     def flush(self, *, wait: bool) -> None:
         """Commit what waits, after what is on its way."""
-        self.intake.settle()
-        again = [c for c in self.flying if c.lost and id(c) not in self.waiting and c.path != STDIN]
-        for cursor in again:
-            self._leave(cursor)
-        self.again += [c.path for c in again]
+        if self.flying:
+            self.intake.settle()
+            self._leave_lost()
         self.flying = list(self.waiting.values())
         self.waiting, self.rows, self.bytes = {}, 0, 0
         self.intake.flush(self.flying, wait=wait, file_times=True)
@@ -172,12 +165,19 @@ class _Reading:
     def finish(self) -> list[Path]:
         """Commit everything; return the files that must be read again because another writer read them too."""
         self.flush(wait=True)
-        self.flush(wait=True)
-        again, self.again = self.again, []
+        self._leave_lost()
+        again, self.flying, self.again = self.again, [], []
         return again
 
+    def _leave_lost(self) -> None:
+        """Note which of the sources that were on their way another writer has moved: they are read again."""
+        again = [c for c in self.flying if c.is_lost and id(c) not in self.waiting and c.path != STDIN]
+        for cursor in again:
+            self._leave(cursor)
+        self.again += [c.path for c in again]
+
     def _place(self, path: Path, stream: Stream) -> Cursor | None:
-        if path == STDIN and next(known_names(stream.read(0, HEAD), self.intake.warehouse), None):
+        if path == STDIN and next(known_names(stream.read(0, HEAD), self.intake.ledger), None):
             # A pipe can't be read twice, and finding out which source it is may need that.
             stream = _spooled(stream)
         return self.intake.bind(path, stream)
@@ -187,27 +187,29 @@ class _Reading:
         if cursor.stream.opened:
             self.met.discard(key_of(cursor.stream.opened))
 
-    def _read(self, cursor: Cursor) -> None:
-        """Read to the end, committing now and then."""
-        path, intake = cursor.path, self.intake
-        known, consumed = cursor.committed is not None, 0
+    def _read(self, cursor: Cursor, *, offered: bool) -> None:
+        """Read to the end, committing now and then; *offered* says that a new source has just been told it may."""
+        new, consumed, left = cursor.is_new, 0, True
         sealed = is_sealed(cursor.stream, quiet_seconds=quiet_seconds(cursor.stream))
-        while self._is_placed(cursor):
-            before = cursor.pending_rows
-            if not (taken := intake.read(cursor, sealed=sealed)):
+        its_turn = offered and new
+        while (left or cursor.is_lost) and (its_turn or self._is_placed(cursor)):
+            its_turn, before = False, cursor.pending_rows
+            if not (taken := self.intake.read(cursor, sealed=sealed)):
                 break
-            done = cursor.stream.consumed(cursor.position)
             self.rows += cursor.pending_rows - before
+            position = cursor.position
+            done = cursor.stream.consumed(position)
+            left = bool(cursor.stream.read(position, 1))
             self._took(cursor, taken, done - consumed)
             consumed = done
             if self._is_due():
                 self.flush(wait=False)
         if cursor.stream.damage:
             return
-        if not known and not cursor.claimed and cursor.stream.read(cursor.position and cursor.position - 1, 1):
-            self.outcome.unknown.append(path)
-        if cursor.stream.read(cursor.position, 1):
-            self.outcome.open_ended.append(path)
+        if new and not cursor.claimed and cursor.stream.read(cursor.position and cursor.position - 1, 1):
+            self.outcome.unknown.append(cursor.path)
+        if left and cursor.stream.read(cursor.position, 1):
+            self.outcome.open_ended.append(cursor.path)
 
     def _took(self, cursor: Cursor, taken: int, consumed: int) -> None:
         """Note that *cursor* has read *taken* bytes, for which *consumed* bytes of its file were needed."""
@@ -218,15 +220,16 @@ class _Reading:
 
     def _is_due(self) -> bool:
         """Whether enough waits to be worth a commit."""
-        enough = EARLY_ROWS if self.intake.is_idle else COMMIT_ROWS
-        return self.rows >= enough or self.bytes >= COMMIT_BYTES
+        if self.rows >= COMMIT_ROWS or self.bytes >= COMMIT_BYTES:
+            return True
+        return self.rows >= EARLY_ROWS and self.intake.publisher.is_idle
 
     def _is_placed(self, cursor: Cursor) -> bool:
         """Wait for whoever may be reading the same source; False when nothing is left to read then."""
         if not self.intake.may_read(cursor):
             self.flush(wait=True)
             return self.intake.place(cursor)
-        return not cursor.lost or self.intake.place(cursor)
+        return not cursor.is_lost or self.intake.place(cursor)
 
 
 def _spooled(stream: Stream) -> PlainStream:

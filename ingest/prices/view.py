@@ -106,7 +106,7 @@ def unpriced(calls: pl.LazyFrame, prices: Prices) -> pl.DataFrame:
 
 
 def differences(calls: pl.LazyFrame, prices: Prices) -> pl.DataFrame:
-    """Return what pricing *calls* again with *prices* would change, as `pricing.changes` does; a day at a time.
+    """Return what pricing *calls* again with *prices* would change, as `price.changes` does; a day at a time.
 
     *calls* is `llm_calls` with its partition column `date`.
     """

@@ -1,30 +1,19 @@
 """The next bytes of a source → rows: blocks of whole records, the blocks that follow being parsed meanwhile."""
 
-from collections.abc import Sequence
-
-import polars as pl
-
-from ingest.files.identity import HEAD
-from ingest.files.streams import Stream
-from ingest.ledger import TAIL
-from ingest.reading.cursor import QUANTUM, Cursor, Guess, end_of_lines, line_end_of, recall, unchanged
+from ingest.reading.cursor import QUANTUM, Cursor, end_of_lines, line_end_of
 from ingest.reading.parse_ahead import MOST, Ahead
-from parsers import Block, Format, Rows, parse
+from parsers import Block, Rows, parse
 from parsers.blocks.lines import MAX_KEPT, MAX_LINE, hole, overlong
 from parsers.jsonl.documents import may_be_document, parse_document
-from parsers.schema import CALLS, EVENTS, REJECTS, conform, polars_schema
-
-FULL_ROWS = 40_000
-"""How many rows of a block are worth its fixed cost."""
-
-MAX_QUANTUM = 31 << 20
-"""How large a block becomes that holds fewer. From 32 MiB on glibc gives memory back each time, and clears it anew."""
 
 _HOLE = bytes(MAX_KEPT)
 """So many NUL bytes are passed over before lines are looked for; fewer are part of the line that they begin."""
 
 _WINDOW = 256 << 10
 """Where the last line end of a block is looked for before the block is read, so that it need not be copied."""
+
+_MAX_DOCUMENT = 256 << 20
+"""Largest document taken, in bytes: it must be in memory as a whole."""
 
 
 def advance(cursor: Cursor, *, sealed: bool = False, ahead: Ahead | None = None) -> int:
@@ -44,8 +33,8 @@ def advance(cursor: Cursor, *, sealed: bool = False, ahead: Ahead | None = None)
         data, ended = _read(cursor, cursor.position, size)
         sealed = sealed and not cursor.stream.damage
         cut = len(data) if ended and sealed else end_of_lines(data, cursor.encoding)
-        if cut and cursor.unrecalled:
-            recall(cursor)
+        if cut and cursor.needs_recall:
+            cursor.recall()
         if not cursor.position and (taken := _take_document(cursor, data, ended=ended)):
             return taken
         if cursor.encoding == "utf-8" and data.startswith(_HOLE):
@@ -54,7 +43,7 @@ def advance(cursor: Cursor, *, sealed: bool = False, ahead: Ahead | None = None)
             return _skip_overlong(cursor, data[:MAX_KEPT], sealed=sealed)
         if cut:
             block = Block(data[:cut], cursor.position, ended and sealed, cursor.encoding)
-            if taken := _took(cursor, block, _parse(cursor, block, ahead, sealed=sealed)):
+            if taken := cursor.take(block, _parse(cursor, block, ahead, sealed=sealed)):
                 return taken
         if ended:
             return 0
@@ -62,16 +51,16 @@ def advance(cursor: Cursor, *, sealed: bool = False, ahead: Ahead | None = None)
 
 
 def _take_document(cursor: Cursor, beginning: bytes, *, ended: bool) -> int:
-    """Take a source as a whole if it is a document; return how many bytes that was."""
+    """Take a source as a whole if it is one JSON document that a format knows; return how many bytes that was.
+
+    *beginning* is what has been read of it, all of it if it *ended*. A complete document can't grow, so it need not be
+    sealed to be taken; one that is written anew, longer, is another source.
+    """
     if not may_be_document(beginning, ended=ended):
         return 0
-    found = document(cursor.stream, beginning, cursor.formats, ended=ended)
-    cursor.torn, cursor.whole = found is None, found is not None
-    if found is None:
-        return 0
-    rows, whole = found
-    consume(cursor, whole, rows)
-    return len(whole)
+    data = beginning if ended else cursor.stream.read(0, _MAX_DOCUMENT + 1)
+    rows = parse_document(data, cursor.formats) if len(data) <= _MAX_DOCUMENT else None
+    return cursor.take_document((rows, data) if rows else None)
 
 
 def _read(cursor: Cursor, offset: int, size: int) -> tuple[bytes, bool]:
@@ -81,22 +70,19 @@ def _read(cursor: Cursor, offset: int, size: int) -> tuple[bytes, bool]:
         if len(window) == _WINDOW:
             size -= _WINDOW - (end_of_lines(window, cursor.encoding) or _WINDOW)
     data = cursor.stream.read(offset, size)
-    if cursor.stream.can_grow and not unchanged(cursor):
+    if cursor.stream.can_grow and not cursor.is_unchanged():
         return b"", True  # rewritten since somebody looked: these may be bytes of another source
     return data, len(data) < size
 
 
 def _take_guessed(cursor: Cursor, ahead: Ahead | None, *, sealed: bool) -> int:
     """Take the block at the cursor if it has been read ahead; return how many bytes of records that were."""
-    if cursor.ahead and cursor.ahead[0].block.offset != cursor.position:
-        cursor.ahead.clear()  # the last record of the block before it goes on in it
-    if not cursor.ahead:
+    if (guess := cursor.next_guess()) is None:
         return 0
-    guess = cursor.ahead.popleft()
     _look_ahead(cursor, guess.block, ahead, sealed=sealed)
     same = guess.contexts == cursor.contexts
     rows = guess.rows.result() if same else parse(guess.block, cursor.formats, cursor.contexts)
-    return _took(cursor, guess.block, rows)
+    return cursor.take(guess.block, rows)
 
 
 def _parse(cursor: Cursor, block: Block, ahead: Ahead | None, *, sealed: bool) -> Rows:
@@ -110,55 +96,20 @@ def _parse(cursor: Cursor, block: Block, ahead: Ahead | None, *, sealed: bool) -
 
 def _look_ahead(cursor: Cursor, block: Block, ahead: Ahead | None, *, sealed: bool) -> None:
     """Have what follows *block* parsed, as far as it is there, as if the blocks before it changed no context."""
-    if ahead is None or not cursor.steady or cursor.quantum < QUANTUM:
+    if ahead is None or not cursor.may_guess:
         return
     most = MOST if cursor.stream.can_grow else 1  # a packed file can't be read backwards further
-    while ahead.has_room and len(cursor.ahead) < most:
-        last = cursor.ahead[-1].block if cursor.ahead else block
-        offset = last.offset + len(last.data)
+    while ahead.has_room:
+        guessed, offset = cursor.guesses_after(block)
+        if guessed >= most:
+            return
         data, ended = _read(cursor, offset, cursor.quantum)
         sealed = sealed and not cursor.stream.damage
         cut = len(data) if ended and sealed else end_of_lines(data, cursor.encoding)
         if not cut or data.startswith(_HOLE):
             return
         following = Block(data[:cut], offset, ended and sealed, cursor.encoding)
-        rows = ahead.parse(following, cursor.formats, cursor.contexts)
-        cursor.ahead.append(Guess(following, cursor.contexts, rows))
-
-
-def _took(cursor: Cursor, block: Block, rows: Rows) -> int:
-    taken = rows.end - block.offset
-    if taken:
-        consume(cursor, block.data[:taken], rows)
-        cursor.steady = rows.contexts == cursor.contexts
-        cursor.contexts = rows.contexts
-        if len(block.data) > cursor.quantum // 2:
-            # Each block costs some 20 ms however little it holds, and each row a kilobyte until it is committed.
-            full = len(block.data) * FULL_ROWS // max(rows.height, 1)
-            cursor.quantum = min(max(full, QUANTUM), MAX_QUANTUM)
-    return taken
-
-
-def consume(cursor: Cursor, data: bytes, rows: Rows | None) -> None:
-    """Move *cursor* beyond *data*, which held *rows*."""
-    cursor.digest.update(data)
-    cursor.tail = (cursor.tail + data[-TAIL:])[-TAIL:]
-    if len(cursor.head) < HEAD and cursor.committed is None:
-        cursor.head = (cursor.head + data[:HEAD])[:HEAD]
-    cursor.position += len(data)
-    cursor.searched = cursor.position
-    if rows and rows.claimed:
-        cursor.claimed += rows.claimed
-        cursor.torn = False
-    if rows and rows.height:
-        cursor.pending.append(rows)
-
-
-def pass_over(cursor: Cursor, end: int) -> None:
-    """Move *cursor*, at the beginning of a new source, to *end*: another source has the records before it."""
-    while cursor.position < end:
-        consume(cursor, cursor.stream.read(cursor.position, min(QUANTUM, end - cursor.position)), None)
-        cursor.unrecalled = cursor.position
+        cursor.guess(following, ahead.parse(following, cursor.formats, cursor.contexts))
 
 
 def _skip_hole(cursor: Cursor) -> int:
@@ -169,16 +120,16 @@ def _skip_hole(cursor: Cursor) -> int:
     start = cursor.position
     while data := cursor.stream.read(cursor.position, QUANTUM):
         run = len(data) - len(data.lstrip(b"\0"))
-        consume(cursor, data[:run], None)
+        cursor.consume(data[:run])
         if run < QUANTUM:
             break
-    return _refuse(cursor, hole(start, cursor.position), start)
+    return cursor.refuse(hole(start, cursor.position), start)
 
 
 def _skip_overlong(cursor: Cursor, head: bytes, *, sealed: bool) -> int:
     """Pass over a line longer than `MAX_LINE`, keeping no more of it in memory than a quantum."""
     start = cursor.position
-    length = _length_of_line(cursor, sealed=sealed) if cursor.stream.can_grow else None
+    length = cursor.length_of_line(sealed=sealed) if cursor.stream.can_grow else None
     if length == 0:
         return 0
     while length is None or cursor.position < start + length:
@@ -186,43 +137,7 @@ def _skip_overlong(cursor: Cursor, head: bytes, *, sealed: bool) -> int:
         data = cursor.stream.read(cursor.position, size)
         newline = data.find(line_end_of(cursor.encoding)) if length is None else -1
         piece = data if newline < 0 else data[: newline + len(line_end_of(cursor.encoding))]
-        consume(cursor, piece, None)
+        cursor.consume(piece)
         if newline >= 0 or len(data) < size:
             break
-    return _refuse(cursor, overlong(head, start, cursor.position), start)
-
-
-def _length_of_line(cursor: Cursor, *, sealed: bool) -> int:
-    """Return the length of the line that begins at the cursor; 0 while its end isn't written."""
-    start, line_end = cursor.position, line_end_of(cursor.encoding)
-    at = max(cursor.searched, start)
-    while True:
-        data = cursor.stream.read(at, QUANTUM)
-        newline = data.find(line_end)
-        if newline >= 0:
-            return at + newline + len(line_end) - start
-        if len(data) < QUANTUM:
-            cursor.searched = max(start, at + len(data) - len(line_end))
-            return at + len(data) - start if sealed else 0
-        at += len(data)
-
-
-def _refuse(cursor: Cursor, rejected: pl.DataFrame, start: int) -> int:
-    empty = pl.DataFrame(schema=polars_schema(CALLS)), pl.DataFrame(schema=polars_schema(EVENTS))
-    cursor.pending.append(Rows(*empty, conform(rejected, REJECTS), cursor.position, cursor.contexts))
-    return cursor.position - start
-
-
-MAX_DOCUMENT = 256 << 20
-"""Largest document taken, in bytes: it must be in memory as a whole."""
-
-
-def document(stream: Stream, beginning: bytes, formats: Sequence[Format], *, ended: bool) -> tuple[Rows, bytes] | None:
-    """Return the rows of *stream* and its bytes if it is one complete JSON document that a format knows.
-
-    *beginning*, which `may_be_document`, is what has been read of it, all of it if it *ended*. A complete document
-    can't grow, so it need not be sealed to be taken; one that is written anew, longer, is another source.
-    """
-    data = beginning if ended else stream.read(0, MAX_DOCUMENT + 1)
-    rows = parse_document(data, formats) if len(data) <= MAX_DOCUMENT else None
-    return (rows, data) if rows else None
+    return cursor.refuse(overlong(head, start, cursor.position), start)

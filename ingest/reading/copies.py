@@ -11,11 +11,11 @@ from pathlib import Path
 
 import polars as pl
 
-from ingest.files.identity import agreeing
+from ingest.files.identity import HEAD, agreeing
 from ingest.files.streams import Stream
 from ingest.ledger import Ledger, Position, marked
 from ingest.reading.blocks import advance
-from ingest.reading.cursor import Cursor, resume
+from ingest.reading.cursor import Cursor
 from parsers import Format, Rows
 
 _MANY = 8
@@ -36,7 +36,7 @@ def known_part(path: Path, stream: Stream, formats: Sequence[Format], known: Led
         return 0
     stream.rewind()
     cursor = Cursor(path, stream, formats)
-    resume(cursor, (names[0], Position(end, 0)) if end else None)
+    cursor.place(stream.read(0, HEAD), (names[0], Position(end, 0)) if end else None)
     return _compared(cursor, known.marks(names, end), known.kept_since(names), names)
 
 
@@ -45,9 +45,9 @@ def _compared(cursor: Cursor, stored: pl.DataFrame, since: date | None, names: S
     shared = cursor.position
     alike, timeless = list(names), False
     while alike and advance(cursor, sealed=not cursor.stream.can_grow):
-        found = pl.concat([stored.clear().with_columns(kept=True), *(_marks(rows, since) for rows in cursor.pending)])
-        timeless |= any(rows.calls["created_at"].has_nulls() for rows in cursor.pending)
-        cursor.pending.clear()
+        read = cursor.drain()
+        found = pl.concat([stored.clear().with_columns(kept=True), *(_marks(rows, since) for rows in read)])
+        timeless |= any(rows.calls["created_at"].has_nulls() for rows in read)
         strange = {name: _first_strange(found, stored.filter(pl.col("source_id") == name)) for name in alike}
         alike = [name for name, at in strange.items() if at is None]
         if not alike:
@@ -57,7 +57,7 @@ def _compared(cursor: Cursor, stored: pl.DataFrame, since: date | None, names: S
             shared = cursor.position
     if alike:
         return None if shared else 0
-    return 0 if timeless or cursor.whole else shared
+    return 0 if timeless or cursor.is_document else shared
 
 
 def _first_strange(found: pl.DataFrame, stored: pl.DataFrame) -> int | None:

@@ -1,18 +1,32 @@
-"""One source being read: where it stands, what earlier lines say about later ones, and rows not yet committed."""
+"""One file being read: where its reader stands, what earlier lines say about later ones, and rows not yet committed.
 
+Only this module changes a cursor. What always holds:
+
+- Of a new source nothing is committed and nothing named: `source_id` and `committed` are both None, or neither is.
+- `committed` ≤ `position`. The rows that are pending lie between the two; the digest is of the bytes between them, and
+  the tail is the last of the bytes before `position`, as they were when they were read.
+- The contexts are what all lines before `position` say, but for those before `_unrecalled`: see `recall`.
+- A lost cursor commits nothing more until it is placed again.
+"""
+
+import os
 from collections import deque
-from collections.abc import Sequence
-from concurrent.futures import Future  # noqa: TC003 # dataclasses look their types up
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from concurrent.futures import Future  # noqa: TC003 # named tuples look their types up
+from datetime import datetime
 from pathlib import Path
+from typing import Final, NamedTuple
 
+import polars as pl
 import xxhash
 
-from ingest.files.identity import HEAD, continues, family_of, known_names
+from ingest.files.identity import HEAD, family_of, known_names, name_of
 from ingest.files.streams import Stream
-from ingest.ledger import Ledger, Position
+from ingest.ledger import TAIL, Ledger, Position, tail_hash
+from ingest.reading.draft import Draft
 from parsers import Block, Contexts, Format, Rows, recover
 from parsers.blocks.lines import encoding_of
+from parsers.schema import CALLS, EVENTS, REJECTS, conform, polars_schema
 
 QUANTUM = 8 << 20
 """How many bytes are read and parsed at a time, unless they hold few rows."""
@@ -20,11 +34,19 @@ QUANTUM = 8 << 20
 FIRST = 1 << 20
 """How many are read at first: enough to learn how many rows so many bytes hold, and what context they set."""
 
+FULL_ROWS = 40_000
+"""How many rows of a block are worth its fixed cost."""
+
+MAX_QUANTUM = 31 << 20
+"""How large a block becomes that holds fewer. From 32 MiB on glibc gives memory back each time, and clears it anew."""
+
+MAX_TORN = 16 << 20
+"""Up to this size what may become a document is looked at again, from its beginning, whenever it changed."""
+
 _LINE_ENDS = {"utf-8": b"\n", "utf-16-le": b"\n\0", "utf-16-be": b"\0\n"}
 
 
-@dataclass(frozen=True)
-class Guess:
+class Guess(NamedTuple):
     """A block that is being parsed ahead of its turn, as if the one before it changed no context."""
 
     block: Block
@@ -32,128 +54,321 @@ class Guess:
     rows: "Future[Rows]"
 
 
-@dataclass(eq=False)
 class Cursor:
-    """A source open for reading.
+    """A file open for reading, and the source that it turned out to be."""
 
-    `committed` is the offset in the warehouse, None while the warehouse doesn't know the source; `position` is how far
-    it has been read. The rows between the two are `pending`. `claimed` counts the records that a format knew. `lost`
-    says that the source has moved on in the warehouse, or that a commit failed: it must be placed anew. `rivals` and
-    `births` are what `survey` found. `ahead` are the blocks that follow and are being parsed already, `steady` says
-    whether the last block left the contexts as they were, so that this is worth it, and `quantum` is the size of blocks
-    that suits this source.
-    `unrecalled` is the offset before which lines may set a context that nobody has looked for yet: see `recall`.
-    `torn` says that it began like a document and wasn't one, nor lines that a format knows: it may be half written;
-    `whole` that it was a document, of which no part can be read alone.
-    """
+    def __init__(self, path: Path, stream: Stream, formats: Sequence[Format]) -> None:
+        """Stand at the beginning of *stream*; `place` says which source that is."""
+        self.stream: Final = stream
+        self.formats: Final = formats
+        self._path = path
+        self._rivals: frozenset[str] = frozenset()
+        self._births = 0
+        self._claimed = 0
+        self._quantum = FIRST
+        self._steady = True
+        self._digest = xxhash.xxh3_128()
+        self._pending: list[Rows] = []
+        self._pending_rows = 0
+        self._yielded = False
+        self._ahead: deque[Guess] = deque()
+        self._stand(None, 0)
 
-    path: Path
-    stream: Stream
-    formats: Sequence[Format]
-    source_id: str | None = None
-    committed: int | None = None
-    position: int = 0
-    searched: int = 0
-    encoding: str = "utf-8"
-    contexts: Contexts = field(default_factory=dict)
-    pending: list[Rows] = field(default_factory=list)
-    digest: xxhash.xxh3_128 = field(default_factory=xxhash.xxh3_128)
-    head: bytes = b""
-    tail: bytes = b""
-    claimed: int = 0
-    lost: bool = False
-    rivals: frozenset[str] = frozenset()
-    births: int = 0
-    ahead: deque[Guess] = field(default_factory=deque)
-    steady: bool = True
-    quantum: int = FIRST
-    unrecalled: int = 0
-    torn: bool = False
-    whole: bool = False
+    def _stand(self, source_id: str | None, position: int) -> None:
+        """Stand at the *position* of a source, None for a new one, as if nothing had been read."""
+        self._source_id = source_id
+        self._committed = position if source_id else None
+        self._position = self._searched = self._unrecalled = position
+        self._contexts: Contexts = {}
+        self._head = self._tail = b""
+        self._encoding = "utf-8"
+        self._lost = self._torn = self._whole = False
+        self.drain()
+        self._digest.reset()
+        self._ahead.clear()
+
+    @property
+    def path(self) -> Path:
+        """What the file is called now."""
+        return self._path
+
+    @property
+    def source_id(self) -> str | None:
+        """The name of the source; None while it has none."""
+        return self._source_id
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the warehouse doesn't know the source, not even by a commit that is under way."""
+        return self._source_id is None
+
+    @property
+    def committed(self) -> int | None:
+        """Up to where it has been committed, or is being so; None of a new source."""
+        return self._committed
+
+    @property
+    def position(self) -> int:
+        """How far it has been read."""
+        return self._position
+
+    @property
+    def encoding(self) -> str:
+        """How its text is encoded."""
+        return self._encoding
+
+    @property
+    def contexts(self) -> Contexts:
+        """What its lines so far say about those that follow."""
+        return self._contexts
+
+    @property
+    def claimed(self) -> int:
+        """How many of its records a format knew."""
+        return self._claimed
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it has moved on in the warehouse, or a commit failed: it must be placed anew."""
+        return self._lost
+
+    @property
+    def is_document(self) -> bool:
+        """Whether it was read as one document, of which no part can be read alone."""
+        return self._whole
+
+    @property
+    def may_be_document_now(self) -> bool:
+        """Whether it began like a document and wasn't one, nor lines that a format knows, and may have become one."""
+        return self._torn and self._position <= MAX_TORN
 
     @property
     def pending_rows(self) -> int:
         """Rows read and not yet committed."""
-        return sum(r.height for r in self.pending)
-
-    @property
-    def yielded(self) -> bool:
-        """Whether anything that waits to be committed tells this source from others: a record that a format knows."""
-        return any(r.calls.height or r.events.height or r.rejects["format"].count() for r in self.pending)
-
-    @property
-    def may_be_whole_now(self) -> bool:
-        """Whether a source that changed is worth reading from its beginning, as it may have become a document."""
-        return self.torn and self.position <= MAX_TORN
+        return self._pending_rows
 
     @property
     def pending_bytes(self) -> int:
         """Bytes read and not yet committed."""
-        return self.position - (self.committed or 0)
+        return self._position - (self._committed or 0)
 
+    @property
+    def yielded(self) -> bool:
+        """Whether anything that waits to be committed tells this source from others: a record that a format knows."""
+        return self._yielded
 
-def unchanged(cursor: Cursor) -> bool:
-    """Tell whether the bytes before the cursor's position are still those that it read."""
-    before = cursor.stream.before(cursor.position)
-    return before == cursor.tail[-len(before) :] if before else not cursor.position
+    @property
+    def owes(self) -> bool:
+        """Whether something waits to be committed; of a source that has yielded nothing, nothing ever is."""
+        return bool(self.pending_bytes) and (not self.is_new or self.yielded)
 
+    def rename(self, path: Path) -> None:
+        """Learn what the file is called now."""
+        self._path = path
 
-def locate(stream: Stream, known: Ledger) -> tuple[str, Position] | None:
-    """Return the known source that *stream* continues, the one read furthest; None when it is a new one."""
-    head = stream.read(0, HEAD)
-    candidates = sorted(known_names(head, known), key=lambda found: found[1].offset)
-    matching = [found for found in candidates if continues(stream, found[1])]
-    return matching[-1] if matching else None
+    def beginning(self) -> bytes:
+        """Return the first bytes, up to `HEAD`: of a new source that has been read those that were read."""
+        return self._head if self._position else self.stream.read(0, HEAD)
 
+    def is_unchanged(self) -> bool:
+        """Tell whether the bytes before the position are still those that were read."""
+        if not self._position:
+            return True
+        before = self.stream.before(self._position)
+        return bool(before) and before == self._tail[-len(before) :]
 
-def survey(cursor: Cursor, head: bytes, known: Ledger) -> None:
-    """Note which known sources *cursor*, a source that begins with *head*, may be, and how many were named like it."""
-    cursor.rivals = frozenset(name for name, _ in known_names(head, known))
-    cursor.births = known.births(family_of(head))
+    # Which source it is
 
+    def meet(self, rivals: Collection[str], births: int) -> None:
+        """Note which known sources it may be, by its first lines, and how many have been named that begin like it."""
+        self._rivals, self._births = frozenset(rivals), births
 
-def is_outdated(cursor: Cursor, head: bytes, known: Ledger) -> bool:
-    """Tell whether a source has been named since *cursor* was placed that it may be."""
-    if known.births(family_of(head)) == cursor.births:
-        return False
-    # A shorter head may hide a name that was made of a longer one.
-    return len(head) < HEAD or any(name not in cursor.rivals for name, _ in known_names(head, known))
+    def is_outdated(self, head: bytes, known: Ledger) -> bool:
+        """Tell whether a source that it may be, as it begins with *head*, has been named since it met the others."""
+        return known.births(family_of(head)) != self._births and self._is_met(head, known)
 
+    def _is_met(self, head: bytes, known: Ledger) -> bool:
+        """Tell whether one of the sources that were named meanwhile may be this one; a shorter head may hide it."""
+        return len(head) < HEAD or any(name not in self._rivals for name, _ in known_names(head, known))
 
-def resume(cursor: Cursor, found: tuple[str, Position] | None) -> None:
-    """Place *cursor* where the source that was *found* goes on, or, for a new source, at the beginning."""
-    cursor.pending.clear()
-    cursor.digest.reset()
-    cursor.ahead.clear()
-    cursor.contexts, cursor.head, cursor.tail = {}, b"", b""
-    cursor.source_id, cursor.committed, cursor.position, cursor.lost, cursor.unrecalled = None, None, 0, False, 0
-    cursor.torn = cursor.whole = False
-    cursor.encoding = encoding_of(cursor.stream.read(0, 2))
-    if found:
-        cursor.source_id, position = found
-        cursor.unrecalled = position.offset
-        if not cursor.stream.can_grow:
-            recall(cursor)  # it can't be read backwards
-        cursor.tail = cursor.stream.before(position.offset)
-        cursor.committed = cursor.position = position.offset
-    cursor.searched = cursor.position
+    def place(self, head: bytes, found: tuple[str, Position] | None) -> None:
+        """Go on where the source that was *found* does, or at the beginning of a new one that begins with *head*."""
+        name, at = (found[0], found[1].offset) if found else (None, 0)
+        self._stand(name, at)
+        self._encoding = encoding_of(head)
+        if at and not self.stream.can_grow:
+            self.recall()  # it can't be read backwards
+        self._tail = self.stream.before(at) if at else b""
 
+    def pass_over(self, end: int) -> None:
+        """Go to *end* of a new source without its records: another source has them."""
+        while self._position < end:
+            self.consume(self.stream.read(self._position, min(QUANTUM, end - self._position)))
+            self._unrecalled = self._position
 
-def recall(cursor: Cursor) -> None:
-    """Learn what the lines that were committed say about those after them.
+    def recall(self) -> None:
+        """Learn what the lines that were committed say about those after them.
 
-    Not before there are such lines: it takes reading all of the source, and most have not grown since.
-    """
-    at, offset, cursor.unrecalled = 0, cursor.unrecalled, 0
-    if all(f.sets_context is None for f in cursor.formats):
-        return
-    while at < offset:
-        data = cursor.stream.read(at, min(QUANTUM, offset - at))
-        if not data:
+        Not before there are such lines: it takes reading all of the source, and most have not grown since.
+        """
+        at, offset, self._unrecalled = 0, self._unrecalled, 0
+        if all(f.sets_context is None for f in self.formats):
             return
-        whole = len(data) if at + len(data) >= offset else end_of_lines(data, cursor.encoding) or len(data)
-        cursor.contexts = recover(Block(data[:whole], at, encoding=cursor.encoding), cursor.formats, cursor.contexts)
-        at += whole
+        while at < offset:
+            data = self.stream.read(at, min(QUANTUM, offset - at))
+            if not data:
+                return
+            whole = len(data) if at + len(data) >= offset else end_of_lines(data, self._encoding) or len(data)
+            self._contexts = recover(Block(data[:whole], at, encoding=self._encoding), self.formats, self._contexts)
+            at += whole
+
+    @property
+    def needs_recall(self) -> bool:
+        """Whether lines before the position may set a context that nobody has looked for yet."""
+        return bool(self._unrecalled)
+
+    # What was read
+
+    def consume(self, data: bytes, rows: Rows | None = None) -> None:
+        """Go beyond *data*, which held *rows*."""
+        self._digest.update(data)
+        self._tail = (self._tail + data[-TAIL:])[-TAIL:]
+        if self._committed is None and len(self._head) < HEAD:
+            self._head = (self._head + data[:HEAD])[:HEAD]
+        self._position += len(data)
+        self._searched = self._position
+        if rows and rows.claimed:
+            self._claimed += rows.claimed
+            self._torn = False
+        if rows:
+            self._keep(rows)
+
+    def take(self, block: Block, rows: Rows) -> int:
+        """Go beyond what of *block* was whole records, which held *rows*; return how many bytes that was."""
+        taken = rows.end - block.offset
+        if taken:
+            self.consume(block.data[:taken], rows)
+            self._steady = rows.contexts == self._contexts
+            self._contexts = rows.contexts
+            if len(block.data) > self._quantum // 2:
+                # Each block costs some 20 ms however little it holds, and each row a kilobyte until it is committed.
+                full = len(block.data) * FULL_ROWS // max(rows.height, 1)
+                self._quantum = min(max(full, QUANTUM), MAX_QUANTUM)
+        return taken
+
+    def take_document(self, found: tuple[Rows, bytes] | None) -> int:
+        """Go beyond the document that was *found*, all of it; with None, it begins like one, and may be half written.
+
+        Returns how many bytes that was.
+        """
+        self._torn, self._whole = found is None, found is not None
+        if found is None:
+            return 0
+        rows, data = found
+        self.consume(data, rows)
+        return len(data)
+
+    def refuse(self, rejected: pl.DataFrame, start: int) -> int:
+        """Note that what lies between *start* and the position is *rejected*; return how many bytes that was."""
+        empty = pl.DataFrame(schema=polars_schema(CALLS)), pl.DataFrame(schema=polars_schema(EVENTS))
+        self._keep(Rows(*empty, conform(rejected, REJECTS), self._position, self._contexts))
+        return self._position - start
+
+    def _keep(self, rows: Rows) -> None:
+        if height := rows.height:
+            self._pending.append(rows)
+            self._pending_rows += height
+            self._yielded |= height > rows.rejects["format"].null_count()
+
+    def drain(self) -> list[Rows]:
+        """Return what is pending, and forget it."""
+        rows, self._pending = self._pending, []
+        self._pending_rows, self._yielded = 0, False
+        return rows
+
+    def length_of_line(self, *, sealed: bool) -> int:
+        """Return the length of the line at the position; 0 while its end isn't written, which the next call goes on.
+
+        With *sealed*, it ends where the file does.
+        """
+        start, line_end = self._position, line_end_of(self._encoding)
+        at = max(self._searched, start)
+        while True:
+            data = self.stream.read(at, QUANTUM)
+            newline = data.find(line_end)
+            if newline >= 0:
+                return at + newline + len(line_end) - start
+            if len(data) < QUANTUM:
+                self._searched = max(start, at + len(data) - len(line_end))
+                return at + len(data) - start if sealed else 0
+            at += len(data)
+
+    # What is parsed before its turn
+
+    @property
+    def quantum(self) -> int:
+        """How many bytes make a block that suits this source."""
+        return self._quantum
+
+    @property
+    def may_guess(self) -> bool:
+        """Whether it is worth parsing ahead: the last block left the contexts as they were, and blocks are large."""
+        return self._steady and self._quantum >= QUANTUM
+
+    def guesses_after(self, block: Block) -> tuple[int, int]:
+        """Return how many blocks after *block* are being parsed already, and where the last of them ends."""
+        last = self._ahead[-1].block if self._ahead else block
+        return len(self._ahead), last.offset + len(last.data)
+
+    def guess(self, block: Block, rows: "Future[Rows]") -> None:
+        """Note that *block*, the next one, is being parsed with the contexts as they are now."""
+        self._ahead.append(Guess(block, self._contexts, rows))
+
+    def next_guess(self) -> Guess | None:
+        """Take out the block at the position if it is being parsed already."""
+        if self._ahead and self._ahead[0].block.offset != self._position:
+            self._ahead.clear()  # the last record of the block before it goes on in it
+        return self._ahead.popleft() if self._ahead else None
+
+    # What is committed
+
+    def lose(self) -> None:
+        """Learn that the source isn't what, or where, it was: nothing more is committed before it is placed anew."""
+        self._lost = True
+
+    def cut(self, known: Ledger, *, taken: Collection[str] = (), file_time: datetime | None = None) -> Draft | None:
+        """Take out what was read since the last commit; None when there is nothing to remember.
+
+        A new source gets a name; *taken* are the names of sources that are committed together with it. One that has
+        yielded nothing is not remembered: many files begin alike, and only a record tells them apart. It loses itself
+        where another one was named meanwhile that it may be.
+        """
+        if self._lost or not self.owes:
+            return None
+        family, births, source_id = "", 0, self._source_id
+        if source_id is None:
+            family = family_of(self._head)
+            births = known.births(family)
+            if births != self._births and self._is_met(self._head, known):
+                self.lose()
+                return None
+            source_id = name_of(self._head, known, taken)
+        draft = Draft(
+            self,
+            source_id,
+            os.fsencode(self._path).decode("utf-8", "backslashreplace"),  # what is no UTF-8 as `\xe9`
+            self._committed,
+            self._position,
+            tail_hash(self._tail),
+            self.drain(),
+            self._digest.hexdigest(),
+            file_time,
+            family,
+            births,
+        )
+        self._source_id, self._committed = source_id, self._position
+        self._digest.reset()
+        return draft
 
 
 def line_end_of(encoding: str) -> bytes:
@@ -168,7 +383,3 @@ def end_of_lines(data: bytes, encoding: str) -> int:
     while at >= 0 and at % len(line_end):
         at = data.rfind(line_end, 0, at + 1)
     return at + len(line_end) if at >= 0 else 0
-
-
-MAX_TORN = 16 << 20
-"""Up to this size what may become a document is looked at again, from its beginning, whenever it changed."""

@@ -1,69 +1,52 @@
-"""Files in, commits out: which source each file is, whose turn it is to read, and many sources in one commit.
+"""Files in, drafts out: which source each file is, whose turn it is to read, and many sources in one commit.
 
 Equal bytes under two names must count once, so two files that may be the same source never read side by side: the
 second waits until the first is committed, and then its content decides.
 """
 
 import logging
-import time
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from ingest.errors import SourceError, WarehouseError
-from ingest.files.identity import HEAD, first_line
+from ingest.errors import SourceError
+from ingest.files.identity import HEAD, family_of, first_line, furthest, known_names
 from ingest.files.streams import Stream, archive_of
-from ingest.ledger import Conflict, Ledger
+from ingest.ledger import Ledger
 from ingest.prices.price import Prices
-from ingest.reading.blocks import advance, consume, pass_over
+from ingest.reading.blocks import advance
 from ingest.reading.copies import known_part
-from ingest.reading.cursor import Cursor, is_outdated, locate, resume, survey
-from ingest.reading.draft import Draft, cut, finish
+from ingest.reading.cursor import Cursor
 from ingest.reading.parse_ahead import Ahead
+from ingest.reading.publisher import Publisher, Totals
 from parsers import Format, Rows
 
 log = logging.getLogger(__name__)
 
 
 @dataclass
-class Totals:
-    """What has been committed so far, and when last by the monotonic clock."""
-
-    calls: int = 0
-    events: int = 0
-    rejects: int = 0
-    tokens: int = 0
-    cost_usd: float = 0.0
-    commits: int = 0
-    committed_at: float = 0.0
-
-    def add(self, calls: int, events: int, rejects: int, tokens: int, cost_usd: float) -> None:
-        """Add what one source brought in one commit."""
-        self.calls += calls
-        self.events += events
-        self.rejects += rejects
-        self.tokens += tokens
-        self.cost_usd += cost_usd
-
-
-@dataclass
 class Intake:
-    """Reads sources and commits what they hold. One thread uses it; commits may run beside it."""
+    """Reads files, and has what they hold committed. One thread uses it; commits may run beside it.
 
-    warehouse: Ledger
+    `publisher` is the way into the warehouse, which other kinds of sources share, and `totals` are of all of them.
+    """
+
+    ledger: Ledger
     prices: Prices
     formats: Sequence[Format]
+    keep_raw: bool = False
     totals: Totals = field(default_factory=Totals)
     ahead: Ahead = field(default_factory=Ahead)
+    publisher: Publisher = field(init=False)
     _claims: dict[str, Cursor] = field(default_factory=dict)
-    _heads: dict[bytes, list[tuple[bytes, Cursor]]] = field(default_factory=dict)
-    _worker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "commit"))
-    _priced: bool = False
-    _flying: tuple["Future[None]", list[tuple[Cursor, Draft]]] | None = None
-    _owed: list[tuple[Cursor, Draft]] = field(default_factory=list)
+    _heads: dict[bytes, dict[Cursor, bytes]] = field(default_factory=dict)
+    _settled: int = 0
+
+    def __post_init__(self) -> None:
+        """Make the way into the warehouse, which other kinds of sources share."""
+        self.publisher = Publisher(self.ledger, self.prices, self.keep_raw, self.totals)
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -72,7 +55,7 @@ class Intake:
     def __exit__(self, *exc: object) -> None:
         """Wait for a commit that is under way; whatever isn't committed is read again next time."""
         self.ahead.close()
-        self._worker.shutdown(wait=True)
+        self.publisher.close()
 
     def bind(self, path: Path, stream: Stream) -> Cursor | None:
         """Place a cursor where the source in *stream* goes on; None for a shorter copy of what is known.
@@ -85,7 +68,7 @@ class Intake:
         """
         cursor = Cursor(path, stream, self.formats)
         try:
-            placed = self.place(cursor)
+            placed = self._place(cursor)
         except BaseException:
             stream.close()
             raise
@@ -100,43 +83,50 @@ class Intake:
         """
         self.release(cursor)
         cursor.stream.rewind()
+        return self._place(cursor)
+
+    def _place(self, cursor: Cursor) -> bool:
         head = cursor.stream.read(0, HEAD)
         if archive := archive_of(head):
             raise SourceError(f"{cursor.path} is a {archive}: unpack it, and name the files that it holds")
-        survey(cursor, head, self.warehouse)
-        found = locate(cursor.stream, self.warehouse) if cursor.rivals else None
+        rivals = dict(known_names(head, self.ledger))
+        cursor.meet(rivals, self.ledger.births(family_of(head)))
+        if not rivals:
+            cursor.place(head, None)
+            return True
         known: int | None = 0
-        if found is None and cursor.rivals:
+        if not (found := furthest(cursor.stream, rivals)):
             self.settle()
             cursor.stream.rewind()
-            known = known_part(cursor.path, cursor.stream, self.formats, self.warehouse)
+            known = known_part(cursor.path, cursor.stream, self.formats, self.ledger)
         if known is None:
             return False
         if known:
             log.info("%s is for %s bytes a log that is known; what follows is new", cursor.path, f"{known:,}")
         cursor.stream.rewind()
-        resume(cursor, found)
-        pass_over(cursor, known)
+        cursor.place(head, found)
+        cursor.pass_over(known)
         return True
 
-    def may_read(self, cursor: Cursor) -> bool:
+    def may_read(self, cursor: Cursor, head: bytes | None = None) -> bool:
         """Tell whether *cursor* may read on now; False while a file that may be the same source isn't committed.
 
-        A cursor whose source has been read on under another name is `lost` then, and must be placed first.
+        *head* is how it begins, if that has just been read. A cursor whose source has been read on under another name
+        is lost then, and must be placed first.
         """
-        if cursor.source_id is None and not cursor.lost and not cursor.yielded:
-            head = cursor.stream.read(0, HEAD) if not cursor.position else cursor.head
-            others = self._heads.get(first_line(head), ())
-            if any(o is not cursor and (h.startswith(head) or head.startswith(h)) for h, o in others):
+        if cursor.is_new and not cursor.is_lost and not cursor.yielded:
+            head = cursor.beginning() if head is None else head
+            if self._is_claimed(head, cursor):
                 return False
-            if is_outdated(cursor, head, self.warehouse) and not self.place(cursor):
-                cursor.lost = True
+            if cursor.is_outdated(head, self.ledger) and not self.place(cursor):
+                cursor.lose()
                 return False
         if cursor.source_id is None:
             return True
-        if self._flying is None and not self._owed and not cursor.lost:
-            position = self.warehouse.position(cursor.source_id)
-            cursor.lost = position is None or position.offset != cursor.committed
+        if self.publisher.is_settled and not cursor.is_lost:
+            position = self.ledger.position(cursor.source_id)
+            if position is None or position.offset != cursor.committed:
+                cursor.lose()
         return self._claims.get(cursor.source_id, cursor) is cursor
 
     def read(self, cursor: Cursor, *, sealed: bool = False) -> int:
@@ -148,27 +138,32 @@ class Intake:
 
     def take(self, cursor: Cursor, data: bytes, rows: Rows) -> None:
         """Let *cursor* have read *data*, which was parsed elsewhere. Call it only if `may_read`."""
-        consume(cursor, data, rows)
+        cursor.consume(data, rows)
         self._claim(cursor)
 
     def _claim(self, cursor: Cursor) -> None:
         """Keep others from reading what may be the same source until this is committed; that will need the prices."""
-        if cursor.pending and not self._priced:
-            self._priced = True
-            self._worker.submit(self.prices.load)
         if cursor.source_id is not None:
             self._claims[cursor.source_id] = cursor
-        elif cursor.yielded and not cursor.committed:
-            claimed = self._heads.setdefault(first_line(cursor.head), [])
-            if not any(o is cursor for _, o in claimed):
-                claimed.append((cursor.head, cursor))
+        elif cursor.yielded:
+            head = cursor.beginning()
+            self._heads.setdefault(first_line(head), {}).setdefault(cursor, head)
+        if cursor.pending_rows:
+            self.publisher.expect()
+
+    def _is_claimed(self, head: bytes, cursor: Cursor) -> bool:
+        """Tell whether another file that may be the same source, as it begins like *head*, waits to be committed."""
+        if not self._heads:
+            return False
+        others = self._heads.get(first_line(head), {}).items()
+        return any(o is not cursor and (h.startswith(head) or head.startswith(h)) for o, h in others)
 
     def release(self, cursor: Cursor) -> None:
         """Let others read what *cursor* has read and will not commit."""
         if cursor.source_id is not None and self._claims.get(cursor.source_id) is cursor:
             del self._claims[cursor.source_id]
-        if claimed := self._heads.get(first_line(cursor.head)):
-            claimed[:] = [(head, other) for head, other in claimed if other is not cursor]
+        if cursor.position and (claimed := self._heads.get(first_line(cursor.beginning()))):
+            claimed.pop(cursor, None)
 
     def flush(self, cursors: Iterable[Cursor], *, wait: bool = True, file_times: bool = False) -> None:
         """Commit what *cursors* have read, in one commit; with *wait*, return when it is in the warehouse for good.
@@ -180,73 +175,30 @@ class Intake:
         drafts, names = [], set[str]()
         for cursor in cursors:
             if cursor.source_id in names:
-                cursor.lost = True  # another file of that source goes first: what comes after it is read again
+                cursor.lose()  # another file of that source goes first: what comes after it is read again
                 continue
             file_time = _file_time(cursor) if file_times else None
-            if draft := cut(cursor, self.warehouse, taken=names, file_time=file_time):
-                drafts.append((cursor, draft))
+            if draft := cursor.cut(self.ledger, taken=names, file_time=file_time):
+                drafts.append(draft)
                 names.add(draft.source_id)
                 self._claims[draft.source_id] = cursor
         if drafts:
-            self._submit(drafts)
+            self.publisher.publish(drafts)
         if wait:
             self.settle()
-            self.warehouse.secure()  # what was there already, and so was not committed again, as well
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether no commit is under way."""
-        return self._flying is None or self._flying[0].done()
+            self.ledger.secure()  # what was there already, and so was not committed again, as well
 
     def settle(self) -> None:
-        """Wait for the commit under way; cursors whose source another writer moved are placed anew.
+        """Wait for the commit under way: then content decides between the files that waited for it.
 
         Raises:
-            WarehouseError: It can't be written now. The same is tried again the next time: the file may be gone then.
+            WarehouseError: It can't be written now.
         """
-        if self._owed:
-            self._submit(self._owed)
-        if self._flying is None:
-            return
-        (future, drafts), self._flying, self._owed = self._flying, None, []
-        try:
-            future.result()
-        except WarehouseError:
-            self._owed = drafts
-            raise
-        except Conflict:
-            self._retry(drafts)
-        self._claims.clear()
-        self._heads.clear()
-
-    def _submit(self, drafts: list[tuple[Cursor, Draft]]) -> None:
-        self._flying = self._worker.submit(self._commit, [d for _, d in drafts]), drafts
-
-    def _retry(self, drafts: list[tuple[Cursor, Draft]]) -> None:
-        """Commit those of *drafts* that still continue their source; the others' cursors are placed anew."""
-        self.warehouse.refresh()
-        good = []
-        for cursor, draft in drafts:
-            position = self.warehouse.position(draft.source_id)
-            unmoved = (position.offset if position else None) == draft.start
-            if unmoved and self.warehouse.births(draft.family) == draft.births:
-                good.append((cursor, draft))
-            else:
-                cursor.lost = True
-        if good:
-            self._submit(good)
-            self.settle()
-
-    def _commit(self, drafts: Sequence[Draft]) -> None:
-        now = datetime.now(UTC)
-        batches = finish(drafts, self.prices, now)
-        self.warehouse.commit(batches)
-        self.prices.keep()
-        self.totals.commits += 1
-        self.totals.committed_at = time.monotonic()
-        for b in batches:
-            tokens, cost = b.calls["total_tokens"].sum(), b.calls["cost_usd"].sum()
-            self.totals.add(b.calls.height, b.events.height, b.rejects.height, int(tokens), float(cost or 0))
+        self.publisher.settle()
+        if self._settled != self.publisher.settled:
+            self._settled = self.publisher.settled
+            self._claims.clear()
+            self._heads.clear()
 
 
 def _file_time(cursor: Cursor) -> datetime | None:

@@ -39,8 +39,8 @@ class Part:
 
 
 @dataclass
-class Joint:
-    """Files of one round that are parsed together.
+class SmallFiles:
+    """Small new files of one round, parsed together.
 
     Of files that may be the same source only the first is taken, or read alone; the others wait for the next round,
     when that one is committed and their content decides.
@@ -68,15 +68,16 @@ class Joint:
             OSError: The file can't be read.
             SourceError: A packed file is damaged.
         """
-        if cursor.source_id is not None or cursor.position:
+        if not cursor.is_new or cursor.position:
             return Turn.ALONE
-        head = cursor.stream.read(0, HEAD)
-        waits = self._meets(head) or not self.intake.may_read(cursor)
-        if cursor.source_id is not None:
+        head = cursor.beginning()
+        line = first_line(head)
+        waits = self._meets(head, line) or not self.intake.may_read(cursor, head)
+        if not cursor.is_new:
             return Turn.ALONE  # it was named meanwhile, and goes on from where that ended
         data = b"" if waits else _all_of(cursor)
         if waits or data:
-            self._remember(head)
+            self._remember(head, line)
         if not data:
             return Turn.LATER if waits else Turn.ALONE
         self.parts.append(Part(cursor, data, cursor.stream.consumed(len(data))))
@@ -91,7 +92,7 @@ class Joint:
     def begin(self) -> None:
         """Have what was taken parsed beside what comes next."""
         if self.parts:
-            rows = self.intake.ahead.parse_jointly([p.data for p in self.parts], self.intake.formats)
+            rows = self.intake.ahead.parse_many([p.data for p in self.parts], self.intake.formats)
             self._parsing.append((self.parts, rows))
         self.parts, self.size = [], 0
 
@@ -108,23 +109,21 @@ class Joint:
                     read.append(part)
         return read, alone
 
-    def _meets(self, head: bytes) -> bool:
-        """Tell whether a file with this *head* may be the same source as one that was met in this round."""
-        family = first_line(head)
+    def _meets(self, head: bytes, line: bytes) -> bool:
+        """Tell whether a file with this *head*, and first *line*, may be the same source as one met in this round."""
         if len(head) < HEAD:
-            met = any(other.startswith(head) for other in self._lines.get(family, ())) and not self._is_barren(head)
+            met = any(other.startswith(head) for other in self._lines.get(line, ())) and not self._is_barren(head)
         else:
             met = head in self._whole
-        return met or any(head.startswith(s) and not self._is_barren(s) for s in self._short.get(family, ()))
+        return met or any(head.startswith(s) and not self._is_barren(s) for s in self._short.get(line, ()))
 
-    def _remember(self, head: bytes) -> None:
-        family = first_line(head)
+    def _remember(self, head: bytes, line: bytes) -> None:
         if len(head) < HEAD:
-            if head not in self._short.get(family, ()):
-                self._short.setdefault(family, []).append(head)
+            if head not in self._short.get(line, ()):
+                self._short.setdefault(line, []).append(head)
         else:
             self._whole.add(head)
-        self._lines.setdefault(family, []).append(head)
+        self._lines.setdefault(line, []).append(head)
 
     def _is_barren(self, head: bytes) -> bool:
         """Tell whether a file of nothing but *head* has no rows: many begin with the same header, no source yet."""

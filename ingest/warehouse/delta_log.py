@@ -16,6 +16,9 @@ from parsers.values.messages import denied
 
 Offsets = dict[str, int]
 
+BATCH = "ingestBatch"
+"""What an entry calls the identifier of a commit, one for each try: by it a writer knows its own entry again."""
+
 
 def entry(log: Path, version: int) -> Path:
     """Return the path of the log entry of *version*."""
@@ -50,6 +53,11 @@ def checkpoint(log: Path, version: int) -> Path:
 def version_of(path: Path) -> int:
     """Return the version that the name of an entry or checkpoint begins with."""
     return int(path.name.split(".", 1)[0])
+
+
+def is_begun(log: Path) -> bool:
+    """Tell whether more than the first entry was ever written."""
+    return entry(log, 1).exists() or bool(checkpoints(log))
 
 
 def transactions(log: Path, version: int) -> Offsets:
@@ -108,6 +116,17 @@ def removing(log: Path, versions: Iterable[int]) -> list[tuple[int, list[str]]]:
 def adding(log: Path, version: int) -> list[tuple[str, int]]:
     """Return the data files that *version* added, and how many rows it says they have."""
     return [(a["path"], json.loads(a["stats"])["numRecords"]) for a in _actions(log, version, version, "add")]
+
+
+def batch_of(log: Path, version: int) -> str | None:
+    """Return the identifier that the writer of *version* gave to its commit; None where others wrote it."""
+    return next((info.get(BATCH) for info in _actions(log, version, version, "commitInfo")), None)
+
+
+def written(log: Path, first: int, last: int) -> tuple[list[Path], set[str]]:
+    """Return those of the entries *first* to *last* that are there, and the data files that they added."""
+    there = [version for version in range(first, last + 1) if entry(log, version).exists()]
+    return [entry(log, version) for version in there], {path for v in there for path, _ in adding(log, v)}
 
 
 def added_files(log: Path, last: int) -> list[tuple[int, str]]:

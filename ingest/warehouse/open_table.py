@@ -3,6 +3,8 @@
 import contextlib
 import os
 import shutil
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -30,6 +32,8 @@ CONFIGURATION = {
 }
 """Properties of the tables."""
 
+_EMPTY = {name: pl.DataFrame(schema=polars_schema(columns)) for name, columns in TABLES.items()}
+
 
 def snapshot(path: Path, version: int | None = None, *, without_files: bool = True) -> DeltaTable:
     """Open the table at *path* at its newest *version*, or at an older one.
@@ -43,39 +47,51 @@ def snapshot(path: Path, version: int | None = None, *, without_files: bool = Tr
         raise WarehouseError(explain(path, error)) from error
 
 
-def create(folder: Path, name: str) -> None:
-    """Create the table *name* in the warehouse *folder*, durably, unless it is there.
+def create(folder: Path, names: Sequence[str]) -> None:
+    """Create the tables *names* in the warehouse *folder*, durably, all that aren't there.
 
     Raises:
         WarehouseError: The folder can't be written.
     """
-    path = folder / name
-    log = path / "_delta_log"
-    first, second = delta_log.entry(log, 0), delta_log.entry(log, 1)
-    if second.exists() or delta_log.checkpoints(log):
-        return  # whoever wrote that has been here
+    paths = [folder / name for name in names]
+    new = [path for path in paths if not delta_log.is_begun(path / "_delta_log")]  # else its maker has been here
+    if not new:
+        return
+    firsts = [delta_log.entry(path / "_delta_log", 0) for path in new]
     try:
-        if not first.exists():
-            local.make_folder(path)
-            _create(path, name)
-        # Also where it was there: its maker may have died, or met an error, before it came to this.
-        local.sync([first])
-        local.sync_folder(path)
+        local.make_folder(folder)
+        with ThreadPoolExecutor(len(new)) as pool:  # the disk is waited for once instead of for each
+            list(pool.map(_create, new, firsts))
         local.sync_folder(folder)
         with contextlib.suppress(PermissionError):
             local.sync_folder(folder.parent)
+    except OSError as error:
+        raise WarehouseError(explain(paths[0], error)) from error
+
+
+def _create(path: Path, first: Path) -> None:
+    """Create the table at *path*, unless its *first* entry is there, and make it durable.
+
+    Also where it was there: its maker may have died, or met an error, before it came to this.
+    """
+    try:
+        path.mkdir(exist_ok=True)
+        if not first.exists():
+            _make(path, first)
+        local.sync([first])
+        local.sync_folder(path)
     except (DeltaError, OSError) as error:
         raise WarehouseError(explain(path, error)) from error
 
 
-def _create(path: Path, name: str) -> None:
-    empty = pl.DataFrame(schema=polars_schema(TABLES[name])).with_columns(date=pl.lit(None, dtype=pl.Date))
+def _make(path: Path, first: Path) -> None:
+    empty = _EMPTY[path.name].with_columns(date=pl.lit(None, dtype=pl.Date))
     try:
         DeltaTable.create(
             str(path), empty.to_arrow().schema, mode="ignore", partition_by=["date"], configuration=CONFIGURATION
         )
     except (DeltaError, OSError):
-        if not delta_log.entry(path / "_delta_log", 0).exists():
+        if not first.exists():
             raise  # else another process was quicker
 
 

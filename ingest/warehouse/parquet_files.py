@@ -41,21 +41,24 @@ class DataFiles:
         actions: list[AddAction] = []
         if rows.is_empty():
             return actions
+        paths, days, names = [], set(), set()
         for day, part in self._by_date(rows):
-            relative = f"date={day}/part-{uuid.uuid4()}.parquet"
-            path = self._path / relative
-            if day not in self._named:  # who made it may have died before its name was durable
+            name = f"date={day}/part-{uuid.uuid4()}.parquet"
+            path = self._path / name
+            if day not in self._named:
                 path.parent.mkdir(exist_ok=True)
-                local.sync_folder(self._path)
-                self._named.add(day)
+                days.add(day)
             part.write_parquet(path, compression="zstd", compression_level=1)
             stats = json.dumps({"numRecords": part.height})
             now = int(time.time() * 1000)
-            actions.append(
-                AddAction(relative, path.stat().st_size, {"date": str(day)}, now, data_change=True, stats=stats)
-            )
-        local.sync(self._path / action.path for action in actions)
-        self.own.update(action.path for action in actions)
+            actions.append(AddAction(name, path.stat().st_size, {"date": str(day)}, now, data_change=True, stats=stats))
+            paths.append(path)
+            names.add(name)
+        local.sync(paths)
+        if days:  # who made their folders may have died before those had durable names
+            local.sync_folder(self._path)
+            self._named |= days
+        self.own |= names
         return actions
 
     def _by_date(self, rows: pl.DataFrame) -> Iterable[tuple[date, pl.DataFrame]]:

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from uuid import uuid4
 
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
@@ -39,8 +40,8 @@ class Table:
     costs each commit a third of a millisecond, twice, for each entry since the last checkpoint.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
-        """Open the table *name* in the warehouse *folder*.
+    def __init__(self, folder: Path, name: str, *, made: bool = False) -> None:
+        """Open the table *name* in the warehouse *folder*; *made* says that `create` has been here before.
 
         Raises:
             WarehouseError: There is no such table, or its log is damaged.
@@ -52,7 +53,8 @@ class Table:
         self._handle: DeltaTable
         self._listed: DeltaTable | None = None
         self._open()
-        self._synced, self._tidied = self.version - _DOUBTED, self.version
+        self._tidied = self.version
+        self._synced = max(self._tidied - _DOUBTED, 0 if made else -1)  # its first entry is on the disk then
         self._files = DataFiles(self.path, TABLES[name][0].name)
 
     @property
@@ -72,10 +74,11 @@ class Table:
         before, self._torn = self.version, True
         try:
             self._handle.update_incremental()
-            self.offsets.update(delta_log.added(self.log, before + 1, self.version))
+            version = self.version
+            self.offsets.update(delta_log.added(self.log, before + 1, version))
+            self._entry, self._torn = delta_log.identity(self.log, version), False
         except (DeltaError, WarehouseError, OSError):
             self._open()  # entries that this snapshot needs were cleaned away
-        self._entry, self._torn = delta_log.identity(self.log, self.version), False
 
     def append(self, rows: pl.DataFrame, offsets: Mapping[str, int], expected: Mapping[str, int | None]) -> None:
         """Commit *rows* and *offsets* together, durably, provided that the offsets are still as *expected*.
@@ -117,14 +120,14 @@ class Table:
 
     def _try_append(self, rows: pl.DataFrame, offsets: Mapping[str, int]) -> Exception | None:
         """Commit on top of the snapshot, and take a new one; return why that failed, nothing of it being left."""
-        before, written = self.version, []
+        before, written, batch = self.version, [], uuid4().hex
         try:
             self._sync_entries()
             written = self._files.write(rows)
-            self._commit(written, offsets)
+            self._commit(written, offsets, batch)
         except (DeltaError, OSError, pl.exceptions.PolarsError) as error:
             self._open()
-            if self._landed(offsets, written, since=before):
+            if self._landed(batch, since=before):
                 return None
             for action in written:
                 (self.path / action.path).unlink(missing_ok=True)
@@ -169,7 +172,7 @@ class Table:
             Conflict: Another writer replaced files of that day; the snapshot is new.
             WarehouseError: It can't be written.
         """
-        written, listed = [], self._with_files()
+        written, listed, batch = [], self._with_files(), uuid4().hex
         try:
             written = self._files.write(rows)
             listed.create_write_transaction(
@@ -178,12 +181,13 @@ class Table:
                 schema=self._handle.schema(),
                 partition_by=["date"],
                 partition_filters=[("date", "=", str(day))],
+                commit_properties=CommitProperties(custom_metadata={delta_log.BATCH: batch}),
                 post_commithook_properties=_NO_HOOKS,
             )
         except (DeltaError, OSError, pl.exceptions.PolarsError) as error:
             before = self.version
             self._open()
-            if not self._landed({}, written, since=before):
+            if not self._landed(batch, since=before):
                 for action in written:
                     (self.path / action.path).unlink(missing_ok=True)
                 if isinstance(error, CommitFailedError):
@@ -218,9 +222,10 @@ class Table:
 
     def _open(self) -> None:
         handle = snapshot(self.path)
+        version = int(handle.version())
         # Both or neither: a new snapshot with old offsets would let a commit through that must lose.
-        self._handle, self.offsets = handle, delta_log.transactions(self.log, handle.version())
-        self._entry, self._torn = delta_log.identity(self.log, self.version), False
+        self._handle, self.offsets = handle, delta_log.transactions(self.log, version)
+        self._entry, self._torn = delta_log.identity(self.log, version), False
 
     def _sync_entries(self) -> None:
         """Make the entries of the snapshot durable, and the files that they add, unless this process has seen to those.
@@ -230,32 +235,29 @@ class Table:
         """
         if self._synced == self.version:
             return
-        there = [v for v in range(self._synced + 1, self.version + 1) if delta_log.entry(self.log, v).exists()]
-        others = {path for v in there for path, _ in delta_log.adding(self.log, v)} - self._files.own
-        local.sync(self.path / path for path in others)
-        if others:
+        entries, added = delta_log.written(self.log, self._synced + 1, self.version)
+        newest = [] if self._files.own else delta_log.checkpoints(self.log)[:1]
+        if others := added - self._files.own:
+            local.sync([self.path / path for path in others])
             local.sync_folder(self.path)
-        local.sync(delta_log.entry(self.log, v) for v in there)
-        if not self._files.own:
-            local.sync(delta_log.checkpoints(self.log)[:1])
+        local.sync([*entries, *newest])
         self._synced = self.version
         self._files.own.clear()
 
-    def _landed(self, offsets: Mapping[str, int], written: list[AddAction], *, since: int) -> bool:
-        """Tell whether a commit that raised is in the log after all, and isn't another writer's of the same bytes."""
-        if not offsets and not written:
-            return False  # a day was to be emptied, and nothing tells of whom an entry is that did
-        if any(self.offsets.get(key) != value for key, value in offsets.items()):
-            return False
-        entries = (delta_log.entry(self.log, v) for v in range(since + 1, self.version + 1))
-        return not written or any(written[0].path.split("/")[-1] in e.read_text("utf-8") for e in entries if e.exists())
+    def _landed(self, batch: str, *, since: int) -> bool:
+        """Tell whether the commit of *batch*, which raised, is in the log after all: another writer's looks alike."""
+        there = (v for v in range(since + 1, self.version + 1) if delta_log.entry(self.log, v).exists())
+        return any(delta_log.batch_of(self.log, version) == batch for version in there)
 
-    def _commit(self, actions: list[AddAction], offsets: Mapping[str, int]) -> None:
+    def _commit(self, actions: list[AddAction], offsets: Mapping[str, int], batch: str) -> None:
         self._handle.create_write_transaction(
             actions,
             mode="append",
             schema=self._handle.schema(),
             partition_by=["date"],
-            commit_properties=CommitProperties(app_transactions=[Transaction(k, v) for k, v in offsets.items()]),
+            commit_properties=CommitProperties(
+                app_transactions=[Transaction(k, v) for k, v in offsets.items()],
+                custom_metadata={delta_log.BATCH: batch},
+            ),
             post_commithook_properties=_NO_HOOKS,
         )

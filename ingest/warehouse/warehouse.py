@@ -7,7 +7,6 @@ read the same bytes one wins, the other learns it.
 """
 
 from collections.abc import Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -26,6 +25,8 @@ _TAIL = "#tail"
 _BORN = "#born"
 _CALLS = "llm_calls"
 _FIRST = ("llm_events", "rejects", "batches")
+_LEDGER = polars_schema(BATCHES)
+_NOTHING = tail_hash(b"")
 
 
 class Warehouse:
@@ -40,10 +41,9 @@ class Warehouse:
         self.folder = Path(folder)
         self._lock: int | None = None
         if make:
-            with ThreadPoolExecutor(len(TABLES)) as pool:  # the disk is waited for once instead of for each
-                list(pool.map(lambda name: create(self.folder, name), TABLES))
+            create(self.folder, list(TABLES))
             self._lock = join(self.folder, WRITERS, self)
-        self.tables = {name: Table(self.folder, name) for name in TABLES}
+        self.tables = {name: Table(self.folder, name, made=make) for name in TABLES}
         self._ends = -1, pl.DataFrame()
 
     def position(self, source_id: str) -> Position | None:
@@ -148,8 +148,7 @@ class Warehouse:
         conflict with the other. What they share is the first line.
         """
         calls = self.tables[_CALLS]
-        nothing = tail_hash(b"")
-        offsets = {b.source_id: 0 for b in new} | {b.source_id + _TAIL: nothing for b in new}
+        offsets = {b.source_id: 0 for b in new} | {b.source_id + _TAIL: _NOTHING for b in new}
         expected: dict[str, int | None] = {b.source_id: None for b in new}
         for batch in new:
             if batch.family:
@@ -205,7 +204,7 @@ class _Owed(NamedTuple):
 def _ledger(owed: Sequence[_Owed]) -> pl.DataFrame:
     """Return the rows of the ledger for what it lacks."""
     now = datetime.now(UTC)
-    return pl.DataFrame([_entry(o, now) for o in owed], schema=polars_schema(BATCHES), orient="row")
+    return pl.DataFrame([_entry(o, now) for o in owed], schema=_LEDGER, orient="row")
 
 
 def _entry(owed: _Owed, now: datetime) -> tuple[object, ...]:

@@ -14,7 +14,7 @@ from parsers.blocks.lines import Block, Lines, Mask, Positions, flags, numbers, 
 from parsers.blocks.parse import Rows, claimed_by, rows_of
 
 
-def parse_jointly(sources: Sequence[bytes], formats: Sequence[Format]) -> list[Rows | None]:
+def parse_many(sources: Sequence[bytes], formats: Sequence[Format]) -> list[Rows | None]:
     """Return the rows of each of *sources*, which begin at their offset 0; None for one that must be parsed alone.
 
     A source is UTF-8 without a byte order mark, complete, not empty, and ends where a line ends.

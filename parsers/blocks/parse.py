@@ -12,6 +12,7 @@ import polars as pl
 from parsers.blocks.format import Context, Format
 from parsers.blocks.lines import MAX_KEPT, REJECTED, Block, Lines, Mask, Positions, split
 from parsers.schema import CALLS, EVENTS, REJECTS, Column, conform, polars_schema
+from parsers.values.privacy import guarded_rows
 
 MAX_RECORD = 16 << 20
 """An unfinished record that spans more bytes than this is closed as it is, so that a source never stalls."""
@@ -86,11 +87,13 @@ def rows_of(
         parsed = format_.parse(before_end, after.get(format_.name, {}))
         if parsed.context or format_.name in after:
             after[format_.name] = parsed.context
-        calls.append(conform(parsed.calls, CALLS))
-        events.append(conform(parsed.events, EVENTS))
+        calls.append(conform(guarded_rows(parsed.calls), CALLS))
+        events.append(conform(guarded_rows(parsed.events), EVENTS))
         rejects.append(parsed.rejects.with_columns(format=pl.lit(format_.name)))
     all_refused = pl.concat(rejects, how="diagonal").filter(pl.col("source_offset") < end).sort("source_offset")
-    return Rows(_ordered(calls, CALLS), _ordered(events, EVENTS), conform(all_refused, REJECTS), end, after, count)
+    return Rows(
+        _ordered(calls, CALLS), _ordered(events, EVENTS), conform(guarded_rows(all_refused), REJECTS), end, after, count
+    )
 
 
 def recover(block: Block, formats: Sequence[Format], contexts: Contexts | None = None) -> Contexts:

@@ -15,7 +15,7 @@ import polars as pl
 
 from parsers.blocks.format import Format, Known, Parsed
 from parsers.blocks.lines import RECORDS, Block, split
-from parsers.blocks.parse import Contexts, Rows, parse
+from parsers.blocks.parse import Contexts, Rows, parse, recover
 from parsers.explain import variants as pieces
 from parsers.explain.variants import Piece, R
 from parsers.jsonl.documents import parse_document
@@ -91,6 +91,18 @@ def samples(block: Block, formats: Sequence[Format], *, most: int = 20) -> list[
     return [_at(block, at, rows, formats) for at in found]
 
 
+def explain_at(head: bytes, block: Block, formats: Sequence[Format]) -> Explanation:
+    """Explain the record that *block* begins with; *head* is how its source begins, which may say what it is in."""
+    if block.encoding != "utf-8":
+        line = block.data.decode(block.encoding, "replace").removeprefix(_MARK).split("\n", 1)[0]
+        return explain(line.removesuffix("\r"), formats, offset=block.offset)
+    document = parse_document(head, formats)
+    if document is not None and block.data[:1] == b"{":
+        return _in_document(head, block.offset, formats, document.contexts)
+    before = recover(Block(head[: block.offset], encoding=block.encoding), formats) if block.offset else {}
+    return _at(block, block.offset, parse(block, formats, before), formats, before)
+
+
 def _of_utf_16(block: Block, formats: Sequence[Format], most: int) -> list[Explanation]:
     """Explain what *block* says in UTF-8, each record at its place in *block*."""
     data = block.data.decode(block.encoding, "replace").removeprefix(_MARK).encode("utf-8", "replace")
@@ -120,10 +132,14 @@ def explain_row(rows: pl.DataFrame, known: Known, sessions: pl.DataFrame) -> Exp
     return Explanation(line, at, name, tuple(every[at]), (), reason, fields)
 
 
-def _at(block: Block, at: int, rows: Rows, formats: Sequence[Format]) -> Explanation:
-    """Explain the record of *block* at the offset *at*: the line there, or as many as it takes to give its rows."""
+def _at(block: Block, at: int, rows: Rows, formats: Sequence[Format], before: Contexts | None = None) -> Explanation:
+    """Explain the record of *block* at the offset *at*: the line there, or as many as it takes to give its rows.
+
+    *before* is what holds before it, where *block* doesn't begin its source.
+    """
     start = at - block.offset
-    before = parse(Block(block.data[:start], block.offset, sealed=True), formats).contexts if start else {}
+    if before is None:
+        before = parse(Block(block.data[:start], block.offset, sealed=True), formats).contexts if start else {}
     end = block.data.find(b"\n", start)
     line = (
         block.data[start : end if end >= 0 else None].decode("utf-8", "replace").removesuffix("\r").removeprefix(_MARK)

@@ -15,6 +15,7 @@ import polars as pl
 from parsers.blocks.format import Context, Format, Parsed
 from parsers.jsonl.decode import OWN, decode
 from parsers.jsonl.unknown_fields import joined, leftovers
+from parsers.rows.token_counts import TOKEN_COLUMNS
 from parsers.rows.typed_tables import parsed
 from parsers.rows.usage_objects import USAGE_DTYPE, details, tokens
 from parsers.values.typed import known, metadata
@@ -57,17 +58,16 @@ def _parse(records: pl.DataFrame, _context: Context) -> Parsed:
 
 
 def _calls(rows: pl.DataFrame) -> pl.DataFrame:
-    counts = tokens(_USAGE)
+    rows = tokens(rows, "usage")
     success = pl.col("event") == "LLM_SUCCESS"
     error = known(pl.col("error"))
     return rows.select(
         "source_offset",
-        **counts,
+        *TOKEN_COLUMNS,
         run_id=known(pl.col("run_id")),
         step_id=known(pl.col("step_id")),
         provider=known(pl.col("provider")),
         model=known(pl.col("model")),
-        token_source=pl.when(counts["total_tokens"].is_not_null()).then(pl.lit("provider")),
         success=success,
         error=pl.when(~success).then(error),
         error_type=pl.when(~success).then(error.str.extract(r"^([A-Za-z_][\w.]*): ", 1)),

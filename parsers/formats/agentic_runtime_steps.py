@@ -12,6 +12,7 @@ import polars as pl
 from parsers.blocks.format import Known, Parsed, alone
 from parsers.jsonl.decode import decode
 from parsers.rows.by_header import Header
+from parsers.rows.token_counts import TOKEN_COLUMNS
 from parsers.rows.typed_tables import Columns, kept, parsed, typed
 from parsers.rows.usage_objects import USAGE_DTYPE, details, summed_tokens
 from parsers.schema import USD, UTC
@@ -53,18 +54,17 @@ def calls_from_rows(rows: pl.DataFrame) -> Parsed:
 
 
 def _calls(rows: pl.DataFrame) -> pl.DataFrame:
-    counts = summed_tokens(pl.col("usage"))
+    rows = summed_tokens(rows, "usage")
     status = pl.col("status")
     failed = status == "FAILED"
     error = pl.coalesce("error", "last_error")
     return rows.select(
         *("source_offset", "started_at", "run_id", "step_id"),
-        **counts,
+        *TOKEN_COLUMNS,
         created_at="finished_at",
         ts_source=pl.when(pl.col("finished_at").is_not_null()).then(pl.lit("log")),
         provider=provider_of(pl.col("model_name")),
         model="model_name",
-        token_source=pl.when(counts["total_tokens"].is_not_null()).then(pl.lit("provider")),
         cost_reported_usd="cost_usd",
         latency_ms="duration_ms",
         success=pl.when(failed).then(pl.lit(value=False)).when(status == "SUCCEEDED").then(pl.lit(value=True)),

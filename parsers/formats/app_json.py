@@ -17,51 +17,52 @@ reasoning.
 """
 
 import re
+from dataclasses import replace
 
 import polars as pl
 
 from parsers.rows.by_header import json_header
 from parsers.rows.calls import Meaning
 from parsers.rows.json_shape import HINTS, Shape, json_format, top_names
+from parsers.rows.usage_objects import CONTAINERS, FAMILIES, Family
 from parsers.values.lenient import duration_ms
 
 SUMS = ("ide", "jobs", "num_turns", "llm_calls", "total_calls", "modelUsage")
 """Keys of records that sum up several calls, such as the result of a run or of a session: these are not calls."""
 
-CONTAINERS = ("", "usage.", "llm.", "extra.", "fields.", "llm.usage.")
+_TOP = ("", "extra.", "fields.")
 """Where the keys are: loggers put an application's fields at the top, below `extra` (Python) or `fields` (Rust)."""
+
+_USAGE = tuple(f"{top}{name}" for name in ("", "llm.", *(f"{c}." for c in CONTAINERS), "llm.usage.") for top in _TOP)
 
 MODEL = ("model", "model_name", "modelName", "model_id", "modelId", "llm_model", "llm.model", "gen_ai.request.model")
 
-COUNTS = {
-    "request_tokens": (
-        "request_tokens", "prompt_tokens", "input_tokens", "tokens_in", "in_tokens", "promptTokens", "inputTokens",
-        "tokensIn", "requestTokens", "prompt_token_count", "input_token_count", "gen_ai.usage.input_tokens",
-    ),
-    "response_tokens": (
-        "response_tokens", "completion_tokens", "output_tokens", "tokens_out", "out_tokens", "completionTokens",
-        "outputTokens", "tokensOut", "responseTokens", "completion_token_count", "output_token_count",
-        "gen_ai.usage.output_tokens",
-    ),
-    "total_tokens": ("total_tokens", "totalTokens", "tokens_total", "tokens_used", "token_count"),
-}  # fmt: skip
-"""Any of these, with a model, makes a record a call."""
+_LOOSE = Family(
+    "application",
+    request=("request_tokens", "prompt_tokens", "input_tokens", "tokens_in", "in_tokens", "promptTokens", "inputTokens",
+             "tokensIn", "requestTokens", "input_token_count"),
+    response=("response_tokens", "completion_tokens", "output_tokens", "tokens_out", "out_tokens", "completionTokens",
+              "outputTokens", "tokensOut", "responseTokens", "completion_token_count", "output_token_count"),
+    cache_read=("cache_read_tokens", "cached_tokens", "cached_input_tokens", "cacheReadTokens", "cachedTokens"),
+    cache_write=("cache_write_tokens", "cache_creation_tokens", "cacheWriteTokens"),
+    reasoning=("reasoning_tokens", "thinking_tokens", "reasoningTokens"),
+    total=("total_tokens", "totalTokens", "tokens_total", "tokens_used", "token_count"),
+)  # fmt: skip
+"""The names that applications give to counts of their own."""
 
-PARTS = {
-    "cache_read_tokens": (
-        "cache_read_tokens",
-        "cached_tokens",
-        "cached_input_tokens",
-        "cacheReadTokens",
-        "cachedTokens",
-    ),
-    "cache_write_tokens": ("cache_write_tokens", "cache_creation_tokens", "cacheWriteTokens"),
-    "reasoning_tokens": ("reasoning_tokens", "thinking_tokens", "reasoningTokens"),
-    "anthropic_read": ("cache_read_input_tokens",),
-    "anthropic_write": ("cache_creation_input_tokens",),
-    "cost": ("cost_usd", "costUsd", "costUSD", "cost", "total_cost", "price"),
-}
-"""The names of Anthropic's own API stand apart, since there `input_tokens` leaves the cache out."""
+_LOOSE_APART = replace(
+    _LOOSE, cache_read=("cache_read_input_tokens",), cache_write=("cache_creation_input_tokens",), cache_inside=False
+)
+"""The same where the cache is counted under the names of Anthropic's API, which leaves it out of the prompt."""
+
+_FAMILIES = (*FAMILIES, _LOOSE, _LOOSE_APART)
+_SPANS = {"request_tokens": "gen_ai.usage.input_tokens", "response_tokens": "gen_ai.usage.output_tokens"}
+COUNTS = tuple(
+    key
+    for key in dict.fromkeys(key for f in _FAMILIES for key in (*f.request, *f.response, *f.total, *_SPANS.values()))
+    if not key.endswith(".total")  # a word that many objects have
+)
+"""Any of these, with a model, makes a record a call."""
 
 FIELDS = {
     "created_at": ("timestamp", "time", "ts", "@timestamp", "asctime", "datetime", "created_at", "logged_at"),
@@ -111,42 +112,31 @@ def _places(keys: tuple[str, ...], containers: tuple[str, ...]) -> tuple[str, ..
     )
 
 
-_TOP = ("", "extra.", "fields.")
 _LATENCIES = ("ms", "s", "us", "ns")
 _TIMED = tuple(f"latency_{unit}" for unit in _LATENCIES)
-
-_added = [pl.col(name).cast(pl.Int64, strict=False).fill_null(0) for name in ("anthropic_read", "anthropic_write")]
-_beside = pl.any_horizontal(pl.col(name).is_not_null() for name in ("anthropic_read", "anthropic_write"))
-_asked = pl.col("request_tokens").cast(pl.Int64, strict=False)
 
 _SHAPE = Shape(
     paths={
         **{name: _places(keys, _TOP) for name, keys in FIELDS.items()},
         "model": _places(MODEL, ("", "llm.", "extra.", "fields.")),
-        **{name: _places(keys, CONTAINERS) for name, keys in {**COUNTS, **PARTS}.items()},
+        "cost": _places(("cost_usd", "costUsd", "costUSD", "cost", "total_cost", "price"), _USAGE),
+        **{name: _places((key,), _TOP) for name, key in _SPANS.items()},
     },
     meaning=Meaning(name="app-json"),
     derived={
-        "request_tokens": pl.when(_beside)
-        .then(pl.coalesce((_asked + pl.sum_horizontal(_added)).cast(pl.String), "request_tokens"))
-        .otherwise("request_tokens"),
-        "cache_read_tokens": pl.coalesce("anthropic_read", "cache_read_tokens"),
-        "cache_write_tokens": pl.coalesce("anthropic_write", "cache_write_tokens"),
         "latency": pl.coalesce(
             *(duration_ms(pl.col(f"latency_{unit}"), unit) for unit in _LATENCIES),
             duration_ms(pl.when(pl.col("latency_spelled").str.contains(r"[a-zµμ]$")).then("latency_spelled")),
         ).cast(pl.String),
     },
-    internal=("anthropic_read", "anthropic_write", *(f"latency_{unit}" for unit in _LATENCIES), "latency_spelled"),
+    internal=(*(f"latency_{unit}" for unit in _LATENCIES), "latency_spelled"),
+    usage=_USAGE,
+    families=_FAMILIES,
 )
 
 
 def _any_key(keys: tuple[str, ...]) -> str:
-    return (
-        "(?:"
-        + "|".join(sorted({re.escape(key.rsplit(".", 1)[-1]) for key in keys} | {re.escape(k) for k in keys}))
-        + ")"
-    )
+    return "|".join(sorted({re.escape(key.rsplit(".", 1)[-1]) for key in keys} | {re.escape(k) for k in keys}))
 
 
 _LINE = pl.col("line")
@@ -154,10 +144,10 @@ _LINE = pl.col("line")
 FORMAT = json_format(
     "application logs in JSON lines",
     _SHAPE,
-    claims=_LINE.str.contains(f'"{_any_key(tuple(key for keys in COUNTS.values() for key in keys))}"\\s*:\\s*"?\\d')
-    & _LINE.str.contains(f'"{_any_key(MODEL)}"\\s*:\\s*"[^"]')
-    & ~_LINE.str.contains(f'"{_any_key(SUMS)}"\\s*:'),
-    hints=(*HINTS, "okens_", "okensIn", "okensOut"),
+    claims=_LINE.str.contains(rf'"(?:{_any_key(COUNTS)})"\s*:\s*(?:"?\d|\{{\s*"total")')
+    & _LINE.str.contains(rf'"(?:{_any_key(MODEL)})"\s*:\s*"[^"]')
+    & ~_LINE.str.contains(rf'"(?:{_any_key(SUMS)})"\s*:'),
+    hints=(*HINTS, "okens_", "okensIn", "okensOut", "eval_count", "predicted_n"),
     rank=3,
 )
 
@@ -165,7 +155,7 @@ HEADER = json_header(
     FORMAT,
     (
         MODEL,
-        tuple(name for names in COUNTS.values() for name in names),
+        COUNTS,
         # Without any of these it may be a list of limits or prices.
         tuple(name for field in ("created_at", "request_id", "session_id", *_TIMED) for name in FIELDS[field]),
     ),

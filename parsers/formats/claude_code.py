@@ -64,6 +64,10 @@ _SHAPE = Shape(
         "web_fetch_requests": _places("usage.server_tool_use.web_fetch_requests"),
         "error_type": ("error",),
     },
+    passed_over=(
+        *("type", "uuid", "parentUuid", "userType", "data.type", "message.type", "message.role"),
+        *("message.stop_reason", "message.stop_sequence"),
+    ),
     meaning=Meaning(name="claude-code", request_includes_cache=False, constants={"provider": "anthropic"}),
 )
 

@@ -16,15 +16,14 @@ _SHAPE = Shape(
         "created_at": ("endTime",),
         "started_at": ("startTime",),
         "model": ("input.model",),
-        "request_tokens": ("usage.prompt_tokens",),
-        "response_tokens": ("usage.completion_tokens",),
-        "total_tokens": ("usage.total_tokens",),
         "cost": ("cost",),
         "run_id": ("traceId",),
         "status": ("level",),
         "name": ("name",),
     },
+    passed_over=("type",),
     meaning=Meaning(name="crashlens"),
+    usage=("usage.",),
 )
 
 FORMAT = json_format(

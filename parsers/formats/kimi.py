@@ -52,6 +52,7 @@ _SHAPE = Shape(
         "request_id": (f"{_PAYLOAD}message_id", f"{_EVENT}message_id"),
         "type": ("type",),
     },
+    passed_over=("message.type", "message.payload.event.type"),
     meaning=Meaning(
         name="kimi",
         request_includes_cache=False,

@@ -5,14 +5,23 @@
      "total_cost":0.01,"latency":2.2,"level":"DEFAULT"}
 
 Only generations (and embeddings) are calls. Buckets of `usage_details` are exclusive by convention: the prompt is
-`input` and the cached parts, the response `output` and its reasoning. Times without an offset are UTC. `id` is global.
+`input` and the cached parts, the response `output` and its reasoning, unless the total says that a part is inside.
+Names are free: what else has `input` or `output` in its name, such as audio, is of that side. A provider's own names
+mean what they mean there. Times without an offset are UTC. `id` is global.
 """
+
+import re
+from dataclasses import replace
+from functools import lru_cache
 
 import polars as pl
 
+from parsers.blocks.format import Context, Format, Parsed
+from parsers.rows import json_shape
 from parsers.rows.by_header import json_header
 from parsers.rows.calls import Meaning
-from parsers.rows.json_shape import Shape, json_format, top_names
+from parsers.rows.json_shape import Shape, top_names
+from parsers.rows.usage_objects import KEYS
 
 
 def _usage(*names: str) -> tuple[str, ...]:
@@ -28,6 +37,8 @@ _SHAPE = Shape(
         "cache_read_tokens": _usage("input_cached_tokens", "input_cache_read", "cache_read_input_tokens"),
         "cache_write_tokens": _usage("input_cache_creation", "cache_creation_input_tokens"),
         "response_tokens": (*_usage("output"), "completionTokens", "completion_tokens", "usage.output"),
+        "cache_write_5m_tokens": _usage("input_cache_creation_5m"),
+        "cache_write_1h_tokens": _usage("input_cache_creation_1h"),
         "reasoning_tokens": _usage("output_reasoning_tokens", "output_reasoning"),
         "total_tokens": (*_usage("total"), "totalTokens", "usage.total"),
         "cost": ("total_cost", "cost_details.total", "costDetails.total", "calculatedTotalCost"),
@@ -41,10 +52,12 @@ _SHAPE = Shape(
         "kind": ("type",),
         "environment": ("environment",),
     },
+    passed_over=("latency", "usage.unit"),
     meaning=Meaning(
         name="langfuse", request_includes_cache=False, response_includes_reasoning=False, dedupe="langfuse"
     ),
     internal=("status_message", "kind"),
+    usage=("usage_details.", "usageDetails."),
     derived={
         "variant": pl.when(pl.col("line").str.contains(r'"trace_id"\s*:'))
         .then(pl.lit("export"))
@@ -54,12 +67,46 @@ _SHAPE = Shape(
     counts=pl.col("kind").is_in(["GENERATION", "EMBEDDING"]),
 )
 
+_OBJECT = r'"usage_?[dD]etails"\s*:\s*(\{[^{}]*\})'
+_BUCKET = r'"([^"\\]*(?:in|out)put[^"\\]*)"\s*:'
+_NAMED = {place.rsplit(".", 1)[-1] for places in _SHAPE.paths.values() for place in places}.union(KEYS)
+
+
+def _parse(records: pl.DataFrame, context: Context) -> Parsed:
+    details = records["line"].str.extract(_OBJECT, 1).unique()
+    names = details.str.extract_all(_BUCKET).explode(empty_as_null=False).drop_nulls().unique()
+    buckets = frozenset(re.findall(_BUCKET, " ".join(names.to_list()))) - _NAMED
+    return json_shape.parse(_with_buckets(buckets) if buckets else _SHAPE, records, context)
+
+
+@lru_cache(maxsize=64)
+def _with_buckets(buckets: frozenset[str]) -> Shape:
+    """Return the shape in which further *buckets* are part of their side."""
+    own = {name: _usage(f'"{name}"') for name in sorted(buckets)}
+    sums = {}
+    for side, word in (("tool_tokens", "input"), ("response_tokens", "output")):
+        names = [name for name in own if word in name]
+        counts = [pl.col(name).cast(pl.Int64, strict=False) for name in (*names, *_OWN_SIDE.get(side, ()))]
+        some = pl.any_horizontal(pl.lit(value=False), *(value.is_not_null() for value in counts))
+        sums[side] = pl.when(some).then(pl.sum_horizontal(pl.lit(0), *counts)).cast(pl.String)
+    return replace(
+        _SHAPE,
+        paths={**_SHAPE.paths, **own},
+        derived={**_SHAPE.derived, **sums},
+        internal=(*_SHAPE.internal, *own),
+    )
+
+
+_OWN_SIDE = {"response_tokens": ("response_tokens",)}
+
 _LINE = pl.col("line")
 
-FORMAT = json_format(
-    "Langfuse observations",
-    _SHAPE,
+FORMAT = Format(
+    name="langfuse",
+    title="Langfuse observations",
+    json=True,
     claims=_LINE.str.contains(r'"type"\s*:\s*"(?:GENERATION|EMBEDDING)"') & _LINE.str.contains(r'"trace(?:_i|I)d"\s*:'),
+    parse=_parse,
     hints=('"GENERATION"', '"EMBEDDING"'),
 )
 

@@ -23,12 +23,9 @@ from parsers.rows.by_header import json_header
 from parsers.rows.calls import Meaning
 from parsers.rows.json_shape import HINTS, Shape, made, read, top_names
 from parsers.rows.typed_tables import parsed
-from parsers.rows.usage_objects import UNIQUE
+from parsers.rows.usage_objects import OPENAI, UNIQUE
 from parsers.schema import EVENTS, conform
 from parsers.values.lenient import time
-
-_USAGE = "metadata.usage_object."
-_MORE = "metadata.additional_usage_values."
 
 _SHAPE = Shape(
     paths={
@@ -36,20 +33,6 @@ _SHAPE = Shape(
         "started_at": ("startTime", "start_time"),
         "model": ("model", "model_group"),
         "provider": ("custom_llm_provider",),
-        "request_tokens": ("prompt_tokens",),
-        "response_tokens": ("completion_tokens",),
-        "total_tokens": ("total_tokens",),
-        "cache_read_tokens": (
-            f"{_USAGE}prompt_tokens_details.cached_tokens",
-            f"{_USAGE}cache_read_input_tokens",
-            f"{_MORE}cache_read_input_tokens",
-            f"{_MORE}prompt_tokens_details.cached_tokens",
-        ),
-        "cache_write_tokens": (f"{_USAGE}cache_creation_input_tokens", f"{_MORE}cache_creation_input_tokens"),
-        "reasoning_tokens": (
-            f"{_USAGE}completion_tokens_details.reasoning_tokens",
-            f"{_MORE}completion_tokens_details.reasoning_tokens",
-        ),
         "cost": ("response_cost", "spend"),
         "latency": ("request_duration_ms",),
         "session_id": ("session_id", "trace_id"),
@@ -65,7 +48,10 @@ _SHAPE = Shape(
         "retries": ("metadata.attempted_retries",),
         "model_group": ("model_group",),
     },
+    passed_over=("completionStartTime", "response_time", "api_key"),
     meaning=Meaning(name="litellm"),
+    usage=("", "metadata.usage_object.", "metadata.additional_usage_values."),
+    families=(OPENAI,),
 )
 
 

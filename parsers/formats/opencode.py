@@ -44,6 +44,7 @@ _SHAPE = Shape(
         "error": ("error.data.message", "error.name"),
         "error_type": ("error.name",),
     },
+    passed_over=("role", "parentID", "tokens.total"),
     meaning=Meaning(name="opencode", time="ms", request_includes_cache=False, response_includes_reasoning=False),
     derived={"dedupe_key": pl.lit("opencode/") + pl.col("request_id")},
     counts=pl.any_horizontal(pl.col(name).is_not_null() for name in ("created_at", "error")),

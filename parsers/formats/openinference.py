@@ -40,6 +40,7 @@ _SHAPE = Shape(
         "status_message": ("status_message",),
         "kind": ("span_kind", *_places("openinference.span.kind")),
     },
+    passed_over=(*_places("input.value"), *_places("output.value")),
     meaning=Meaning(name="openinference"),
     internal=("status_message", "kind"),
     derived={

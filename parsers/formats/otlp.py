@@ -23,8 +23,10 @@ from parsers.blocks.format import Context, Format, Parsed
 from parsers.blocks.lines import RECORDS
 from parsers.formats.otlp_names import ATTRIBUTES, NOT_CALLS
 from parsers.jsonl.decode import decode
-from parsers.rows.calls import COUNTS, Meaning, calls
+from parsers.rows.calls import Meaning, calls
 from parsers.rows.json_shape import HINTS
+from parsers.rows.token_counts import COUNTS
+from parsers.rows.usage_objects import FAMILIES, keys_of
 from parsers.values.lenient import duration_ms, time
 from parsers.values.typed import metadata
 
@@ -65,11 +67,23 @@ _DTYPE = pl.Struct(
 _EXTRA = ("service", "prompt_id", "time_to_first_token_s")
 _SPANS = Meaning(name="otlp", metadata=_EXTRA)
 _CLAUDE = replace(_SPANS, request_includes_cache=False, constants={"provider": "anthropic", "variant": "claude-code"})
+_OF_PROVIDERS = {
+    column: tuple(f"{before}{key}" for before in ("gen_ai.usage.", "llm.usage.") for key in keys)
+    for column, keys in keys_of(FAMILIES).items()
+}
+"""Counts that an instrument passes on as the provider names them."""
+
 _PLACES = pl.DataFrame(
-    [(key, name, rank) for name, keys in ATTRIBUTES.items() for rank, key in enumerate(keys)],
+    [
+        (key, name, rank)
+        for name in dict.fromkeys((*ATTRIBUTES, *_OF_PROVIDERS))
+        for rank, key in enumerate(dict.fromkeys((*ATTRIBUTES.get(name, ()), *_OF_PROVIDERS.get(name, ()))))
+    ],
     schema={"key": pl.String, "field": pl.String, "rank": pl.Int32},
     orient="row",
 )
+
+_NAMES = _PLACES["field"].unique(maintain_order=True).to_list()
 
 
 def _parse(records: pl.DataFrame, context: Context) -> Parsed:
@@ -131,13 +145,13 @@ def _fields(items: pl.DataFrame) -> pl.DataFrame:
         named.append(pairs.join(meant, on="key", maintain_order="left").drop_nulls("value"))
     ranked = pl.concat(named).sort("rank", ~pl.col("own"), maintain_order=True)
     best = ranked.unique(["item", "field"], keep="first", maintain_order=True)
-    wide = best.pivot(on="field", on_columns=list(ATTRIBUTES), index="item", values="value")
+    wide = best.pivot(on="field", on_columns=_NAMES, index="item", values="value")
     return items.drop("attributes", "shared").join(wide, on="item", how="left", maintain_order="left")
 
 
 def _counted(items: pl.DataFrame) -> pl.DataFrame:
     """Return the *items* that are calls."""
-    some = pl.any_horizontal(pl.col(name).is_not_null() for name in COUNTS if name in ATTRIBUTES)
+    some = pl.any_horizontal(pl.col(name).is_not_null() for name in COUNTS)
     operation = pl.col("operation").str.to_lowercase().fill_null("")
     failed = pl.col("error").is_not_null() & pl.col("model").is_not_null()
     return _keyed(items.filter((some | failed) & ~operation.is_in(NOT_CALLS)))

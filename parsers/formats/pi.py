@@ -27,6 +27,7 @@ _SHAPE = Shape(
         "status": ("message.stopReason",),
         "error": ("message.errorMessage",),
     },
+    passed_over=("type", "parentId", "message.role"),
     meaning=Meaning(name="pi", request_includes_cache=False, failed="^(?:error|aborted)$"),
     derived={"dedupe_key": pl.concat_str(pl.lit("pi"), "request_id", "created_at", separator=":")},
 )

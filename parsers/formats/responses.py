@@ -27,10 +27,13 @@ import polars as pl
 from parsers.blocks.format import Context, Format, Parsed
 from parsers.blocks.lines import RECORDS
 from parsers.jsonl.decode import decode
-from parsers.rows.anthropic_iterations import COUNTS, beside
+from parsers.jsonl.fields import elsewhere
+from parsers.jsonl.unknown_fields import LEFTOVERS
+from parsers.rows.anthropic_iterations import beside
 from parsers.rows.calls import Meaning, calls
 from parsers.rows.json_shape import HINTS
-from parsers.rows.usage_objects import UNIQUE, USAGE_DTYPE, cost, details, tokens
+from parsers.rows.token_counts import COUNTS
+from parsers.rows.usage_objects import UNIQUE, USAGE_DTYPE, cost, details, unfold
 from parsers.values.typed import known
 
 _TEXTS = ("id", "responseId", "model", "modelVersion", "modelId", "created", "created_at", "completed_at", "createTime")
@@ -42,6 +45,9 @@ _BODY: dict[str, pl.DataType | type[pl.DataType]] = {
     "usage": USAGE_DTYPE,
     "usageMetadata": USAGE_DTYPE,
 }
+_SAME = ("object", "type", "role")
+"""Keys of a body that say only what it is."""
+
 _AROUND = {
     "around_time": ("timestamp", "ts", "time", "@timestamp", "datetime"),
     "around_model": ("modelId", "model", "model_name"),
@@ -78,7 +84,6 @@ _VARIANTS = {
     "anthropic": _LINE.str.contains(r'"type"\s*:\s*"message"') & _LINE.str.contains(r'"input_tokens"\s*:'),
 }
 _FAILED = _LINE.str.contains(r'"status"\s*:\s*"failed"') & _VARIANTS["openai-responses"]
-_ASKED = ("request_tokens", "cache_read_tokens", "cache_write_tokens")
 _NAME = "responses"
 _MEANING = Meaning(
     name=_NAME,
@@ -97,6 +102,7 @@ def _parse(records: pl.DataFrame, context: Context) -> Parsed:
         places = [place for place in _PLACES if set(place) <= keys]
         decoded, rejects = decode(part.select(*RECORDS), _dtype(places, _ERROR if "error" in keys else pl.String))
         refused.append(rejects)
+        decoded = decoded.with_columns(elsewhere(decoded).alias(LEFTOVERS))
         for place, rows in _by_place(decoded, places):
             parts.append(calls(_with_others(_fields(rows, place), (place,)), _MEANING))
     if not parts:
@@ -110,7 +116,7 @@ def _parse(records: pl.DataFrame, context: Context) -> Parsed:
 
 def _dtype(places: list[tuple[str, ...]], error: pl.DataType | type[pl.DataType]) -> pl.Struct:
     def nested(above: tuple[str, ...]) -> dict[str, pl.DataType | type[pl.DataType]]:
-        fields = {**_BODY, "error": error} if above in places else {}
+        fields = {**_BODY, **dict.fromkeys(_SAME, pl.String), "error": error} if above in places else {}
         below = {place[len(above)] for place in places if len(place) > len(above) and place[: len(above)] == above}
         return fields | {key: pl.Struct(nested((*above, key))) for key in below}
 
@@ -144,7 +150,7 @@ def _fields(decoded: pl.DataFrame, place: tuple[str, ...]) -> pl.DataFrame:
         name: pl.coalesce(known(pl.col("record").struct.field(key)) for key in keys) for name, keys in _AROUND.items()
     }
     body = {name: _at(place).struct.field(name) for name in _BODY}
-    flat = decoded.select(*RECORDS, variant=variant, **around, **body)
+    flat = decoded.select(*RECORDS, LEFTOVERS, variant=variant, **around, **body)
     if isinstance(flat.schema["error"], pl.Struct):
         error = pl.col("error").struct
         flat = flat.with_columns(
@@ -154,8 +160,9 @@ def _fields(decoded: pl.DataFrame, place: tuple[str, ...]) -> pl.DataFrame:
     both = [name for name in ("usage", "usageMetadata") if flat[name].null_count() < len(flat)]
     flat = flat.with_columns(used=pl.coalesce(both or ["usage"])).drop("usage", "usageMetadata")
     usage = pl.col("used")
-    counted = {name: value.cast(pl.String) for name, value in {**tokens(usage), **details(usage)}.items()}
-    return flat.with_columns(**counted, cost=cost(usage).cast(pl.String), **_named()).drop("used")
+    told = {name: value.cast(pl.String) for name, value in details(usage).items() if name in _MEANING.metadata}
+    counted = unfold(flat.with_columns(**told, cost=cost(usage).cast(pl.String), **_named()), "used")
+    return counted.with_columns(pl.col(name).cast(pl.String) for name in COUNTS if name in counted.columns).drop("used")
 
 
 def _with_others(fields: pl.DataFrame, places: tuple[tuple[str, ...], ...]) -> pl.DataFrame:
@@ -163,9 +170,8 @@ def _with_others(fields: pl.DataFrame, places: tuple[tuple[str, ...], ...]) -> p
     others = beside(fields.filter(pl.col("variant") == "anthropic"), places)
     if others.is_empty():
         return fields
-    asked = [pl.col(name).cast(pl.Int64, strict=False) for name in COUNTS if name in _ASKED]
     others = others.with_columns(
-        request_tokens=pl.sum_horizontal(asked).cast(pl.String),
+        cache_inside=pl.lit(value=False),
         dedupe_key=pl.concat_str("dedupe_key", "number", separator=":"),
     )
     others = others.drop("web_search_requests", "latency")

@@ -10,6 +10,7 @@ import polars as pl
 from parsers.blocks.format import Known, Parsed, alone
 from parsers.blocks.lines import reject
 from parsers.jsonl.decode import decode
+from parsers.rows.token_counts import TOKEN_COLUMNS
 from parsers.rows.typed_tables import Columns, kept, parsed, typed
 from parsers.rows.usage_objects import USAGE_DTYPE, details, tokens
 from parsers.schema import UTC
@@ -44,20 +45,19 @@ def calls_from_rows(rows: pl.DataFrame) -> Parsed:
 
 
 def _calls(rows: pl.DataFrame) -> pl.DataFrame:
-    counts = tokens(pl.col("usage"))
+    rows = tokens(rows, "usage")
     model = pl.coalesce("resolved_model", "model")
     took = pl.duration(microseconds=(pl.col("duration_ms").fill_null(0) * 1_000).round().cast(pl.Int64))
     requested = pl.when(pl.col("resolved_model").is_not_null() & (pl.col("resolved_model") != pl.col("model")))
     return rows.select(
         "source_offset",
-        **counts,
+        *TOKEN_COLUMNS,
         created_at=(pl.col("datetime_utc") + took).cast(UTC),
         started_at="datetime_utc",
         ts_source=pl.when(pl.col("datetime_utc").is_not_null()).then(pl.lit("log")),
         session_id=pl.coalesce("conversation_id", "thread_id"),
         provider=provider_of(model),
         model=model,
-        token_source=pl.when(counts["total_tokens"].is_not_null()).then(pl.lit("provider")),
         latency_ms="duration_ms",
         success=pl.lit(value=True),
         request_id="id",

@@ -20,7 +20,7 @@ from parsers.blocks.format import Context, Format, Parsed
 from parsers.blocks.lines import RECORDS
 from parsers.jsonl.decode import decode
 from parsers.rows.calls import Meaning, calls
-from parsers.rows.usage_objects import UNIQUE, USAGE_DTYPE, cost, tokens
+from parsers.rows.usage_objects import UNIQUE, USAGE_DTYPE, cost, unfold
 
 _NAMED = dict.fromkeys(("id", "model"), pl.String)
 _EVENT = pl.Struct(
@@ -60,7 +60,9 @@ def _parse(name: str, prefix: str, records: pl.DataFrame, context: Context) -> P
     fields = pl.concat([messages.filter(~pl.col("open")).drop("open"), _answers(flat)], how="diagonal").filter(
         pl.col("source_offset") >= 0
     )
-    parsed = calls(fields.sort("source_offset", maintain_order=True), _MEANINGS[name])
+    counted = unfold(fields.sort("source_offset", maintain_order=True), "used").drop("used")
+    counted = counted.with_columns(pl.col(pl.Int64).exclude("source_offset", "source_end").cast(pl.String))
+    parsed = calls(counted, _MEANINGS[name])
     still = messages.filter(pl.col("open"))["line"]
     return Parsed(
         parsed.calls, parsed.events, pl.concat([rejects, parsed.rejects]), {_OPEN: still[0]} if len(still) else {}
@@ -93,7 +95,7 @@ def _messages(events: pl.DataFrame) -> pl.DataFrame:
             dedupe_key=pl.lit("anthropic:") + message.field("id"),
             error=pl.when(cut).then(pl.lit(_CUT)),
             **at,
-            **_counts(pl.col("used")),
+            used="used",
         )
         .filter(pl.col("model").is_not_null() | ~pl.col("open"))
     )
@@ -118,7 +120,7 @@ def _answers(events: pl.DataFrame) -> pl.DataFrame:
         .otherwise(pl.lit("openai-chat")),
     )
     counted = others.filter(
-        pl.any_horizontal(value.is_not_null() for value in tokens(pl.col("used")).values()),
+        pl.col("used").is_not_null(),
         (pl.col("variant") != "gemini") | _LINE.str.contains(r'"finishReason"\s*:\s*"'),
     )
     is_short = (pl.col("variant") == "openai-chat") & ~pl.col("name").str.contains(UNIQUE["openai-chat"])
@@ -134,12 +136,8 @@ def _answers(events: pl.DataFrame) -> pl.DataFrame:
         error=response.field("error").struct.field("message"),
         error_type=response.field("error").struct.field("code"),
         cost=cost(pl.col("used")).cast(pl.String),
-        **_counts(pl.col("used")),
+        used="used",
     )
-
-
-def _counts(usage: pl.Expr) -> dict[str, pl.Expr]:
-    return {name: value.cast(pl.String) for name, value in tokens(usage).items()}
 
 
 _OF_ANTHROPIC = _LINE.str.contains(r'"type"\s*:\s*"message_(?:start|delta)"') & _LINE.str.contains(

@@ -17,7 +17,7 @@ from parsers.blocks.lines import RECORDS, reject
 from parsers.jsonl.decode import decode
 from parsers.rows.by_header import json_header
 from parsers.rows.calls import Meaning, calls
-from parsers.rows.usage_objects import USAGE_DTYPE, tokens
+from parsers.rows.usage_objects import USAGE_DTYPE, unfold
 
 _ROW = pl.Struct(
     {
@@ -57,9 +57,11 @@ def _parse(records: pl.DataFrame, context: Context) -> Parsed:
         dedupe_key=pl.coalesce(
             pl.lit("gemini:") + answer.field("responseId"), pl.lit("anthropic:") + answer.field("id")
         ),
-        **{name: value.cast(pl.String) for name, value in tokens(usage).items()},
+        used=usage,
     )
-    parsed = calls(fields, _MEANING)
+    counted = unfold(fields, "used").drop("used")
+    counted = counted.with_columns(pl.col(pl.Int64).exclude("source_offset", "source_end").cast(pl.String))
+    parsed = calls(counted, _MEANING)
     return replace(parsed, rejects=pl.concat([unread, refused, bad.select(refused.columns), parsed.rejects]))
 
 

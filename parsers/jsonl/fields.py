@@ -13,6 +13,7 @@ import polars as pl
 
 from parsers.blocks.lines import reject
 from parsers.jsonl.decode import decode_plain, loads, text_of
+from parsers.jsonl.unknown_fields import LEFTOVERS, leftovers
 
 Path = tuple[str, ...]
 """The keys from the top of a record to a value."""
@@ -42,23 +43,67 @@ def path(text: str) -> Path:
     return tuple(keys)
 
 
-def extract(records: pl.DataFrame, paths: Mapping[str, Path]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return *records* with a column of text for each of *paths*, in source order, and the rejects."""
-    tree = _tree(paths.values())
+def extract(
+    records: pl.DataFrame, paths: Mapping[str, Path], passed_over: Iterable[Path] = ()
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return *records* with a column of text for each of *paths* and one for what is elsewhere, and the rejects.
+
+    What neither a path nor one that is *passed over* leads to is in the column `LEFTOVERS`, as `leftovers` tells it.
+    """
+    tree = _tree((*paths.values(), *passed_over))
     parts, rejects = [], []
     for cut, part, decoded in _decoded(records, tree):
         dtype = _dtype(tree, cut)
         read, plain = decode_plain(part["line"], dtype) if decoded is None else (decoded, None)
         found = (part if plain is None else part.filter(plain)).with_columns(read.alias("record"))
-        parts.append(found.select(*records.columns, *(_at(where, dtype).alias(name) for name, where in paths.items())))
+        found = found.with_columns(elsewhere(found).alias(LEFTOVERS))
+        texts = (_at(where, dtype).alias(name) for name, where in paths.items())
+        parts.append(found.select(*records.columns, LEFTOVERS, *texts))
         if plain is not None and not plain.all():
             others, refused = _one_by_one(part.filter(~plain), paths)
-            parts.append(others)
+            nothing = pl.lit(None, dtype=dtype).alias("record")
+            unknown = elsewhere(others.select("line", nothing)).alias(LEFTOVERS)
+            parts.append(others.with_columns(unknown).select(parts[-1].columns))
             rejects.append(refused)
     fields = pl.concat(parts)
     return (fields if len(parts) == 1 else fields.sort("source_offset")), pl.concat(
         [reject(records.clear(), ""), *rejects]
     )
+
+
+_BRACKETS = 6
+"""What is nested deeper is looked into by Python."""
+
+
+def _nested() -> str:
+    text = r'"(?:[^"\\]|\\.)*"'
+    value = rf'[{{\[](?:[^{{}}\[\]"]|{text})*[}}\]]'
+    for _ in range(_BRACKETS):
+        value = rf'[{{\[](?:[^{{}}\[\]"]|{text}|{value})*[}}\]]'
+    return rf"(?:{text}|{value})"
+
+
+_CONTENT = ("content", "messages", "choices", "input", "output", "toolUseResult", "toolCalls", "parts", "candidates")
+"""Keys of prompts and responses, which are long: nothing below them is kept, or even looked at."""
+
+_READ = ("iterations",)
+"""Keys of lists that are read by other ways."""
+
+_NESTED = _nested()
+
+
+def elsewhere(decoded: pl.DataFrame) -> pl.Series:
+    """Return `leftovers` of *decoded* records without what is surely a prompt or a response, which would take long."""
+    known = _names(decoded.schema["record"])
+    passed_over = "|".join(key for key in (*_CONTENT, *_READ) if key not in known)
+    line = pl.col("line").str.replace_all(rf'"(?:{passed_over})"\s*:\s*{_NESTED}', '"":null')
+    return leftovers(decoded.select(line, "record"))
+
+
+def _names(dtype: Any) -> set[str]:  # Any: a Polars type
+    if not isinstance(dtype, pl.Struct):
+        return set()
+    return {field.name for field in dtype.fields}.union(*(_names(field.dtype) for field in dtype.fields))
 
 
 def _decoded(records: pl.DataFrame, tree: "_Tree") -> Iterator[tuple[_Cut, pl.DataFrame, pl.Series | None]]:

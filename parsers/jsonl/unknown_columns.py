@@ -5,15 +5,15 @@ and a line whose every key is accounted for, with values that need no second loo
 """
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import polars as pl
 
 from parsers.jsonl.decode import decode_plain, loads
+from parsers.values.privacy import Rule, is_name, keeps, rule_of
 
 LONGEST = 512
-"""Longer text is taken for a prompt or a response, whatever its key."""
+"""Longer text is not looked into, though it may be JSON itself."""
 
 _SAMPLE = 64
 _LINE = pl.col("line")
@@ -22,6 +22,7 @@ _NULL = r'"\s*:\s*null'
 _NUMBER = r"^(?:0|-?[1-9]\d{0,14}|-?0\.0{0,3}[1-9]\d{0,9}|-?[1-9]\d{0,8}\.\d{1,6})$"
 """Numbers that Polars and Python write alike."""
 
+_MAY_BE_LIST = r"^\s*\["
 _UNUSUAL_TEXT = r'^\s*[\[{]|["\\\x00-\x1f\x7f]'
 """Text that may be JSON itself, or that JSON would escape."""
 
@@ -35,11 +36,11 @@ def keys(line: pl.Expr) -> pl.Expr:
 
 
 def at_once(
-    lines: pl.Series, dtype: pl.DataType, present: pl.Series, drops: Callable[[str], bool]
+    lines: pl.Series, dtype: pl.DataType, present: pl.Series, above: Rule = Rule.WORD
 ) -> tuple[pl.Series, pl.Series]:
     """Return the unknown fields of *lines* as JSON objects, and for which lines that is all there is to say.
 
-    *present* is how many keys are in fields that *dtype* knows; *drops(key)* tells whether texts below it are dropped.
+    *present* is how many keys are in fields that *dtype* knows; *above* is the rule of the field that the lines are in.
     """
     kinds: _Kinds = {}
     for line in lines.gather_every(max(1, len(lines) // _SAMPLE)).to_list():
@@ -53,10 +54,10 @@ def at_once(
         return pl.Series([None], dtype=pl.String).new_from_index(0, len(lines)), nothing
     decoded, plain = decode_plain(lines, _dtype(kinds))
     frame = pl.DataFrame({"line": lines.filter(plain), "record": decoded, "present": present.filter(plain)})
-    written = _Written(drops)
-    text = written.object(pl.col("record"), kinds, dtype)
-    for name, value in written.texts.items():
-        frame = frame.with_columns(_unwrapped(frame.select(value).to_series(), name, drops))
+    written = _Written()
+    text = written.object(pl.col("record"), kinds, dtype, above)
+    for name, (value, rule) in written.texts.items():
+        frame = frame.with_columns(_unwrapped(frame.select(value).to_series(), name, rule))
     accounted = pl.col("present") + pl.sum_horizontal(written.keys)
     told = frame.select(text=text, told=pl.all_horizontal(keys(_LINE) == accounted, *written.checks))
     at = plain.arg_true()
@@ -64,7 +65,7 @@ def at_once(
     return empty.scatter(at, told["text"]), nothing.scatter(at, told["told"].fill_null(value=False))
 
 
-def _unwrapped(values: pl.Series, name: str, drops: Callable[[str], bool]) -> list[pl.Series]:
+def _unwrapped(values: pl.Series, name: str, rule: Rule) -> list[pl.Series]:
     """Return, for texts that are JSON objects themselves, what is to be said of these, and whether that is known."""
     is_object = values.str.contains(r"^\s*\{").fill_null(value=False)
     told = ~is_object
@@ -72,7 +73,7 @@ def _unwrapped(values: pl.Series, name: str, drops: Callable[[str], bool]) -> li
     if is_object.any():
         inner = values.filter(is_object)
         none = pl.Series([0], dtype=pl.Int64).new_from_index(0, len(inner))
-        texts, known = at_once(inner, pl.Struct([]), none, drops)
+        texts, known = at_once(inner, pl.Struct([]), none, rule)
         at = is_object.arg_true()
         unwrapped, told = unwrapped.scatter(at, texts), told.scatter(at, known)
     return [unwrapped.alias(name), told.alias(f"{name} told"), is_object.alias(f"{name} is")]
@@ -81,43 +82,37 @@ def _unwrapped(values: pl.Series, name: str, drops: Callable[[str], bool]) -> li
 class _Written:
     """Writes unknown fields as JSON, and notes what must hold for that to be right."""
 
-    def __init__(self, drops: Callable[[str], bool]) -> None:
-        self.drops = drops
+    def __init__(self) -> None:
         self.keys: list[pl.Expr] = []
         self.checks: list[pl.Expr] = []
-        self.texts: dict[str, pl.Expr] = {}
+        self.texts: dict[str, tuple[pl.Expr, Rule]] = {}
 
-    def object(self, record: pl.Expr, kinds: _Kinds, dtype: Any, above: str = "") -> pl.Expr:
+    def object(self, record: pl.Expr, kinds: _Kinds, dtype: Any, above: Rule) -> pl.Expr:
         """Return the object *record*, or NULL where it would be empty; known objects in it as `their.key`."""
         parts = self._parts(record, kinds, dtype, above)
         joined = pl.concat_str([parts[name] for name in sorted(parts)], separator=",", ignore_nulls=True)
         return pl.when(joined != "").then(pl.lit("{") + joined + pl.lit("}"))
 
-    def _parts(self, record: pl.Expr, kinds: _Kinds, dtype: Any, above: str, prefix: str = "") -> dict[str, pl.Expr]:
+    def _parts(self, record: pl.Expr, kinds: _Kinds, dtype: Any, above: Rule, prefix: str = "") -> dict[str, pl.Expr]:
         known = {field.name: field.dtype for field in dtype.fields} if isinstance(dtype, pl.Struct) else {}
         parts: dict[str, pl.Expr] = {}
         for key, kind in kinds.items():
             value, name = record.struct.field(key), prefix + key
-            content = self._content(key, above)
             if isinstance(known.get(key), pl.Struct):
-                parts |= self._parts(value, kind, known[key], "", f"{name}.")
+                parts |= self._parts(value, kind, known[key], Rule.WORD, f"{name}.")
                 continue
             self.keys.append(value.is_not_null().cast(pl.Int64))
             if isinstance(kind, dict):
-                text = self.object(value, kind, None, content)
+                text = self.object(value, kind, None, rule_of(key, above))
             else:
-                text = self._scalar(value, key, kind, drop=bool(content))
+                text = self._scalar(value, key, kind, rule_of(key, above))
             parts[name] = pl.when(text.is_not_null()).then(pl.lit(f"{json.dumps(name, ensure_ascii=False)}:") + text)
         return parts
 
-    def _content(self, key: str, above: str) -> str:
-        """Return the key, *key* or one *above* it, for which texts are dropped; empty if they are kept."""
-        return above or (key if self.drops(key) else "")
-
-    def _scalar(self, value: pl.Expr, key: str, kind: str, *, drop: bool) -> pl.Expr:
+    def _scalar(self, value: pl.Expr, key: str, kind: str, rule: Rule) -> pl.Expr:
         written = rf'"{pl.escape_regex(key)}"\s*:\s*'
         if kind == "texts":
-            return self._texts(value, written, drop=drop)
+            return self._texts(value, written, rule)
         if kind != "text":
             self.checks.append(value.is_null() | ~_LINE.str.contains(written + '"'))
             self.checks.append(
@@ -126,23 +121,26 @@ class _Written:
             return value
         self.checks.append(value.is_null() | ~_LINE.str.contains(written + r'[^"n\s]'))
         self.keys.append(keys(value).fill_null(0))  # JSON within text: its keys are in the line too
-        if drop:
-            return pl.lit(None, dtype=pl.String)
+        kept = keeps(value, rule)
+        if rule is Rule.NEVER:
+            return pl.when(kept).then(pl.lit('"') + value + pl.lit('"'))
         name = f"text {len(self.texts)}"
-        self.texts[name] = value.alias(name)
-        is_object, short = pl.col(f"{name} is"), value.str.len_chars() <= LONGEST
-        self.checks.append(value.is_null() | ~short | is_object | ~value.str.contains(_UNUSUAL_TEXT))
-        self.checks.append(~short.fill_null(value=False) | pl.col(f"{name} told"))
-        text = pl.when(is_object).then(pl.col(name)).otherwise(pl.lit('"') + value + pl.lit('"'))
-        return pl.when(short).then(text)
+        self.texts[name] = value.alias(name), rule
+        is_object = pl.col(f"{name} is")
+        fits = kept | (value.str.len_chars() <= LONGEST)
+        self.checks.append(
+            value.is_null() | is_object | ~kept & ~value.str.contains(_MAY_BE_LIST) | ~value.str.contains(_UNUSUAL_TEXT)
+        )
+        self.checks.append(~fits.fill_null(value=False) | pl.col(f"{name} told"))
+        own = pl.when(value.str.len_chars() <= LONGEST).then(name)
+        return pl.when(is_object).then(own).when(kept).then(pl.lit('"') + value + pl.lit('"'))
 
-    def _texts(self, value: pl.Expr, written: str, *, drop: bool) -> pl.Expr:
+    def _texts(self, value: pl.Expr, written: str, rule: Rule) -> pl.Expr:
         self.checks.append(value.is_null() | _LINE.str.contains(written + r'\[\s*(?:"[^"\\]*"\s*,?\s*)*\]'))
-        if drop:
-            return pl.lit(None, dtype=pl.String)
-        short = value.list.filter(pl.element().str.len_chars() <= LONGEST)
-        self.checks.append(value.is_null() | ~short.list.eval(pl.element().str.contains(_UNUSUAL_TEXT)).list.any())
-        quoted = short.list.eval(pl.lit('"') + pl.element() + pl.lit('"'))
+        if rule is not Rule.NEVER:
+            self.checks.append(value.is_null() | ~value.list.eval(pl.element().str.contains(_UNUSUAL_TEXT)).list.any())
+        kept = value.list.filter(keeps(pl.element(), rule))
+        quoted = kept.list.eval(pl.lit('"') + pl.element() + pl.lit('"'))
         return pl.when(quoted.list.len() > 0).then(pl.lit("[") + quoted.list.join(",") + pl.lit("]"))
 
 
@@ -152,7 +150,7 @@ def _learn(value: Any, dtype: Any, kinds: _Kinds) -> None:
     for key, item in value.items() if isinstance(value, dict) else ():
         if item is None or (key in known and not isinstance(known[key], pl.Struct)):
             continue
-        kind = _kind(item)
+        kind = _kind(item) if is_name(key) else "odd"
         if key in known and kind != "object":
             continue
         have = kinds.setdefault(key, {} if kind == "object" else kind)

@@ -1,7 +1,7 @@
 """What a JSON line holds beyond the fields that its format knows, for the column `metadata`.
 
-A newer version of an application may log more than its format expects: nothing of it is lost, but texts that may be a
-prompt or a response are never kept.
+A newer version of an application may log more than its format expects: nothing of it is lost but what `privacy` holds
+back, the texts that may be a prompt, a response or a secret.
 """
 
 import json
@@ -12,7 +12,10 @@ import polars as pl
 
 from parsers.jsonl.decode import loads, text_of
 from parsers.jsonl.unknown_columns import LONGEST, at_once, keys
-from parsers.values.privacy import is_content
+from parsers.values.privacy import Rule, is_kept, is_name, rule_of
+
+LEFTOVERS = "leftovers"
+"""Column for what the format doesn't know, while a record is on its way."""
 
 _FEW = 64
 """Of so many lines or fewer, Python tells the unknown fields."""
@@ -32,7 +35,7 @@ def leftovers(records: pl.DataFrame) -> pl.Series:
     found = pl.Series("leftovers", [None], dtype=pl.String).new_from_index(0, len(records))
     if len(more) > _FEW:
         lines = counted[more]
-        texts, told = at_once(lines["line"], dtype, lines["present"], is_content)
+        texts, told = at_once(lines["line"], dtype, lines["present"])
         found = found.scatter(more.filter(told), texts.filter(told))
         more = more.filter(~told)
     return found.scatter(more, [_unknown(text, dtype) for text in records["line"].gather(more).to_list()])
@@ -68,33 +71,31 @@ def _beyond(value: Any, dtype: pl.DataType) -> dict[str, Any]:
     known = {field.name: field.dtype for field in dtype.fields} if isinstance(dtype, pl.Struct) else {}
     kept: dict[str, Any] = {}
     for key, item in value.items() if isinstance(value, dict) else ():
-        if key not in known:
-            kept[key] = _without_content(item, key)
-        elif isinstance(inner := known[key], pl.Struct):
-            kept.update({f"{key}.{name}": found for name, found in _beyond(item, inner).items()})
+        if key in known:
+            if isinstance(inner := known[key], pl.Struct):
+                kept.update({f"{key}.{name}": found for name, found in _beyond(item, inner).items()})
+        elif is_name(key):
+            kept[key] = _guarded(item, rule_of(key))
     return {key: item for key, item in kept.items() if item not in (None, {}, [])}
 
 
-def _without_content(value: Any, key: str) -> Any:
+def _guarded(value: Any, rule: Rule) -> Any:
+    """Return what may be kept of *value*, which lies under a name of *rule*."""
     if isinstance(value, dict):
-        kept = {name: _without_content(item, name if not is_content(key) else key) for name, item in value.items()}
+        kept = {name: _guarded(item, rule_of(name, rule)) for name, item in value.items() if is_name(name)}
         return {name: item for name, item in kept.items() if item not in (None, {}, [])}
     if isinstance(value, list):
-        return [kept for item in value if (kept := _without_content(item, key)) not in (None, {}, [])]
+        return [kept for item in value if (kept := _guarded(item, rule)) not in (None, {}, [])]
     if isinstance(value, float):
         return None if not math.isfinite(value) else int(value) if value.is_integer() and abs(value) < _EXACT else value
-    if isinstance(value, str):
-        return _short(value, key)
-    return value
+    return _text(value, rule) if isinstance(value, str) else value
 
 
-def _short(text: str, key: str) -> Any:
-    """Return *text* unless it may be a prompt; JSON within text as what it says."""
-    if is_content(key) or len(text) > LONGEST:
-        return None
-    if not text.lstrip().startswith(("{", "[")):
-        return text
+def _text(text: str, rule: Rule) -> Any:
+    """Return *text* if it may be kept; JSON within text as what it says."""
+    if rule is Rule.NEVER or not text.lstrip().startswith(("{", "[")):
+        return text if is_kept(text, rule) else None
     try:
-        return _without_content(loads(text), key)
+        return _guarded(loads(text), rule) if len(text) <= LONGEST else None
     except ValueError:
         return None

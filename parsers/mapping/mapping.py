@@ -6,7 +6,7 @@ It says which lines are calls, where their fields are (paths in JSON, groups of 
 
 import json
 from collections.abc import Mapping as Dict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -113,7 +113,7 @@ def _parse_json(mapping: Mapping, records: pl.DataFrame, context: Context) -> Pa
 
 
 def _with_selectors(shape: Shape, selectors: tuple[tuple[str, tuple[str, ...]], ...]) -> Shape:
-    return Shape({**shape.paths, **dict(selectors)}, shape.meaning)
+    return replace(shape, paths={**shape.paths, **dict(selectors)})
 
 
 def _parse_text(mapping: Mapping, records: pl.DataFrame, context: Context) -> Parsed:

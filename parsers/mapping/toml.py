@@ -16,7 +16,7 @@ from parsers.values.messages import alike, line_of
 _KEYS: dict[str, tuple[str, ...]] = {
     "": ("name", "title", "lines", "columns", "metadata", "constants", "units", "tokens", "failure"),
     "lines": ("contains", "matches", "equals", "pattern"),
-    "columns": tuple(name for name in FIELDS if name != "dedupe_key"),
+    "columns": (*(name for name in FIELDS if name != "dedupe_key"), "usage"),
     "constants": tuple(name for name in FIELDS if name != "dedupe_key"),
     "units": ("time", "zone", "latency", "cost"),
     "tokens": ("request_includes_cache", "response_includes_reasoning", "source"),
@@ -78,7 +78,9 @@ def mapping_of(text: str, name: str) -> Mapping:
         raise source.error(
             "", "lines", "nothing says which lines are calls", "add `contains`, `matches`, `equals` or `pattern`"
         )
-    shape = Shape(_places(source, pattern), _meaning(source, _stem(name)))
+    places = _places(source, pattern)
+    usage = tuple(f"{place}." for place in places.pop("usage", ()))
+    shape = Shape(places, _meaning(source, _stem(name)), usage=usage)
     return Mapping(
         title=str(top.get("title", shape.meaning.name)),
         file=name,
@@ -97,7 +99,9 @@ def _stem(name: str) -> str:
 
 def _places(source: _Source, pattern: str | None) -> dict[str, tuple[str, ...]]:
     columns, constants = source.table("columns"), source.table("constants")
-    for needed in (("model",), ("request_tokens", "response_tokens", "total_tokens")):
+    if pattern is not None and "usage" in columns:
+        raise source.error("columns", "usage", "`usage` is an object of JSON", "name the counts of a text one by one")
+    for needed in (("model",), ("request_tokens", "response_tokens", "total_tokens", "usage")):
         if not any(name in columns or name in constants for name in needed):
             remedy = f'add `{needed[0]} = "…"`' + (", or a constant" if needed == ("model",) else "")
             raise source.error("columns", "", f"no column for {' or '.join(needed)}", remedy)

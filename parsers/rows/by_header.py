@@ -22,11 +22,11 @@ from parsers.blocks.csv_rows import CLOSED, SEPARATORS, cells, starts
 from parsers.blocks.format import Context, Format, Parsed
 from parsers.blocks.lines import RECORDS, REJECTED, reject
 from parsers.jsonl.decode import decode_plain
-from parsers.rows.typed_tables import LEFTOVERS, parsed
-from parsers.values.privacy import is_content
+from parsers.jsonl.unknown_fields import LEFTOVERS
+from parsers.rows.typed_tables import parsed
+from parsers.values.privacy import Rule, rule_of
 from parsers.values.typed import known, metadata
 
-_LONGEST = 512
 _FEWEST = 3
 """Fewer known names than this may stand in any row."""
 
@@ -99,7 +99,7 @@ def read_columns(rows: pl.DataFrame, names: Sequence[str], header: Header) -> Pa
     if header.whole:
         return header.read(rows.select(*RECORDS, **cell))
     known_ = header.names
-    more = {name: _short(value) for name, value in cell.items() if name not in known_}
+    more = {name: _flat(value) for name, value in cell.items() if name not in known_}
     mine = {name: value for name, value in cell.items() if name in known_}
     return header.read(rows.select(*RECORDS, **mine, **{LEFTOVERS: metadata(more)}))
 
@@ -252,12 +252,12 @@ def _with_point(value: pl.Expr) -> pl.Expr:
 
 def _is_left_out(name: str, header: Header) -> bool:
     """Tell whether a column may hold prompts or responses, and its format doesn't ask for it."""
-    return name in RECORDS or (name not in header.names and is_content(name))
+    return name in RECORDS or (name not in header.names and rule_of(name) is Rule.NEVER)
 
 
-def _short(cell: pl.Expr) -> pl.Expr:
-    """Return a cell for `metadata`, unless it may hold a prompt: long text, or an object of unknown content."""
-    return pl.when((cell.str.len_bytes() <= _LONGEST) & ~cell.str.contains(r"^\s*[\[{]")).then(known(cell))
+def _flat(cell: pl.Expr) -> pl.Expr:
+    """Return a cell for `metadata`, unless it may be an object, whose fields nobody looks at."""
+    return pl.when(~cell.str.contains(r"^\s*[\[{]")).then(known(cell))
 
 
 def _as_json(format_: Format, rows: pl.DataFrame) -> Parsed:

@@ -4,8 +4,8 @@ A format says where its fields are (`fields.extract`, or the groups of a regex) 
 arithmetic, the checks and the reasons for a reject are here.
 
 Fields are named as the columns of `llm_calls`, with these besides: `latency` (in `Meaning.latency`'s unit), `cost`,
-`status` (what says whether the call failed), `variant` (of the format), and `cache_write_5m_tokens` and
-`cache_write_1h_tokens` (parts of the cache write). Other fields go to `metadata` when `Meaning.metadata` names them.
+`status` (what says whether the call failed), `variant` (of the format), and those of `token_counts.COUNTS` that are no
+columns. Other fields go to `metadata` when `Meaning.metadata` names them, and so do the `LEFTOVERS` of JSON records.
 
 `created_at` is when the call finished. Where only `started_at` is known it is `started_at` plus the latency.
 """
@@ -19,8 +19,11 @@ import polars as pl
 
 from parsers.blocks.format import Parsed
 from parsers.blocks.lines import reject
+from parsers.jsonl.unknown_fields import LEFTOVERS, joined
+from parsers.rows.token_counts import COUNTS, TOKEN_COLUMNS, counted
 from parsers.schema import EVENTS, UTC, polars_schema
 from parsers.values.lenient import count, duration_ms, time
+from parsers.values.privacy import shown
 from parsers.values.providers import provider_of
 from parsers.values.typed import known, metadata, started, usd
 
@@ -28,13 +31,8 @@ TEXTS = (
     "session_id", "run_id", "step_id", "story_id", "task", "agent_id", "role", "state", "user_id", "account_id",
     "host", "provider", "model", "error", "error_type", "request_id", "prompt_version", "tool_used",
 )  # fmt: skip
-COUNTS = (
-    "request_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens",
-    "response_tokens", "reasoning_tokens", "total_tokens",
-)  # fmt: skip
 NUMBERS = ("attempt", "max_tokens", "temperature")
 TIMES = ("created_at", "started_at")
-_TOKENS = tuple(name for name in COUNTS if name not in ("cache_write_5m_tokens", "cache_write_1h_tokens"))
 FIELDS = (*TIMES, *TEXTS, *COUNTS, *NUMBERS, "latency", "cost", "status", "variant", "dedupe_key")
 """Every field that has a meaning here."""
 
@@ -82,14 +80,27 @@ class Meaning:
 def calls(fields: pl.DataFrame, meaning: Meaning) -> Parsed:
     """Return the call in each record of *fields*, or why there is none in it."""
     plan = _plan(meaning, frozenset(fields.columns))
-    typed = fields.with_columns(plan.texts).with_columns(plan.typed).with_columns(plan.reason, *plan.tokens)
+    typed = fields.with_columns(plan.texts).with_columns(plan.typed)
+    typed = typed.with_columns(plan.reason)
     refused = pl.col("reason").is_not_null()
     rejects = typed.filter(refused)
+    good = (typed if rejects.is_empty() else typed.filter(~refused)).with_columns(plan.counts)
+    good = counted(
+        good,
+        cache_inside=meaning.request_includes_cache,
+        reasoning_inside=meaning.response_includes_reasoning,
+        source=meaning.token_source,
+    )
     return Parsed(
-        calls=(typed if rejects.is_empty() else typed.filter(~refused)).select("source_offset", *plan.row),
+        calls=good.with_columns(_MEASURED).select("source_offset", *plan.row),
         events=pl.DataFrame(schema=polars_schema(EVENTS)),
         rejects=reject(rejects, pl.col("reason")),
     )
+
+
+_NOTHING = (pl.col("request_tokens").fill_null(0) == 0) & (pl.col("response_tokens").fill_null(0) == 0)
+_MEASURED = [pl.when(~(pl.col("_failed") & _NOTHING)).then(pl.col(name)).alias(name) for name in TOKEN_COLUMNS]
+"""A failed call with zero on both sides was not measured."""
 
 
 class _Plan(NamedTuple):
@@ -98,14 +109,14 @@ class _Plan(NamedTuple):
     texts: list[pl.Expr]
     typed: list[pl.Expr]
     reason: pl.Expr
-    tokens: list[pl.Expr]
+    counts: list[pl.Expr]
     row: list[pl.Expr]
 
 
 @lru_cache(maxsize=256)
 def _plan(meaning: Meaning, columns: frozenset[str]) -> _Plan:
     names = columns | set(meaning.constants)
-    have = [name for name in dict.fromkeys((*FIELDS, *meaning.metadata)) if name in names]
+    have = [name for name in dict.fromkeys((*FIELDS, *meaning.metadata, LEFTOVERS)) if name in names]
     return _Plan(
         texts=[_text(name, meaning).alias(name) if name in columns else _constant(name, meaning) for name in have],
         typed=[
@@ -116,7 +127,7 @@ def _plan(meaning: Meaning, columns: frozenset[str]) -> _Plan:
             _failed(meaning, have).alias("_failed"),
         ],
         reason=_reason(meaning, have).alias("reason"),
-        tokens=[expression.alias(name) for name, expression in _tokens(meaning, have).items()],
+        counts=[pl.col(f"_{name}").alias(name) for name in COUNTS if name in have],
         row=[expression.alias(name) for name, expression in _row(meaning, have).items()],
     )
 
@@ -147,7 +158,7 @@ def _reason(meaning: Meaning, have: Sequence[str]) -> pl.Expr:
     """Return why a record is no call: a field that is there but can't be read, or one that must be there and isn't."""
     reasons = [
         pl.when(pl.col(name).is_not_null() & pl.col(f"_{name}").is_null()).then(
-            pl.format(f"`{name}` is not a {kind}: {{}}", pl.col(name).str.head(60))
+            pl.format(f"`{name}` is not a {kind}: {{}}", shown(pl.col(name)))
         )
         for kind, names in (("time", TIMES), ("count", COUNTS))
         for name in names
@@ -162,57 +173,16 @@ def _reason(meaning: Meaning, have: Sequence[str]) -> pl.Expr:
     return pl.coalesce(*reasons, pl.lit(None, dtype=pl.String))
 
 
-def _tokens(meaning: Meaning, have: Sequence[str]) -> dict[str, pl.Expr]:
-    """Return the schema's token columns.
-
-    Where the prompt includes the cache, more cached tokens than prompt tokens are impossible: the application then
-    logged a count without the cache, as many do for Anthropic. A failed call with zero on both sides was not measured.
-    """
-
-    def typed(name: str) -> pl.Expr:
-        return pl.col(f"_{name}") if name in have else pl.lit(None, dtype=pl.Int64)
-
-    asked, response, reasoning = typed("request_tokens"), typed("response_tokens"), typed("reasoning_tokens")
-    read, write = typed("cache_read_tokens"), typed("cache_write_tokens")
-    parts = [pl.col(f"_{name}") for name in ("cache_write_5m_tokens", "cache_write_1h_tokens") if name in have]
-    if parts:
-        some = pl.any_horizontal(part.is_not_null() for part in parts)
-        write = pl.max_horizontal(write, pl.when(some).then(pl.sum_horizontal(parts)))
-    cached = read.fill_null(0) + write.fill_null(0)
-    request = asked
-    if not meaning.request_includes_cache:
-        request = pl.when(pl.any_horizontal(part.is_not_null() for part in (asked, read, write))).then(
-            asked.fill_null(0) + cached
-        )
-    elif "cache_read_tokens" in have or "cache_write_tokens" in have:
-        request = pl.when(cached > asked).then(asked + cached).otherwise(asked)
-    if not meaning.response_includes_reasoning:
-        response = pl.coalesce(response + reasoning.fill_null(0), reasoning)
-    measured = ~(pl.col("_failed") & (request.fill_null(0) == 0) & (response.fill_null(0) == 0))
-    columns = {
-        "request_tokens": request,
-        "cache_read_tokens": read,
-        "cache_write_tokens": write,
-        "response_tokens": response,
-        "reasoning_tokens": reasoning,
-        "total_tokens": pl.coalesce(request + response, typed("total_tokens")),
-    }
-    return {name: pl.when(measured).then(value) for name, value in columns.items()}
-
-
 def _row(meaning: Meaning, have: Sequence[str]) -> dict[str, pl.Expr]:
     kept = {name: pl.col(name) for name in meaning.metadata if name in have}
     if "cache_write_1h_tokens" in have:
-        kept["cache_write_1h_tokens"] = pl.col("_cache_write_1h_tokens")
-    some = pl.any_horizontal(
-        pl.col(name).is_not_null() for name in ("request_tokens", "response_tokens", "total_tokens")
-    )
-    row = {name: pl.col(name) for name in (*TEXTS, *_TOKENS) if name in have or name in _TOKENS}
+        kept["cache_write_1h_tokens"] = pl.col("cache_write_1h_tokens")
+    row = {name: pl.col(name) for name in (*(text for text in TEXTS if text in have), *TOKEN_COLUMNS)}
     if "model" in have:
         named = provider_of(pl.col("model"))
         row["provider"] = pl.coalesce("provider", named) if "provider" in have else named
     row |= _when(have)
-    row |= {"token_source": pl.when(some).then(pl.lit(meaning.token_source)), "success": ~pl.col("_failed")}
+    row["success"] = ~pl.col("_failed")
     if "cost" in have:
         row["cost_reported_usd"] = usd(pl.when(pl.col("_cost") != 0).then(pl.col("_cost")))
     if "attempt" in have:
@@ -221,8 +191,8 @@ def _row(meaning: Meaning, have: Sequence[str]) -> dict[str, pl.Expr]:
         row["temperature"] = pl.col("temperature").cast(pl.Float64, strict=False)
     if "max_tokens" in have:
         row["max_tokens"] = count(pl.col("max_tokens"))
-    if kept:
-        row["metadata"] = metadata(kept)
+    if kept or LEFTOVERS in have:
+        row["metadata"] = joined(metadata(kept), pl.col(LEFTOVERS)) if LEFTOVERS in have else metadata(kept)
     if "dedupe_key" in have:
         row["dedupe_key"] = pl.col("dedupe_key")
     elif meaning.dedupe is not None and "request_id" in have:

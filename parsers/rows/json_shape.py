@@ -8,13 +8,15 @@ import polars as pl
 
 from parsers.blocks.format import Context, Format, Parsed
 from parsers.jsonl.fields import Path, extract, path
+from parsers.jsonl.unknown_fields import LEFTOVERS
 from parsers.rows.calls import FIELDS, Meaning, calls
+from parsers.rows.usage_objects import FAMILIES, Family, parts
 from parsers.values.typed import known
 
 HINTS = ('okens"', 'okenCount"', "oken_count")
 """One of them is in every record that counts tokens (`input_tokens`, `promptTokenCount`, `llm.token_count.prompt`)."""
 
-_MANY = 64
+_MANY = 128
 _A_KEY = r'"([^"\\]+)"\s*:'
 _ESCAPED_KEY = r'\\u[^"]*"\s*:'
 
@@ -30,6 +32,9 @@ class Shape:
         derived: fields that follow from others.
         counts: true on the fields of those records that are calls; without it all are.
         internal: fields that others are derived from: not kept themselves.
+        usage: what stands before the keys of usage objects, best first: `usage.`, or nothing for keys at the top.
+        passed_over: places of what is the same in every record, or says nothing of a call: it is not kept.
+        families: what usage objects there may be; a count that `paths` finds comes before theirs.
     """
 
     paths: Mapping[str, tuple[str, ...]]
@@ -37,12 +42,15 @@ class Shape:
     derived: Mapping[str, pl.Expr] = field(default_factory=dict)
     counts: pl.Expr | None = None
     internal: tuple[str, ...] = ()
+    usage: tuple[str, ...] = ()
+    families: tuple[Family, ...] = FAMILIES
+    passed_over: tuple[str, ...] = ()
 
 
 def json_format(title: str, shape: Shape, *, claims: pl.Expr, hints: tuple[str, ...], rank: int = 0) -> Format:
     """Return the format of JSON lines of one *shape*; for *hints* and *rank* see `Format`."""
-    name, parse = shape.meaning.name, partial(_parse, shape)
-    return Format(name=name, title=title, json=True, claims=claims, parse=parse, hints=hints, rank=rank)
+    name, of_shape = shape.meaning.name, partial(parse, shape)
+    return Format(name=name, title=title, json=True, claims=claims, parse=of_shape, hints=hints, rank=rank)
 
 
 def top_names(shape: Shape) -> frozenset[str]:
@@ -50,7 +58,8 @@ def top_names(shape: Shape) -> frozenset[str]:
     return frozenset(where[0] for where in _places(shape).values())
 
 
-def _parse(shape: Shape, records: pl.DataFrame, context: Context) -> Parsed:
+def parse(shape: Shape, records: pl.DataFrame, context: Context) -> Parsed:
+    """Return the calls in *records* of one *shape*; no line needs an earlier one."""
     del context
     fields, rejects = read(records, shape)
     if shape.counts is not None:
@@ -59,16 +68,52 @@ def _parse(shape: Shape, records: pl.DataFrame, context: Context) -> Parsed:
 
 
 def read(records: pl.DataFrame, shape: Shape) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return *records* with the fields of *shape* as columns of text, and the rejects."""
+    """Return *records* with the fields of *shape*, and what it doesn't know, as columns of text; and the rejects."""
     places = _present(records["line"], _places(shape))
-    wide, rejects = extract(records, places)
-    return wide.select(*records.columns, *_fields(shape, frozenset(places))), rejects
+    wide, rejects = extract(records, places, _passed_over(shape))
+    at = frozenset(places)
+    named = wide.select(*records.columns, LEFTOVERS, *_fields(shape, at, counted=False))
+    return (_with_usage(named, wide.select(_fields(shape, at, counted=True)), shape) if shape.usage else named), rejects
+
+
+def _with_usage(named: pl.DataFrame, keys: pl.DataFrame, shape: Shape) -> pl.DataFrame:
+    """Return the fields *named* with the counts of usage objects, whose *keys* are columns of text."""
+    keys = keys.select(column.name for column in keys if column.null_count() < len(column))
+    there = {name.removeprefix(_COUNTED): name for name in keys.columns}
+    found = keys.select(_parts(shape, frozenset(there)))
+    return named.with_columns(
+        pl.coalesce(column.name, pl.lit(column)).alias(column.name) if column.name in named.columns else column
+        for column in found
+    )
+
+
+_COUNTED = "usage of "
+"""Begins the names of columns that hold one key of usage objects."""
+
+
+@lru_cache(maxsize=64)
+def _keys(shape: Shape) -> dict[str, tuple[str, ...]]:
+    """Return, for each key of the usage objects of *shape*, the places where it may be."""
+    keys = dict.fromkeys(key for family in shape.families for key in family.places()) if shape.usage else ()
+    return {f"{_COUNTED}{key}": tuple(before + key for before in shape.usage) for key in keys}
+
+
+@lru_cache(maxsize=256)
+def _parts(shape: Shape, there: frozenset[str]) -> list[pl.Expr]:
+    found = parts(lambda key: pl.col(f"{_COUNTED}{key}"), there, shape.families)
+    return [value.alias(name) for name, value in found.items()]
 
 
 @lru_cache(maxsize=64)
 def _places(shape: Shape) -> dict[str, Path]:
     """Return each place where *shape* looks."""
-    return {f"{name} {i}": path(text) for name, texts in shape.paths.items() for i, text in enumerate(texts)}
+    looked_for = {**shape.paths, **_keys(shape)}
+    return {f"{name} {i}": path(text) for name, texts in looked_for.items() for i, text in enumerate(texts)}
+
+
+@lru_cache(maxsize=64)
+def _passed_over(shape: Shape) -> tuple[Path, ...]:
+    return tuple(path(text) for text in shape.passed_over)
 
 
 def _present(lines: pl.Series, places: dict[str, Path]) -> dict[str, Path]:
@@ -80,13 +125,14 @@ def _present(lines: pl.Series, places: dict[str, Path]) -> dict[str, Path]:
 
 
 @lru_cache(maxsize=256)
-def _fields(shape: Shape, places: frozenset[str]) -> list[pl.Expr]:
-    """Return the fields of *shape* from *places*: the first that isn't blank."""
+def _fields(shape: Shape, places: frozenset[str], *, counted: bool) -> list[pl.Expr]:
+    """Return the fields of *shape*, or the keys of its usage objects, from *places*: the first that isn't blank."""
     fields = []
-    for name, texts in shape.paths.items():
+    for name, texts in (_keys(shape) if counted else shape.paths).items():
         values = [known(pl.col(f"{name} {i}")) for i in range(len(texts)) if f"{name} {i}" in places]
         value = pl.coalesce(values) if values else pl.lit(None, dtype=pl.String)
-        fields.append(value.alias(name))
+        if values or not counted:
+            fields.append(value.alias(name))
     return fields
 
 

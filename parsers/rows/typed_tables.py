@@ -11,16 +11,13 @@ import polars as pl
 from parsers.blocks.format import Context, Parsed
 from parsers.blocks.lines import REJECTED, reject
 from parsers.jsonl.decode import decode
-from parsers.jsonl.unknown_fields import joined, leftovers
+from parsers.jsonl.unknown_fields import LEFTOVERS, joined, leftovers
 from parsers.schema import USD, UTC
 from parsers.values.lenient import time
 from parsers.values.typed import known, metadata, rest, usd, utc
 
 Columns = Mapping[str, pl.DataType | type[pl.DataType]]
 """The columns that a format reads, with the types that it wants: String, Int64, Float64, Boolean, UTC or USD."""
-
-LEFTOVERS = "leftovers"
-"""Column of `json_rows` for what the format doesn't know."""
 
 
 def json_rows(records: pl.DataFrame, columns: Columns) -> tuple[pl.DataFrame, pl.DataFrame]:

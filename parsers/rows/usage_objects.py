@@ -1,106 +1,309 @@
-"""A provider's usage object → tokens: the one place that knows which counts include which.
+"""Usage objects of providers and their libraries: one table says where each family keeps what, and what that includes.
 
-| family | read from | prompt includes the cache | response includes reasoning |
-| --- | --- | --- | --- |
-| OpenAI chat (OpenRouter, LiteLLM, DeepSeek, vLLM) | `prompt_tokens`, `completion_tokens` | yes | yes |
-| Anthropic | `input_tokens`, `output_tokens`, `cache_*_input_tokens` | no: added here | yes |
-| OpenAI responses | `input_tokens`, `output_tokens`, `*_tokens_details` | yes | yes |
-| Gemini (also snake_case) | `promptTokenCount`, `candidatesTokenCount` | yes; tool use added here | no: added here |
-| Bedrock Converse | `inputTokens`, `outputTokens`, `cache*InputTokens` | no: added here | yes |
-
-Anthropic and OpenAI responses share their key names: `input_tokens` counts without the cache unless there is
-`input_tokens_details`, which only OpenAI writes; without any cache counts both are the same number.
-
-Objects may hold the keys of several families as aliases of the same numbers: the first that is there, in the order of
-the table, is taken. What is absent is NULL, and so is what can't be a count (a negative number).
+An object may hold the keys of several families as aliases of the same numbers: the first that is there, in the order of
+`FAMILIES`, is taken. What is absent is NULL, and so is what can't be a count (a negative number). OpenAI's responses,
+LangChain and Anthropic share `input_tokens`, and Vercel and Bedrock `inputTokens`: the names of their cached parts tell
+which it is; without any, all mean the same. The arithmetic is in `token_counts`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import polars as pl
 
-_PROMPT_DETAILS = pl.Struct({"cached_tokens": pl.Int64, "cache_write_tokens": pl.Int64, "audio_tokens": pl.Int64})
-_RESPONSE_DETAILS = pl.Struct(
-    {
-        "reasoning_tokens": pl.Int64,
-        "thinking_tokens": pl.Int64,
-        "audio_tokens": pl.Int64,
-        "accepted_prediction_tokens": pl.Int64,
-        "rejected_prediction_tokens": pl.Int64,
-    }
-)
+from parsers.rows.token_counts import COUNTS, SIDES, TOKENS, counted
 
-USAGE_DTYPE = pl.Struct(
-    {
-        "prompt_tokens": pl.Int64,
-        "completion_tokens": pl.Int64,
-        "total_tokens": pl.Int64,
-        "prompt_tokens_details": _PROMPT_DETAILS,
-        "completion_tokens_details": _RESPONSE_DETAILS,
-        "prompt_cache_hit_tokens": pl.Int64,
-        "prompt_cache_miss_tokens": pl.Int64,
-        "cost": pl.Float64,
-        "input_tokens": pl.Int64,
-        "output_tokens": pl.Int64,
-        "cache_read_input_tokens": pl.Int64,
-        "cache_creation_input_tokens": pl.Int64,
-        "cache_creation": pl.Struct({"ephemeral_5m_input_tokens": pl.Int64, "ephemeral_1h_input_tokens": pl.Int64}),
-        "input_tokens_details": _PROMPT_DETAILS,
-        "output_tokens_details": _RESPONSE_DETAILS,
-        "server_tool_use": pl.Struct({"web_search_requests": pl.Int64, "web_fetch_requests": pl.Int64}),
-        "service_tier": pl.String,
-        "promptTokenCount": pl.Int64,
-        "cachedContentTokenCount": pl.Int64,
-        "toolUsePromptTokenCount": pl.Int64,
-        "candidatesTokenCount": pl.Int64,
-        "thoughtsTokenCount": pl.Int64,
-        "totalTokenCount": pl.Int64,
-        "prompt_token_count": pl.Int64,
-        "cached_content_token_count": pl.Int64,
-        "tool_use_prompt_token_count": pl.Int64,
-        "candidates_token_count": pl.Int64,
-        "thoughts_token_count": pl.Int64,
-        "total_token_count": pl.Int64,
-        "inputTokens": pl.Int64,
-        "outputTokens": pl.Int64,
-        "totalTokens": pl.Int64,
-        "cacheReadInputTokens": pl.Int64,
-        "cacheWriteInputTokens": pl.Int64,
+_Keys = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Family:
+    """Where a family of usage objects keeps its counts: keys, joined by dots, the best first.
+
+    Attributes:
+        name: who writes it.
+        request: the prompt, and `tool`, which is prompt beside it.
+        cache_read: what of the prompt came from the cache; `cache_write`, with its parts by lifetime, what went there.
+        response: what was generated, and `reasoning`, a part of it.
+        total: of all.
+        cache_inside: whether `request` counts the cache.
+        reasoning_inside: whether `response` counts the reasoning.
+    """
+
+    name: str
+    request: _Keys
+    response: _Keys
+    cache_read: _Keys = ()
+    cache_write: _Keys = ()
+    cache_write_5m: _Keys = ()
+    cache_write_1h: _Keys = ()
+    reasoning: _Keys = ()
+    total: _Keys = ()
+    tool: _Keys = ()
+    cache_inside: bool = True
+    reasoning_inside: bool = True
+
+    def places(self) -> Iterator[str]:
+        """Return the places of all its counts."""
+        for name in _ATTRIBUTES:
+            yield from getattr(self, name)
+
+
+_ATTRIBUTES = tuple(field.name for field in fields(Family) if f"{field.name}_tokens" in COUNTS)
+"""Attributes of `Family` that say where a column of `token_counts` is."""
+
+OPENAI = Family(
+    "openai-chat",
+    request=("prompt_tokens",),
+    response=("completion_tokens",),
+    cache_read=(
+        "prompt_tokens_details.cached_tokens",
+        "prompt_token_details.cached_tokens",
+        "prompt_cache_hit_tokens",
+        "cache_read_input_tokens",
+        "num_cached_tokens",
+        "cached_tokens",
+    ),
+    cache_write=("prompt_tokens_details.cache_write_tokens", "cache_creation_input_tokens"),
+    reasoning=(
+        "completion_tokens_details.reasoning_tokens",
+        "completion_token_details.reasoning_tokens",
+        "reasoning_tokens",
+    ),
+    total=("total_tokens",),
+)
+"""Also OpenRouter, LiteLLM, Mistral, DeepSeek, Groq, vLLM, SGLang, and LangChain's `token_usage`. The total of xAI
+tells that its reasoning is outside."""
+
+FAMILIES = (
+    OPENAI,
+    Family(
+        "openai-responses",
+        request=("input_tokens",),
+        response=("output_tokens",),
+        cache_read=("input_tokens_details.cached_tokens",),
+        cache_write=("input_tokens_details.cache_write_tokens",),
+        reasoning=("output_tokens_details.reasoning_tokens",),
+        total=("total_tokens",),
+    ),
+    Family(
+        "langchain",  # usage_metadata
+        request=("input_tokens",),
+        response=("output_tokens",),
+        cache_read=("input_token_details.cache_read",),
+        cache_write=("input_token_details.cache_creation",),
+        cache_write_5m=("input_token_details.ephemeral_5m_input_tokens",),
+        cache_write_1h=("input_token_details.ephemeral_1h_input_tokens",),
+        reasoning=("output_token_details.reasoning",),
+        total=("total_tokens",),
+    ),
+    Family(
+        "anthropic",
+        request=("input_tokens",),
+        response=("output_tokens",),
+        cache_read=("cache_read_input_tokens",),
+        cache_write=("cache_creation_input_tokens",),
+        cache_write_5m=("cache_creation.ephemeral_5m_input_tokens",),
+        cache_write_1h=("cache_creation.ephemeral_1h_input_tokens",),
+        reasoning=("output_tokens_details.thinking_tokens",),
+        cache_inside=False,
+    ),
+    Family(
+        "gemini",
+        request=("promptTokenCount",),
+        tool=("toolUsePromptTokenCount",),
+        cache_read=("cachedContentTokenCount",),
+        response=("candidatesTokenCount", "responseTokenCount"),
+        reasoning=("thoughtsTokenCount",),
+        total=("totalTokenCount",),
+        reasoning_inside=False,
+    ),
+    Family(
+        "gemini-snake",  # its Python library
+        request=("prompt_token_count",),
+        tool=("tool_use_prompt_token_count",),
+        cache_read=("cached_content_token_count",),
+        response=("candidates_token_count", "response_token_count"),
+        reasoning=("thoughts_token_count",),
+        total=("total_token_count",),
+        reasoning_inside=False,
+    ),
+    Family(
+        "vercel",  # AI SDK 5 and later
+        request=("inputTokens", "inputTokens.total"),
+        response=("outputTokens", "outputTokens.total"),
+        cache_read=("cachedInputTokens", "inputTokenDetails.cacheReadTokens", "inputTokens.cacheRead"),
+        cache_write=("inputTokenDetails.cacheWriteTokens", "inputTokens.cacheWrite"),
+        reasoning=("reasoningTokens", "outputTokenDetails.reasoningTokens", "outputTokens.reasoning"),
+        total=("totalTokens",),
+    ),
+    Family(
+        "bedrock",
+        request=("inputTokens",),
+        response=("outputTokens",),
+        cache_read=("cacheReadInputTokens", "cacheReadInputTokenCount"),
+        cache_write=("cacheWriteInputTokens", "cacheWriteInputTokenCount"),
+        total=("totalTokens",),
+        cache_inside=False,
+    ),
+    Family(
+        "vercel-4",  # and LangChain's `tokenUsage` in JavaScript
+        request=("promptTokens",),
+        response=("completionTokens",),
+        cache_read=("cachedPromptTokens",),
+        total=("totalTokens",),
+    ),
+    Family(
+        "cohere",
+        request=("tokens.input_tokens", "billed_units.input_tokens"),
+        response=("tokens.output_tokens", "billed_units.output_tokens"),
+    ),
+    Family("ollama", request=("prompt_eval_count",), response=("eval_count",)),
+    Family(
+        "llama.cpp",
+        request=("timings.prompt_n",),
+        response=("timings.predicted_n",),
+        cache_read=("timings.cache_n",),
+        cache_inside=False,  # `prompt_n` is what was processed
+    ),
+    Family("llama.cpp-completion", request=("tokens_evaluated",), response=("tokens_predicted",)),
+)
+"""Every family that is known, the one that is asked first first."""  # fmt: skip
+
+KEYS = tuple(dict.fromkeys(key for family in FAMILIES for key in family.places()))
+"""The places of all counts of a usage object."""
+
+
+def keys_of(families: tuple[Family, ...]) -> dict[str, _Keys]:
+    """Return where *families* keep each column of `token_counts`, the best place first."""
+    return {
+        f"{name}_tokens": tuple(dict.fromkeys(key for family in families for key in getattr(family, name)))
+        for name in _ATTRIBUTES
     }
+
+
+CONTAINERS = ("usage", "usage_metadata", "usageMetadata", "token_usage", "tokenUsage", "llm_usage")
+"""What applications and libraries call a usage object."""
+
+_OTHERS = {
+    "cost": pl.Float64,
+    "service_tier": pl.String,
+    "server_tool_use.web_search_requests": pl.Int64,
+    "server_tool_use.web_fetch_requests": pl.Int64,
+    "prompt_cache_miss_tokens": pl.Int64,
+    **dict.fromkeys(("prompt_tokens_details.audio_tokens", "completion_tokens_details.audio_tokens"), pl.Int64),
+    "completion_tokens_details.accepted_prediction_tokens": pl.Int64,
+    "completion_tokens_details.rejected_prediction_tokens": pl.Int64,
+}
+"""What else is known of usage objects."""
+
+
+def _dtype(leaves: Mapping[str, pl.DataType | type[pl.DataType]]) -> pl.Struct:
+    below: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {}
+    for path, kind in leaves.items():
+        key, _, rest = path.partition(".")
+        below.setdefault(key, {})
+        if rest:
+            below[key][rest] = kind
+    return pl.Struct({key: _dtype(more) if more else leaves[key] for key, more in below.items()})
+
+
+USAGE_DTYPE = _dtype(
+    {**{key: pl.Int64 for key in KEYS if key.rpartition(".")[0] not in KEYS}, **_OTHERS}  # some
 )
 """Every field of a usage object that is read, of all families: decode into this."""
 
-Tokens = dict[str, pl.Expr]
-_Get = Callable[[str], pl.Expr]
-_Combine = Callable[..., pl.Expr]
 
+def parts(
+    get: Callable[[str], pl.Expr], have: Collection[str], families: tuple[Family, ...] = FAMILIES
+) -> dict[str, pl.Expr]:
+    """Return the columns of `token_counts` for usage objects that hold the keys *have*; *get* reads one of them.
 
-def tokens(usage: pl.Expr) -> Tokens:
-    """Return the token columns of the schema for *usage*, an expression of type `USAGE_DTYPE`.
-
-    `total_tokens` is their sum; where one side is unknown, the total that the provider gave.
+    Keys that no record of a block has are not in *have*: expressions stay small, since planning large ones takes long.
     """
-    get = _getter(usage)
-    columns = _columns(get, pl.coalesce)
-    given = pl.coalesce(get(name) for name in ("total_tokens", "totalTokenCount", "total_token_count", "totalTokens"))
-    total = pl.coalesce(columns["request_tokens"] + columns["response_tokens"], given)
-    return {**columns, "total_tokens": total}
+    columns = {
+        column: pl.coalesce(get(key) for key in keys if key in have)
+        for column, keys in keys_of(families).items()
+        if any(key in have for key in keys)
+    }
+    for side, attributes in zip(
+        SIDES, (("cache_read", "cache_write", "cache_write_5m", "cache_write_1h"), ("reasoning",)), strict=True
+    ):
+        told = []
+        for family in families:
+            whole = [key for key in (*family.request, *family.response) if key in have]
+            part = [key for name in attributes for key in getattr(family, name) if key in have]
+            if whole and part:
+                there = [pl.any_horizontal(get(key).is_not_null() for key in keys) for keys in (whole, part)]
+                told.append(pl.when(there[0] & there[1]).then(pl.lit(getattr(family, side))))
+            elif part and side == "reasoning_inside":  # Gemini, blocked after it thought
+                told.append(
+                    pl.when(pl.any_horizontal(get(key).is_not_null() for key in part)).then(
+                        pl.lit(getattr(family, side))
+                    )
+                )
+        if told:
+            columns[side] = pl.coalesce(told)
+    return columns
 
 
-def summed_tokens(usage: pl.Expr) -> Tokens:
-    """Return the same for a sum over calls to several providers, by raw key: the families add up."""
-    columns = _columns(_getter(usage), _added)
-    return {**columns, "total_tokens": columns["request_tokens"] + columns["response_tokens"]}
+def unfold(rows: pl.DataFrame, usage: str, families: tuple[Family, ...] = FAMILIES) -> pl.DataFrame:
+    """Return *rows* with the counts of the column *usage*, a struct, as columns of `token_counts`."""
+    keys = dict.fromkeys(key for family in families for key in family.places() if key.rpartition(".")[0] not in KEYS)
+    flat = rows.select(_at(pl.col(usage), key).alias(key) for key in keys)
+    there = [column.name for column in flat if column.null_count() < len(column)]
+    # An unsigned number can't hold a negative one, so that it becomes NULL.
+    flat = flat.select(pl.col(there).cast(pl.UInt64, strict=False).cast(pl.Int64, strict=False))
+    return rows.hstack(flat.select(value.alias(name) for name, value in parts(pl.col, there, families).items()))
 
 
-def details(usage: pl.Expr) -> Tokens:
+def tokens(rows: pl.DataFrame, usage: str) -> pl.DataFrame:
+    """Return *rows* with the token columns of the schema, `token_source` among them, of the column *usage*."""
+    return counted(unfold(rows, usage))
+
+
+def summed_tokens(rows: pl.DataFrame, usage: str) -> pl.DataFrame:
+    """Return the same for sums over calls to several providers, by raw key: what the families count adds up."""
+    each = [counted(unfold(rows.select(usage), usage, families)).select(TOKENS) for families in _APART]
+    sums = {}
+    for name in TOKENS:
+        values = pl.DataFrame([found[name].alias(str(i)) for i, found in enumerate(each)])
+        some = pl.any_horizontal(pl.all().is_not_null())
+        sums[name] = values.select(pl.when(some).then(pl.sum_horizontal(pl.all()))).to_series()
+    source = pl.when(pl.col("total_tokens").is_not_null()).then(pl.lit("provider"))
+    return rows.with_columns(**sums).with_columns(token_source=source)
+
+
+def _apart() -> list[tuple[Family, ...]]:
+    """Return the families that share no key, for sums: no total is of one of them, and an alias is its owner's."""
+    owners = {
+        getattr(family, name)[0]: family.request[0]
+        for family in FAMILIES
+        for name in _ATTRIBUTES
+        if getattr(family, name)
+    }
+    apart: dict[str, list[Family]] = {}
+    for family in FAMILIES:
+        root = family.request[0]
+        own: dict[str, Any] = {
+            name: tuple(key for key in getattr(family, name) if name != "total" and owners.get(key, root) == root)
+            for name in _ATTRIBUTES
+        }
+        apart.setdefault(root, []).append(replace(family, **own))
+    return [tuple(families) for families in apart.values()]
+
+
+_APART = _apart()
+
+
+def details(usage: pl.Expr) -> dict[str, pl.Expr]:
     """Return what a usage object says that has no column of its own, as fields for `values.metadata`."""
-    get = _getter(usage)
     return {
-        "cache_write_5m_tokens": get("cache_creation.ephemeral_5m_input_tokens"),
-        "cache_write_1h_tokens": get("cache_creation.ephemeral_1h_input_tokens"),
-        "web_search_requests": get("server_tool_use.web_search_requests"),
-        "service_tier": usage.struct.field("service_tier"),
+        "cache_write_5m_tokens": _at(usage, "cache_creation.ephemeral_5m_input_tokens"),
+        "cache_write_1h_tokens": _at(usage, "cache_creation.ephemeral_1h_input_tokens"),
+        "web_search_requests": _at(usage, "server_tool_use.web_search_requests"),
+        "service_tier": _at(usage, "service_tier"),
     }
 
 
@@ -109,65 +312,10 @@ def cost(usage: pl.Expr) -> pl.Expr:
     return usage.struct.field("cost")
 
 
-def _columns(get: _Get, combine: _Combine) -> Tokens:
-    """Return what all families say, combined. Expressions stay small: planning large ones takes longer than they do."""
-    read, write = get("cache_read_input_tokens"), pl.coalesce(get("cache_creation_input_tokens"), _written(get))
-    thinking = "output_tokens_details.reasoning_tokens", "output_tokens_details.thinking_tokens"
-    # Nothing is to be added where `input_tokens_details` shows that the cache is included.
-    apart = pl.coalesce(get("input_tokens_details.cached_tokens") * 0, read.fill_null(0) + write.fill_null(0))
-    cached = get("cacheReadInputTokens").fill_null(0) + get("cacheWriteInputTokens").fill_null(0)
-    return {
-        "request_tokens": combine(
-            get("prompt_tokens"),
-            get("input_tokens") + apart,
-            _added(get("promptTokenCount"), get("toolUsePromptTokenCount")),
-            _added(get("prompt_token_count"), get("tool_use_prompt_token_count")),
-            get("inputTokens") + cached,
-        ),
-        "cache_read_tokens": combine(
-            pl.coalesce(get("prompt_tokens_details.cached_tokens"), get("prompt_cache_hit_tokens")),
-            pl.coalesce(get("input_tokens_details.cached_tokens"), read),
-            *(get(name) for name in ("cachedContentTokenCount", "cached_content_token_count", "cacheReadInputTokens")),
-        ),
-        "cache_write_tokens": combine(
-            get("prompt_tokens_details.cache_write_tokens"),
-            pl.coalesce(get("input_tokens_details.cache_write_tokens"), write),
-            get("cacheWriteInputTokens"),
-        ),
-        "response_tokens": combine(
-            get("completion_tokens"),
-            get("output_tokens"),
-            _added(get("candidatesTokenCount"), get("thoughtsTokenCount")),
-            _added(get("candidates_token_count"), get("thoughts_token_count")),
-            get("outputTokens"),
-        ),
-        "reasoning_tokens": combine(
-            get("completion_tokens_details.reasoning_tokens"),
-            pl.coalesce(get(name) for name in thinking),
-            *(get(name) for name in ("thoughtsTokenCount", "thoughts_token_count")),
-        ),
-    }
-
-
-def _written(get: _Get) -> pl.Expr:
-    return _added(get("cache_creation.ephemeral_5m_input_tokens"), get("cache_creation.ephemeral_1h_input_tokens"))
-
-
-def _getter(usage: pl.Expr) -> _Get:
-    def get(path: str) -> pl.Expr:
-        value = usage
-        for name in path.split("."):
-            value = value.struct.field(name)
-        # An unsigned number can't hold a negative one, so that it becomes NULL.
-        return value.cast(pl.UInt64, strict=False).cast(pl.Int64, strict=False)
-
-    return get
-
-
-def _added(*parts: pl.Expr) -> pl.Expr:
-    """Return the sum of *parts* that are known; NULL when none is."""
-    some = pl.coalesce(parts).is_not_null()
-    return pl.when(some).then(pl.sum_horizontal(parts))
+def _at(usage: pl.Expr, path: str) -> pl.Expr:
+    for key in path.split("."):
+        usage = usage.struct.field(key)
+    return usage
 
 
 UNIQUE = {

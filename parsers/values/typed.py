@@ -1,5 +1,6 @@
 """Logged text and numbers → typed columns. What can't be read is NULL; formats decide whether that rejects a record."""
 
+import json
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from parsers.schema import USD, UTC
+from parsers.values.privacy import guarded
 
 _ZONED = "%Y-%m-%dT%H:%M:%S%.f%#z"
 _MOST_USD = 10 ** (USD.precision - USD.scale)
@@ -101,17 +103,29 @@ def started(created_at: pl.Expr, latency_ms: pl.Expr) -> pl.Expr:
 
 
 def metadata(fields: Mapping[str, pl.Expr]) -> pl.Expr:
-    """Return *fields* as one JSON object a row, without those that are NULL; NULL where all are."""
+    """Return *fields* as one JSON object a row, without those that are NULL or not to be kept; NULL where all are."""
     if not fields:
         return pl.lit(None, dtype=pl.String)
-    some = pl.any_horizontal(value.is_not_null() for value in fields.values())
-    parts = [pl.when(value.is_not_null()).then(pl.lit(f'"{name}":') + _json(value)) for name, value in fields.items()]
+    row = pl.struct(value.alias(name) for name, value in fields.items())
+    return row.map_batches(_written, return_dtype=pl.String, is_elementwise=True)
+
+
+def _written(rows: pl.Series) -> pl.Series:
+    """Return the structs *rows* as JSON objects; most fields of most blocks hold nothing."""
+    fields = [guarded(values) for values in rows.struct.unnest() if values.null_count() < len(values)]
+    parts = [
+        pl.lit(f"{json.dumps(values.name, ensure_ascii=False)}:") + _json(pl.col(values.name)) for values in fields
+    ]
+    if not parts:
+        return pl.Series(rows.name, [None], dtype=pl.String).new_from_index(0, len(rows))
     joined = pl.concat_str(parts, separator=",", ignore_nulls=True)
-    return pl.when(some).then(pl.lit("{") + joined + pl.lit("}"))
+    return pl.DataFrame(fields).select(pl.when(joined != "").then(pl.lit("{") + joined + pl.lit("}"))).to_series()
 
 
 def _json(value: pl.Expr) -> pl.Expr:
-    return pl.struct(value.alias("v")).struct.json_encode().str.slice(len('{"v":')).str.strip_suffix("}")
+    """Return *value* as JSON; NULL where it is unknown."""
+    text = pl.struct(value.alias("v")).struct.json_encode().str.slice(len('{"v":')).str.strip_suffix("}")
+    return pl.when(value.is_not_null()).then(text)
 
 
 def looked_up(value: pl.Expr, rule: Callable[[pl.Expr], pl.Expr], dtype: pl.DataType | type[pl.DataType]) -> pl.Expr:

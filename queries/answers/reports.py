@@ -94,7 +94,7 @@ class Report:
 
     @property
     def reach(self) -> str:
-        """The SQL that answering takes, as `database.connect` wants to know it."""
+        """The SQL that answering takes, as `connect` wants to know it."""
         return self.sql + " rated_models" * ("from replays" in self.sql)
 
     def _said(self, word: str) -> list[str]:
@@ -249,7 +249,7 @@ def _statement(report: Report) -> duckdb.Statement:
 
 
 _OURS = ("from replays", "provider_export")
-"""What only exists while a report runs; see `queries.reports.run`."""
+"""What only exists while a report runs; see `run`."""
 
 
 def as_sql(report: Report, given: Mapping[str, object], filters: Mapping[str, object], *, warehouse: str) -> str:

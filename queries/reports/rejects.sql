@@ -1,5 +1,6 @@
 -- Records that could not be read, by reason, with an example
--- One row per format and reason, most frequent first.
+-- One row per format and reason, most frequent first. `ingest explain EXAMPLE_PATH --at EXAMPLE_OFFSET` shows the record
+-- as it is in the log: the warehouse has its structure.
 -- Chart: bar y=reason x=rejects color=format
 select
     format, reason, count(*) as rejects, count(distinct source_id) as sources,

@@ -1,4 +1,4 @@
-"""Rows → text or bytes: the JSON envelope, CSV, Markdown, Parquet. Tables for people are in `queries.tables`."""
+"""Rows → text or bytes: the JSON envelope, CSV, Markdown, Parquet. Tables for people are in `terminal_table`."""
 
 import io
 import json

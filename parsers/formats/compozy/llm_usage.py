@@ -11,8 +11,9 @@ its longer texts.
 import polars as pl
 
 from parsers.blocks.format import Context, Format, Known, Parsed, alone
+from parsers.jsonl.unknown_fields import LEFTOVERS
 from parsers.rows.by_header import Header
-from parsers.rows.typed_tables import LEFTOVERS, Columns, json_rows, kept, parsed, priced, typed
+from parsers.rows.typed_tables import Columns, json_rows, kept, parsed, priced, typed
 from parsers.schema import USD, UTC
 
 _GO_NAMES = {

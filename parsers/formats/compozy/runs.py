@@ -19,9 +19,10 @@ import polars as pl
 
 from parsers.blocks.format import Context, Format, Parsed
 from parsers.blocks.lines import REJECTED, reject
-from parsers.formats.compozy.usage_object import USAGE_DTYPE, tokens, unfold, unfolded
+from parsers.formats.compozy.usage_object import USAGE_DTYPE, tokens, unfold
 from parsers.jsonl.decode import OWN, decode
 from parsers.jsonl.unknown_fields import joined, leftovers
+from parsers.rows.token_counts import TOKENS
 from parsers.rows.typed_tables import parsed
 from parsers.values.providers import provider_of
 from parsers.values.typed import known, metadata, utc
@@ -136,13 +137,12 @@ def _told(rows: pl.DataFrame, context: Context) -> tuple[pl.DataFrame, Context]:
 
 
 def _calls(rows: pl.DataFrame) -> pl.DataFrame:
-    rows = unfold(rows, "usage")
-    counts = tokens(unfolded, zeros_left_out=True)
+    rows = tokens(unfold(rows, "usage"), zeros_left_out=True)
     enveloped = pl.col("seq").is_not_null() & pl.col("run_id").is_not_null()
     fields = {"grain": pl.lit("delta"), "reasoning_effort": pl.col("effort"), **_where()}
     return rows.select(
         *("source_offset", "created_at", "run_id", "model"),
-        **counts,
+        *TOKENS,
         ts_source=pl.when(pl.col("created_at").is_not_null()).then(pl.lit("log")),
         step_id=pl.col("index").cast(pl.String),
         agent_id="ide",
@@ -159,7 +159,7 @@ def _calls(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _events(rows: pl.DataFrame) -> pl.DataFrame:
     payload = pl.col("payload").struct
-    rows = unfold(rows, "usage").with_columns(**tokens(unfolded, zeros_left_out=True))
+    rows = tokens(unfold(rows, "usage"), zeros_left_out=True)
     fields = {"ide": pl.col("ide"), "total_tokens": pl.col("total_tokens"), **_where()}
     return rows.select(
         *("source_offset", "created_at", "run_id", "model"),

@@ -17,8 +17,10 @@ import polars as pl
 
 from parsers.blocks.format import Context, Format, Known, Parsed, alone
 from parsers.blocks.lines import reject
-from parsers.formats.compozy.usage_object import USAGE_DTYPE, tokens, unfold, unfolded
+from parsers.formats.compozy.usage_object import USAGE_DTYPE, tokens, unfold
 from parsers.jsonl.decode import OWN, decode
+from parsers.jsonl.unknown_fields import LEFTOVERS, leftovers
+from parsers.rows.token_counts import TOKEN_COLUMNS
 from parsers.rows.typed_tables import Columns, kept, parsed, typed
 from parsers.schema import UTC
 from parsers.values.typed import known, usd, utc
@@ -52,9 +54,7 @@ SESSION_COLUMNS: Columns = {
     "model": pl.String,
     "parent_session_id": pl.String,
 }
-_NAMES = {"input": "input_tokens", "output": "output_tokens", "total": "total_tokens", "thought": "thought_tokens"} | {
-    name: f"{name}_tokens" for name in ("cache_read", "cache_write")
-}
+_NAMES = {"input_tokens": "request_tokens", "output_tokens": "response_tokens", "thought_tokens": "reasoning_tokens"}
 
 
 def calls_from_turns(rows: pl.DataFrame, sessions: pl.DataFrame) -> Parsed:
@@ -69,20 +69,21 @@ def calls_from_turns(rows: pl.DataFrame, sessions: pl.DataFrame) -> Parsed:
     if len(known_sessions) == 1:
         rows = rows.with_columns(pl.col("session_id").fill_null(known_sessions["session_id"][0]))
     rows = rows.join(known_sessions, on="session_id", how="left", maintain_order="left")
-    return parsed(_calls(rows, "turn"), [rejects])
+    return parsed(_calls(rows.rename(_NAMES), "turn"), [rejects])
 
 
 def calls_from_run(rows: pl.DataFrame) -> Parsed:
     """Return the sessions in *rows* of `token_usage` of a `run.db` as calls. Give the run as a column `run_id`."""
     rows, rejects = typed(rows, RUN_COLUMNS)
-    rows = rows.filter(pl.col("turn_id").ne_missing("run-total"))
-    return parsed(_calls(rows, "session"), [rejects])
+    # Its totals are those of the session so far: they say nothing of the row.
+    rows = rows.filter(pl.col("turn_id").ne_missing("run-total")).drop("total_tokens")
+    return parsed(_calls(rows.rename(_NAMES, strict=False), "session"), [rejects])
 
 
 def _calls(rows: pl.DataFrame, grain: str) -> pl.DataFrame:
     missing = {**TURN_COLUMNS, **SESSION_COLUMNS}
     rows = rows.with_columns(pl.lit(None, dtype=kind).alias(name) for name, kind in missing.items() if name not in rows)
-    counts = tokens(lambda field: pl.col(_NAMES[field]))
+    rows = tokens(rows)
     dollars = pl.col("cost_currency").fill_null("USD").str.to_uppercase() == "USD"
     turn = pl.lit(grain == "turn") & pl.col("turn_id").is_not_null()
     fields = {
@@ -95,12 +96,11 @@ def _calls(rows: pl.DataFrame, grain: str) -> pl.DataFrame:
     }
     return rows.select(
         *("source_offset", "session_id", "run_id", "provider", "model"),
-        **counts,
+        *TOKEN_COLUMNS,
         created_at="timestamp",
         ts_source=pl.when(pl.col("timestamp").is_not_null()).then(pl.lit("log")),
         step_id="turn_id",
         agent_id="agent_name",
-        token_source=pl.when(counts["total_tokens"].is_not_null()).then(pl.lit("provider")),
         cost_reported_usd=pl.when(dollars).then(usd(pl.col("cost_amount"))),
         metadata=kept(fields),
         dedupe_key=pl.when(turn).then(pl.format("compozy/{}", "turn_id")),
@@ -110,17 +110,13 @@ def _calls(rows: pl.DataFrame, grain: str) -> pl.DataFrame:
 
 def _parse(records: pl.DataFrame, _context: Context) -> Parsed:
     decoded, unread = decode(records, _RECORD)
-    rows = decoded.unnest("record")
+    rows = decoded.with_columns(leftovers(decoded).alias(LEFTOVERS)).unnest("record")
     done = rows.filter((pl.col("type") == "done") & pl.col("usage").is_not_null())
     is_error = pl.col("type") == "error"
     others = rows.filter(is_error | pl.col("type").str.starts_with(_RECOVERY))
-    written = known(unfolded("timestamp"))
+    written = known(pl.col("usage_time"))
     turns = unfold(done, "usage").with_columns(
-        **{name: unfolded(field) for field, name in _NAMES.items()},
-        **{name: unfolded(name) for name in ("cost_amount", "cost_currency", "context_used", "context_size")},
-        turn_id=known(pl.coalesce("turn_id", unfolded("turn_id"))),
-        timestamp=utc(written),
-        leftovers=pl.lit(None, dtype=pl.String),
+        turn_id=known(pl.coalesce("turn_id", "usage_turn")), timestamp=utc(written)
     )
     bad = turns.select(written.is_not_null() & pl.col("timestamp").is_null()).to_series()
     calls = _calls(turns.filter(~bad), "turn").with_columns(format=pl.lit("compozy-sessions/event"))
@@ -129,6 +125,7 @@ def _parse(records: pl.DataFrame, _context: Context) -> Parsed:
         kind=pl.when(is_error).then(pl.lit("session_error")).otherwise("type"),
         step_id=known(pl.col("turn_id")),
         reason=known(pl.col("error")),
+        metadata=LEFTOVERS,
         format=pl.lit("compozy-sessions/event"),
     )
     return parsed(calls, [unread, reject(turns.filter(bad), "the time can't be read")], events=events)

@@ -4,78 +4,61 @@
 (session events of main), `input_tokens … cache_read_tokens` (the same over HTTP, and the table `token_usage`).
 
 The Agent Client Protocol counts each kind of token apart, so the prompt is input + cache reads + cache writes, and the
-response is output + thoughts. Agents that count otherwise give themselves away by their total: when it equals input +
-output while there are cache reads or thoughts, these are parts of the two. v0.2 adds thoughts to the output itself.
+response is output + thoughts. Agents that count otherwise give themselves away by their total, as everywhere. v0.2 adds
+thoughts to the output itself, and its totals are those of the session so far, which contradict nothing.
 """
-
-from collections.abc import Callable, Mapping
 
 import polars as pl
 
-_SPELLINGS: Mapping[str, tuple[str, ...]] = {
-    "input": ("input_tokens", "inputTokens", "InputTokens"),
-    "output": ("output_tokens", "outputTokens", "OutputTokens"),
-    "total": ("total_tokens", "totalTokens", "TotalTokens"),
-    "thought": ("thought_tokens", "thoughtTokens", "ThoughtTokens"),
-    "cache_read": ("cache_reads", "cacheReads", "cache_read_tokens", "cacheReadTokens", "CacheReadTokens"),
-    "cache_write": ("cache_writes", "cacheWrites", "cache_write_tokens", "cacheWriteTokens", "CacheWriteTokens"),
-    "context_used": ("context_used", "contextUsed", "ContextUsed"),
-    "context_size": ("context_size", "contextSize", "ContextSize"),
-    "cost_amount": ("cost_amount", "costAmount", "CostAmount"),
-    "cost_currency": ("cost_currency", "costCurrency", "CostCurrency"),
-    "turn_id": ("turn_id", "turnId", "TurnID"),
-    "timestamp": ("timestamp", "Timestamp"),
-}
-_OTHER_TYPES = {
-    "cost_amount": pl.Float64(),
-    "cost_currency": pl.String(),
-    "turn_id": pl.String(),
-    "timestamp": pl.String(),
-}
+from parsers.rows import usage_objects
+from parsers.rows.token_counts import counted
+from parsers.rows.usage_objects import Family
 
-Get = Callable[[str], pl.Expr]
-"""A quantity (`input`, `output`, `total`, `thought`, `cache_read`, `cache_write`) → its value."""
+_FAMILY = Family(
+    "acp",
+    request=("input_tokens", "inputTokens", "InputTokens"),
+    response=("output_tokens", "outputTokens", "OutputTokens"),
+    total=("total_tokens", "totalTokens", "TotalTokens"),
+    reasoning=("thought_tokens", "thoughtTokens", "ThoughtTokens"),
+    cache_read=("cache_reads", "cacheReads", "cache_read_tokens", "cacheReadTokens", "CacheReadTokens"),
+    cache_write=("cache_writes", "cacheWrites", "cache_write_tokens", "cacheWriteTokens", "CacheWriteTokens"),
+    cache_inside=False,
+    reasoning_inside=False,
+)
+_OTHERS = {
+    "context_used": (pl.Int64, ("context_used", "contextUsed", "ContextUsed")),
+    "context_size": (pl.Int64, ("context_size", "contextSize", "ContextSize")),
+    "cost_amount": (pl.Float64, ("cost_amount", "costAmount", "CostAmount")),
+    "cost_currency": (pl.String, ("cost_currency", "costCurrency", "CostCurrency")),
+    "usage_turn": (pl.String, ("turn_id", "turnId", "TurnID")),
+    "usage_time": (pl.String, ("timestamp", "Timestamp")),
+}
 
 USAGE_DTYPE = pl.Struct(
-    {name: _OTHER_TYPES.get(field, pl.Int64()) for field, names in _SPELLINGS.items() for name in names}
+    {
+        **dict.fromkeys(_FAMILY.places(), pl.Int64()),
+        **{name: kind() for kind, names in _OTHERS.values() for name in names},
+    }
 )
 """Every field of a usage object, in every spelling: decode into this."""
 
 
 def unfold(rows: pl.DataFrame, usage: str) -> pl.DataFrame:
-    """Return *rows* with the fields of the column *usage* (`USAGE_DTYPE`) as columns `usage_input` and so on."""
-    fields = {}
-    for field, names in _SPELLINGS.items():
-        value = pl.coalesce(pl.col(usage).struct.field(name) for name in names)
-        # An unsigned number can't hold a negative one, so that it becomes NULL.
-        count = value.cast(pl.UInt64, strict=False).cast(pl.Int64, strict=False)
-        fields[f"usage_{field}"] = value if field in _OTHER_TYPES else count
-    return rows.with_columns(**fields)
+    """Return *rows* with the fields of the column *usage* (`USAGE_DTYPE`): its counts, and `_OTHERS` by those names."""
+    value = pl.col(usage).struct
+    others = {name: pl.coalesce(value.field(spelt) for spelt in names) for name, (_, names) in _OTHERS.items()}
+    return usage_objects.unfold(rows, usage, (_FAMILY,)).with_columns(**others)
 
 
-def unfolded(field: str) -> pl.Expr:
-    """Return the expression that reads *field* after `unfold`."""
-    return pl.col(f"usage_{field}")
-
-
-def tokens(get: Get, *, zeros_left_out: bool = False) -> dict[str, pl.Expr]:
-    """Return the token columns of the schema. With *zeros_left_out*, an absent input or output is zero."""
-    asked, answered, total = get("input"), get("output"), get("total")
-    read, write, thought = get("cache_read"), get("cache_write"), get("thought")
+def tokens(rows: pl.DataFrame, *, zeros_left_out: bool = False) -> pl.DataFrame:
+    """Return *rows* with the token columns, from their counts. With *zeros_left_out*, an absent side is zero."""
     if zeros_left_out:
-        some = pl.any_horizontal(value.is_not_null() for value in (asked, answered, read, write))
-        asked, answered = (pl.when(some).then(value.fill_null(0)) for value in (asked, answered))
-    cached, thoughts = read.fill_null(0) + write.fill_null(0), thought.fill_null(0)
-    plain = asked + answered
-    cache_inside = (total == plain) | (total == plain + thoughts)
-    thought_inside = (total == plain) | (total == plain + cached)
-    request = pl.when(cache_inside).then(asked).otherwise(asked + cached)
-    response = pl.when(thought_inside).then(answered).otherwise(answered + thoughts)
-    return {
-        "request_tokens": request,
-        "cache_read_tokens": read,
-        "cache_write_tokens": write,
-        "response_tokens": response,
-        "reasoning_tokens": thought,
-        "total_tokens": request + response,
-    }
+        counts = [name for name in ("request_tokens", "response_tokens", *_CACHE) if name in rows.columns]
+        some = pl.any_horizontal(pl.lit(value=False), *(pl.col(name).is_not_null() for name in counts))
+        given = {name: pl.col(name) if name in counts else pl.lit(None, pl.Int64) for name in _SIDES}
+        rows = rows.with_columns(**{n: pl.when(some).then(value.fill_null(0)) for n, value in given.items()})
+    return counted(rows, cache_inside=False, reasoning_inside=False)
+
+
+_SIDES = ("request_tokens", "response_tokens")
+_CACHE = ("cache_read_tokens", "cache_write_tokens")

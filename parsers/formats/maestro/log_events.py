@@ -29,6 +29,9 @@ _COUNTS = frozenset(
         *("need", "prompt_tokens", "slots", "tool_calls", "tools", "total_tokens"),
     )
 )
+_LISTS = ("stories",)
+"""Identifiers as Go writes a list: `[9ae50aa4 1f00c3d2]`."""
+
 _LONGEST_REASON = 2_000
 
 
@@ -132,6 +135,8 @@ def _typed(name: str) -> pl.Expr:
         return whole(pl.col(name))
     if name in _AMOUNTS:
         return pl.col(name).str.replace_all(",", "", literal=True).cast(pl.Float64, strict=False)
+    if name in _LISTS:
+        return pl.col(name).str.strip_chars().str.replace_all(" +", ",")  # as one word, which the guard lets pass
     return known(pl.col(name))
 
 
