@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from parsers.blocks.format import Context, Format, Parsed
     from parsers.blocks.lines import MAX_LINE, Block, encoding_of, overlong, split
-    from parsers.blocks.parse import Contexts, Rows, parse, recover
     from parsers.catalogue import FORMATS, named
+    from parsers.claims.parse import Contexts, Rows, parse, recover
 
 __all__ = [
     "FORMATS",
@@ -28,7 +28,7 @@ __all__ = [
 
 _HOMES = {
     "parsers.blocks.format": {"Context", "Format", "Parsed"},
-    "parsers.blocks.parse": {"Contexts", "Rows", "parse", "recover"},
+    "parsers.claims.parse": {"Contexts", "Rows", "parse", "recover"},
     "parsers.blocks.lines": {"MAX_LINE", "Block", "encoding_of", "overlong", "split"},
     "parsers.catalogue": {"FORMATS", "named"},
 }

@@ -10,11 +10,15 @@ USD = pl.Decimal(18, 10)
 
 
 class Column(NamedTuple):
-    """One column: its Polars type, and what a value in it means (unknown is always NULL)."""
+    """One column: its Polars type, what a value in it means (unknown is always NULL), and what it ordinarily is.
+
+    A format that lacks the column has the ordinary value in it; where it has the column, NULL stays NULL.
+    """
 
     name: str
     type: pl.DataType | type[pl.DataType]
     meaning: str
+    ordinary: int | None = None
 
 
 _PROVENANCE = (
@@ -33,22 +37,38 @@ CALLS = (
     Column("run_id", pl.String, "run that the call belongs to"),
     Column("step_id", pl.String, "step of the run"),
     Column("story_id", pl.String, "story or work item"),
-    Column("task", pl.String, "kind of request, such as `complete`, `stream`, `embed`"),
+    Column(
+        "task",
+        pl.String,
+        "kind of request, such as `complete`, `stream`, `embed`; `session` in sums that don't say of how many requests",
+    ),
     Column("agent_id", pl.String, "agent that called"),
     Column("role", pl.String, "kind of agent, such as coder, architect, tutor"),
     Column("state", pl.String, "state of the agent when it called"),
     Column("user_id", pl.String, "user on whose behalf the call was made"),
     Column("account_id", pl.String, "account on whose behalf the call was made"),
+    Column("project", pl.String, "working folder, repository or project, as the record names it"),
     Column("host", pl.String, "machine that called"),
     Column("provider", pl.String, "provider, as logged or derived from the model"),
     Column("model", pl.String, "model, as logged"),
+    Column(
+        "requests",
+        pl.Int64,
+        "how many requests the row stands for: 1, but for sums that an agent keeps of a session; NULL if unsaid",
+        ordinary=1,
+    ),
     Column("request_tokens", pl.Int64, "the whole prompt, cached parts included"),
     Column("cache_read_tokens", pl.Int64, "of the prompt, read from the prompt cache"),
     Column("cache_write_tokens", pl.Int64, "of the prompt, written to the prompt cache"),
     Column("response_tokens", pl.Int64, "everything generated, reasoning included"),
     Column("reasoning_tokens", pl.Int64, "of the response, reasoning"),
-    Column("total_tokens", pl.Int64, "`request_tokens + response_tokens`"),
-    Column("token_source", pl.String, "`provider` or `estimated`"),
+    Column("total_tokens", pl.Int64, "what is known of `request_tokens` and `response_tokens`, added up"),
+    Column(
+        "token_source",
+        pl.String,
+        "`provider`; `estimated`; `partial` where one side is unknown; `contradicted` where no reading of the parts "
+        "gives the record's own total",
+    ),
     Column("cost_reported_usd", USD, "cost as logged; NULL when absent or a zero that nobody measured"),
     Column("cost_computed_usd", USD, "cost by the price table at the time of the call; NULL when the model is unknown"),
     Column("cost_usd", USD, "reported cost, else computed cost"),
@@ -118,6 +138,12 @@ BATCHES = (
     Column("last_at", UTC, "latest `created_at` of the batch's calls"),
 )
 
+SESSION = "session"
+"""The `task` of a sum that doesn't say how many requests it stands for.
+
+It tells such a row, whose `requests` is NULL, from one that was written before there was that column.
+"""
+
 TABLES = {"llm_calls": CALLS, "llm_events": EVENTS, "rejects": REJECTS, "batches": BATCHES}
 """The tables of a warehouse, by name. Each is partitioned by `date`, the UTC date of its first column."""
 
@@ -128,7 +154,7 @@ def polars_schema(columns: Sequence[Column]) -> pl.Schema:
 
 
 def conform(frame: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
-    """Return *frame* with exactly *columns*, in order: missing ones NULL, others cast, extra ones dropped.
+    """Return *frame* with exactly *columns*, in order: missing ones as they ordinarily are, others cast, extra dropped.
 
     Raises:
         polars.exceptions.InvalidOperationError: A value does not fit its column.
@@ -137,5 +163,6 @@ def conform(frame: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
     if frame.is_empty() or not have:
         return pl.DataFrame(schema=polars_schema(columns))
     return frame.select(
-        pl.col(c.name).cast(c.type) if c.name in have else pl.lit(None, dtype=c.type).alias(c.name) for c in columns
+        pl.col(c.name).cast(c.type) if c.name in have else pl.lit(c.ordinary, dtype=c.type).alias(c.name)
+        for c in columns
     )

@@ -15,7 +15,7 @@ import atheris
 
 with atheris.instrument_imports(include=["parsers"]):
     from parsers import FORMATS, Block, parse
-    from parsers.jsonl.documents import parse_document
+    from parsers.claims.documents import parse_document
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 LONGEST = 4_000

@@ -1,6 +1,11 @@
-"""Columns that somebody adds to the tables with a tool of their own: nobody who reads or writes is disturbed."""
+"""Columns that came since a table was made, ours or somebody else's: nobody who reads or writes is disturbed.
+
+`old_warehouse/` holds calls 1 and 2 as version 1.0 wrote them, which had neither `project` nor `requests`.
+"""
 
 import json
+import shutil
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -9,8 +14,13 @@ from deltalake.schema import PrimitiveType
 from logs import calls, catch_up, exactly, follower, log_calls, tiles
 from processes import Ingest
 
+from ingest.maintenance.compact import compact
 from ingest.maintenance.verify import verify
-from parsers.schema import TABLES
+from ingest.warehouse.warehouse import Warehouse
+from parsers.schema import CALLS, TABLES
+from queries import connect
+
+OLD = Path(__file__).parent / "old_warehouse"
 
 DEAR = '[[price]]\nmodel = "claude-sonnet-4-5"\ninput = 300\noutput = 1500\n'
 
@@ -73,3 +83,46 @@ def test_what_is_in_an_added_column_is_read_and_survives_new_prices(tmp_path, ru
     running.finish("report", "tpm")
     running.finish("export", tmp_path / "all")
     assert verify(running.warehouse).problems == []
+
+
+@pytest.fixture
+def old(tmp_path):
+    return Path(shutil.copytree(OLD, tmp_path / "old"))
+
+
+def stood_for(warehouse):
+    """Return what reports see: how many requests each call stands for, and its project."""
+    with connect(warehouse) as connection:
+        return connection.sql("select request_tokens, requests, project from llm_calls order by 1").fetchall()
+
+
+def test_a_table_without_the_new_columns_is_read_as_it_is(old):
+    before = DeltaTable(str(old / "llm_calls")).version()
+    assert stood_for(old) == [(1, 1, None), (2, 1, None)]
+    assert verify(old).problems == []
+    assert DeltaTable(str(old / "llm_calls")).version() == before
+
+
+def test_a_writer_adds_the_new_columns_by_one_commit_without_data(old, tmp_path):
+    table = DeltaTable(str(old / "llm_calls"))
+    before, files = table.version(), table.file_uris()
+    for _ in range(2):
+        Warehouse(old, make=True)
+    after = DeltaTable(str(old / "llm_calls"))
+    assert (after.version(), after.file_uris()) == (before + 1, files)
+    assert {column.name for column in CALLS} < {field.name for field in after.schema().fields}
+    assert after.protocol() == table.protocol()
+
+
+def test_old_and_new_rows_lie_in_one_table_and_in_one_file(old, tmp_path):
+    log = tmp_path / "maestro.log"
+    log_calls(log, 1, 2, 3)
+    each = follower(old, log)
+    catch_up(each)
+    each.close()
+    assert calls(old) == exactly(1, 2, 3)
+    expected = [(1, 1, None), (2, 1, None), (3, 1, None)]
+    assert stood_for(old) == expected
+    compact(old)
+    assert stood_for(old) == expected
+    assert verify(old).problems == []

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from parsers.blocks.lines import Block
-from parsers.blocks.parse import parse
 from parsers.catalogue import FORMATS, named
+from parsers.claims.parse import parse
 
 LINES = Path(__file__).parent.parent / "fixtures" / "app-json" / "loggers.jsonl"
 

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from parsers.blocks.lines import Block
-from parsers.blocks.parse import parse
+from parsers.claims.parse import parse
 from parsers.formats.claude_code import FORMAT
 
 ROOT = Path(__file__).parent.parent

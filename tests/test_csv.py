@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from parsers.blocks.csv_rows import LONGEST, cells
 from parsers.blocks.lines import Block
-from parsers.blocks.parse import parse
 from parsers.catalogue import FORMATS
+from parsers.claims.parse import parse
 
 HEADER = (
     "id,pipeline_step_id,account_id,provider,model,role,input_tokens,output_tokens,total_tokens,cost_usd,duration_ms,"

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from parsers.blocks.lines import Block, split
-from parsers.blocks.parse import parse
 from parsers.catalogue import FORMATS
-from parsers.jsonl.documents import parse_document
+from parsers.claims.documents import parse_document
+from parsers.claims.parse import parse
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 SAMPLES = [

@@ -15,7 +15,7 @@ from logs import calls, exactly, intake, lines, noise, session, sessions, tiles
 from ingest.files.paths import find
 from ingest.history.backfill import backfill
 from parsers import FORMATS, Block, parse
-from parsers.blocks.many_sources import parse_many
+from parsers.claims.many_sources import parse_many
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 

@@ -7,6 +7,8 @@ import pytest
 from databases import FIXTURES, Database, read, server, sqlite
 from logs import intake
 
+from parsers.schema import TABLES
+
 SQLITE = sorted(p for p in FIXTURES.glob("*/*.sqlite.sql") if p.parent.name != "maestro-db")
 POSTGRES = sorted(FIXTURES.glob("*/*.postgres.sql"))
 CHANGING = {"source_id", "source_path", "source_offset", "ingested_at", "raw"} | {
@@ -16,6 +18,7 @@ CHANGING = {"source_id", "source_path", "source_offset", "ingested_at", "raw"} |
     "known_model",
     "pricing_version",
 }
+ORDINARY = {column.name: column.ordinary for columns in TABLES.values() for column in columns}
 FOLDER = "exec-20260502"
 
 
@@ -28,7 +31,7 @@ def postgres():
 
 
 def rows_of(folder):
-    """Return what was stored, as a file has it: times and money as text, without what is unknown or changes."""
+    """Return what was stored, as a file has it: times and money as text, without what is as ever or changes."""
     result = {}
     for table in ("llm_calls", "llm_events", "rejects"):
         frame = pl.scan_delta(str(folder / table)).sort("source_offset", "created_at").collect()
@@ -36,7 +39,7 @@ def rows_of(folder):
             frame = frame.sort("created_at", "request_id")
         texts = frame.with_columns(pl.col(pl.Decimal, pl.Datetime).cast(pl.String))
         rows = json.loads(texts.drop([*CHANGING & set(frame.columns), "date"], strict=False).write_json())
-        result[table] = [{k: v for k, v in row.items() if v is not None} for row in rows]
+        result[table] = [{k: v for k, v in row.items() if v != ORDINARY.get(k)} for row in rows]
     return result
 
 

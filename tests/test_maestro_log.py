@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parsers.blocks.lines import Block
-from parsers.blocks.parse import parse, recover
+from parsers.claims.parse import parse, recover
 from parsers.formats.maestro.log import FORMAT, MAY_SPAN
 from parsers.formats.maestro.log_line import nameless
 from parsers.formats.maestro.log_markers import KINDS, MARKERS

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parsers.blocks.lines import Block
-from parsers.blocks.parse import parse
+from parsers.claims.parse import parse
 from parsers.formats.maestro.usage import FORMAT
 
 GOOD = {

@@ -8,7 +8,7 @@ import pytest
 from ingest.choices import mapping_in
 from ingest.errors import IngestError
 from parsers.blocks.lines import Block
-from parsers.blocks.parse import parse
+from parsers.claims.parse import parse
 from parsers.mapping.mapping import format_of, unmatched
 
 MAPPINGS = Path(__file__).parent.parent / "fixtures" / "mappings"

@@ -10,8 +10,8 @@ from click.testing import CliRunner
 
 from ingest.cli import cli
 from parsers.blocks.lines import Block
-from parsers.blocks.parse import parse
 from parsers.catalogue import FORMATS
+from parsers.claims.parse import parse
 from parsers.formats.otlp_names import ATTRIBUTES
 
 ROOT = Path(__file__).parent.parent

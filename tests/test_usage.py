@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parsers.blocks.lines import Block
-from parsers.blocks.parse import parse
 from parsers.catalogue import named
+from parsers.claims.parse import parse
 from parsers.rows.token_counts import TOKENS
 from parsers.rows.usage_objects import FAMILIES, USAGE_DTYPE, details, summed_tokens, tokens
 

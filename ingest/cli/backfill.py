@@ -63,7 +63,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
         )
     if done.left_out:
         say(f"{done.left_out:,} database{'s' * (done.left_out != 1)} without known tables left out")
-    _say(done, dry_run=dry_run, format_name=format_name, mapping=mapping)
+    _say(done, warehouse, dry_run=dry_run, format_name=format_name, mapping=mapping)
     if done.outcome.failed:
         sys.exit(1)
     if strict and done.totals.rejects:
@@ -91,20 +91,20 @@ def _bar() -> "Iterator[Callable[[int, int, Path], None] | None]":
         yield lambda done, size, path: bar.update(task, completed=done, total=size or None, description=path.name)
 
 
-def _say(done: "Backfilled", *, dry_run: bool, format_name: str | None, mapping: str | None) -> None:
+def _say(done: "Backfilled", warehouse: str, *, dry_run: bool, format_name: str | None, mapping: str | None) -> None:
     totals, outcome, verb = done.totals, done.outcome, "would add" if dry_run else "added"
-    for number, path in enumerate(outcome.unknown):
+    if outcome.unknown:
         from ingest.choices import mapping_in
         from ingest.databases.column_files import is_columns
         from ingest.databases.column_files import why_nothing as of_columns
-        from ingest.history.unrecognised import why_nothing
+        from ingest.history.unrecognised import why_nothing_in
 
         own = mapping_in(mapping) if mapping else None
-        if is_columns(path):
-            told = of_columns(path)
-        else:
-            told = why_nothing(path, format_name=format_name, mapping=own, again=number > 0)
-        click.echo(f"Warning: {told}", err=True)
+        columns = [path for path in outcome.unknown if is_columns(path)]
+        others = [path for path in outcome.unknown if path not in columns]
+        told = why_nothing_in(others, warehouse, format_name=format_name, mapping=own) if others else []
+        for line in (*map(of_columns, columns), *told):
+            click.echo(f"Warning: {line}", err=True)
     for path in outcome.open_ended:
         say(f"{path}: the last record isn't complete yet; it is taken once the file has been quiet for 30 s")
     for path in outcome.gone:

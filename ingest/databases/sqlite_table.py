@@ -40,10 +40,12 @@ class SqliteTable:
         self.known = known
         self.folder = file.path.absolute().parent.name
         self._file = file
-        self._table = quoted(table)
-        self._reads = [c for c in known.reads if c in columns]
-        self._time = f"cast(coalesce({', '.join(quoted(c) for c in known.times if c in columns)}, null) as text)"
-        self._key = f"cast({quoted(known.key)} as text)"
+        self._table = known.query or quoted(table)
+        self._reads = [c for c in known.reads if known.query or c in columns]
+        self._time = (
+            f"cast(coalesce({', '.join(quoted(c) for c in known.times if known.query or c in columns)}, null) as text)"
+        )
+        self._key = f"cast({quoted(known.query_key or known.key)} as text)"
         ((numbers,),) = file.ask(
             "select count(*) from pragma_table_info(?) where name = ? and pk = 1 and upper(type) = 'INTEGER'",
             (table, known.key),

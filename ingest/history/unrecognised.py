@@ -1,12 +1,63 @@
 """Why a file gave nothing: what it looks like instead, or why a mapping takes none of its lines."""
 
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ingest.files.streams import open_stream
+from ingest.prices.installed import usual_file
 from parsers import FORMATS, Block, parse
 from parsers.mapping.mapping import Mapping, unmatched
 
 _SAMPLE = 1 << 20
+
+NAMED = 3
+"""Of more files that gave nothing only their number is told, and these many names: what lies beside sessions."""
+
+
+def why_nothing_in(
+    paths: Sequence[Path], warehouse: str, *, format_name: str | None = None, mapping: Mapping | None = None
+) -> Iterator[str]:
+    """Yield what to tell the user of *paths* in which there was nothing: a line each, or one line for many.
+
+    Many are told once: the next run into *warehouse* tells those that are new or have changed since.
+
+    Raises:
+        OSError: One can't be read again.
+        SourceError: One is damaged.
+    """
+    if len(paths) > NAMED:
+        paths = _not_yet_told(paths, warehouse)
+    if len(paths) > NAMED:
+        names = ", ".join(str(path) for path in paths[:NAMED])
+        wanted = f"record of {format_name}" if format_name else "record that ingest knows"
+        yield f"{len(paths):,} files hold no {wanted}, such as {names}; `ingest explain FILE` says why"
+        return
+    for number, path in enumerate(paths):
+        yield why_nothing(path, format_name=format_name, mapping=mapping, again=number > 0)
+
+
+def _not_yet_told(paths: Sequence[Path], warehouse: str) -> list[Path]:
+    """Return those of *paths* that weren't told before as they are now, and note that they have been."""
+    told = usual_file()
+    if told is None:
+        return list(paths)
+    name = hashlib.sha256(str(Path(warehouse).absolute()).encode()).hexdigest()[:16]
+    told = told.with_name(f"without-records-{name}.json")
+    before: dict[str, list[int]] = {}
+    with contextlib.suppress(OSError, ValueError):  # no note yet, or one that somebody else wrote
+        before = dict(json.loads(told.read_bytes()))
+    now = {}
+    for path in paths:
+        with contextlib.suppress(OSError):  # gone meanwhile
+            status = path.stat()
+            now[str(path.absolute())] = [status.st_size, status.st_mtime_ns]
+    with contextlib.suppress(OSError):  # nowhere to note it: then it is told again
+        told.parent.mkdir(parents=True, exist_ok=True)
+        told.write_text(json.dumps(before | now))
+    return [path for path in paths if before.get(str(path.absolute())) != now.get(str(path.absolute()))]
 
 
 def why_nothing(

@@ -36,6 +36,7 @@ _ALIASES = {
     "mistralai": "mistral",
     "moonshot": "moonshotai",
     "openai-chat": "openai",
+    "openai-codex": "openai",
     "openai-responses": "openai",
     "perplexity-ai": "perplexity",
     "text-completion-openai": "openai",

@@ -18,7 +18,8 @@ from ingest.prices import own as price_overrides
 from ingest.prices.entries import Entry, Rates, rates_of, slot, steps_of
 from ingest.prices.installed import Listed
 from ingest.prices.own import Override
-from parsers.schema import USD, UTC
+from ingest.prices.tiers import adjusted
+from parsers.schema import SESSION, USD, UTC
 
 MOST_TOKENS = 10**12
 """A call with more tokens than this is a broken record, and its cost would not fit its column."""
@@ -77,6 +78,7 @@ def price(calls: pl.DataFrame, prices: Prices) -> pl.DataFrame:
       unknown, or when the counts contradict each other (cached parts beyond the prompt). An unknown `response_tokens`
       counts as none: embeddings, and calls that failed before an answer. A `cache_hit` in the metadata reached no
       provider: 0. Cache writes are 5-minute ones unless the metadata's `cache_write_1h_tokens` says how many aren't.
+      A tier, a place or searches that the metadata tells change the price by the rules of `tiers`.
     - `cost_usd`: reported, else computed; `cost_source` says which. `unpriced`: tokens are known, a cost is not. NULL:
       there are no tokens to price, as when a call failed.
     - `known_model`: whether there are prices for the model; NULL without a model. `pricing_version`: the table that
@@ -96,7 +98,8 @@ def price(calls: pl.DataFrame, prices: Prices) -> pl.DataFrame:
     rated = slots.hstack(rates_of(slots["slot"], entries, steps))
     rows = rows.join(rated, on="slot", how="left", maintain_order="left").with_columns(hour=_one_hour_writes())
     rows = rows.with_columns(_counts())
-    rows = rows.with_columns(total=_total()).with_columns(whole=pl.col("total") // _UNIT)
+    rows = adjusted(rows.with_columns(total=_total()), entries)
+    rows = rows.with_columns(whole=pl.col("total") // _UNIT)
     rows = rows.with_columns(cost_computed_usd=_computed())
     return calls.with_columns(rows.select(_cost_columns(prices.version)))
 
@@ -240,5 +243,8 @@ def stamp(  # noqa: PLR0913 # the three tables of one commit go together
             created_at=pl.coalesce("created_at", file, "ingested_at"),
             ts_source=pl.when(missing).then(source).otherwise("ts_source"),
         )
+    if calls["requests"].null_count():
+        sums = pl.col("requests").is_null()
+        calls = calls.with_columns(task=pl.when(sums).then(pl.lit(SESSION)).otherwise("task"))
     events, rejects = (f.with_columns(pl.col("created_at").fill_null(pl.col("ingested_at"))) for f in (events, rejects))
     return price(calls, prices), events, rejects

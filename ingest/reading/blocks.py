@@ -4,7 +4,7 @@ from ingest.reading.cursor import QUANTUM, Cursor, end_of_lines, line_end_of
 from ingest.reading.parse_ahead import MOST, Ahead
 from parsers import Block, Rows, parse
 from parsers.blocks.lines import MAX_KEPT, MAX_LINE, hole, overlong
-from parsers.jsonl.documents import may_be_document, parse_document
+from parsers.claims.documents import may_be_document, parse_document
 
 _HOLE = bytes(MAX_KEPT)
 """So many NUL bytes are passed over before lines are looked for; fewer are part of the line that they begin."""

@@ -10,7 +10,7 @@ from ingest.files.streams import PlainStream
 from ingest.reading.cursor import QUANTUM, Cursor
 from ingest.reading.intake import Intake
 from parsers import Block, Rows, parse
-from parsers.jsonl.documents import may_be_document
+from parsers.claims.documents import may_be_document
 
 MAX_FILE = 4 << 20
 """Files beyond this are worth a block of their own."""

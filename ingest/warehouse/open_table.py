@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import polars as pl
-from deltalake import DeltaTable
+from deltalake import DeltaTable, PostCommitHookProperties, Schema
 from deltalake.exceptions import DeltaError
 
 from ingest.errors import WarehouseError, one_line
@@ -32,6 +32,7 @@ CONFIGURATION = {
 }
 """Properties of the tables."""
 
+_NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 _EMPTY = {name: pl.DataFrame(schema=polars_schema(columns)) for name, columns in TABLES.items()}
 
 
@@ -93,6 +94,29 @@ def _make(path: Path, first: Path) -> None:
     except (DeltaError, OSError):
         if not first.exists():
             raise  # else another process was quicker
+
+
+def add_missing_columns(folder: Path, name: str) -> None:
+    """Give the table *name*, which an older version made, the columns that came since: one commit, without data.
+
+    Files that were there lack them; who reads takes that for NULL. Readers and writers of the older version go on.
+
+    Raises:
+        WarehouseError: The table can't be read or written.
+    """
+    path = folder / name
+    for last_try in (False, False, True):
+        there = {field.name for field in snapshot(path).schema().fields}
+        missing = [column for column in TABLES[name] if column.name not in there]
+        if not missing:
+            return
+        fields = Schema.from_arrow(pl.DataFrame(schema=polars_schema(missing)).to_arrow().schema).fields
+        try:
+            snapshot(path).alter.add_columns(fields, post_commithook_properties=_NO_HOOKS)
+        except (DeltaError, OSError) as error:
+            # Another process may have been quicker.
+            if last_try or not isinstance(error, DeltaError):
+                raise WarehouseError(explain(path, error)) from error
 
 
 def _is_full(path: Path) -> bool:

@@ -16,7 +16,7 @@ import polars as pl
 
 from ingest.ledger import Batch, Conflict, Position, marked, tail_hash
 from ingest.warehouse import retention
-from ingest.warehouse.open_table import create
+from ingest.warehouse.open_table import add_missing_columns, create
 from ingest.warehouse.storage.locks import WRITERS, is_current, join
 from ingest.warehouse.table import Table
 from parsers.schema import BATCHES, TABLES, polars_schema
@@ -42,6 +42,8 @@ class Warehouse:
         self._lock: int | None = None
         if make:
             create(self.folder, list(TABLES))
+            for name in TABLES:
+                add_missing_columns(self.folder, name)
             self._lock = join(self.folder, WRITERS, self)
         self.tables = {name: Table(self.folder, name, made=make) for name in TABLES}
         self._ends = -1, pl.DataFrame()

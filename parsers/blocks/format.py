@@ -81,6 +81,9 @@ class Known:
         global_keys: whether keys are unique in the world, as UUIDs are, and not only in their table.
         folder: column that the application leaves to the name of the folder that the database is in.
         sessions: name of a database, in a folder above, whose table `sessions` tells more.
+        query: SQL of SQLite that stands for the table, in parentheses, where other rows tell what one means: it has
+            `rowid`, the times and all that is read.
+        query_key: what the key is there, where copies of a row are to have one; the end of a row's `dedupe_key`.
     """
 
     name: str
@@ -95,6 +98,8 @@ class Known:
     global_keys: bool = True
     folder: str = ""
     sessions: str = ""
+    query: str = ""
+    query_key: str = ""
 
 
 def alone(read: Callable[[pl.DataFrame], Parsed]) -> Read:

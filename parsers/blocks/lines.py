@@ -6,6 +6,7 @@ A block holds whole lines of one source. `split` finds the lines without copying
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,9 @@ from parsers.schema import UTC
 
 MAX_LINE = (16 << 20) + 4096
 """Longest line taken, in bytes: above the 16 MiB that maestro's usage log allows itself."""
+
+MAX_RECORD = 16 << 20
+"""An unfinished record that spans more bytes than this is closed as it is, so that a source never stalls."""
 
 MAX_KEPT = 64 << 10
 """How much of a rejected record is kept, in bytes."""
@@ -77,6 +81,17 @@ class Lines:
     whole: Mask
     sealed: bool
     rejects: pl.DataFrame
+
+    @classmethod
+    def of(cls, texts: pl.Series, offsets: pl.Series, ends: pl.Series, *, like: Self) -> Self:
+        """Return *texts* as lines that are at the *offsets* of a source, up to *ends*; *like* others of its block."""
+        ended = texts.to_frame("line").select(pl.col("line") + "\n").to_series()
+        array = ended.to_arrow(compat_level=pl.CompatLevel.oldest())
+        data = b"".join(_bytes(chunk) for chunk in getattr(array, "chunks", [array]))
+        bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(ended.str.len_bytes().to_numpy(), dtype=np.int64)])
+        skipped, whole = np.zeros(len(texts), np.int64), np.ones(len(texts), np.bool_)
+        places = offsets.to_numpy(), ends.to_numpy()
+        return cls(data, bounds, skipped, *places, whole, like.sealed, like.rejects)
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -244,6 +259,15 @@ class _Exported:
     def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]:
         exported: tuple[object, object] = self.array.__arrow_c_array__(requested_schema)
         return exported
+
+
+def _bytes(texts: pa.LargeStringArray) -> bytes:
+    """Return the bytes of *texts*, one after the other."""
+    _, bounds, data = texts.buffers()
+    if data is None:
+        return b""
+    first, last = np.frombuffer(bounds, np.int64)[[texts.offset, texts.offset + len(texts)]].tolist()
+    return data[first:last].to_pybytes()  # type: ignore[no-any-return]
 
 
 def _decode(lines: pl.Series) -> pl.Series:

@@ -15,10 +15,11 @@ import polars as pl
 
 from parsers.blocks.format import Format, Known, Parsed
 from parsers.blocks.lines import RECORDS, Block, split
-from parsers.blocks.parse import Contexts, Rows, parse, recover
+from parsers.claims.documents import parse_document
+from parsers.claims.parse import Contexts, Rows, parse, recover
+from parsers.envelopes.unwrap import unwrap
 from parsers.explain import variants as pieces
 from parsers.explain.variants import Piece, R
-from parsers.jsonl.documents import parse_document
 
 _OWN = {"source_offset", "source_id", "source_path", "ingested_at"}
 _MARK = "\ufeff"
@@ -70,11 +71,25 @@ def explain(line: str, formats: Sequence[Format], *, contexts: Contexts | None =
     reason = rows.rejects["reason"][0] if len(rows.rejects) else None
     format_ = _taker(name, formats, contexts or {})
     fields: tuple[Field, ...] = ()
+    inside = _inside(block, formats)
     if format_ is not None and format_.sets_context is not None and contexts is None and reason is not None:
         reason += " (lines before it may say more: explain the whole file)"
     if format_ is not None and (calls or events):
-        fields = _line_fields(line, format_, (contexts or {}).get(format_.name, {}), calls + events)
+        bare = line if inside is None else inside
+        found = calls + events if inside is None else _plain_of(inside, formats, contexts)
+        fields = _line_fields(bare, format_, (contexts or {}).get(format_.name, {}), found)
     return Explanation(line, offset, name, calls, events, reason, fields)
+
+
+def _inside(block: Block, formats: Sequence[Format]) -> str | None:
+    """Return the line in the envelope of *block*, a line; None where it is in none, or where many are in one."""
+    opened = unwrap(split(block), formats, block.offset + len(block.data))
+    return opened.lines.text(0, 0) if opened.facts is not None and len(opened.lines) == 1 else None
+
+
+def _plain_of(line: str, formats: Sequence[Format], contexts: Contexts | None) -> tuple[_Row, ...]:
+    rows = parse(Block(line.encode("utf-8", "replace") + b"\n", sealed=True), formats, contexts)
+    return _plain(rows.calls) + _plain(rows.events)
 
 
 def samples(block: Block, formats: Sequence[Format], *, most: int = 20) -> list[Explanation]:
@@ -176,7 +191,7 @@ def _firsts(rows: Rows, most: int) -> list[int]:
 def _taker(name: str, formats: Sequence[Format], contexts: Contexts) -> Format | None:
     """Return the format that took a record of the format *name*: of a file with a header, the one of the header."""
     whole = next((f for f in formats if f.heads is not None and contexts.get(f.name)), None)
-    return whole or next((f for f in formats if f.name == name.partition("/")[0]), None)
+    return whole or next((f for f in formats if f.name == name.partition("+")[0].partition("/")[0]), None)
 
 
 def _format_name(rows: Rows) -> str | None:

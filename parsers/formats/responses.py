@@ -161,6 +161,8 @@ def _fields(decoded: pl.DataFrame, place: tuple[str, ...]) -> pl.DataFrame:
     flat = flat.with_columns(used=pl.coalesce(both or ["usage"])).drop("usage", "usageMetadata")
     usage = pl.col("used")
     told = {name: value.cast(pl.String) for name, value in details(usage).items() if name in _MEANING.metadata}
+    # Anthropic names the tier in the usage, OpenAI beside it.
+    told["service_tier"] = pl.coalesce(told["service_tier"], "service_tier")
     counted = unfold(flat.with_columns(**told, cost=cost(usage).cast(pl.String), **_named()), "used")
     return counted.with_columns(pl.col(name).cast(pl.String) for name in COUNTS if name in counted.columns).drop("used")
 

@@ -29,9 +29,9 @@ from parsers.values.typed import known, metadata, started, usd
 
 TEXTS = (
     "session_id", "run_id", "step_id", "story_id", "task", "agent_id", "role", "state", "user_id", "account_id",
-    "host", "provider", "model", "error", "error_type", "request_id", "prompt_version", "tool_used",
+    "project", "host", "provider", "model", "error", "error_type", "request_id", "prompt_version", "tool_used",
 )  # fmt: skip
-NUMBERS = ("attempt", "max_tokens", "temperature")
+NUMBERS = ("attempt", "max_tokens", "temperature", "requests")
 TIMES = ("created_at", "started_at")
 FIELDS = (*TIMES, *TEXTS, *COUNTS, *NUMBERS, "latency", "cost", "status", "variant", "dedupe_key")
 """Every field that has a meaning here."""
@@ -189,8 +189,7 @@ def _row(meaning: Meaning, have: Sequence[str]) -> dict[str, pl.Expr]:
         row["attempt"] = count(pl.col("attempt")).cast(pl.Int32, strict=False)
     if "temperature" in have:
         row["temperature"] = pl.col("temperature").cast(pl.Float64, strict=False)
-    if "max_tokens" in have:
-        row["max_tokens"] = count(pl.col("max_tokens"))
+    row |= {name: count(pl.col(name)) for name in ("requests", "max_tokens") if name in have}
     if kept or LEFTOVERS in have:
         row["metadata"] = joined(metadata(kept), pl.col(LEFTOVERS)) if LEFTOVERS in have else metadata(kept)
     if "dedupe_key" in have:

@@ -138,7 +138,8 @@ def _fields(shape: Shape, places: frozenset[str], *, counted: bool) -> list[pl.E
 
 def made(fields: pl.DataFrame, shape: Shape, rejects: pl.DataFrame) -> Parsed:
     """Return the calls in *fields*; their rejects follow *rejects*."""
-    unknown = [column.name for column in fields if column.null_count() == len(column)]
+    # Without a column `requests` each row is one request, with NULL in it a sum that doesn't say of how many.
+    unknown = [column.name for column in fields if column.null_count() == len(column) and column.name != "requests"]
     parsed = calls(fields.drop(unknown), _meaning(shape)) if not fields.is_empty() else calls(fields, _meaning(shape))
     return replace(parsed, rejects=pl.concat([rejects, parsed.rejects]))
 

@@ -62,8 +62,15 @@ def _parts(have: frozenset[str], cache_inside: bool, reasoning_inside: bool) -> 
     def typed(name: str) -> pl.Expr:
         return pl.col(name) if name in have else pl.lit(None, dtype=pl.Int64)
 
-    def beside(name: str, default: bool) -> pl.Expr:  # noqa: FBT001 # passed on
-        return ~(pl.col(name).fill_null(default) if name in have else pl.lit(default))
+    def beside(name: str, default: bool, more: pl.Expr) -> pl.Expr:  # noqa: FBT001 # passed on
+        # A part that is more than the whole was counted beside it, whatever is usual.
+        if name in have:
+            return ~pl.col(name).fill_null(default) | more.fill_null(value=False)
+        return more.fill_null(value=False) if default else pl.lit(value=True)
+
+    def some_of(count: pl.Expr, *, there: bool) -> pl.Expr:
+        # Of a literal that is NULL, Polars makes a column of one row here, whatever stands beside it.
+        return count.fill_null(0) if there else pl.lit(0, dtype=pl.Int64)
 
     asked, read, write = typed("request_tokens"), typed("cache_read_tokens"), typed("cache_write_tokens")
     response, reasoning = typed("response_tokens"), typed("reasoning_tokens")
@@ -72,15 +79,15 @@ def _parts(have: frozenset[str], cache_inside: bool, reasoning_inside: bool) -> 
     if split := [pl.col(name) for name in _SPLIT if name in have]:
         some = pl.any_horizontal(part.is_not_null() for part in split)
         write = pl.max_horizontal(write, pl.when(some).then(pl.sum_horizontal(split)))
-    cached = read.fill_null(0) + write.fill_null(0)
+    cached = some_of(read, there="cache_read_tokens" in have) + some_of(
+        write, there="cache_write_tokens" in have or bool(split)
+    )
     return [
         asked.alias("_asked"),
         cached.alias("_cached"),
-        reasoning.fill_null(0).alias("_thought"),
-        (beside("cache_inside", cache_inside) | (cached > asked).fill_null(value=False)).alias("_cache_beside"),
-        (beside("reasoning_inside", reasoning_inside) | (reasoning > response).fill_null(value=False)).alias(
-            "_thought_beside"
-        ),
+        some_of(reasoning, there="reasoning_tokens" in have).alias("_thought"),
+        beside("cache_inside", cache_inside, cached > asked).alias("_cache_beside"),
+        beside("reasoning_inside", reasoning_inside, reasoning > response).alias("_thought_beside"),
         *(
             value.alias(name)
             for name, value in {

@@ -11,13 +11,13 @@ from zoneinfo import ZoneInfo
 import duckdb
 import polars as pl
 
-from parsers.schema import TABLES, polars_schema
+from parsers.schema import CALLS, TABLES, Column, polars_schema
 from parsers.snapshots import DIMS
 from parsers.values.messages import nearest
 from queries.connection import dated_data
 from queries.connection import files as snapshot
 from queries.connection.filters import COLUMNS, Filters, filters, zone_called
-from queries.connection.frames import create
+from queries.connection.frames import Stream, create
 from queries.errors import QueryError
 
 VIEWS = resources("queries") / "views"
@@ -140,7 +140,7 @@ def check_values(
             continue
         # Not in the span; then it must at least be known from some other time.
         if (files := snapshot.files(Path(warehouse) / "llm_calls")).paths:
-            unknown, known = _unknown(_rows(connection, files), column, wanted)
+            unknown, known = _unknown(_rows(connection, files, CALLS), column, wanted)
             if unknown:
                 raise QueryError(f"no call has {name} {unknown[0]!r}{nearest(unknown[0], known)}")
 
@@ -185,7 +185,7 @@ def _open_tables(connection: duckdb.DuckDBPyConnection, warehouse: Path, asked: 
         )
         allowed += files.paths
         if files.paths:
-            _rows(connection, files).create_view(f"stored_{name}")
+            _rows(connection, files, columns).create_view(f"stored_{name}")
         else:
             empty = pl.DataFrame(schema=polars_schema(columns))
             create(connection, f"stored_{name}", empty)
@@ -201,9 +201,18 @@ def _open_tables(connection: duckdb.DuckDBPyConnection, warehouse: Path, asked: 
     connection.execute("set allowed_paths = $paths", {"paths": allowed})
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, files: snapshot.Files) -> duckdb.DuckDBPyRelation:
+def _rows(
+    connection: duckdb.DuckDBPyConnection, files: snapshot.Files, columns: Sequence[Column]
+) -> duckdb.DuckDBPyRelation:
+    """Return the rows of *files* with all *columns*: NULL where an older version wrote them, which lacked some."""
     # By name, DuckDB reads the footer of each file first: 0.4 ms a file.
-    return connection.read_parquet(files.paths, hive_partitioning=False, union_by_name=not files.alike)
+    rows = connection.read_parquet(files.paths, hive_partitioning=False, union_by_name=not files.alike)
+    missing = [column for column in columns if column.name not in rows.columns]
+    if not missing:
+        return rows
+    empty = connection.from_arrow(Stream(pl.DataFrame(schema=polars_schema(missing))))
+    nulls = (f"null::{kind} as {name}" for name, kind in zip(empty.columns, empty.types, strict=True))
+    return rows.project(", ".join(["*", *nulls]))
 
 
 def _unknown(calls: duckdb.DuckDBPyRelation, column: str, wanted: Sequence[str]) -> tuple[list[str], set[str]]:

@@ -19,7 +19,7 @@ _DAY = pl.col("partition.date")
 
 
 class Files(NamedTuple):
-    """The Parquet files of a table, and whether all have the same columns: not where somebody has added one."""
+    """The Parquet files of a table, and whether all have the same columns: not where one was added to the table."""
 
     paths: list[str]
     alike: bool = True
@@ -48,7 +48,9 @@ def files(table: Path, *, since: datetime | None = None, until: datetime | None 
         ) from error
     if listed.is_empty():
         return Files([])
-    alike = len(opened.schema().fields) == len(TABLES[table.name]) + len(opened.metadata().partition_columns)
+    # In the order in which they are made: what was added later, by whoever, comes behind.
+    made = [*(column.name for column in TABLES[table.name]), *opened.metadata().partition_columns]
+    alike = [field.name for field in opened.schema().fields] == made
     if since:
         listed = listed.filter(since.date() <= _DAY)
     if until:

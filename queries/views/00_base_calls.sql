@@ -1,6 +1,7 @@
 -- The stored calls that the filters leave. One row per stored record, so a call that was logged twice is here twice.
 create view base_calls as
-select *
+-- NULL in `requests` is a sum that doesn't say of how many; in rows that were written before there was that column, it is 1.
+select * replace (coalesce(requests, if(task is not distinct from 'session', null, 1)) as requests)
 from stored_llm_calls
 where (getvariable('filters').since is null or created_at >= getvariable('filters').since)
     and (getvariable('filters').until is null or created_at < getvariable('filters').until)

@@ -1,10 +1,12 @@
--- Whether calls repeat, whether one call can be in two of maestro's files, and whether two of its logs were written at
+-- Whether calls repeat, whether some are copies of Codex, whether one call can be in two of maestro's files, and whether two of its logs were written at
 -- the same time, as a log and what its console printed are. One row. Where nothing of that is so, calls need not be
 -- compared with each other, which is the dear part of counting them once.
 create view shape as
 select
     exists (select 1 from base_calls) as any_left,
     exists (select 1 from base_calls where dedupe_key is not null) as repeats,
+    exists (select 1 from base_calls where starts_with(dedupe_key, 'codex:copy:')) as copies,
+    exists (select 1 from base_calls where ends_with(format, '/sum')) as sums,
     exists (select 1 from base_calls where starts_with(format, 'maestro-log/'))
     and exists (select 1 from base_calls where starts_with(format, 'maestro-usage/')) as pairs,
     exists (

@@ -2,12 +2,12 @@
 -- maestro logged its own up to V4; of other formats those log theirs that number attempts or have events of retries.
 create view unobservable_retries as
 with formats as (
-    select format, count(attempt) > 0 or regexp_matches(format, '^maestro-log/[VF][1-4]$') as logs_retries
+    select format, count(attempt) > 0 or regexp_matches(format, '^maestro-log/[VF][1-4]([+].*)?$') as logs_retries
     from llm_calls
     group by format
 ),
 silent as (
-    select distinct split_part(format, '/', 1) as name
+    select distinct split_part(split_part(format, '+', 1), '/', 1) as name
     from formats
     where not logs_retries
         and format not in (

@@ -35,7 +35,7 @@ from parsers.blocks.format import Context, Format, Parsed
 from parsers.blocks.lines import RECORDS, reject
 from parsers.formats.maestro.log_line import role_of
 from parsers.formats.maestro.usage_rules import CHECKS_1, CHECKS_2, COUNTS
-from parsers.jsonl.decode import decode
+from parsers.jsonl.decode import OWN, decode
 from parsers.jsonl.unknown_fields import leftovers
 from parsers.rows.calls import Checks
 from parsers.values.providers import provider_of
@@ -47,6 +47,9 @@ _HEADER_LINE = r"^\{\"usage_surface_version\":[12]\}\s*$"
 _SORTED_1 = r'^\{"(?:agent_id|completion_tokens)":.*"prompt_tokens":.*"success":'
 _SORTED_2 = r'^\{"(?:agent_id|cache_read_tokens|error)":.*"finished_at":.*"latency_ns":'
 """The records where a collector, or `jq -S`, has sorted their keys."""
+
+_COUNTED_1 = OWN + r'"(?:prompt|completion)_tokens":'
+"""The counts are the record's own: those of a response that an application logged are in an object."""
 
 _TORN = r'^\{"?[a-z_]{0,21}"?\{"(?:finished_at|ts|usage_surface_version)":'
 _WHOLE = 2
@@ -201,7 +204,7 @@ def _claimed(lines: pl.Series) -> pl.Series:
     """Return which *lines* are records or headers, or begin with a torn one. Most need only a look at their head."""
     sure = lines.str.starts_with('{"finished_at":') | lines.str.starts_with(_HEADER)
     others = (~sure).arg_true()
-    version_1 = _LINE.str.starts_with('{"ts":') & _LINE.str.contains(r'"(?:prompt|completion)_tokens":')
+    version_1 = _LINE.str.starts_with('{"ts":') & _LINE.str.contains(_COUNTED_1)
     rest = (
         lines.gather(others).to_frame("line").select(version_1 | _LINE.str.contains(f"{_TORN}|{_SORTED_1}|{_SORTED_2}"))
     )

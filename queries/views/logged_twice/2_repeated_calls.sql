@@ -10,6 +10,8 @@ with ranked as (
             source := source_id, place := -source_offset
         ) as quality,
     from base_calls
+    anti join codex_copies using (source_id, source_offset)
+    anti join told_sums using (source_id, source_offset)
     where getvariable('shape').repeats and dedupe_key is not null
 )
 select
@@ -17,20 +19,37 @@ select
         columns(
             * exclude (
                 dedupe_key, quality, request_tokens, cache_read_tokens, cache_write_tokens, response_tokens,
-                reasoning_tokens, total_tokens, cost_reported_usd, cost_computed_usd, cost_usd
+                reasoning_tokens, total_tokens, cost_reported_usd, cost_computed_usd, cost_usd, cost_source
             )
         ),
         quality
     ),
-    max(request_tokens) as request_tokens,
-    max(cache_read_tokens) as cache_read_tokens,
-    max(cache_write_tokens) as cache_write_tokens,
-    max(response_tokens) as response_tokens,
-    max(reasoning_tokens) as reasoning_tokens,
-    coalesce(max(request_tokens) + max(response_tokens), max(total_tokens)) as total_tokens,
-    max(cost_reported_usd) as cost_reported_usd,
-    max(cost_computed_usd) as cost_computed_usd,
-    coalesce(max(cost_reported_usd), max(cost_computed_usd)) as cost_usd,
+    -- A replay may count more than its original did (what it read from the cache): the original is the call.
+    coalesce(max(request_tokens) filter (quality.main_chain), max(request_tokens)) as request_tokens,
+    coalesce(max(cache_read_tokens) filter (quality.main_chain), max(cache_read_tokens)) as cache_read_tokens,
+    coalesce(max(cache_write_tokens) filter (quality.main_chain), max(cache_write_tokens)) as cache_write_tokens,
+    coalesce(max(response_tokens) filter (quality.main_chain), max(response_tokens)) as response_tokens,
+    coalesce(max(reasoning_tokens) filter (quality.main_chain), max(reasoning_tokens)) as reasoning_tokens,
+    coalesce(
+        max(request_tokens) filter (quality.main_chain) + max(response_tokens) filter (quality.main_chain),
+        max(total_tokens) filter (quality.main_chain),
+        max(request_tokens) + max(response_tokens),
+        max(total_tokens)
+    ) as total_tokens,
+    -- A cost may be reported with any of the copies.
+    coalesce(max(cost_reported_usd) filter (quality.main_chain), max(cost_reported_usd)) as cost_reported_usd,
+    coalesce(max(cost_computed_usd) filter (quality.main_chain), max(cost_computed_usd)) as cost_computed_usd,
+    coalesce(
+        max(cost_reported_usd) filter (quality.main_chain),
+        max(cost_reported_usd),
+        max(cost_computed_usd) filter (quality.main_chain),
+        max(cost_computed_usd)
+    ) as cost_usd,
+    case
+        when max(cost_reported_usd) is not null then 'reported'
+        when max(cost_computed_usd) is not null then 'computed'
+        else max(cost_source)
+    end as cost_source,
     dedupe_key,
 from ranked
 group by dedupe_key;

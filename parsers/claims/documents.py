@@ -14,7 +14,7 @@ import polars as pl
 
 from parsers.blocks.format import Format
 from parsers.blocks.lines import RECORDS, Block
-from parsers.blocks.parse import Contexts, Rows, parse_records, recover
+from parsers.claims.parse import Contexts, Rows, parse_records, recover
 from parsers.jsonl.decode import text_of
 
 _DEEPEST = 3
@@ -67,14 +67,37 @@ def _elements(text: str, start: int, value: Any, depth: int) -> Iterator[_Found]
     for member in _members(text, start):
         if isinstance(value, list):
             if isinstance(member[2], dict):
-                yield member
+                yield from _log_lines(text, member) or [member]
+            elif fields := _named_values(member[2]):
+                yield *member[:2], fields
         elif depth < _DEEPEST and _wraps(member[2], depth + 1):
             yield from _elements(text, member[0], member[2], depth + 1)
 
 
+def _log_lines(text: str, stream: _Found) -> list[_Found]:
+    """Return the lines of a *stream* of Loki's, which has its labels once and then pairs of a time and a line."""
+    start, _, value = stream
+    pairs = value.get("values")
+    if not (isinstance(value.get("stream"), dict) and isinstance(pairs, list) and pairs and isinstance(pairs[0], list)):
+        return []
+    at = next(begin for begin, _, member in _members(text, start) if member is pairs or member == pairs)
+    return [
+        (begin, end, {"labels": value["stream"], "timestamp": pair[0], "line": pair[1]})
+        for begin, end, pair in _members(text, at)
+        if isinstance(pair, list) and len(pair) > 1
+    ]
+
+
+def _named_values(value: Any) -> dict[str, Any]:
+    """Return the fields of a row of CloudWatch Logs Insights, `[{"field": name, "value": …}, …]`; else none."""
+    if not isinstance(value, list) or not all(isinstance(item, dict) and "field" in item for item in value):
+        return {}
+    return {str(item["field"]): item.get("value") for item in value}
+
+
 def _wraps(value: Any, depth: int) -> bool:
     if isinstance(value, list):
-        return bool(value) and all(isinstance(item, dict) for item in value)
+        return bool(value) and all(isinstance(item, dict) or _named_values(item) for item in value)
     return isinstance(value, dict) and depth < _DEEPEST and any(_wraps(item, depth + 1) for item in value.values())
 
 

@@ -11,7 +11,8 @@ import polars as pl
 
 from parsers.blocks.format import Format
 from parsers.blocks.lines import Block, Lines, Mask, Positions, flags, numbers, split
-from parsers.blocks.parse import Rows, claimed_by, rows_of
+from parsers.claims.parse import Rows, claimed_by, rows_of
+from parsers.envelopes.unwrap import Opened, unwrap
 
 
 def parse_many(sources: Sequence[bytes], formats: Sequence[Format]) -> list[Rows | None]:
@@ -23,6 +24,10 @@ def parse_many(sources: Sequence[bytes], formats: Sequence[Format]) -> list[Rows
     lines = split(Block(b"".join(sources)))
     alone = _headed(lines, starts, formats)
     claimed = []
+    opened = unwrap(lines, formats, int(starts[-1]))
+    alone[_home(opened.refused, starts)] = True
+    if opened.facts is not None:  # envelopes cut lines into pieces, and those of two sources must not be joined
+        alone[_wrapped(opened, starts)] = True
     for format_, records in claimed_by(lines, formats):
         home = _home(records, starts)
         alone[home[_bound(records, format_)]] = True
@@ -40,6 +45,13 @@ def parse_many(sources: Sequence[bytes], formats: Sequence[Format]) -> list[Rows
 def _home(rows: pl.DataFrame, starts: Positions) -> Positions:
     """Return the number of the source that each of *rows* lies in."""
     return np.searchsorted(starts, rows["source_offset"].to_numpy(), side="right").astype(np.int64) - 1
+
+
+def _wrapped(opened: Opened, starts: Positions) -> Positions:
+    """Return the numbers of the sources that have lines in envelopes."""
+    assert opened.facts is not None  # noqa: S101
+    wrapped = opened.facts.filter(pl.col("envelope").is_not_null()).select(source_offset="begin")
+    return _home(wrapped, starts)
 
 
 def _bound(records: pl.DataFrame, format_: Format) -> Mask:

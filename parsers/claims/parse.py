@@ -10,12 +10,12 @@ import numpy as np
 import polars as pl
 
 from parsers.blocks.format import Context, Format
-from parsers.blocks.lines import MAX_KEPT, REJECTED, Block, Lines, Mask, Positions, split
+from parsers.blocks.lines import MAX_KEPT, MAX_RECORD, REJECTED, Block, Lines, Mask, Positions, split
+from parsers.envelopes.containers import brought_up
+from parsers.envelopes.facts import tell_calls, tell_events, tell_rejects
+from parsers.envelopes.unwrap import Opened, unwrap
 from parsers.schema import CALLS, EVENTS, REJECTS, Column, conform, polars_schema
 from parsers.values.privacy import guarded_rows
-
-MAX_RECORD = 16 << 20
-"""An unfinished record that spans more bytes than this is closed as it is, so that a source never stalls."""
 
 Contexts = Mapping[str, Context]
 """The context of each format of a source, by the format's name."""
@@ -51,27 +51,64 @@ class Rows:
 
 def parse(block: Block, formats: Sequence[Format], contexts: Contexts | None = None) -> Rows:
     """Parse *block*; *contexts* is what the blocks before it left."""
-    lines = split(block)
-    end = block.offset + len(block.data)
+    wrapped = split(block)
+    block_end = end = block.offset + len(block.data)
     after = dict(contexts or {})
-    owner = _owner(block, lines, formats, after)
+    opened = unwrap(wrapped, formats, end, skim=True)
+    found = _found(block, opened.lines, formats, after)
+    if opened.skimmed and any(f.heads is not None or _spanning(records, f).any() for f, records in found):
+        opened = unwrap(wrapped, formats, end)
+        found = _found(block, opened.lines, formats, after)
     claimed = []
-    for format_, records in claimed_by(lines, formats) if owner is None else [(owner, _whole(lines, owner))]:
-        closed, open_at = _closed(records, lines, format_, end)
+    for format_, records in found:
+        closed, open_at = _closed(records, opened.lines, format_, end)
         end = min(end, open_at)
         claimed.append((format_, closed))
-    rows = rows_of(claimed, lines.rejects, end, after)
+    end = opened.cut(end, block_end)
+    rows = _told(rows_of(claimed, opened.refused, end, after), opened)
     rows = replace(rows, rejects=_with_bytes(rows.rejects, block))
-    if block.sealed and len(lines) and not block.data.endswith(_LINE_ENDS):
-        return replace(rows, calls=_flagged(rows.calls, int(lines.offsets[-1])))
+    if block.sealed and len(wrapped) and not block.data.endswith(_LINE_ENDS):
+        return replace(rows, calls=_flagged(rows.calls, int(wrapped.offsets[-1])))
     return rows
+
+
+def _found(block: Block, lines: Lines, formats: Sequence[Format], after: Contexts) -> list[tuple[Format, pl.DataFrame]]:
+    """Return the records in *lines* by their formats: of one, where that has the whole source."""
+    owner = _owner(block, lines, formats, after)
+    return claimed_by(lines, formats) if owner is None else [(owner, _whole(lines, owner))]
+
+
+def _spanning(records: pl.DataFrame, format_: Format) -> pl.Series:
+    """Return which of the *records* of a format may go on in the lines after them."""
+    if format_.closed is None or format_.starts is None:
+        return pl.Series([False], dtype=pl.Boolean).new_from_index(0, len(records))
+    return records.select(~format_.closed).to_series()
+
+
+def _told(rows: Rows, opened: Opened) -> Rows:
+    """Return *rows* with what the envelopes of their lines say of them."""
+    if opened.facts is None:
+        return rows
+    lines, facts = opened.lines, opened.facts
+    return replace(
+        rows,
+        calls=tell_calls(rows.calls, lines, facts),
+        events=tell_events(rows.events, lines, facts),
+        rejects=tell_rejects(rows.rejects, lines, facts),
+    )
 
 
 def parse_records(records: pl.DataFrame, formats: Sequence[Format], end: int, contexts: Contexts) -> Rows | None:
     """Parse JSON *records* (`RECORDS`) that were found without splitting lines; None when no format claims any."""
-    of_kind = [f for f in formats if f.json and f.heads is None]
-    claimed = _offered(_hinted(records, of_kind), of_kind)
-    return rows_of(claimed, pl.DataFrame(schema=REJECTED), end, dict(contexts)) if claimed else None
+    if records.is_empty():
+        return None
+    texts, places = records["line"], (records["source_offset"], records["source_end"])
+    opened = unwrap(Lines.of(texts, *places, like=split(Block(b"", sealed=True))), formats, end)
+    claimed = claimed_by(opened.lines, formats)
+    if not claimed:
+        return None
+    ended = [(format_, _closed(some, opened.lines, format_, end)[0]) for format_, some in claimed]
+    return _told(rows_of(ended, pl.DataFrame(schema=REJECTED), end, dict(contexts)), opened)
 
 
 def rows_of(
@@ -99,7 +136,7 @@ def rows_of(
 def recover(block: Block, formats: Sequence[Format], contexts: Contexts | None = None) -> Contexts:
     """Return the contexts after *block* without making rows: what a reader that resumes later needs to know."""
     after = dict(contexts or {})
-    lines = split(block)
+    lines = unwrap(split(block), formats, block.offset + len(block.data)).lines
     if owner := _owner(block, lines, formats, after):
         records = _whole(lines, owner)
         told = [] if after.get(owner.name) else [records.head(1)]
@@ -170,13 +207,28 @@ def claimed_by(lines: Lines, formats: Sequence[Format]) -> list[tuple[Format, pl
         if not of_kind or not asked.any():
             continue
         if is_json:
-            records = _hinted(lines.frame(asked), of_kind)
-        elif all(f.hints for f in of_kind):
+            result += _json_claimed(_hinted(lines.frame(asked), of_kind), of_kind)
+            continue
+        if all(f.hints for f in of_kind):
             records = lines.frame(asked & lines.holding({hint for f in of_kind for hint in f.hints}))
         else:
             records = lines.frame(asked)
         result += _offered(records, of_kind)
     return result
+
+
+def _json_claimed(records: pl.DataFrame, formats: Sequence[Format]) -> list[tuple[Format, pl.DataFrame]]:
+    """Return what *formats* claim of JSON *records*.
+
+    Those that know their own lines are asked first; the others may find what they look for in an object below the top.
+    """
+    knowing, guessing = [f for f in formats if not f.rank], [f for f in formats if f.rank]
+    first = _offered(records, knowing)
+    if not guessing:
+        return first
+    gone = [mine["source_offset"] for _, mine in first]
+    rest = records.filter(~pl.col("source_offset").is_in(pl.concat(gone).implode())) if gone else records
+    return first + _offered(brought_up(rest, guessing), guessing)
 
 
 def _hinted(records: pl.DataFrame, formats: Sequence[Format]) -> pl.DataFrame:
@@ -270,10 +322,8 @@ def _braces(lines: Lines) -> Mask:
 
 def _closed(records: pl.DataFrame, lines: Lines, format_: Format, end: int) -> tuple[pl.DataFrame, int]:
     """Extend records over the lines that continue them; return also where a record begins that isn't closed yet."""
-    if format_.closed is None or format_.starts is None:
-        return records, end
-    spanning = records.select(~format_.closed).to_series()
-    if not spanning.any():
+    spanning = _spanning(records, format_)
+    if format_.starts is None or not spanning.any():
         return records, end
     begins: Positions = np.flatnonzero(format_.starts(lines))
     line_of = np.searchsorted(lines.offsets, records["source_offset"].filter(spanning).to_numpy())

@@ -1,0 +1,147 @@
+"""What a call costs beside the standard price of its model, by what its metadata says: tiers, places, searches.
+
+The rules are data, `tiers.toml`. They are applied to what is stored, so that pricing again follows the same rules.
+"""
+
+import re
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+from functools import cache
+from importlib.resources import files
+from math import prod
+
+import polars as pl
+
+from ingest.prices.entries import MILLION_EXPONENT, Entry
+
+_MICRO_UNITS = 10 ** (MILLION_EXPONENT + 6)  # of 10⁻²⁴ USD in a USD
+_METADATA = pl.col("metadata")
+
+
+@dataclass(frozen=True)
+class Factor:
+    """Which calls cost how many times the standard price; *factor* None: another price, which nobody wrote down."""
+
+    key: str
+    values: frozenset[str]
+    provider: str
+    models: frozenset[str] | None
+    but: frozenset[str]
+    start: date
+    end: date
+    factor: Fraction | None
+
+    def holds(self, entry: Entry, value: str | None, day: date) -> bool:
+        """Tell whether a call of the model of *entry*, with *value* in its metadata, falls under this on *day*."""
+        model = entry.model.lower()
+        return (
+            value in self.values
+            and entry.provider == self.provider
+            and (model in self.models if self.models is not None else model not in self.but)
+            and self.start <= day < self.end
+        )
+
+
+@dataclass(frozen=True)
+class Fee:
+    """What each unit costs that is counted under *key*, in 10⁻²⁴ USD."""
+
+    key: str
+    provider: str
+    each: int
+
+
+@dataclass(frozen=True)
+class Rules:
+    """All factors and fees, and a regex for the metadata to which some may apply."""
+
+    factors: tuple[Factor, ...]
+    fees: tuple[Fee, ...]
+    marks: str
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of the metadata that factors look at."""
+        return tuple(dict.fromkeys(factor.key for factor in self.factors))
+
+
+@cache
+def rules() -> Rules:
+    """Return the rules of `tiers.toml`."""
+    told = tomllib.loads(files("ingest.prices").joinpath("tiers.toml").read_text("utf-8"))
+    factors = tuple(
+        Factor(
+            key=rule["key"],
+            values=frozenset(rule["values"]),
+            provider=rule["provider"],
+            models=frozenset(rule["models"]) if "models" in rule else None,
+            but=frozenset(rule.get("but", ())),
+            start=rule.get("from", date.min),
+            end=rule.get("to", date.max),
+            factor=Fraction(rule["factor"]) if "factor" in rule else None,
+        )
+        for rule in told["factor"]
+    )
+    fees = tuple(
+        Fee(fee["key"], fee["provider"], int(Fraction(fee["per_1000"]) * _MICRO_UNITS / 1_000)) for fee in told["fee"]
+    )
+    marked = {f'{factor.key}":\\s*"{re.escape(value)}"' for factor in factors for value in factor.values}
+    counted = {f'{fee.key}":\\s*"?[1-9]' for fee in fees}
+    return Rules(factors, fees, f'[".](?:{"|".join(sorted(marked | counted))})')
+
+
+def adjusted(rows: pl.DataFrame, entries: Sequence[Entry | None]) -> pl.DataFrame:
+    """Return *rows* with `total`, in 10⁻²⁴ USD, as it is with factors and fees; NULL where a factor isn't known.
+
+    *rows* have the number of their model among *entries* as `key`.
+    """
+    known = rules()
+    at = rows.select(_METADATA.str.contains(known.marks).fill_null(value=False)).to_series().arg_true()
+    if at.is_empty():
+        return rows
+    marked = rows.select("key", "total", "metadata", "created_at")[at]
+    marked = marked.with_columns(
+        pl.col("created_at").dt.date().alias("day"),
+        *(_METADATA.str.extract(rf'[".]{key}":\s*"([^"]*)"', 1).alias(key) for key in known.keys),
+        *(
+            _METADATA.str.extract(rf'[".]{fee.key}":\s*"?(\d+)', 1).cast(pl.Int128, strict=False).alias(fee.key)
+            for fee in known.fees
+        ),
+    )
+    kinds = marked.select("key", "day", *known.keys).unique()
+    found = kinds.hstack(_adjustments(kinds, entries, known))
+    joined = marked.join(found, on=["key", "day", *known.keys], how="left", nulls_equal=True, maintain_order="left")
+    fees = [pl.col(fee.key).fill_null(0) * pl.col(f"each_{fee.key}") for fee in known.fees]
+    total = pl.sum_horizontal(pl.col("total") * pl.col("times") // pl.col("over"), *fees, ignore_nulls=False)
+    return rows.with_columns(total=rows["total"].scatter(at, joined.select(total).to_series()))
+
+
+def _adjustments(kinds: pl.DataFrame, entries: Sequence[Entry | None], known: Rules) -> pl.DataFrame:
+    """Return for each of *kinds* the factor as a fraction, `times` over `over`, and the fee of a unit of each kind."""
+    table: dict[str, list[int | None]] = {
+        name: [] for name in ("times", "over", *(f"each_{f.key}" for f in known.fees))
+    }
+    for key, day, *values in kinds.rows():
+        entry = entries[key]
+        told = dict(zip(known.keys, values, strict=True))
+        factor = None if entry is None or day is None else _factor(entry, told, day, known)
+        table["times"].append(None if factor is None else factor.numerator)
+        table["over"].append(None if factor is None else factor.denominator)
+        for fee in known.fees:
+            table[f"each_{fee.key}"].append(fee.each if entry is not None and entry.provider == fee.provider else 0)
+    return pl.DataFrame(table, schema=dict.fromkeys(table, pl.Int128))
+
+
+def _factor(entry: Entry, told: dict[str, str | None], day: date, known: Rules) -> Fraction | None:
+    """Return how many times the standard price a call costs; None where nobody knows."""
+    applying = [
+        next((rule for rule in known.factors if rule.key == key and rule.holds(entry, value, day)), None)
+        for key, value in told.items()
+    ]
+    factors = [rule.factor for rule in applying if rule is not None]
+    return (
+        prod((factor for factor in factors if factor is not None), start=Fraction(1)) if None not in factors else None
+    )

@@ -1,0 +1,1 @@
+"""Who claims what: a block, a document or many small sources of any formats → rows."""

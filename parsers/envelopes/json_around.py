@@ -1,0 +1,188 @@
+"""JSON lines that are envelopes → what is in them."""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from parsers.blocks.format import Format
+from parsers.blocks.lines import RECORDS, reject
+from parsers.envelopes.known_envelopes import ENVELOPES, FACTS, Envelope
+from parsers.envelopes.lookalikes import claimed, hints, promising
+from parsers.jsonl.decode import decode
+from parsers.jsonl.fields import Path, extract, path
+
+_LINE = pl.col("line")
+_ANY_MARK = "|".join(sorted({envelope.marks[0] for envelope in ENVELOPES}))
+_BEGUN = (
+    r'^\{\s*(?:"[^"]*"\s*:\s*(?:"(?:[^"\\]|\\.)*"|[^"\[{]*?)\s*,\s*)*"(?:log|MESSAGE|message|textPayload|line)"\s*:\s*"'
+)
+_LONG = 1024
+_CUT_SHORT = ~_LINE.str.ends_with("}") & ~_LINE.str.contains(r"\}\s*$") & _LINE.str.contains(_BEGUN)
+_PASCAL_KEY = r'"([A-Z][A-Za-z0-9]*)"\s*:'
+_BYTES = r'"MESSAGE"\s*:\s*\['
+
+
+def in_json(records: pl.DataFrame, formats: Sequence[Format]) -> tuple[list[pl.DataFrame], pl.DataFrame]:
+    """Return what is in those of *records* that are envelopes, a frame for each kind, and those that are cut short.
+
+    *records* have their number `at` besides `RECORDS`, and so has what is in them.
+    """
+    rest = records.filter(_begin_or_end_in_mark(records["line"]))
+    torn = rest.select(_CUT_SHORT).to_series()
+    found, refused = [], [_cut_short(rest.filter(torn), formats)]
+    rest = rest.filter(~torn) if torn.any() else rest
+    for envelope in ENVELOPES:
+        if rest.is_empty():
+            break
+        marked = pl.all_horizontal(_LINE.str.contains(mark) for mark in envelope.marks)
+        if envelope.lacks is not None:
+            marked &= ~_LINE.str.contains(envelope.lacks)
+        mine = rest.filter(marked)
+        if mine.is_empty():
+            continue
+        inside, bad = _inside(mine, envelope)
+        if not envelope.sure:
+            inside = _trusted(inside, mine, envelope, formats)
+        if inside.is_empty() and bad.is_empty():
+            continue
+        refused.append(_marked(bad, formats))
+        found.append(inside.with_columns(envelope=pl.lit(envelope.name)))
+        rest = rest.filter(~pl.col("at").is_in(inside["at"].implode()))
+    return [frame for frame in found if not frame.is_empty()], pl.concat(refused)
+
+
+def _begin_or_end_in_mark(lines: pl.Series) -> pl.Series:
+    """Return which *lines* may have the first mark of an envelope; of long ones only their ends are looked at."""
+    if lines.str.len_bytes().sum() <= _LONG * len(lines):
+        return lines.str.contains(_ANY_MARK)
+    return lines.str.head(_LONG).str.contains(_ANY_MARK) | lines.str.tail(_LONG).str.contains(_ANY_MARK)
+
+
+def _cut_short(torn: pl.DataFrame, formats: Sequence[Format]) -> pl.DataFrame:
+    """Return *torn* envelopes as rejects, if a format's record may have been in them, and none takes them itself."""
+    if torn.is_empty():
+        return reject(torn, "")
+    return _marked(reject(torn.filter(~claimed(formats)), "the envelope of the line is cut short"), formats)
+
+
+def _marked(refused: pl.DataFrame, formats: Sequence[Format]) -> pl.DataFrame:
+    """Return those of the *refused* envelopes that hold what a format looks for."""
+    pattern = hints(formats)
+    return refused.filter(_LINE.str.contains(pattern)) if pattern else refused
+
+
+def _trusted(
+    inside: pl.DataFrame, wrapped: pl.DataFrame, envelope: Envelope, formats: Sequence[Format]
+) -> pl.DataFrame:
+    """Return what is *inside* of *wrapped* lines that are no record themselves; nothing if none looks like a line."""
+    likely = inside.select(promising(formats)).to_series()
+    if not likely.any():
+        return inside.clear()
+    others = formats if envelope.holds == "text" else [f for f in formats if not f.rank]
+    own = wrapped.filter(claimed(others))["at"]
+    kept = inside if envelope.holds == "text" else inside.filter(likely)
+    return kept.filter(~pl.col("at").is_in(own.implode()))
+
+
+def _inside(records: pl.DataFrame, envelope: Envelope) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the lines in *records*, which are in *envelope*, with its facts, and the rejects."""
+    if envelope.items:
+        return _items(records, envelope)
+    places = {f"{name} {i}": path(text) for name, texts in envelope.says.items() for i, text in enumerate(texts)}
+    if envelope.holds == "text":
+        places |= {f"line {i}": path(text) for i, text in enumerate(envelope.place)}
+    if envelope.partial not in (None, "newline"):
+        places["partial 0"] = path(envelope.partial or "")
+    wide, bad = extract(records, {**places})
+    facts = {name: _first(wide, name) for name in FACTS if name in envelope.says}
+    text = _first(wide, "line") if envelope.holds == "text" else pl.Series("line", _objects(wide, envelope))
+    part = _part(envelope)
+    found = wide.select(*_places(), line_=text, part=part.fill_null(value=False), **facts)
+    if envelope.name == "journald":
+        found = _from_bytes(found, wide)
+    line = pl.col("line_").str.strip_suffix("\n").str.strip_suffix("\r").alias("line")
+    return found.drop_nulls("line_").with_columns(line).drop("line_"), bad
+
+
+def _places() -> list[str]:
+    return [name for name in (*RECORDS, "at") if name != "line"]
+
+
+def _first(wide: pl.DataFrame, name: str) -> pl.Expr:
+    columns = [column for column in wide.columns if column.startswith(f"{name} ")]
+    return pl.coalesce(columns)
+
+
+def _part(envelope: Envelope) -> pl.Expr:
+    """Return which lines are pieces that another follows; NULL where the envelope doesn't cut lines."""
+    if envelope.partial is None:
+        return pl.lit(None, dtype=pl.Boolean)
+    return ~pl.col("line 0").str.ends_with("\n") if envelope.partial == "newline" else pl.col("partial 0") == "true"
+
+
+def _objects(records: pl.DataFrame, envelope: Envelope) -> pl.Series:
+    """Return the object in each of *records*, written as JSON."""
+    lines = records["line"]
+    if envelope.place != ("",):
+        found = [lines.str.json_path_match(_json_path(path(text))) for text in envelope.place]
+        lines = pl.select(pl.coalesce(found)).to_series()
+    else:
+        lines = lines.str.replace(envelope.marks[0], '"timestamp":"')
+    lines = lines.set(~lines.str.starts_with("{").fill_null(value=False), None)
+    return _lower(lines) if envelope.keys == "pascal" else lines
+
+
+def _json_path(where: Path) -> str:
+    return "$" + "".join(f"['{key}']" for key in where)
+
+
+def _lower(lines: pl.Series) -> pl.Series:
+    """Return objects with keys such as `InputTokens` as `inputTokens`. There are few keys, however many lines."""
+    keys = lines.str.extract_all(_PASCAL_KEY).explode(empty_as_null=False).drop_nulls().unique().to_list()
+    return lines.str.replace_many(keys, [key[0] + key[1].lower() + key[2:] for key in keys]) if keys else lines
+
+
+def _from_bytes(found: pl.DataFrame, wide: pl.DataFrame) -> pl.DataFrame:
+    """Return *found* with text where journald wrote a line as an array of bytes, as it does for colours: few lines."""
+    at = wide["line"].str.contains(_BYTES).arg_true()
+    if at.is_empty():
+        return found
+    arrays = wide["line"].gather(at).str.json_path_match("$.MESSAGE").str.json_decode(pl.List(pl.UInt8)).to_list()
+    texts = [bytes(array).decode("utf-8", "replace") if array is not None else None for array in arrays]
+    return found.with_columns(line_=found["line_"].scatter(at, texts))
+
+
+def _items(records: pl.DataFrame, envelope: Envelope) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the lines in the arrays of *records*; each begins a byte after the one before it, so that they differ."""
+    item: pl.DataType = pl.Struct(
+        _tree([path(text) for texts in (envelope.place, *envelope.says.values()) for text in texts])
+    )
+    for key in reversed(envelope.items):
+        item = pl.Struct({key: pl.List(item)})
+    decoded, bad = decode(records.select(*RECORDS, "at"), item)  # type: ignore[arg-type]  # a struct, always
+    value = pl.col("record")
+    for key in envelope.items:
+        decoded = decoded.with_columns(record=value.struct.field(key)).explode("record").drop_nulls("record")
+    places = {"line": envelope.place, **envelope.says}
+    found = decoded.select(
+        *_places(),
+        part=pl.lit(None, dtype=pl.Boolean),
+        **{name: pl.coalesce(_field(value, path(text)) for text in texts) for name, texts in places.items()},
+    )
+    number = pl.int_range(pl.len()).over("at")
+    return found.drop_nulls("line").with_columns(
+        pl.col("line").str.strip_suffix("\n").str.strip_suffix("\r"), source_offset=pl.col("source_offset") + number
+    ), bad
+
+
+def _field(value: pl.Expr, where: Path) -> pl.Expr:
+    for key in where:
+        value = value.struct.field(key)
+    return value
+
+
+def _tree(paths: list[Path]) -> dict[str, pl.DataType]:
+    """Return the fields of a struct with text at each of *paths*."""
+    heads = dict.fromkeys(where[0] for where in paths)
+    below = {key: [where[1:] for where in paths if where[0] == key and len(where) > 1] for key in heads}
+    return {key: pl.Struct(_tree(rest)) if rest else pl.String() for key, rest in below.items()}

@@ -1,0 +1,36 @@
+"""Which texts look like a line that some format reads: what decides where an envelope alone doesn't tell."""
+
+from collections.abc import Iterable, Sequence
+
+import polars as pl
+
+from parsers.blocks.format import Format
+from parsers.envelopes.prefixes import COLOURS, PREFIXES, nameless
+
+_LINE = pl.col("line")
+
+
+def promising(formats: Sequence[Format]) -> pl.Expr:
+    """Return whether `line` may be a line that one of *formats* reads, in a further envelope perhaps."""
+    bare = _LINE.str.replace_all(COLOURS, "").str.strip_chars_start()
+    surely_wrapped = "^(?:" + "|".join(nameless(p.pattern) for p in PREFIXES if p.sure) + ")"
+    tests = [f.claims for f in formats if not f.json and f.heads is None]
+    of_json = bare.str.starts_with("{")
+    if pattern := hints(formats):
+        of_json &= bare.str.contains(pattern)
+    return pl.any_horizontal(of_json, bare.str.contains(surely_wrapped), *tests).fill_null(value=False)
+
+
+def claimed(formats: Iterable[Format]) -> pl.Expr:
+    """Return whether `line` is a JSON record of one of *formats* as it is."""
+    return pl.any_horizontal(
+        pl.lit(value=False), *(f.claims.fill_null(value=False) for f in formats if f.json and f.heads is None)
+    )
+
+
+def hints(formats: Sequence[Format]) -> str:
+    """Return a regex for what is in every record of *formats*, within JSON text too; empty when there is no such."""
+    literals = {hint for f in formats if f.heads is None for hint in f.hints}
+    if not all(f.hints for f in formats if f.heads is None):
+        return ""
+    return "|".join(sorted(pl.escape_regex(hint).replace('"', r'\\*"') for hint in literals))

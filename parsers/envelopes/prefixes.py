@@ -1,0 +1,62 @@
+"""Text that a collector, a terminal or a command puts before a line: each by a regex, as data."""
+
+import re
+from dataclasses import dataclass
+
+_ISO = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?"
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """Text before a line: a regex whose groups are named as `FACTS`; `tag` is `P` for a piece of a longer line.
+
+    `sure` says that the regex alone tells; else something that is a line of a format must follow, in some line of the
+    block at least if the prefix is not a `loose` one. A `cell` is what follows in a CSV file.
+    """
+
+    name: str
+    pattern: str
+    sure: bool = True
+    loose: bool = False
+    cell: bool = False
+
+
+def nameless(pattern: str) -> str:
+    """Return the regex *pattern* without the names of its groups, to be joined with others."""
+    return re.sub(r"\(\?P<\w+>", "(?:", pattern)
+
+
+PREFIXES = (
+    Prefix("cri", rf"(?P<time>{_ISO}) (?P<stream>stdout|stderr) (?P<tag>[PF])(?::\S+)? "),
+    Prefix(
+        "syslog",
+        r"<\d{1,3}>1 (?P<time>\S+) (?P<host>\S+) (?P<service>\S+) \S+ \S+ "
+        r'(?:-|(?:\[\S+?(?: [^\s=\]]+="(?:[^"\\\]]|\\.)*")*\])+) (?:\x{FEFF})?',
+    ),
+    Prefix("kubectl", r"\[pod/(?P<pod>[^/\]\s]+)/(?P<container>[^/\]\s]+)\] "),
+    Prefix(
+        "syslog",
+        rf"(?:<\d{{1,3}}>)?(?:[A-Z][a-z]{{2}} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)?|(?P<time>{_ISO})) "
+        r"(?P<host>[^\s:\[]+) (?P<service>[^\s:\[{\x22]+)(?:\[\d+\])?: ",
+        sure=False,
+    ),
+    Prefix("heroku", rf"(?P<time>{_ISO}) (?:app|heroku)\[(?P<service>[^\]\s]+)\]: "),
+    Prefix("compose", r"(?P<container>[A-Za-z0-9][\w.-]*) +\| ", sure=False),
+    Prefix("pm2", r"\d+\|(?P<service>[^\s|]+) *\| ", sure=False),
+    Prefix("fluentd", rf"(?P<time>{_ISO})\t(?P<service>[^\t]+)\t", sure=False),
+    Prefix("cloudwatch", rf"(?P<time>{_ISO}) (?P<service>[^\s\[\]{{}}]+/[^\s\[\]{{}}]+) ", sure=False),
+    Prefix(
+        "stern",
+        r"(?:\+ )?(?P<pod>[a-z0-9][a-z0-9.-]*) (?:› )?(?P<container>[a-z0-9][a-z0-9-]*) ",
+        sure=False,
+        loose=True,
+    ),
+    Prefix("github-actions", r"(?:[^\t\n]+\t[^\t\n]+\t)?\x{FEFF}?(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{7}Z) "),
+    Prefix("time", rf"(?P<time>{_ISO}) ", sure=False),
+    Prefix("cloudwatch", rf"(?P<time>\d{{13}}|{_ISO}),", sure=False, cell=True),
+    Prefix("indented", r"(?:\x{FEFF})?[ \t]+", sure=False, loose=True),
+)
+"""Text before a line, the surest first."""
+
+COLOURS = r"\x1b\[[0-9;:?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[()][A-Z0-9]"
+"""What a terminal obeys and doesn't show (ECMA-48): colours above all, titles, character sets."""
