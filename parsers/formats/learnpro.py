@@ -17,7 +17,7 @@ output are taken as logged, with these exceptions, because the application write
 import polars as pl
 
 from parsers.blocks.format import Context, Format, Known, Parsed, alone
-from parsers.rows.csv_exports import csv_format
+from parsers.rows.by_header import Header
 from parsers.rows.typed_tables import Columns, json_rows, kept, parsed, priced, typed
 from parsers.schema import USD, UTC
 from parsers.values.typed import started
@@ -126,10 +126,6 @@ TABLE = Known(
     read=alone(calls_from_rows),
 )
 
-CSV = csv_format(
-    "learnpro-csv",
-    "CSV export of LearnPro's table agent_calls",
-    ("pricing_version", "latency_ms", "called_at"),
-    COLUMNS,
-    calls_from_rows,
+HEADER = Header(
+    "learnpro/agent-calls", (("pricing_version",), ("latency_ms",), ("called_at",)), calls_from_rows, tuple(COLUMNS)
 )

@@ -20,8 +20,9 @@ from dataclasses import replace
 import polars as pl
 
 from parsers.blocks.format import Context, Format, Known, Parsed, alone
+from parsers.rows.by_header import json_header
 from parsers.rows.calls import Meaning
-from parsers.rows.json_shape import HINTS, Shape, made, read
+from parsers.rows.json_shape import HINTS, Shape, made, read, top_names
 from parsers.rows.typed_tables import parsed
 from parsers.rows.usage_objects import OPENAI, UNIQUE
 from parsers.schema import EVENTS, conform
@@ -110,6 +111,11 @@ FORMAT = Format(
     hints=HINTS,
 )
 
+HEADER = json_header(
+    FORMAT,
+    (("startTime", "start_time"), ("prompt_tokens",), ("custom_llm_provider", "model_group", "spend")),
+    reads=top_names(_SHAPE),
+)
 
 COLUMNS = (
     *("request_id", "call_type", "spend", "total_tokens", "prompt_tokens", "completion_tokens"),
