@@ -71,15 +71,17 @@ def _parse(records: pl.DataFrame, context: Context) -> Parsed:
         attempt=(pl.col("retries").cast(pl.Int64, strict=False) + 1).cast(pl.String),
         variant=pl.when(is_spend).then(pl.lit("spend")).otherwise(pl.lit("payload")),
     )
-    from_cache = pl.col("cache_hit").str.to_lowercase() == "true"
-    parsed = made(fields.filter(~from_cache.fill_null(value=False)).drop("cache_hit"), _SHAPE, rejects)
-    hits = fields.filter(from_cache).select(
+    from_cache = (pl.col("cache_hit").str.to_lowercase() == "true").fill_null(value=False)
+    # Asking for a response again costs nothing; LiteLLM writes what it had cost.
+    retrieved = pl.col("task").is_in(["aget_responses", "get_responses"]).fill_null(value=False)
+    parsed = made(fields.filter(~(from_cache | retrieved)).drop("cache_hit"), _SHAPE, rejects)
+    hits = fields.filter(from_cache | retrieved).select(
         "source_offset",
         "session_id",
         "agent_id",
         "model",
         created_at=time(pl.col("created_at")),
-        kind=pl.lit("cache_hit"),
+        kind=pl.when(from_cache).then(pl.lit("cache_hit")).otherwise(pl.lit("response_retrieved")),
         format=pl.lit("litellm/") + pl.col("variant"),
     )
     return replace(parsed, events=hits if not hits.is_empty() else conform(hits, EVENTS))
