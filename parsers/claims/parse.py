@@ -304,8 +304,8 @@ class _Rest:
         return self._free & reduce(or_, (self._held[pattern] for pattern in patterns))
 
     def lacks(self, run: Sequence[Format]) -> bool:
-        """Tell whether no record holds a hint of any format of the *run*, where one search for all is worth it."""
-        if len(run) == 1 or not self._is_long:
+        """Tell whether no record holds a hint of any format of the *run*: one search, no dearer than one for each."""
+        if len(run) == 1:
             return False
         return not self.records["line"].str.contains(_any_of(f.hints for f in run)).any()
 
