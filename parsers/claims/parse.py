@@ -237,7 +237,7 @@ def _json_claimed(records: pl.DataFrame, formats: Sequence[Format]) -> list[tupl
         return first
     gone = [mine["source_offset"] for _, mine in first]
     rest = records.filter(~pl.col("source_offset").is_in(pl.concat(gone).implode())) if gone else records
-    return first + _offered(brought_up(rest, guessing), guessing)
+    return first if rest.is_empty() else first + _offered(brought_up(rest, guessing), guessing)
 
 
 def _hinted(records: pl.DataFrame, formats: Sequence[Format]) -> pl.DataFrame:
