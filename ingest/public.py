@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ingest.choices import allow_labels, formats_of, mapping_in, prices_of
 from ingest.databases.detect import may_hold_databases
-from ingest.errors import WarehouseError
+from ingest.errors import SourceError, WarehouseError, complaint
 from ingest.files.paths import find, folders
 from ingest.history.backfill import Outcome
 from ingest.history.backfill import backfill as read_all
@@ -65,8 +65,8 @@ def backfill(  # noqa: PLR0913 # one parameter an option
         0
 
     Args:
-        paths: files, folders and globs, plain or packed, `-` for standard input, SQLite files and PostgreSQL URLs; the
-            rotated generations of a file belong to it.
+        paths: files, folders and globs, plain or packed, `-` for standard input, SQLite files, PostgreSQL URLs, Parquet
+            and Arrow files, and Delta tables; the rotated generations of a file belong to it.
         warehouse: folder of the Delta tables `llm_calls`, `llm_events`, `rejects` and `batches`.
         format_name: read only this format, instead of any known one.
         mapping: TOML file that describes the lines of a log of your own.
@@ -86,6 +86,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
         IngestError: There is no such format, or the mapping or the prices are wrong.
     """
     databases, others, left_out = _sorted_out(_texts(paths), tables)
+    columns, others = _columns(others)
     listing = find(others)
     formats = formats_of(format_name, mapping_in(mapping) if mapping else None)
     priced_by = prices_of(prices, warehouse)
@@ -93,6 +94,8 @@ def backfill(  # noqa: PLR0913 # one parameter an option
     allow_labels(warehouse)
     with Intake(ledger, priced_by, formats, keep_raw) as intake:
         outcome = read_all(listing, intake, progress=_summed(listing.files, progress))
+        if columns:
+            _read_columns(columns, intake, outcome)
         if databases:
             from ingest.databases.polling import backfill_tables  # with sqlite3, which logs need not wait for
 
@@ -203,6 +206,27 @@ def _sorted_out(paths: Sequence[str], tables: Sequence[str]) -> tuple[list[str],
     from ingest.databases.polling import sorted_out
 
     return sorted_out(paths, tables)
+
+
+def _columns(paths: Sequence[str]) -> tuple[list[Path], Sequence[str]]:
+    """Return the files of columns among *paths*, and the others."""
+    from ingest.databases.column_files import split
+
+    return split(paths)
+
+
+def _read_columns(files: Iterable[Path], intake: Intake, outcome: Outcome) -> None:
+    """Read *files* of columns; one that can't be read doesn't stop the others."""
+    from ingest.databases.column_files import backfill as read_columns
+
+    for path in files:
+        try:
+            if not read_columns(path, intake):
+                outcome.unknown.append(path)
+            outcome.bytes += path.stat().st_size
+        except (OSError, SourceError) as error:
+            outcome.failed.append(complaint(path, error))
+        outcome.files += 1
 
 
 def _summed(files: Iterable[Path], progress: Callable[[int, int, Path], None] | None) -> Callable[[int, Path], None]:

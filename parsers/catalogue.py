@@ -1,15 +1,19 @@
 """Every format of lines, and every known table of a database: each is declared in its own file of `formats/`.
 
-A file there declares any of `FORMAT`, `CSV` (formats of lines), `TABLE` and `TABLES` (tables); nothing else lists it.
+A file there declares any of `FORMAT` (lines), `HEADER` (columns), `TABLE` and `TABLES` (tables); nothing else lists it.
 """
 
 import importlib
 import pkgutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
+import polars as pl
+
 from parsers import formats
-from parsers.blocks.format import Format, Known
+from parsers.blocks.format import Format, Known, Parsed
+from parsers.rows.by_header import Header, csv_format
 
 
 def _declared(*names: str) -> Iterator[Any]:
@@ -21,7 +25,23 @@ def _declared(*names: str) -> Iterator[Any]:
             yield from value if isinstance(value, tuple) else (value,)
 
 
-FORMATS: tuple[Format, ...] = tuple(sorted(_declared("FORMAT", "CSV"), key=lambda f: f.rank))
+KNOWN: tuple[Known, ...] = tuple(sorted(_declared("TABLE", "TABLES"), key=lambda k: -len(k.needs)))
+"""All known tables; of two with one name the one that needs more columns is asked first."""
+
+
+def _of_table(known: Known) -> Header:
+    """Return the header of an export of a known table."""
+    return Header(known.name, tuple((name,) for name in known.needs), partial(_alone, known), known.reads, rank=1)
+
+
+def _alone(known: Known, rows: pl.DataFrame) -> Parsed:
+    return known.read(rows, pl.DataFrame())
+
+
+HEADERS: tuple[Header, ...] = tuple(sorted((*_declared("HEADER"), *map(_of_table, KNOWN)), key=lambda h: h.rank))
+"""All headers by which columns are known, in the order in which they are asked."""
+
+FORMATS: tuple[Format, ...] = tuple(sorted((*_declared("FORMAT"), csv_format(HEADERS)), key=lambda f: f.rank))
 """All formats, in the order in which a line is offered to them."""
 
 _BY_NAME = {format_.name: format_ for format_ in FORMATS}
@@ -37,10 +57,6 @@ def named(names: Iterable[str]) -> tuple[Format, ...]:
     """
     wanted = {_BY_NAME[name].name for name in names}
     return tuple(format_ for format_ in FORMATS if format_.name in wanted)
-
-
-KNOWN: tuple[Known, ...] = tuple(sorted(_declared("TABLE", "TABLES"), key=lambda k: -len(k.needs)))
-"""All known tables; of two with one name the one that needs more columns is asked first."""
 
 
 def recognise(tables: Mapping[str, Sequence[str]]) -> dict[str, Known]:

@@ -1,6 +1,7 @@
 """CSV files: quoted fields may hold anything, and what is torn or stray takes no other row with it."""
 
 import csv
+from decimal import Decimal
 
 import polars as pl
 import pytest
@@ -90,3 +91,70 @@ def test_rows_below_a_header_whose_quotes_don_t_close_are_rejected():
 
     assert rows.calls.is_empty()
     assert rows.rejects["reason"].to_list() == ["the quotes of the header don't close"] * 2
+
+
+CALLS = "timestamp;model;prompt_tokens;completion_tokens;cost\n"
+
+
+def csv_of(text, **options):
+    return parse(Block(text.encode(), **{"sealed": True, **options}), FORMATS)
+
+
+def test_a_header_that_changes_half_way_heads_what_follows():
+    text = (
+        CALLS
+        + "2026-08-10T08:00:05Z;gpt-4o;900;40;0,06\n"
+        + "model;total_tokens;created_at\n"
+        + "gpt-5;77;2026-08-10T08:00:06Z\n"
+    )
+
+    rows = csv_of(text)
+
+    assert rows.calls["total_tokens"].to_list() == [940, 77]
+    assert rows.calls["model"].to_list() == ["gpt-4o", "gpt-5"]
+    assert rows.rejects.is_empty()
+
+
+def test_rows_below_a_header_that_nobody_knows_are_rejected_each():
+    rows = csv_of(CALLS + "timestamp;prompt_tokens;cost;user_id;name\n2026-08-10T08:00:06Z;9;0;u;x\n" * 2)
+
+    assert rows.calls.is_empty()
+    assert rows.rejects["reason"].to_list() == ["the columns of the header don't make a call"] * 2
+
+
+def test_a_comma_in_a_number_is_a_point_where_it_separates_no_cells():
+    rows = csv_of(CALLS + "2026-08-10T08:00:05Z;gpt-4o;1,900;40;0,06\n")
+
+    assert rows.calls["request_tokens"].to_list() == [1900]
+    assert rows.calls["cost_reported_usd"].to_list() == [Decimal("0.06")]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "date,model,dealer,cost",
+        "model,input_tokens,output_tokens,requests_per_minute",
+        "date,model,requests,prompt_tokens,completion_tokens,timestamp",
+        "model: gpt-4o, prompt_tokens: 900, timestamp: 12",
+        "timestamp",
+    ],
+)
+def test_text_that_is_no_header_of_calls_is_left_alone(header):
+    rows = csv_of(f"{header}\n2026-08-10,gpt-4o,1,2,3,4\n")
+
+    assert (rows.claimed, rows.calls.height, rows.rejects.height) == (0, 0, 0)
+
+
+def test_a_table_that_a_database_has_is_known_by_its_columns_in_a_file_too():
+    header = "request_id,startTime,endTime,model,spend,prompt_tokens,completion_tokens"
+
+    rows = csv_of(header + "\nr1,2026-08-10 08:00:00,2026-08-10 08:00:02,gpt-4o,0.01,900,40\n")
+
+    assert rows.calls["format"].to_list() == ["litellm/spend"]
+
+
+def test_a_column_with_prompts_stays_out():
+    rows = csv_of("timestamp,model,total_tokens,prompt,messages\n2026-08-10T08:00:05Z,gpt-4o,9,secret,secret\n")
+
+    assert rows.calls.height == 1
+    assert "secret" not in str(rows.calls.rows())

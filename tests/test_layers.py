@@ -91,6 +91,7 @@ ONLY_IN = {
         "ingest/warehouse/table.py",
         "ingest/warehouse/parquet_files.py",
         "ingest/warehouse/open_table.py",
+        "ingest/databases/column_files.py",
         "ingest/maintenance/compact.py",
         "queries/connection/files.py",
     },

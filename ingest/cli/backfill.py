@@ -95,11 +95,16 @@ def _say(done: "Backfilled", warehouse: str, *, dry_run: bool, format_name: str 
     totals, outcome, verb = done.totals, done.outcome, "would add" if dry_run else "added"
     if outcome.unknown:
         from ingest.choices import mapping_in
+        from ingest.databases.column_files import is_columns
+        from ingest.databases.column_files import why_nothing as of_columns
         from ingest.history.unrecognised import why_nothing_in
 
         own = mapping_in(mapping) if mapping else None
-        for told in why_nothing_in(outcome.unknown, warehouse, format_name=format_name, mapping=own):
-            click.echo(f"Warning: {told}", err=True)
+        columns = [path for path in outcome.unknown if is_columns(path)]
+        others = [path for path in outcome.unknown if path not in columns]
+        told = why_nothing_in(others, warehouse, format_name=format_name, mapping=own) if others else []
+        for line in (*map(of_columns, columns), *told):
+            click.echo(f"Warning: {line}", err=True)
     for path in outcome.open_ended:
         say(f"{path}: the last record isn't complete yet; it is taken once the file has been quiet for 30 s")
     for path in outcome.gone:

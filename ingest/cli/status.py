@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _PATH_WIDTHS = (20, 40)
 _OTHER_WIDTHS = 60
-"""A longer path shows its end: the name says more than the way to it, and what is behind more than both."""
+"""A longer path shows where it begins and its name; what is behind says more than both."""
 
 
 @click.command()
@@ -42,6 +42,14 @@ def _json(warehouse: str, found: "pl.DataFrame", tables: "list[TableSize]") -> s
     return json.dumps(document, indent=2, ensure_ascii=False)
 
 
+def _shortened(path: "pl.Expr", width: int) -> "pl.Expr":
+    """Return *path*, with … in its middle where it is longer than *width*."""
+    import polars as pl
+
+    begins, ends = path.str.head(width // 3), path.str.tail(width - width // 3 - 1)
+    return pl.when(path.str.len_chars() > width).then(begins + pl.lit("…") + ends).otherwise(path)
+
+
 def _print(warehouse: str, found: "pl.DataFrame", tables: "list[TableSize]") -> None:
     import polars as pl
     from rich.console import Console
@@ -53,7 +61,7 @@ def _print(warehouse: str, found: "pl.DataFrame", tables: "list[TableSize]") -> 
     shortest, longest = _PATH_WIDTHS
     width = min(max(console.width - _OTHER_WIDTHS, shortest), longest)
     rows = found.drop("source_id").with_columns(
-        pl.col("first_at", "last_at").dt.truncate("1s"), path=pl.col("path").str.tail(width)
+        pl.col("first_at", "last_at").dt.truncate("1s"), path=_shortened(pl.col("path"), width)
     )
     rows = rows.drop(name for name in ("note",) if rows[name].null_count() == rows.height)
     table(Answer("status", f"Sources of {warehouse}", {}, rows), console, zone="UTC")

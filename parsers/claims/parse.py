@@ -151,7 +151,13 @@ def recover(block: Block, formats: Sequence[Format], contexts: Contexts | None =
     after = dict(contexts or {})
     lines = unwrap(split(block), formats, block.offset + len(block.data)).lines
     if owner := _owner(block, lines, formats, after):
-        after[owner.name] = after.get(owner.name) or owner.parse(lines.frame().head(1), {}).context
+        records = _whole(lines, owner)
+        told = [] if after.get(owner.name) else [records.head(1)]
+        if owner.sets_context is not None:
+            told.append(records.filter(owner.sets_context))
+        for some in told:
+            if not some.is_empty():
+                after[owner.name] = owner.parse(some, after.get(owner.name, {})).context
         return after
     braces = _braces(lines)
     for format_ in formats:

@@ -7,7 +7,8 @@
 `LLM_SUCCESS` and `LLM_ERROR` are calls, `LLM_START` is an event `call_started`. `usage` is the provider's own object,
 or null. `created_at` and `ts_source` are NULL: the log has no times, so whoever reads the file supplies one. The text
 around these lines, including the totals of a run, is ignored. Of the debug events, `STEP_RETRY` (`attempt` is the one
-that failed) and `STEP_DEGRADED` are read.
+that failed) and `STEP_DEGRADED` are events, and `AGENT_MODEL_COMPLETE` is a call, whose model is written behind its
+provider.
 """
 
 import polars as pl
@@ -32,6 +33,8 @@ _PAYLOAD = pl.Struct(
         "error": pl.String,
         "backoff": pl.String,
         "delay_ms": pl.Float64,
+        "model": pl.String,
+        "usage": USAGE_DTYPE,
     }
 )
 _RECORD = pl.Struct(
@@ -46,20 +49,39 @@ _RECORD = pl.Struct(
         "payload": _PAYLOAD,
     }
 )
-_CALLS = ("LLM_SUCCESS", "LLM_ERROR")
+_DEBUG_CALL = "AGENT_MODEL_COMPLETE"
+_CALLS = ("LLM_SUCCESS", "LLM_ERROR", _DEBUG_CALL)
 _USAGE = pl.col("usage")
 
 
 def _parse(records: pl.DataFrame, _context: Context) -> Parsed:
     decoded, rejects = decode(records, _RECORD)
     rows = decoded.with_columns(leftovers(decoded).alias("rest")).unnest("record")
+    rows = _as_printed(rows)
     is_call = pl.col("event").is_in(_CALLS)
     return parsed(_calls(rows.filter(is_call)), [rejects], events=_events(rows.filter(~is_call)))
 
 
+def _as_printed(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return *rows* with what a debug event of a call has in its payload where the line on standard output has it."""
+    payload = pl.col("payload").struct
+    debug = pl.col("event") == _DEBUG_CALL
+    maker, slash, model = (payload.field("model").str.extract(r"^([^/]+)(/)(.+)$", group) for group in (1, 2, 3))
+    told = {
+        "run_id": payload.field("run_id"),
+        "step_id": payload.field("step_id"),
+        "provider": maker,
+        "model": pl.when(slash.is_null()).then(payload.field("model")).otherwise(model),
+        "usage": payload.field("usage"),
+    }
+    return rows.with_columns(
+        pl.when(debug).then(value).otherwise(pl.col(name)).alias(name) for name, value in told.items()
+    )
+
+
 def _calls(rows: pl.DataFrame) -> pl.DataFrame:
     rows = tokens(rows, "usage")
-    success = pl.col("event") == "LLM_SUCCESS"
+    success = pl.col("event") != "LLM_ERROR"
     error = known(pl.col("error"))
     return rows.select(
         "source_offset",
@@ -72,7 +94,9 @@ def _calls(rows: pl.DataFrame) -> pl.DataFrame:
         error=pl.when(~success).then(error),
         error_type=pl.when(~success).then(error.str.extract(r"^([A-Za-z_][\w.]*): ", 1)),
         metadata=joined(metadata(details(_USAGE)), pl.col("rest")),
-        format=pl.lit("agentic-runtime/stdout"),
+        format=pl.when(pl.col("event") == _DEBUG_CALL)
+        .then(pl.lit("agentic-runtime/debug"))
+        .otherwise(pl.lit("agentic-runtime/stdout")),
     )
 
 
@@ -107,8 +131,9 @@ FORMAT = Format(
     title="agentic-runtime's log on standard output, and its debug_events.jsonl",
     json=True,
     claims=pl.col("line").str.contains(
-        OWN + r'"event"\s*:\s*"(?:LLM_(?:START|SUCCESS|ERROR)".*"provider"|STEP_(?:RETRY|DEGRADED)".*"payload")\s*:'
+        OWN + r'"event"\s*:\s*"(?:LLM_(?:START|SUCCESS|ERROR)".*"provider"'
+        r'|(?:STEP_(?:RETRY|DEGRADED)|AGENT_MODEL_COMPLETE)".*"payload")\s*:'
     ),
     parse=_parse,
-    hints=('"LLM_', '"STEP_'),
+    hints=('"LLM_', '"STEP_', '"AGENT_MODEL_'),
 )

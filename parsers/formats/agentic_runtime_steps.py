@@ -11,7 +11,7 @@ import polars as pl
 
 from parsers.blocks.format import Known, Parsed, alone
 from parsers.jsonl.decode import decode
-from parsers.rows.csv_exports import csv_format
+from parsers.rows.by_header import Header
 from parsers.rows.token_counts import TOKEN_COLUMNS
 from parsers.rows.typed_tables import Columns, kept, parsed, typed
 from parsers.rows.usage_objects import USAGE_DTYPE, details, summed_tokens
@@ -112,10 +112,9 @@ TABLE = Known(
     finished="\"status\" not in ('PENDING', 'RUNNING')",
 )
 
-CSV = csv_format(
-    "agentic-runtime-csv",
-    "CSV export of agentic-runtime's table steps",
-    ("run_id", "step_id", "execution_index", "attempts"),
-    COLUMNS,
+HEADER = Header(
+    "agentic-runtime/steps",
+    (("run_id",), ("step_id",), ("execution_index",), ("attempts",)),
     calls_from_rows,
+    tuple(COLUMNS),
 )

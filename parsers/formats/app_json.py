@@ -21,8 +21,9 @@ from dataclasses import replace
 
 import polars as pl
 
+from parsers.rows.by_header import json_header
 from parsers.rows.calls import Meaning
-from parsers.rows.json_shape import HINTS, Shape, json_format
+from parsers.rows.json_shape import HINTS, Shape, json_format, top_names
 from parsers.rows.usage_objects import CONTAINERS, FAMILIES, Family
 from parsers.values.lenient import duration_ms
 
@@ -112,6 +113,7 @@ def _places(keys: tuple[str, ...], containers: tuple[str, ...]) -> tuple[str, ..
 
 
 _LATENCIES = ("ms", "s", "us", "ns")
+_TIMED = tuple(f"latency_{unit}" for unit in _LATENCIES)
 
 _SHAPE = Shape(
     paths={
@@ -146,5 +148,18 @@ FORMAT = json_format(
     & _LINE.str.contains(rf'"(?:{_any_key(MODEL)})"\s*:\s*"[^"]')
     & ~_LINE.str.contains(rf'"(?:{_any_key(SUMS)})"\s*:'),
     hints=(*HINTS, "okens_", "okensIn", "okensOut", "eval_count", "predicted_n"),
+    rank=3,
+)
+
+HEADER = json_header(
+    FORMAT,
+    (
+        MODEL,
+        COUNTS,
+        # Without any of these it may be a list of limits or prices.
+        tuple(name for field in ("created_at", "request_id", "session_id", *_TIMED) for name in FIELDS[field]),
+    ),
+    reads=top_names(_SHAPE),
+    unless=(*SUMS, "requests", "request_count", "num_requests", "num_model_requests", "calls"),
     rank=3,
 )

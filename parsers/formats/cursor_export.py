@@ -11,7 +11,7 @@ and the first is what was written to the cache. Older exports lack `Kind` and `M
 import polars as pl
 
 from parsers.blocks.format import Parsed
-from parsers.rows.csv_exports import csv_format
+from parsers.rows.by_header import Header
 from parsers.rows.typed_tables import Columns, kept, parsed, typed
 from parsers.schema import UTC
 from parsers.values.providers import provider_of
@@ -66,10 +66,4 @@ def calls_from_rows(rows: pl.DataFrame) -> Parsed:
     return parsed(calls, [rejects])
 
 
-CSV = csv_format(
-    "cursor-csv",
-    "Cursor's usage export",
-    ("Date", "Model", r"Input \(w/o Cache Write\)", "Cache Read"),
-    COLUMNS,
-    calls_from_rows,
-)
+HEADER = Header("cursor/csv", (("Date",), ("Model",), (_PLAIN,), (_READ,)), calls_from_rows, tuple(COLUMNS))

@@ -10,8 +10,9 @@ read from the cache than the prompt has.
 
 import polars as pl
 
+from parsers.rows.by_header import json_header
 from parsers.rows.calls import Meaning
-from parsers.rows.json_shape import HINTS, Shape, json_format
+from parsers.rows.json_shape import HINTS, Shape, json_format, top_names
 
 _SHAPE = Shape(
     paths={
@@ -41,3 +42,5 @@ FORMAT = json_format(
     & pl.col("line").str.contains(r'"prompt_tokens"\s*:'),
     hints=HINTS,
 )
+
+HEADER = json_header(FORMAT, (("request_created_at",), ("prompt_tokens",)), reads=top_names(_SHAPE))

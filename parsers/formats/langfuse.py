@@ -18,8 +18,9 @@ import polars as pl
 
 from parsers.blocks.format import Context, Format, Parsed
 from parsers.rows import json_shape
+from parsers.rows.by_header import json_header
 from parsers.rows.calls import Meaning
-from parsers.rows.json_shape import Shape
+from parsers.rows.json_shape import Shape, top_names
 from parsers.rows.usage_objects import FAMILIES, KEYS
 
 
@@ -68,6 +69,7 @@ _SHAPE = Shape(
         .otherwise(pl.lit("langfuse:") + pl.col("request_id")),
         "error": pl.when(pl.col("status") == "ERROR").then("status_message"),
     },
+    counts=pl.col("kind").is_in(["GENERATION", "EMBEDDING"]),
 )
 
 _OBJECT = r'"usage_?[dD]etails"\s*:\s*(\{[^{}]*\})'
@@ -111,4 +113,15 @@ FORMAT = Format(
     claims=_LINE.str.contains(r'"type"\s*:\s*"(?:GENERATION|EMBEDDING)"') & _LINE.str.contains(r'"trace(?:_i|I)d"\s*:'),
     parse=_parse,
     hints=('"GENERATION"', '"EMBEDDING"'),
+)
+
+HEADER = json_header(
+    FORMAT,
+    (
+        ("trace_id", "traceId"),
+        ("usage_details", "usageDetails", "promptTokens"),
+        ("provided_model_name", "model"),
+        ("start_time", "startTime", "end_time", "endTime"),
+    ),
+    reads=top_names(_SHAPE),
 )

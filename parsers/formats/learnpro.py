@@ -17,7 +17,7 @@ output are taken as logged, with these exceptions, because the application write
 import polars as pl
 
 from parsers.blocks.format import Context, Format, Known, Parsed, alone
-from parsers.rows.csv_exports import csv_format
+from parsers.rows.by_header import Header
 from parsers.rows.typed_tables import Columns, json_rows, kept, parsed, priced, typed
 from parsers.schema import USD, UTC
 from parsers.values.typed import started
@@ -72,7 +72,7 @@ def calls_from_rows(rows: pl.DataFrame) -> Parsed:
         ),
         success=ok,
         request_id="id",
-        metadata=kept(_metadata(blind)),
+        metadata=kept(_metadata(blind, answered)),
         format=pl.when(pl.col("decided_at").is_not_null())
         .then(pl.lit("learnpro/telemetry"))
         .otherwise(pl.lit("learnpro/agent-calls")),
@@ -88,11 +88,15 @@ def _cost(answered: pl.Expr) -> pl.Expr:
     return pl.when(answered).then(priced(pl.col("cost_usd"), used, free=local))
 
 
-def _metadata(blind: pl.Expr) -> dict[str, pl.Expr]:
+def _metadata(blind: pl.Expr, answered: pl.Expr) -> dict[str, pl.Expr]:
     return {
         "org_id": pl.col("org_id"),
         "episode_id": pl.col("episode_id"),
         "pricing_version": pl.col("pricing_version"),
+        # A zero that its own price table wrote for a model that it doesn't know.
+        "known_model": pl.when((pl.col("cost_usd") == 0) & pl.col("cost_reported_usd").is_null() & answered).then(
+            pl.lit(value=False)
+        ),
         "cost_basis": pl.when(blind & (pl.col("cost_reported_usd") > 0)).then(pl.lit("response only")),
     }
 
@@ -126,10 +130,6 @@ TABLE = Known(
     read=alone(calls_from_rows),
 )
 
-CSV = csv_format(
-    "learnpro-csv",
-    "CSV export of LearnPro's table agent_calls",
-    ("pricing_version", "latency_ms", "called_at"),
-    COLUMNS,
-    calls_from_rows,
+HEADER = Header(
+    "learnpro/agent-calls", (("pricing_version",), ("latency_ms",), ("called_at",)), calls_from_rows, tuple(COLUMNS)
 )

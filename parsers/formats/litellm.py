@@ -20,8 +20,9 @@ from dataclasses import replace
 import polars as pl
 
 from parsers.blocks.format import Context, Format, Known, Parsed, alone
+from parsers.rows.by_header import json_header
 from parsers.rows.calls import Meaning
-from parsers.rows.json_shape import HINTS, Shape, made, read
+from parsers.rows.json_shape import HINTS, Shape, made, read, top_names
 from parsers.rows.typed_tables import parsed
 from parsers.rows.usage_objects import OPENAI, UNIQUE
 from parsers.schema import EVENTS, conform
@@ -70,15 +71,17 @@ def _parse(records: pl.DataFrame, context: Context) -> Parsed:
         attempt=(pl.col("retries").cast(pl.Int64, strict=False) + 1).cast(pl.String),
         variant=pl.when(is_spend).then(pl.lit("spend")).otherwise(pl.lit("payload")),
     )
-    from_cache = pl.col("cache_hit").str.to_lowercase() == "true"
-    parsed = made(fields.filter(~from_cache.fill_null(value=False)).drop("cache_hit"), _SHAPE, rejects)
-    hits = fields.filter(from_cache).select(
+    from_cache = (pl.col("cache_hit").str.to_lowercase() == "true").fill_null(value=False)
+    # Asking for a response again costs nothing; LiteLLM writes what it had cost.
+    retrieved = pl.col("task").is_in(["aget_responses", "get_responses"]).fill_null(value=False)
+    parsed = made(fields.filter(~(from_cache | retrieved)).drop("cache_hit"), _SHAPE, rejects)
+    hits = fields.filter(from_cache | retrieved).select(
         "source_offset",
         "session_id",
         "agent_id",
         "model",
         created_at=time(pl.col("created_at")),
-        kind=pl.lit("cache_hit"),
+        kind=pl.when(from_cache).then(pl.lit("cache_hit")).otherwise(pl.lit("response_retrieved")),
         format=pl.lit("litellm/") + pl.col("variant"),
     )
     return replace(parsed, events=hits if not hits.is_empty() else conform(hits, EVENTS))
@@ -110,6 +113,11 @@ FORMAT = Format(
     hints=HINTS,
 )
 
+HEADER = json_header(
+    FORMAT,
+    (("startTime", "start_time"), ("prompt_tokens",), ("custom_llm_provider", "model_group", "spend")),
+    reads=top_names(_SHAPE),
+)
 
 COLUMNS = (
     *("request_id", "call_type", "spend", "total_tokens", "prompt_tokens", "completion_tokens"),

@@ -10,8 +10,9 @@ same `dedupe_key`.
 
 import polars as pl
 
+from parsers.rows.by_header import json_header
 from parsers.rows.calls import Meaning
-from parsers.rows.json_shape import HINTS, Shape, json_format
+from parsers.rows.json_shape import HINTS, Shape, json_format, top_names
 
 
 def _places(name: str) -> tuple[str, ...]:
@@ -58,4 +59,14 @@ FORMAT = json_format(
     & _LINE.str.contains(r'span_id"\s*:')
     & _LINE.str.contains(r'"(?:span_kind|attributes|(?:attributes\.)?openinference\.span\.kind)"\s*:'),
     hints=HINTS,
+)
+
+HEADER = json_header(
+    FORMAT,
+    (
+        ("attributes.llm.token_count.prompt", "llm.token_count.prompt", "attributes"),
+        ("context.span_id", "span_id", "context"),
+        ("span_kind", "attributes.openinference.span.kind", "openinference.span.kind"),
+    ),
+    reads=top_names(_SHAPE),
 )

@@ -207,7 +207,8 @@ FORMAT = Format(
     json=True,
     claims=(_LINE.str.contains(r'"usage(?:Metadata)?"\s*:\s*\{') | _FAILED)
     & pl.any_horizontal(_VARIANTS.values())
-    & ~_LINE.str.contains(r'"type"\s*:\s*"assistant"'),  # a session of Claude Code
+    & ~_LINE.str.contains(r'"type"\s*:\s*"(?:assistant|message_start)"')  # a session of Claude Code, a stream
+    & ~_LINE.str.contains(r'"(?:ModelInvocationLog|full_response)"'),  # logs of a provider's own
     parse=_parse,
     hints=HINTS,
     rank=1,

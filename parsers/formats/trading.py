@@ -12,7 +12,7 @@ call.
 import polars as pl
 
 from parsers.blocks.format import Context, Format, Known, Parsed, alone
-from parsers.rows.csv_exports import csv_format
+from parsers.rows.by_header import Header
 from parsers.rows.typed_tables import Columns, json_rows, kept, parsed, typed
 from parsers.schema import USD, UTC
 from parsers.values.typed import started
@@ -92,10 +92,9 @@ TABLE = Known(
     global_keys=False,
 )
 
-CSV = csv_format(
-    "trading-csv",
-    "CSV export of a trading system's table llm_calls",
-    ("pipeline_step_id", "input_tokens", "duration_ms", "created_at"),
-    COLUMNS,
+HEADER = Header(
+    "trading/llm-calls",
+    (("pipeline_step_id",), ("input_tokens",), ("duration_ms",), ("created_at",)),
     calls_from_rows,
+    tuple(COLUMNS),
 )

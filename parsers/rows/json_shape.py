@@ -53,6 +53,11 @@ def json_format(title: str, shape: Shape, *, claims: pl.Expr, hints: tuple[str, 
     return Format(name=name, title=title, json=True, claims=claims, parse=of_shape, hints=hints, rank=rank)
 
 
+def top_names(shape: Shape) -> frozenset[str]:
+    """Return the keys at the top of a record that *shape* looks at: the columns that it knows of a table."""
+    return frozenset(where[0] for where in _places(shape).values())
+
+
 def parse(shape: Shape, records: pl.DataFrame, context: Context) -> Parsed:
     """Return the calls in *records* of one *shape*; no line needs an earlier one."""
     del context

@@ -12,7 +12,7 @@ import polars as pl
 
 from parsers.blocks.format import Context, Format, Known, Parsed, alone
 from parsers.jsonl.unknown_fields import LEFTOVERS
-from parsers.rows.csv_exports import csv_format
+from parsers.rows.by_header import Header
 from parsers.rows.typed_tables import Columns, json_rows, kept, parsed, priced, typed
 from parsers.schema import USD, UTC
 
@@ -89,10 +89,9 @@ TABLE = Known(
     read=alone(calls_from_rows),
 )
 
-CSV = csv_format(
-    "compozy-llm-usage-csv",
-    "CSV export of compozy's planned table llm_usage",
-    ("execution_id", "prompt_tokens", "completion_tokens"),
-    COLUMNS,
+HEADER = Header(
+    "compozy-llm-usage/row",
+    (("execution_id",), ("prompt_tokens",), ("completion_tokens",)),
     calls_from_rows,
+    tuple(COLUMNS),
 )

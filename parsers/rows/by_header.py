@@ -1,0 +1,302 @@
+"""Columns by name: a header says whose rows a table holds, in whatever file it is.
+
+A format declares which names make a header its own (`Header`); CSV files and tables of columns are read by it as the
+JSON lines, or the rows of a database, that they would be: names mean the same everywhere. Columns may be in any order,
+and any subset that still makes a call will do. A name that nobody knows as it is written is tried as `snake_case`
+(`Prompt Tokens`, `PROMPT_TOKENS`), and without the name of an object that was flattened (`usage.prompt_tokens`).
+
+CSV: the first line is the header, and the whole file is then in this format. Separators are `,`, `;` or tab. Quoted
+fields may hold separators and line ends. Exports that were appended to each other repeat the header; where it changes,
+the rows after it are read by the new one, or rejected when nobody knows that. Rows with too few or too many fields are
+rejected. Empty fields are NULL, and so are the words that databases and data frames write for it.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
+
+import polars as pl
+
+from parsers.blocks.csv_rows import CLOSED, SEPARATORS, cells, starts
+from parsers.blocks.format import Context, Format, Parsed
+from parsers.blocks.lines import RECORDS, REJECTED, reject
+from parsers.jsonl.decode import decode_plain
+from parsers.jsonl.unknown_fields import LEFTOVERS
+from parsers.rows.typed_tables import parsed
+from parsers.values.privacy import Rule, rule_of
+from parsers.values.typed import known, metadata
+
+_FEWEST = 3
+"""Fewer known names than this may stand in any row."""
+
+_NAME = re.compile(r"[\w .:@/$%()\[\]-]{0,64}", re.ASCII)
+_A_NUMBER = re.compile(r"[\d.:/ -]+")
+_FLATTENED = re.compile(r"^(?:(?:response|usage|llm|extra|fields)\.)+", re.IGNORECASE)
+_DECIMAL = r"^-?(?:0,\d+|\d+,(?:\d\d?|\d{4,}))$"
+_NULLS = ("", r"\N", "NULL", "null", "NaN", "nan", "None")
+_LINE = pl.col("line")
+
+
+@dataclass(frozen=True, eq=False)
+class Header:
+    """What makes a table rows of one format.
+
+    Attributes:
+        name: of the format, as `Format.name`.
+        needs: of each of these groups of names one must be there.
+        read: rows with the cells as columns of text, and `RECORDS` → calls.
+        reads: the names that the format knows, besides.
+        unless: names of which none may be there.
+        whole: whether `read` takes any column; else it gets those that it `reads`, the others as `LEFTOVERS`.
+        rank: when it is asked: headers that name their system come first, the one that guesses last.
+    """
+
+    name: str
+    needs: tuple[tuple[str, ...], ...]
+    read: Callable[[pl.DataFrame], Parsed]
+    reads: Collection[str] = ()
+    unless: tuple[str, ...] = ()
+    whole: bool = False
+    rank: int = 0
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Every name that it knows."""
+        return frozenset(name for group in self.needs for name in group) | frozenset(self.reads)
+
+    def fits(self, names: Collection[str]) -> bool:
+        """Tell whether columns of these *names* are rows of the format."""
+        have = set(names)
+        return all(have & set(group) for group in self.needs) and not have & set(self.unless)
+
+
+def json_header(
+    format_: Format,
+    needs: tuple[tuple[str, ...], ...],
+    *,
+    reads: Collection[str] = (),
+    unless: tuple[str, ...] = (),
+    rank: int = 0,
+) -> Header:
+    """Return the header of rows that are read as the JSON lines of *format_* that they would be."""
+    return Header(format_.name, needs, partial(_as_json, format_), reads, unless, whole=True, rank=rank)
+
+
+def header_of(names: Sequence[str], headers: Sequence[Header]) -> tuple[Header, list[str]] | None:
+    """Return whose rows have columns of these *names*, and the names as their format writes them."""
+    for header in headers:
+        mine = _renamed(tuple(names), header.names)
+        if header.fits(mine):
+            return header, mine
+    return None
+
+
+def read_columns(rows: pl.DataFrame, names: Sequence[str], header: Header) -> Parsed:
+    """Return the calls in *rows*: the columns called *names* are cells of text, besides them there is `RECORDS`."""
+    wanted = {name: pl.col(name) for name in names if name and not _is_left_out(name, header)}
+    cell = {name: pl.when(~value.is_in(_NULLS)).then(value) for name, value in wanted.items()}
+    if header.whole:
+        return header.read(rows.select(*RECORDS, **cell))
+    known_ = header.names
+    more = {name: _flat(value) for name, value in cell.items() if name not in known_}
+    mine = {name: value for name, value in cell.items() if name in known_}
+    return header.read(rows.select(*RECORDS, **mine, **{LEFTOVERS: metadata(more)}))
+
+
+def csv_format(headers: Sequence[Header]) -> Format:
+    """Return the format of CSV files with any of *headers*."""
+    by_rank = tuple(sorted(headers, key=lambda h: h.rank))
+    heads = _LINE.map_elements(lambda line: _found(line, by_rank) is not None, return_dtype=pl.Boolean)
+    return Format(
+        name="csv",
+        title="CSV files whose header has columns that any other format knows",
+        json=False,
+        claims=_LINE.is_not_null(),
+        sets_context=_may_be_header(by_rank),
+        parse=partial(_parse, by_rank),
+        starts=starts,
+        closed=CLOSED,
+        heads=heads,
+        rank=2,
+    )
+
+
+def _parse(headers: tuple[Header, ...], records: pl.DataFrame, context: Context) -> Parsed:
+    """Return the calls of each stretch of rows below one header."""
+    header = context.get("header", "")
+    parts = []
+    for head, rows in _stretches(records, header, headers):
+        header = head
+        if not rows.is_empty():
+            parts.append(_below(head, rows, headers))
+    if not parts:
+        return parsed(context={"header": header})
+    return Parsed(
+        calls=pl.concat([part.calls for part in parts], how="diagonal"),
+        events=pl.concat([part.events for part in parts], how="diagonal"),
+        rejects=pl.concat([part.rejects for part in parts]),
+        context={"header": header},
+    )
+
+
+def _stretches(records: pl.DataFrame, header: str, headers: tuple[Header, ...]) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Yield each header and the rows below it; the first is what stood above *records*, or their first line."""
+    header = header or records["line"][0]
+    rows = records.filter((_LINE.ne(header)) & (_LINE.str.strip_chars() != ""))
+    at = 0
+    for i in _changes(rows["line"], headers):
+        yield header, rows.slice(at, i - at)
+        header, at = rows["line"][i], i + 1
+    last = rows.slice(at)
+    yield header, last.filter(_LINE.ne(header))
+
+
+def _changes(lines: pl.Series, headers: tuple[Header, ...]) -> list[int]:
+    """Return which of *lines* are another header: few hold a name at all, and of those most hold it in some JSON."""
+    at = lines.to_frame("line").select(_may_be_header(headers)).to_series().arg_true().to_list()
+    found = [i for i in at if _is_header(lines[i], headers)]
+    return [i for n, i in enumerate(found) if n == 0 or lines[i] != lines[found[n - 1]]]
+
+
+def _may_be_header(headers: tuple[Header, ...]) -> pl.Expr:
+    return _LINE.str.contains_any(_marks(headers)) & ~_LINE.str.contains("{", literal=True)
+
+
+@lru_cache(maxsize=8)
+def _marks(headers: tuple[Header, ...]) -> list[str]:
+    """Return names of which every header has one, long ones: `ok` is in many cells."""
+    groups = (max(header.needs, key=lambda group: min(map(len, group))) for header in headers)
+    return sorted({name for group in groups for name in group})
+
+
+@lru_cache(maxsize=256)
+def _is_header(line: str, headers: tuple[Header, ...]) -> bool:
+    """Tell whether *line* names columns, whether or not they make calls."""
+    _, names = _split(line)
+    every = frozenset[str]().union(*(header.names for header in headers))
+    return _are_names(names) and sum(name in every for name in names) >= min(_FEWEST, len(names))
+
+
+@lru_cache(maxsize=64)
+def _found(line: str, headers: tuple[Header, ...]) -> tuple[Header, list[str], str] | None:
+    """Return whose rows stand below *line*, the names of the columns, and their separator."""
+    separator, names = _split(line)
+    if not _are_names(names):
+        return None
+    found = header_of(names, headers)
+    return (*found, separator) if found else None
+
+
+def _split(line: str) -> tuple[str, list[str]]:
+    """Return the separator of a header and its names, those too of one whose quotes don't close."""
+    separator = max(SEPARATORS, key=line.count)
+    row = _cells(line, separator)
+    return separator, [name.strip() for name in row or line.replace('"', "").split(separator)]
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    return cells(pl.Series([line]), separator, line.count(separator) + 1).to_list()[0] or []
+
+
+def _are_names(names: Sequence[str]) -> bool:
+    given = [name for name in names if name]
+    return len(given) > 1 and all(_NAME.fullmatch(n) and not _A_NUMBER.fullmatch(n) for n in given)
+
+
+@lru_cache(maxsize=256)
+def _renamed(names: tuple[str, ...], known_: frozenset[str]) -> list[str]:
+    """Return *names* as those who know them write them; of two columns of one name the first counts."""
+    taken: set[str] = set(names) & known_
+    renamed, seen = [], set[str]()
+    for name in names:
+        here = name if name in known_ else next((n for n in _spellings(name) if n in known_ and n not in taken), name)
+        taken.add(here)
+        renamed.append("" if here in seen else here)
+        seen.add(here)
+    return renamed
+
+
+def _spellings(name: str) -> Iterator[str]:
+    for text in (name, _FLATTENED.sub("", name)):
+        yield text
+        yield re.sub(r"\W+", "_", text.lower()).strip("_")
+
+
+def _below(head: str, rows: pl.DataFrame, headers: tuple[Header, ...]) -> Parsed:
+    """Return the calls of *rows*, which stand below the line *head*."""
+    found = _found(head, headers)
+    if found is None:
+        return parsed(None, [reject(rows, "the columns of the header don't make a call")])
+    header, names, separator = found
+    if not _cells(head, separator):
+        return parsed(None, [reject(rows, "the quotes of the header don't close")])
+    split = rows.with_columns(fields=cells(rows["line"], separator, len(names)))
+    good = (split["fields"].list.len() == len(names)).fill_null(value=False)
+    bad = reject(split.filter(~good), f"not {len(names)} fields, as the header has") if not good.all() else _NONE
+    cell = pl.col("fields").list
+    at = {name: cell.get(i) for i, name in enumerate(names) if name and not _is_left_out(name, header)}
+    if separator == ";":
+        at = {name: _with_point(value) for name, value in at.items()}
+    kept = split.filter(good).select(*RECORDS, **at) if not good.all() else split.select(*RECORDS, **at)
+    if kept.is_empty():
+        return parsed(None, [bad])
+    result = read_columns(kept, list(at), header)
+    return Parsed(result.calls, result.events, pl.concat([bad, result.rejects]))
+
+
+def _with_point(value: pl.Expr) -> pl.Expr:
+    """Return a cell as it is, but `0,06` as `0.06`: where a comma separates no cells, it is a point."""
+    return pl.when(value.str.contains(_DECIMAL)).then(value.str.replace(",", ".", literal=True)).otherwise(value)
+
+
+def _is_left_out(name: str, header: Header) -> bool:
+    """Tell whether a column may hold prompts or responses, and its format doesn't ask for it."""
+    return name in RECORDS or (name not in header.names and rule_of(name) is Rule.NEVER)
+
+
+def _flat(cell: pl.Expr) -> pl.Expr:
+    """Return a cell for `metadata`, unless it may be an object, whose fields nobody looks at."""
+    return pl.when(~cell.str.contains(r"^\s*[\[{]")).then(known(cell))
+
+
+def _as_json(format_: Format, rows: pl.DataFrame) -> Parsed:
+    """Return what *format_* makes of *rows* written as JSON lines; what it rejects is shown as it was."""
+    lines = rows.select(_lines(rows.drop(*RECORDS)), "source_offset", "source_end")
+    result = format_.parse(lines, {})
+    if result.rejects.is_empty():
+        return result
+    written = result.rejects.drop("line").join(rows.select("source_offset", "line"), on="source_offset", how="left")
+    return Parsed(result.calls, result.events, written.select(*REJECTED))
+
+
+def _lines(columns: pl.DataFrame) -> pl.Series:
+    """Return each row as a JSON object; a cell that is an object itself is one in it."""
+    nested = {column.name: _objects(column) for column in columns if column.str.starts_with("{").any()}
+    texts = [
+        pl.when(~nested[name].is_not_null()).then(pl.col(name)).alias(name) if name in nested else pl.col(name)
+        for name in columns.columns
+    ]
+    line = columns.select(line=pl.struct(texts).struct.json_encode())["line"]
+    if not nested:
+        return line
+    parts = [pl.lit(f',"{name}":') + pl.lit(cell) for name, cell in nested.items()]
+    more = pl.concat_str([part.fill_null("") for part in parts])
+    # Of a key that occurs twice the first counts, and that is the object.
+    return pl.DataFrame({"line": line}).select(
+        line=pl.lit("{")
+        + more.str.slice(1)
+        + pl.when(more != "").then(pl.lit(",")).otherwise(pl.lit(""))
+        + _LINE.str.slice(1)
+    )["line"]
+
+
+def _objects(column: pl.Series) -> pl.Series:
+    """Return those cells that are JSON objects."""
+    likely = column.str.starts_with("{").fill_null(value=False)
+    _, plain = decode_plain(column.filter(likely), pl.Struct({}))
+    at = likely.arg_true().filter(plain)
+    return pl.Series(column.name, [None], dtype=pl.String).new_from_index(0, len(column)).scatter(at, column.gather(at))
+
+
+_NONE = pl.DataFrame(schema=REJECTED)
