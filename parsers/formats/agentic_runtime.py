@@ -131,8 +131,8 @@ FORMAT = Format(
     title="agentic-runtime's log on standard output, and its debug_events.jsonl",
     json=True,
     claims=pl.col("line").str.contains(
-        OWN
-        + r'"event"\s*:\s*"(?:LLM_(?:START|SUCCESS|ERROR)".*"provider"|(?:STEP_(?:RETRY|DEGRADED)|AGENT_MODEL_COMPLETE)".*"payload")\s*:'
+        OWN + r'"event"\s*:\s*"(?:LLM_(?:START|SUCCESS|ERROR)".*"provider"'
+        r'|(?:STEP_(?:RETRY|DEGRADED)|AGENT_MODEL_COMPLETE)".*"payload")\s*:'
     ),
     parse=_parse,
     hints=('"LLM_', '"STEP_', '"AGENT_MODEL_'),
