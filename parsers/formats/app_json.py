@@ -24,7 +24,7 @@ import polars as pl
 from parsers.rows.by_header import json_header
 from parsers.rows.calls import Meaning
 from parsers.rows.json_shape import HINTS, Shape, json_format, top_names
-from parsers.rows.usage_objects import CONTAINERS, FAMILIES, Family
+from parsers.rows.usage_objects import CONTAINERS, FAMILIES, Family, paid
 from parsers.values.lenient import duration_ms
 
 SUMS = ("ide", "jobs", "num_turns", "llm_calls", "total_calls", "modelUsage")
@@ -112,6 +112,10 @@ def _places(keys: tuple[str, ...], containers: tuple[str, ...]) -> tuple[str, ..
     )
 
 
+def _number(name: str) -> pl.Expr:
+    return pl.col(name).cast(pl.Float64, strict=False)
+
+
 _LATENCIES = ("ms", "s", "us", "ns")
 _TIMED = tuple(f"latency_{unit}" for unit in _LATENCIES)
 
@@ -120,16 +124,21 @@ _SHAPE = Shape(
         **{name: _places(keys, _TOP) for name, keys in FIELDS.items()},
         "model": _places(MODEL, ("", "llm.", "extra.", "fields.")),
         "cost": _places(("cost_usd", "costUsd", "costUSD", "cost", "total_cost", "price"), _USAGE),
+        "is_byok": _places(("is_byok",), _USAGE),
+        "upstream_cost": _places(("cost_details.upstream_inference_cost",), _USAGE),
         **{name: _places((key,), _TOP) for name, key in _SPANS.items()},
     },
     meaning=Meaning(name="app-json"),
     derived={
+        "cost": pl.when(pl.col("is_byok") == "true")
+        .then(paid(_number("cost"), pl.col("is_byok"), _number("upstream_cost")).cast(pl.String))
+        .otherwise("cost"),
         "latency": pl.coalesce(
             *(duration_ms(pl.col(f"latency_{unit}"), unit) for unit in _LATENCIES),
             duration_ms(pl.when(pl.col("latency_spelled").str.contains(r"[a-zµμ]$")).then("latency_spelled")),
         ).cast(pl.String),
     },
-    internal=(*(f"latency_{unit}" for unit in _LATENCIES), "latency_spelled"),
+    internal=(*(f"latency_{unit}" for unit in _LATENCIES), "latency_spelled", "is_byok", "upstream_cost"),
     usage=_USAGE,
     families=_FAMILIES,
 )
