@@ -128,6 +128,14 @@ def test_a_file_without_any_known_record_is_named_with_the_formats_that_are_know
     assert all(table(tmp_path, name).height == 0 for name in ("llm_calls", "llm_events", "rejects", "batches"))
 
 
+def test_a_file_of_sums_is_named_with_the_report_that_compares_them(run, tmp_path):
+    (tmp_path / "days.jsonl").write_text('{"date":"2026-08-10","model":"gpt-4o","requests":50,"prompt_tokens":45000}\n')
+    result = run("backfill", str(tmp_path / "days.jsonl"))
+
+    assert "days.jsonl: sums over several requests, no calls; `ingest report reconcile -p file=" in result.stderr
+    assert table(tmp_path, "llm_calls").height == 0
+
+
 def test_of_many_files_without_any_known_record_only_the_first_lists_the_formats(run, tmp_path):
     (tmp_path / "logs").mkdir()
     for name in ("a.log", "b.log", "c.log"):

@@ -83,6 +83,7 @@ ONE_OF_EACH = {
     "csv": ("trading/copy.csv", "trading/llm-calls", "pipeline_step_id", "step_id"),
     "openrouter": ("openrouter/generations.jsonl", "openrouter", "data.native_tokens_cached", "cache_read_tokens"),
     "portkey": ("portkey/without-responses.jsonl", "portkey", "ai_org", "provider"),
+    "cloudflare": ("cloudflare/logs.jsonl", "cloudflare", "tokens_in", "request_tokens"),
     "langsmith": ("langsmith/runs.jsonl", "langsmith", "extra.metadata.ls_model_name", "model"),
     "app-json": ("app-json/loggers.jsonl", "app-json", "duration_ms", "latency_ms"),
     "amp": ("amp/thread.json", "amp", "usage.outputTokens", "response_tokens"),

@@ -59,6 +59,32 @@ def test_rows_are_as_expected(path, request):
     assert found == json.loads(expected.read_text())
 
 
+_OF_MANY_LINES = ("otlp", "stream-events", "vertex")
+"""Formats whose calls are not records of their own: several in a line, several lines in one, or below an envelope."""
+_TORN_OR_JOINED = ("maestro-usage/glued.jsonl", "compozy/stream.jsonl")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        p
+        for p in SORTABLE
+        if p.parent.name not in _OF_MANY_LINES and str(p.relative_to(FIXTURES)) not in _TORN_OR_JOINED
+    ],
+    ids=lambda path: str(path.relative_to(FIXTURES)),
+)
+def test_a_field_that_a_format_does_not_know_is_kept_and_a_prompt_is_not(path):
+    added = b',"deploy_ring":"blue","full_prompt":"apricot"}'
+    lines = [line.rstrip() for line in path.read_bytes().splitlines()]
+    plain = [line.removesuffix(b"}") + added if line.endswith(b"}") else line for line in lines]
+
+    calls = read(b"\n".join(plain) + b"\n").calls
+
+    assert len(calls) == len(read(path.read_bytes()).calls)
+    assert calls["metadata"].str.contains('"deploy_ring":"blue"', literal=True).fill_null(value=False).all()
+    assert not calls["metadata"].str.contains("apricot", literal=True).any()
+
+
 @pytest.mark.parametrize("format_", FORMATS, ids=lambda format_: format_.name)
 def test_each_format_takes_lines_of_its_own_fixtures(format_):
     texts = [path.read_bytes() for path in INPUTS if path.parent.name == format_.name]

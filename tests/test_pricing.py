@@ -242,6 +242,38 @@ def test_names_that_only_resemble_a_model_are_not_priced(provider, model):
     assert PRICES.entry(provider, model) is None
 
 
+@pytest.mark.parametrize(
+    ("provider", "model", "seller"),
+    [
+        ("openai.responses", "gpt-4o", "openai"),
+        ("azure-openai.chat", "gpt-4.1-mini", "azure"),
+        ("google.generative-ai", "gemini-2.5-flash", "google"),
+        ("xai.chat", "grok-4", "xai"),
+        ("gateway", "anthropic/claude-sonnet-4", "anthropic"),
+        ("spring_ai", "gpt-4o", "openai"),
+        ("LangChain", "claude-sonnet-4-5", "anthropic"),
+        ("somebody-else", "deepseek-chat", "deepseek"),
+    ],
+)
+def test_a_provider_that_no_table_knows_is_the_one_before_its_dot_else_the_models_maker(provider, model, seller):
+    found = PRICES.entry(provider, model)
+    assert found is not None
+    assert found.periods == PRICES.entry(seller, model.rpartition("/")[2]).periods
+
+
+@pytest.mark.parametrize("provider", ["vllm", "ollama", "lm_studio", "openai-compatible", "llama.cpp", "localhost"])
+@pytest.mark.parametrize("model", ["gpt-oss-120b", "deepseek-chat", "gpt-4o"])
+def test_what_people_run_themselves_has_no_price_of_its_maker(provider, model):
+    assert PRICES.entry(provider, model) is None
+
+
+def test_an_own_price_counts_for_whom_an_unknown_provider_stands_for():
+    period = Period(None, None, (Tier(0, rate("1")),))
+    own = Prices("own", (Override("openai", "gpt-4o", period, "f"),))
+    assert own.entry("openai.chat", "gpt-4o").periods == (period,)
+    assert own.entry("vllm", "gpt-4o") is None
+
+
 def test_no_provider_and_two_prices_is_no_price():
     cheap, dear = Period(None, None, (Tier(0, rate("1")),)), Period(None, None, (Tier(0, rate("2")),))
     own = Prices("own", (Override("a", "m", cheap, "f"), Override("b", "m", dear, "f")))

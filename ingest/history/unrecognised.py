@@ -6,9 +6,12 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import polars as pl
+
 from ingest.files.streams import open_stream
 from ingest.prices.installed import usual_file
 from parsers import FORMATS, Block, parse
+from parsers.formats.app_json import SUM
 from parsers.mapping.mapping import Mapping, unmatched
 
 _SAMPLE = 1 << 20
@@ -75,6 +78,8 @@ def why_nothing(
     first = next((line for line in sample.decode("utf-8", "replace").splitlines() if line.strip()), "")
     if mapping:
         return f"{path}: {unmatched(mapping, first)}"
+    if first and pl.DataFrame({"line": [first]}).select(SUM).item():
+        return f"{path}: sums over several requests, no calls; `ingest report reconcile -p file={path}` compares them"
     likely = _formats_in(sample) if format_name else []
     if likely:
         return f"{path}: no record of {format_name}; it looks like {' and '.join(likely)}: leave --format out"

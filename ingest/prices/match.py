@@ -41,12 +41,19 @@ _ALIASES = {
     "perplexity-ai": "perplexity",
     "text-completion-openai": "openai",
     "together-ai": "together",
+    "togetherai": "together",
     "vertex": "google",
     "vertex-ai": "google",
     "voyage": "voyageai",
     "xai": "x-ai",
 }
 _NO_PROVIDER = {"litellm", "litellm-proxy", "unknown", ""}
+_OWN_SERVER = re.compile(
+    r"(?:^|[-.])(?:compatible|custom|kobold(?:cpp)?|llama-?(?:cpp|\.cpp|file)|lm-?studio|lmdeploy|local(?:ai|host)?|mlx"
+    r"|ollama|self-hosted|sglang|tgi|triton|vllm|xinference)(?:[-.]|$)"
+)
+"""Names of what people run themselves: whatever the model is called, its maker isn't paid."""
+
 _BEDROCK = re.compile(r"(?:^|[./])(?:amazon|anthropic|cohere|deepseek|meta|mistral|nvidia|openai|qwen)\.[a-z]")
 
 # What may follow a model's name without naming another model: dates, revisions, `latest`, `preview`.
@@ -82,16 +89,40 @@ def find(provider: str | None, model: str) -> tuple[Match, ...]:
 
     With a provider the answer is the library's own match, or nothing where that rests on a loose clause. A name that
     only Bedrock gives is sold by AWS, also where its maker is logged, or was derived from the name, as its provider.
-    Without a provider, every one that claims the model is a candidate.
+    Without a provider, every one that claims the model is a candidate. A provider that no table knows, such as the name
+    of a framework or an SDK's `openai.chat`, is the one before its dot, else the model's maker.
     """
     ref = _FINE_TUNED.sub(r"\1", model.strip().lower())
     if provider is not None and provider.strip().lower().replace("_", "-") not in _NO_PROVIDER:
         name = provider_id(provider)
-        found = _find_in(name, ref) if name else None
-        if name and not found and is_of_bedrock(ref):
+        if name is None:
+            return _of_unknown(provider, ref)
+        found = _find_in(name, ref)
+        if not found and is_of_bedrock(ref):
             found = _find_in("aws", ref)
         return (found,) if found else ()
     return tuple({match.provider.id: match for match in _candidates(ref)}.values())
+
+
+def stands_for(provider: str, model: str) -> str | None:
+    """Return the id of the provider that an unknown *provider* stands for where it says who sold *model*, else None."""
+    if provider_id(provider) is not None:
+        return None
+    found = _of_unknown(provider, model.strip().lower())
+    return found[0].provider.id if len(found) == 1 else None
+
+
+def _of_unknown(provider: str, ref: str) -> tuple[Match, ...]:
+    name = provider.strip().lower().replace("_", "-")
+    if _OWN_SERVER.search(name):
+        return ()
+    head, dot, _ = name.partition(".")
+    if dot and (known := provider_id(head)) and (found := _find_in(known, ref)):
+        return (found,)
+    # A name that only Bedrock gives is no name of its maker's.
+    if is_of_bedrock(ref):
+        return ()
+    return tuple({match.provider.id: match for match in (*_prefixed(ref), *_claimed(ref))}.values())
 
 
 def is_of_bedrock(ref: str) -> bool:
@@ -116,17 +147,29 @@ def trusted(model: "ModelInfo", ref: str) -> bool:
 
 
 def _candidates(ref: str) -> "Iterator[Match]":
-    head, slash, rest = ref.partition("/")
-    if slash and (name := provider_id(head)) and (found := _find_in(name, rest)):
-        yield found
-    names = [p.id for p in providers() if p.model_match is not None and p.model_match.is_match(ref)]
-    names += ["aws"] if is_of_bedrock(ref) else []
-    claimed = [found for name in names if (found := _find_in(name, ref))]
+    claimed = list(_claimed(ref)) + [found for found in [is_of_bedrock(ref) and _find_in("aws", ref)] if found]
+    yield from _prefixed(ref)
     yield from claimed
     # A model's maker claims it by name; resellers that list the same name are asked only when no maker does.
     if not claimed:
         for name in _sellers().get(ref, ()):
             if found := _find_in(name, ref):
+                yield found
+
+
+def _prefixed(ref: str) -> "Iterator[Match]":
+    """Return what *ref* is at the provider before its slash."""
+    head, slash, rest = ref.partition("/")
+    if slash and (name := provider_id(head)) and (found := _find_in(name, rest)):
+        yield found
+
+
+def _claimed(ref: str) -> "Iterator[Match]":
+    """Return what *ref* is at the providers that claim such a name: as a rule its maker."""
+    for provider in providers():
+        if provider.model_match is not None and provider.model_match.is_match(ref):
+            found = _find_in(provider.id, ref)
+            if found:
                 yield found
 
 

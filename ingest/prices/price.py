@@ -154,7 +154,12 @@ def _own(provider: str | None, named: list[Override]) -> list[Override]:
     def at(seller: str) -> list[Override]:
         return [o for o in named if o.provider is not None and _same(o.provider, seller)]
 
-    mine = at(provider) or [o for o in at("aws") if match.is_of_bedrock(o.model) and match.provider_id(provider)]
+    stands_for = match.stands_for(provider, named[0].model) if named else None
+    mine = (
+        at(provider)
+        or (at(stands_for) if stands_for else [])
+        or [o for o in at("aws") if match.is_of_bedrock(o.model) and match.provider_id(provider)]
+    )
     return mine or [o for o in named if o.provider is None]
 
 

@@ -9,7 +9,7 @@ Times are ISO 8601 or a number since 1970 whose size gives its unit away; withou
 when the line was written, hence when the call finished. A latency counts if its name or its text gives the unit: zap
 writes bare seconds, slog nanoseconds, pino milliseconds, all under the same names.
 
-A line that sums up several calls (`app_json_names.SUMS`), such as the result of a run, is not a call itself.
+A line that sums up several calls (`SUMS`, `REQUESTS`), such as the result of a run or a day, is not a call itself.
 
 Names don't say whether the prompt includes the cache. It is assumed to, as OpenAI counts, unless more tokens are cached
 than the prompt has, or the cache is counted under the names of Anthropic's API. Responses are assumed to include
@@ -21,14 +21,21 @@ from dataclasses import replace
 
 import polars as pl
 
+from parsers.jsonl.decode import OWN
 from parsers.rows.by_header import json_header
 from parsers.rows.calls import Meaning
 from parsers.rows.json_shape import HINTS, Shape, json_format, top_names
-from parsers.rows.usage_objects import CONTAINERS, FAMILIES, Family
+from parsers.rows.usage_objects import CONTAINERS, FAMILIES, Family, paid
 from parsers.values.lenient import duration_ms
 
 SUMS = ("ide", "jobs", "num_turns", "llm_calls", "total_calls", "modelUsage")
 """Keys of records that sum up several calls, such as the result of a run or of a session: these are not calls."""
+
+REQUESTS = (
+    *("requests", "num_requests", "n_requests", "request_count", "requests_count", "total_requests", "requestCount"),
+    *("num_model_requests", "api_calls", "num_calls", "call_count", "callCount"),
+)
+"""Keys that say how many requests a record stands for: one of several, such as the sum of a day, is not a call."""
 
 _TOP = ("", "extra.", "fields.")
 """Where the keys are: loggers put an application's fields at the top, below `extra` (Python) or `fields` (Rust)."""
@@ -112,6 +119,10 @@ def _places(keys: tuple[str, ...], containers: tuple[str, ...]) -> tuple[str, ..
     )
 
 
+def _number(name: str) -> pl.Expr:
+    return pl.col(name).cast(pl.Float64, strict=False)
+
+
 _LATENCIES = ("ms", "s", "us", "ns")
 _TIMED = tuple(f"latency_{unit}" for unit in _LATENCIES)
 
@@ -120,16 +131,34 @@ _SHAPE = Shape(
         **{name: _places(keys, _TOP) for name, keys in FIELDS.items()},
         "model": _places(MODEL, ("", "llm.", "extra.", "fields.")),
         "cost": _places(("cost_usd", "costUsd", "costUSD", "cost", "total_cost", "price"), _USAGE),
+        "is_byok": _places(("is_byok",), _USAGE),
+        "upstream_cost": _places(("cost_details.upstream_inference_cost",), _USAGE),
         **{name: _places((key,), _TOP) for name, key in _SPANS.items()},
+        "stands_for": _places(REQUESTS, _TOP),
+        "object": _places(("object",), _TOP),
     },
     meaning=Meaning(name="app-json"),
     derived={
+        "cost": pl.when(pl.col("is_byok") == "true")
+        .then(paid(_number("cost"), pl.col("is_byok"), _number("upstream_cost")).cast(pl.String))
+        .otherwise("cost"),
         "latency": pl.coalesce(
             *(duration_ms(pl.col(f"latency_{unit}"), unit) for unit in _LATENCIES),
             duration_ms(pl.when(pl.col("latency_spelled").str.contains(r"[a-zµμ]$")).then("latency_spelled")),
         ).cast(pl.String),
     },
-    internal=(*(f"latency_{unit}" for unit in _LATENCIES), "latency_spelled"),
+    internal=(
+        *(f"latency_{unit}" for unit in _LATENCIES),
+        "latency_spelled",
+        "is_byok",
+        "upstream_cost",
+        "stands_for",
+        "object",
+    ),
+    counts=~(
+        (pl.col("stands_for").cast(pl.Float64, strict=False) > 1).fill_null(value=False)
+        | pl.col("object").str.starts_with("organization.usage.").fill_null(value=False)
+    ),
     usage=_USAGE,
     families=_FAMILIES,
 )
@@ -141,12 +170,18 @@ def _any_key(keys: tuple[str, ...]) -> str:
 
 _LINE = pl.col("line")
 
+SUM = _LINE.str.contains(rf'{OWN}"(?:{"|".join(REQUESTS)})"\s*:\s*"?(?:[2-9]|1\d)') | _LINE.str.contains(
+    r'"object"\s*:\s*"organization\.usage\.'
+)
+"""Whether a line says at its top that it stands for several requests: what `reconcile` is for."""
+
 FORMAT = json_format(
     "application logs in JSON lines",
     _SHAPE,
     claims=_LINE.str.contains(rf'"(?:{_any_key(COUNTS)})"\s*:\s*(?:"?\d|\{{\s*"total")')
     & _LINE.str.contains(rf'"(?:{_any_key(MODEL)})"\s*:\s*"[^"]')
-    & ~_LINE.str.contains(rf'"(?:{_any_key(SUMS)})"\s*:'),
+    & ~_LINE.str.contains(rf'"(?:{_any_key(SUMS)})"\s*:')
+    & ~SUM,
     hints=(*HINTS, "okens_", "okensIn", "okensOut", "eval_count", "predicted_n"),
     rank=3,
 )
@@ -160,6 +195,6 @@ HEADER = json_header(
         tuple(name for field in ("created_at", "request_id", "session_id", *_TIMED) for name in FIELDS[field]),
     ),
     reads=top_names(_SHAPE),
-    unless=(*SUMS, "requests", "request_count", "num_requests", "num_model_requests", "calls"),
+    unless=(*SUMS, *REQUESTS, "calls"),
     rank=3,
 )

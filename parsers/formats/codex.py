@@ -28,6 +28,7 @@ from dataclasses import replace
 import polars as pl
 
 from parsers.blocks.format import Context, Format, Parsed
+from parsers.jsonl.unknown_fields import LEFTOVERS
 from parsers.rows.calls import Meaning, calls
 from parsers.rows.json_shape import Shape, read
 from parsers.values.lenient import time
@@ -62,6 +63,10 @@ _SHAPE = Shape(
         **{name: tuple(_LAST + key for key in keys) for name, keys in _COUNTS.items()},
         **{f"sum_{name}": tuple(_TOTAL + key for key in keys) for name, keys in _COUNTS.items()},
     },
+    passed_over=(
+        *(f"{usage}total_tokens" for usage in (_LAST, _TOTAL)),
+        *("payload.rate_limits", "payload.info.model_context_window", "ordinal"),
+    ),
     meaning=Meaning(
         name="codex",
         constants={"provider": "openai"},
@@ -92,6 +97,7 @@ def _parse(records: pl.DataFrame, context: Context) -> Parsed:
 
 _ROW = (
     "created_at", "model", "provider", "session_id", "project", "service_tier", *_COUNTS, "dedupe_key", "sidechain",
+    LEFTOVERS,
 )  # fmt: skip
 _REPLAYED = pl.duration(seconds=2)
 _PAUSE = pl.duration(milliseconds=200)

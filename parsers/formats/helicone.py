@@ -4,7 +4,11 @@
      "prompt_tokens":900,"prompt_cache_read_tokens":0,"completion_tokens":40,"cost":0.01,"latency":2200,"status":200}
 
 `request_created_at` is when the call began, `latency` is in milliseconds: it finished that much later. `status` is
-the HTTP code. Whether prompts include the cache isn't documented: they are taken to, as OpenAI counts, unless more was
+the HTTP code. The API of requests has the longer names: `response_status`, `delay_ms`, `costUSD`, `request_user_id`,
+`request_properties`. `cache_reference_id` names the request whose stored answer was given again, where it is not the
+UUID of zeros: such an answer is no call but an event, `cache_hit`. `cache_enabled` only says that there is a cache.
+
+Whether prompts include the cache isn't documented: they are taken to, as OpenAI counts, unless more was
 read from the cache than the prompt has.
 """
 
@@ -24,15 +28,19 @@ _SHAPE = Shape(
         "cache_write_tokens": ("prompt_cache_write_tokens",),
         "response_tokens": ("completion_tokens",),
         "total_tokens": ("total_tokens",),
-        "cost": ("cost", "cost_usd"),
+        "cost": ("cost", "cost_usd", "costUSD"),
         "latency": ("latency", "delay_ms"),
-        "session_id": ('properties."Helicone-Session-Id"',),
-        "user_id": ("user_id",),
+        "session_id": ('properties."Helicone-Session-Id"', 'request_properties."Helicone-Session-Id"'),
+        "user_id": ("user_id", "request_user_id"),
+        "answer_of": ("cache_reference_id",),
         "request_id": ("request_id",),
         "status": ("status", "response_status"),
     },
     meaning=Meaning(name="helicone", dedupe="helicone"),
     derived={"provider": pl.col("provider").str.to_lowercase()},
+    from_cache=pl.col("answer_of").str.contains("[1-9a-fA-F]"),
+    internal=("answer_of",),
+    passed_over=("cache_enabled",),
 )
 
 FORMAT = json_format(

@@ -48,6 +48,7 @@ _SHAPE = Shape(
         "cache_hit": ("cache_hit",),
         "retries": ("metadata.attempted_retries",),
         "model_group": ("model_group",),
+        "user_api_key_user_id": ("metadata.user_api_key_user_id", "user"),
     },
     passed_over=("completionStartTime", "response_time", "api_key"),
     meaning=Meaning(name="litellm"),
@@ -69,6 +70,8 @@ def _parse(records: pl.DataFrame, context: Context) -> Parsed:
     fields = fields.with_columns(
         dedupe_key=_key(pl.col("request_id"), fields.columns),
         attempt=(pl.col("retries").cast(pl.Int64, strict=False) + 1).cast(pl.String),
+        # Whose key it is, where that isn't who asked.
+        user_api_key_user_id=pl.when(pl.col("user_api_key_user_id") != pl.col("user_id")).then("user_api_key_user_id"),
         variant=pl.when(is_spend).then(pl.lit("spend")).otherwise(pl.lit("payload")),
     )
     from_cache = (pl.col("cache_hit").str.to_lowercase() == "true").fill_null(value=False)

@@ -17,11 +17,15 @@ import polars as pl
 from parsers.rows.by_header import json_header
 from parsers.rows.calls import Meaning
 from parsers.rows.json_shape import Shape, json_format, top_names
-from parsers.rows.usage_objects import UNIQUE
+from parsers.rows.usage_objects import UNIQUE, paid
 
 
 def _places(*keys: str) -> tuple[str, ...]:
     return (*keys, *(f"data.{key}" for key in keys))
+
+
+def _number(name: str) -> pl.Expr:
+    return pl.col(name).cast(pl.Float64, strict=False)
 
 
 _SHAPE = Shape(
@@ -34,6 +38,8 @@ _SHAPE = Shape(
         "response_tokens": _places("native_tokens_completion", "tokens_completion"),
         "reasoning_tokens": _places("native_tokens_reasoning", "tokens_reasoning"),
         "cost": _places("cost_total", "total_cost"),
+        "is_byok": _places("is_byok"),
+        "upstream_cost": _places("upstream_inference_cost"),
         "latency": _places("generation_time_ms", "latency", "generation_time"),
         "request_id": _places("generation_id", "id"),
         "user_id": _places("user", "external_user"),
@@ -43,8 +49,9 @@ _SHAPE = Shape(
         "api_key_name": _places("api_key_name"),
     },
     meaning=Meaning(name="openrouter"),
-    internal=("cancelled",),
+    internal=("cancelled", "is_byok", "upstream_cost"),
     derived={
+        "cost": paid(_number("cost"), pl.col("is_byok").str.to_lowercase(), _number("upstream_cost")).cast(pl.String),
         "provider": pl.col("provider").str.to_lowercase(),
         "status": pl.when(pl.col("cancelled").str.to_lowercase() == "true")
         .then(pl.lit("cancelled"))

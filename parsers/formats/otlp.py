@@ -11,8 +11,9 @@ its call finished, and covers its retries; a log record is written then. Prompts
 Code's own events leave it out; its errors and exhausted retries become events, `api_error` and `api_retries_exhausted`.
 
 Only calls count: spans of agents, chains and tools, which sum up the calls below them, are passed over, as are spans
-without tokens. All rows of a line have its offset; `dedupe_key`, `otlp:<trace>:<span>`, tells them apart, and is the
-same for a span and the log record written inside it.
+without tokens. Attributes that mean nothing here, such as the team that a resource names, are kept in the metadata as
+far as `privacy` lets them pass. All rows of a line have its offset; `dedupe_key`, `otlp:<trace>:<span>`, tells them
+apart, and is the same for a span and the log record written inside it.
 """
 
 from dataclasses import replace
@@ -23,16 +24,24 @@ from parsers.blocks.format import Context, Format, Parsed
 from parsers.blocks.lines import RECORDS
 from parsers.formats.otlp_names import ATTRIBUTES, NOT_CALLS
 from parsers.jsonl.decode import decode
+from parsers.jsonl.unknown_fields import LEFTOVERS
 from parsers.rows.calls import Meaning, calls
 from parsers.rows.json_shape import HINTS
 from parsers.rows.token_counts import COUNTS
 from parsers.rows.usage_objects import FAMILIES, keys_of
 from parsers.values.lenient import duration_ms, time
-from parsers.values.typed import metadata
+from parsers.values.privacy import Rule, is_name, keeps, rule_of
+from parsers.values.typed import json_text, metadata
 
 _Fields = dict[str, pl.DataType | type[pl.DataType]]
 
-_VALUE = pl.Struct(dict.fromkeys(("stringValue", "intValue", "doubleValue", "boolValue"), pl.String))
+_SCALARS = ("stringValue", "intValue", "doubleValue", "boolValue")
+_VALUE = pl.Struct(
+    {
+        **dict.fromkeys(_SCALARS, pl.String),
+        "arrayValue": pl.Struct({"values": pl.List(pl.Struct({"stringValue": pl.String}))}),
+    }
+)
 _ATTRIBUTES = pl.List(pl.Struct({"key": pl.String, "value": _VALUE}))
 _RESOURCE = pl.Struct({"attributes": _ATTRIBUTES})
 _SPAN: _Fields = {
@@ -64,6 +73,9 @@ _DTYPE = pl.Struct(
         "resourceLogs": pl.List(pl.Struct({"resource": _RESOURCE, "scopeLogs": _scopes("logRecords", _LOG)})),
     }
 )
+_PASSED_OVER = ("telemetry.", "process.", "event.sequence")
+"""How the keys begin of attributes that are the same on every span of a process, or say nothing of a call."""
+
 _EXTRA = ("service", "prompt_id", "time_to_first_token_s")
 _SPANS = Meaning(name="otlp", metadata=_EXTRA)
 _CLAUDE = replace(_SPANS, request_includes_cache=False, constants={"provider": "anthropic", "variant": "claude-code"})
@@ -135,18 +147,68 @@ def _items(decoded: pl.DataFrame, resources: str, scopes: str, items: str) -> pl
 
 def _fields(items: pl.DataFrame) -> pl.DataFrame:
     """Return *items* with their attributes as columns of text, named as in `otel_names`; their own count first."""
-    value = pl.col("attribute").struct.field("value")
-    texts = [value.struct.field(name) for name in ("stringValue", "intValue", "doubleValue", "boolValue")]
-    places = _PLACES.with_columns(own=pl.lit(value=True)), _PLACES.with_columns(own=pl.lit(value=False))
-    named = []
-    for column, meant in zip(("attributes", "shared"), places, strict=True):
-        pairs = items.select("item", attribute=column).explode("attribute").drop_nulls("attribute")
-        pairs = pairs.select("item", key=pl.col("attribute").struct.field("key"), value=pl.coalesce(texts))
-        named.append(pairs.join(meant, on="key", maintain_order="left").drop_nulls("value"))
-    ranked = pl.concat(named).sort("rank", ~pl.col("own"), maintain_order=True)
+    pairs = pl.concat([_pairs(items, "attributes", own=True), _pairs(items, "shared", own=False)])
+    named = pairs.join(_PLACES, on="key", maintain_order="left").drop_nulls("value")
+    ranked = named.sort("rank", ~pl.col("own"), maintain_order=True)
     best = ranked.unique(["item", "field"], keep="first", maintain_order=True)
     wide = best.pivot(on="field", on_columns=_NAMES, index="item", values="value")
-    return items.drop("attributes", "shared").join(wide, on="item", how="left", maintain_order="left")
+    others = _others(pairs.join(_PLACES, on="key", how="anti", maintain_order="left"))
+    wide = items.drop("attributes", "shared").join(wide, on="item", how="left", maintain_order="left")
+    return wide.join(others, on="item", how="left", maintain_order="left")
+
+
+def _pairs(items: pl.DataFrame, column: str, *, own: bool) -> pl.DataFrame:
+    """Return the attributes in a *column* of *items*, one a row: those of each item's *own*, or of its resource."""
+    pairs = items.select("item", attribute=column).explode("attribute").drop_nulls("attribute")
+    value = pl.col("attribute").struct.field("value").struct
+    return pairs.select(
+        "item",
+        key=pl.col("attribute").struct.field("key"),
+        value=pl.coalesce(value.field(name) for name in _SCALARS),
+        texts=value.field("arrayValue").struct.field("values").list.eval(pl.element().struct.field("stringValue")),
+        is_text=value.field("stringValue").is_not_null(),
+        own=pl.lit(value=own),
+    )
+
+
+def _others(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Return, for each item, those of the attributes *pairs* that may be kept, as one JSON object in `LEFTOVERS`."""
+    rules = {key: _rule(key) for key in pairs["key"].drop_nulls().unique().to_list()}
+    pairs = pairs.unique(["item", "key"], keep="first", maintain_order=True).sort("item", "key")
+    written = [
+        _written(pairs.filter(pl.col("key").is_in([key for key, its in rules.items() if its is rule])), rule)
+        for rule in (Rule.WORD, Rule.LABEL, Rule.TAGS)
+    ]
+    objects = pl.concat(written).sort("item", "key").group_by("item", maintain_order=True).agg(pl.col("field"))
+    return objects.select("item", (pl.lit("{") + pl.col("field").list.join(",") + pl.lit("}")).alias(LEFTOVERS))
+
+
+def _rule(key: str) -> Rule:
+    """Return what may be kept under the attribute *key*; what a part of it says holds for all that is below."""
+    if key.startswith(_PASSED_OVER) or not is_name(key) or rule_of(key) is Rule.NEVER:
+        return Rule.NEVER
+    rule = Rule.WORD
+    for part in key.split("."):
+        rule = rule_of(part, rule)
+    return max(rule, rule_of(key), key=(Rule.WORD, Rule.LABEL, Rule.TAGS, Rule.NEVER).index)
+
+
+def _written(pairs: pl.DataFrame, rule: Rule) -> pl.DataFrame:
+    """Return each of *pairs*, whose keys are of one *rule*, as a `field` of a JSON object."""
+    texts = pl.col("texts").list.eval(pl.element().filter(keeps(pl.element(), rule)))
+    plain = ~pl.col("is_text") & pl.col("value").str.contains(_PLAIN)
+    value = pl.coalesce(
+        pl.when(keeps(pl.col("value"), rule)).then(
+            pl.when(plain).then(pl.col("value")).otherwise(json_text(pl.col("value")))
+        ),
+        pl.when(texts.list.len() > 0).then(json_text(texts)),
+    )
+    field = json_text(pl.col("key")) + pl.lit(":") + value
+    return pairs.select("item", "key", field=field).drop_nulls("field")
+
+
+_PLAIN = r"^(?:true|false|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)$"
+"""Numbers and booleans as JSON writes them: a float may be `NaN`."""
 
 
 def _counted(items: pl.DataFrame) -> pl.DataFrame:

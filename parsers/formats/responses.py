@@ -4,6 +4,7 @@
 | --- | --- | --- | --- |
 | `openai-chat` (OpenRouter, Azure, vLLM …) | `"object":"chat.completion"` | envelope, else `created` | `id` |
 | `openai-responses` | `"object":"response"` | envelope, else `completed_at`, `created_at` | `id` |
+| `openai-embeddings` | `"object":"list"` of `"object":"embedding"` | envelope | that of the envelope |
 | `anthropic` | `"type":"message"` and `input_tokens` | envelope | `id` |
 | `gemini` | `usageMetadata` | envelope, else `createTime` | `responseId` |
 | `bedrock` | `inputTokens` and `stopReason` or `latencyMs` | envelope | `ResponseMetadata.RequestId` |
@@ -79,10 +80,15 @@ _LINE = pl.col("line")
 _VARIANTS = {
     "openai-chat": _LINE.str.contains(r'"object"\s*:\s*"(?:chat\.completion|text_completion)'),
     "openai-responses": _LINE.str.contains(r'"object"\s*:\s*"response"'),
+    "openai-embeddings": _LINE.str.contains(r'"object"\s*:\s*"list"')
+    & _LINE.str.contains(r'"object"\s*:\s*"embedding"|"data"\s*:\s*\[\s*\]'),
     "gemini": _LINE.str.contains(r'"usageMetadata"\s*:\s*\{'),
     "bedrock": _LINE.str.contains(r'"(?:stopReason|latencyMs)"\s*:') & _LINE.str.contains(r'"inputTokens"\s*:'),
     "anthropic": _LINE.str.contains(r'"type"\s*:\s*"message"') & _LINE.str.contains(r'"input_tokens"\s*:'),
 }
+_EMBEDDING = r'\{[^{}\[\]]*"embedding"\s*:\s*(?:\[[^\]]*\]|"[^"]*")[^{}\[\]]*\}'
+"""A vector: numbers that nobody wants in the metadata."""
+
 _FAILED = _LINE.str.contains(r'"status"\s*:\s*"failed"') & _VARIANTS["openai-responses"]
 _NAME = "responses"
 _MEANING = Meaning(
@@ -102,7 +108,8 @@ def _parse(records: pl.DataFrame, context: Context) -> Parsed:
         places = [place for place in _PLACES if set(place) <= keys]
         decoded, rejects = decode(part.select(*RECORDS), _dtype(places, _ERROR if "error" in keys else pl.String))
         refused.append(rejects)
-        decoded = decoded.with_columns(elsewhere(decoded).alias(LEFTOVERS))
+        shortened = _LINE.str.replace_all(_EMBEDDING, "null")
+        decoded = decoded.with_columns(elsewhere(decoded.with_columns(shortened)).alias(LEFTOVERS))
         for place, rows in _by_place(decoded, places):
             parts.append(calls(_with_others(_fields(rows, place), (place,)), _MEANING))
     if not parts:

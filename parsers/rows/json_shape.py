@@ -9,8 +9,10 @@ import polars as pl
 from parsers.blocks.format import Context, Format, Parsed
 from parsers.jsonl.fields import Path, extract, path
 from parsers.jsonl.unknown_fields import LEFTOVERS
-from parsers.rows.calls import FIELDS, Meaning, calls
+from parsers.rows.calls import FIELDS, TIMES, Meaning, calls
 from parsers.rows.usage_objects import FAMILIES, Family, parts
+from parsers.schema import EVENTS, conform
+from parsers.values.lenient import time
 from parsers.values.typed import known
 
 HINTS = ('okens"', 'okenCount"', "oken_count")
@@ -33,6 +35,8 @@ class Shape:
         counts: true on the fields of those records that are calls; without it all are.
         internal: fields that others are derived from: not kept themselves.
         usage: what stands before the keys of usage objects, best first: `usage.`, or nothing for keys at the top.
+        from_cache: true on the fields of those records that a proxy answered from its own cache: no calls but events,
+            `cache_hit`.
         passed_over: places of what is the same in every record, or says nothing of a call: it is not kept.
         families: what usage objects there may be; a count that `paths` finds comes before theirs.
     """
@@ -45,6 +49,7 @@ class Shape:
     usage: tuple[str, ...] = ()
     families: tuple[Family, ...] = FAMILIES
     passed_over: tuple[str, ...] = ()
+    from_cache: pl.Expr | None = None
 
 
 def json_format(title: str, shape: Shape, *, claims: pl.Expr, hints: tuple[str, ...], rank: int = 0) -> Format:
@@ -64,7 +69,20 @@ def parse(shape: Shape, records: pl.DataFrame, context: Context) -> Parsed:
     fields, rejects = read(records, shape)
     if shape.counts is not None:
         fields = fields.filter(shape.counts.fill_null(value=True))
-    return made(fields.with_columns(**shape.derived).drop(shape.internal), shape, rejects)
+    fields = fields.with_columns(**shape.derived)
+    if shape.from_cache is None:
+        return made(fields.drop(shape.internal), shape, rejects)
+    hit = shape.from_cache.fill_null(value=False)
+    parsed = made(fields.filter(~hit).drop(shape.internal), shape, rejects)
+    return replace(parsed, events=_cache_hits(fields.filter(hit), shape.meaning.name))
+
+
+def _cache_hits(fields: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Return the answers from a proxy's cache as events: no provider was asked, and nothing is paid."""
+    at = pl.coalesce(time(pl.col(name)) for name in TIMES if name in fields.columns)
+    who = [name for name in ("session_id", "agent_id", "model") if name in fields.columns]
+    hits = fields.select("source_offset", *who, created_at=at, kind=pl.lit("cache_hit"), format=pl.lit(name))
+    return conform(hits, EVENTS) if hits.is_empty() else hits
 
 
 def read(records: pl.DataFrame, shape: Shape) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -188,6 +188,8 @@ CONTAINERS = ("usage", "usage_metadata", "usageMetadata", "token_usage", "tokenU
 
 _OTHERS = {
     "cost": pl.Float64,
+    "is_byok": pl.String,
+    "cost_details.upstream_inference_cost": pl.Float64,
     "service_tier": pl.String,
     "server_tool_use.web_search_requests": pl.Int64,
     "server_tool_use.web_fetch_requests": pl.Int64,
@@ -309,7 +311,17 @@ def details(usage: pl.Expr) -> dict[str, pl.Expr]:
 
 def cost(usage: pl.Expr) -> pl.Expr:
     """Return what a usage object says that the call cost, in USD, as OpenRouter does; else NULL."""
-    return usage.struct.field("cost")
+    field = usage.struct.field
+    return paid(field("cost"), field("is_byok"), _at(usage, "cost_details.upstream_inference_cost"))
+
+
+def paid(cost: pl.Expr, is_byok: pl.Expr, upstream: pl.Expr) -> pl.Expr:
+    """Return what a call cost at OpenRouter: with a key of one's own what the provider charges comes on top.
+
+    Otherwise *cost* has it already. What a provider charges that isn't told is unknown, and so is the whole.
+    """
+    own_key = (is_byok == "true").fill_null(value=False)
+    return pl.when(own_key).then(cost.fill_null(0) + upstream).otherwise(cost)
 
 
 def _at(usage: pl.Expr, path: str) -> pl.Expr:

@@ -114,7 +114,7 @@ def _written(rows: pl.Series) -> pl.Series:
     """Return the structs *rows* as JSON objects; most fields of most blocks hold nothing."""
     fields = [guarded(values) for values in rows.struct.unnest() if values.null_count() < len(values)]
     parts = [
-        pl.lit(f"{json.dumps(values.name, ensure_ascii=False)}:") + _json(pl.col(values.name)) for values in fields
+        pl.lit(f"{json.dumps(values.name, ensure_ascii=False)}:") + json_text(pl.col(values.name)) for values in fields
     ]
     if not parts:
         return pl.Series(rows.name, [None], dtype=pl.String).new_from_index(0, len(rows))
@@ -122,7 +122,7 @@ def _written(rows: pl.Series) -> pl.Series:
     return pl.DataFrame(fields).select(pl.when(joined != "").then(pl.lit("{") + joined + pl.lit("}"))).to_series()
 
 
-def _json(value: pl.Expr) -> pl.Expr:
+def json_text(value: pl.Expr) -> pl.Expr:
     """Return *value* as JSON; NULL where it is unknown."""
     text = pl.struct(value.alias("v")).struct.json_encode().str.slice(len('{"v":')).str.strip_suffix("}")
     return pl.when(value.is_not_null()).then(text)
