@@ -6,6 +6,7 @@ import sys
 import duckdb
 import polars as pl
 import pytest
+from warehouses import build, call
 
 from queries.connection.frames import create, frame
 
@@ -57,7 +58,8 @@ def test_a_report_imports_neither_pyarrow_nor_numpy(tmp_path):
         "import sys, queries; answer = queries.run(queries.connect(sys.argv[1]), 'tpm');"
         " print({'pyarrow', 'numpy'} & set(sys.modules))"
     )
-    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
+    warehouse = build(tmp_path / "w", llm_calls=[call("2026-02-03T10:00:00")])
+    done = subprocess.run([sys.executable, "-c", program, str(warehouse)], capture_output=True, text=True, check=True)
 
     assert done.stdout == "set()\n"
     assert not done.stderr  # as when DuckDB is still in use when the process ends

@@ -69,4 +69,4 @@ def test_what_a_user_can_mend_is_one_kind_of_error(tmp_path):
     with pytest.raises(ingest.IngestError, match="no format 'nothing'"):
         ingest.backfill([], tmp_path / "w", format_name="nothing")
     with pytest.raises(queries.QueryError, match=r"no report called 'tmp'.* did you mean tpm"):
-        queries.run(queries.connect(tmp_path), "tmp")
+        queries.load("tmp")

@@ -235,7 +235,7 @@ def run(connection: duckdb.DuckDBPyConnection, report: Report | str, **parameter
         >>> answer.frame.select("model", "calls", "peak_tpm").row(0)
         ('gpt-5.2', 125, 727096)
         >>> queries.run(queries.connect("warehouse"), "cost-by-day", grain="month").frame["calls"].to_list()
-        [766]
+        [759]
 
     Args:
         connection: what `connect` has opened. It is locked before a report that is not ours, which may be a stranger's,

@@ -217,8 +217,8 @@ def check_values(
 
 
 def is_there(warehouse: str | Path) -> bool:
-    """Whether *warehouse* is one: a folder with at least one of the tables."""
-    return any(Path(warehouse, name, "_delta_log").is_dir() for name in TABLES)
+    """Whether *warehouse* is one: a folder with at least one of the tables, or with snapshots for them."""
+    return Path(warehouse, "dims").is_dir() or any(Path(warehouse, name, "_delta_log").is_dir() for name in TABLES)
 
 
 def _create_views(connection: duckdb.DuckDBPyConnection, folder: Traversable, serving: str | None = None) -> None:
