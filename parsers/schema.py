@@ -155,6 +155,10 @@ def polars_schema(columns: Sequence[Column]) -> pl.Schema:
     return pl.Schema({column.name: column.type for column in columns})
 
 
+EMPTY = {name: pl.DataFrame(schema=polars_schema(columns)) for name, columns in TABLES.items()}
+"""Each table without rows."""
+
+
 def conform(frame: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
     """Return *frame* with exactly *columns*, in order: missing ones as they ordinarily are, others cast, extra dropped.
 

@@ -14,6 +14,7 @@ from warehouses import at, build, call, sample
 
 import queries
 from ingest.cli import cli
+from ingest.warehouse.warehouse import Warehouse
 from queries.answers.reports import Answer, Report
 from queries.show.charts import pictures
 
@@ -192,6 +193,7 @@ def test_a_report_and_a_query_of_ones_own_may_have_a_picture(rc3, tmp_path):
 
 @pytest.mark.parametrize("name", ["tpm", "tpm-series", "cost-by-day", "bursts", "sessions"])
 def test_nothing_to_draw_is_one_line(tmp_path, name):
+    Warehouse(tmp_path / "nothing", make=True)
     result = run("report", name, "-w", tmp_path / "nothing", "-o", tmp_path / "x.png", code=1)
 
     assert result.stderr.splitlines()[-1] == f"Error: nothing to draw: {name} gave no rows"

@@ -218,7 +218,7 @@ def test_a_clock_that_jumps_changes_nothing(tmp_path, years):
 
 
 def test_sigkill_leaves_no_lock_behind(tmp_path):
-    code = "import os, signal, sys; from ingest.warehouse import Warehouse; "
+    code = "import os, signal, sys; from ingest.warehouse.warehouse import Warehouse; "
     code += "w = Warehouse(sys.argv[1], make=True); os.kill(os.getpid(), signal.SIGKILL)"
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "w")], cwd=Path(__file__).parent.parent, check=False

@@ -25,8 +25,8 @@ def test_each_field_names_the_columns_that_it_feeds():
 
     columns = {f["path"]: f["columns"] for f in found["fields"]}
     assert found["format"] == "app-json"
-    assert columns["input_tokens"] == ["request_tokens", "total_tokens"]
-    assert columns["x"] == []
+    assert columns["input_tokens"] == ["request_tokens", "total_tokens", "token_source"]
+    assert columns["x"] == ["metadata"]
     assert {f["path"] for f in found["fields"] if f["required"]} == {"model"}
 
 
@@ -86,6 +86,21 @@ ONE_OF_EACH = {
     "cloudflare": ("cloudflare/logs.jsonl", "cloudflare", "tokens_in", "request_tokens"),
     "langsmith": ("langsmith/runs.jsonl", "langsmith", "extra.metadata.ls_model_name", "model"),
     "app-json": ("app-json/loggers.jsonl", "app-json", "duration_ms", "latency_ms"),
+    "amp": ("amp/thread.json", "amp", "usage.outputTokens", "response_tokens"),
+    "claude-headless": ("claude-headless/run.json", "claude-code/sum", "is_error", "success"),
+    "cline": ("cline/ui_messages.json", "cline", "modelInfo.providerId", "provider"),
+    "codebuff": ("codebuff/chat-messages.json", "codebuff", "metadata.usage.outputTokens", "response_tokens"),
+    "codex-exec": ("codex-exec/exec.jsonl", "codex/sum", "usage.cached_input_tokens", "cache_read_tokens"),
+    "copilot": ("copilot/events.jsonl", "copilot/sum", '"claude-sonnet-4.5".requests.count', "requests"),
+    "droid": ("droid/settings.json", "droid/sum", "tokenUsage.inputTokens", "request_tokens"),
+    "gemini-headless": (
+        "gemini-headless/run.json",
+        "gemini-cli/sum",
+        'models."gemini-2.5-pro".api.totalRequests',
+        "requests",
+    ),
+    "otel-lines": ("otel-lines/spans.jsonl", "otel-lines", "spanId", "dedupe_key"),
+    "qwen-code": ("qwen-code/chat.jsonl", "qwen-code", "usageMetadata.promptTokenCount", "request_tokens"),
 }
 
 
@@ -225,7 +240,7 @@ def test_an_empty_file_says_so(tmp_path):
 
 
 def test_a_line_that_needs_earlier_ones_says_so():
-    line = (FIXTURES / "codex" / "rollout.jsonl").read_text().splitlines()[4]
+    line = (FIXTURES / "stream-events" / "messages.jsonl").read_text().splitlines()[2]
 
     assert "explain the whole file" in explain(line).stdout
 

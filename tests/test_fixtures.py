@@ -87,15 +87,10 @@ def test_a_field_that_a_format_does_not_know_is_kept_and_a_prompt_is_not(path):
 
 @pytest.mark.parametrize("format_", FORMATS, ids=lambda format_: format_.name)
 def test_each_format_takes_lines_of_its_own_fixtures(format_):
-    inputs = [path for path in INPUTS if path.parent.name == format_.name]
-    found = [read(path.read_bytes()) for path in inputs]
-    named = {name for rows in found for frame in (rows.calls, rows.events) for name in frame["format"].unique()}
+    texts = [path.read_bytes() for path in INPUTS if path.parent.name == format_.name]
+    found = [parse_document(data, [format_]) or parse(Block(data, sealed=True), [format_]) for data in texts]
 
-    # Rows of a CSV file are in the format that its header says.
-    assert format_.heads is not None or format_.name in {name.split("/")[0] for name in named}, (
-        "it has none, or its hints drop all"
-    )
-    assert named
+    assert any(rows.calls.height or rows.events.height for rows in found), "it has none, or its hints drop all"
 
 
 @pytest.mark.parametrize("format_", [f for f in FORMATS if f.hints], ids=lambda f: f.name)

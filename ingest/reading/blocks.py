@@ -87,7 +87,7 @@ def _take_guessed(cursor: Cursor, ahead: Ahead | None, *, sealed: bool) -> int:
 
 def _parse(cursor: Cursor, block: Block, ahead: Ahead | None, *, sealed: bool) -> Rows:
     """Parse *block*, and meanwhile begin with what follows it."""
-    if ahead is None or not ahead.has_room or len(block.data) < QUANTUM // 2:
+    if ahead is None or len(block.data) < QUANTUM // 2 or not ahead.has_room:
         return parse(block, cursor.formats, cursor.contexts)
     rows = ahead.parse(block, cursor.formats, cursor.contexts)
     _look_ahead(cursor, block, ahead, sealed=sealed)

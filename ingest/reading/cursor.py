@@ -26,7 +26,7 @@ from ingest.ledger import TAIL, Ledger, Position, tail_hash
 from ingest.reading.draft import Draft
 from parsers import Block, Contexts, Format, Rows, recover
 from parsers.blocks.lines import encoding_of
-from parsers.schema import CALLS, EVENTS, REJECTS, conform, polars_schema
+from parsers.schema import EMPTY, REJECTS, conform
 
 QUANTUM = 8 << 20
 """How many bytes are read and parsed at a time, unless they hold few rows."""
@@ -270,8 +270,9 @@ class Cursor:
 
     def refuse(self, rejected: pl.DataFrame, start: int) -> int:
         """Note that what lies between *start* and the position is *rejected*; return how many bytes that was."""
-        empty = pl.DataFrame(schema=polars_schema(CALLS)), pl.DataFrame(schema=polars_schema(EVENTS))
-        self._keep(Rows(*empty, conform(rejected, REJECTS), self._position, self._contexts))
+        self._keep(
+            Rows(EMPTY["llm_calls"], EMPTY["llm_events"], conform(rejected, REJECTS), self._position, self._contexts)
+        )
         return self._position - start
 
     def _keep(self, rows: Rows) -> None:

@@ -14,12 +14,9 @@ from ingest.ledger import Batch
 from ingest.prices.price import Prices, stamp
 from parsers import Rows
 from parsers.jsonl.structure import without_text
-from parsers.schema import CALLS, EVENTS, REJECTS, UTC, polars_schema
+from parsers.schema import EMPTY, UTC
 
-_EMPTY = {
-    name: pl.DataFrame(schema=polars_schema(columns))
-    for name, columns in (("calls", CALLS), ("events", EVENTS), ("rejects", REJECTS))
-}
+_EMPTY = {"calls": EMPTY["llm_calls"], "events": EMPTY["llm_events"], "rejects": EMPTY["rejects"]}
 
 _MANY = 64
 """More pieces than this are copied into one: each column of each piece has its own price from then on."""

@@ -116,7 +116,7 @@ class Intake:
         """
         if cursor.is_new and not cursor.is_lost and not cursor.yielded:
             head = cursor.beginning() if head is None else head
-            if self._is_claimed(head, cursor):
+            if self._heads and self._is_claimed(head, cursor):
                 return False
             if cursor.is_outdated(head, self.ledger) and not self.place(cursor):
                 cursor.lose()
@@ -153,8 +153,6 @@ class Intake:
 
     def _is_claimed(self, head: bytes, cursor: Cursor) -> bool:
         """Tell whether another file that may be the same source, as it begins like *head*, waits to be committed."""
-        if not self._heads:
-            return False
         others = self._heads.get(first_line(head), {}).items()
         return any(o is not cursor and (h.startswith(head) or head.startswith(h)) for o, h in others)
 

@@ -15,7 +15,7 @@ from deltalake.exceptions import DeltaError
 from ingest.errors import WarehouseError, one_line
 from ingest.warehouse import delta_log
 from ingest.warehouse.storage import local
-from parsers.schema import TABLES, polars_schema
+from parsers.schema import EMPTY, TABLES, polars_schema
 from parsers.values.messages import denied
 
 _LITTLE = 64 << 10
@@ -33,7 +33,6 @@ CONFIGURATION = {
 """Properties of the tables."""
 
 _NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
-_EMPTY = {name: pl.DataFrame(schema=polars_schema(columns)) for name, columns in TABLES.items()}
 
 
 def snapshot(path: Path, version: int | None = None, *, without_files: bool = True) -> DeltaTable:
@@ -86,7 +85,7 @@ def _create(path: Path, first: Path) -> None:
 
 
 def _make(path: Path, first: Path) -> None:
-    empty = _EMPTY[path.name].with_columns(date=pl.lit(None, dtype=pl.Date))
+    empty = EMPTY[path.name].with_columns(date=pl.lit(None, dtype=pl.Date))
     try:
         DeltaTable.create(
             str(path), empty.to_arrow().schema, mode="ignore", partition_by=["date"], configuration=CONFIGURATION

@@ -6,6 +6,7 @@ A block holds whole lines of one source. `split` finds the lines without copying
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -38,6 +39,9 @@ REJECTED = pl.Schema(
     }
 )
 """Records that were not taken, before they are stamped with their source."""
+
+NONE_REJECTED = pl.DataFrame(schema=REJECTED)
+"""What most blocks reject."""
 
 Mask = npt.NDArray[np.bool_]
 Positions = npt.NDArray[np.int64]
@@ -95,6 +99,11 @@ class Lines:
 
     def __len__(self) -> int:
         return len(self.offsets)
+
+    @cached_property
+    def first_byte(self) -> npt.NDArray[np.uint8]:
+        """Return `byte_at(0)`, which everybody asks for who tells JSON from text."""
+        return self.byte_at(0)
 
     def byte_at(self, index: int) -> npt.NDArray[np.uint8]:
         """Return the byte at *index* of each line; 0 where the line is shorter."""

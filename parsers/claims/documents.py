@@ -8,6 +8,7 @@ beside the arrays, such as the session, is a line before all others: it may set 
 import json
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -41,7 +42,9 @@ def parse_document(data: bytes, formats: Sequence[Format]) -> Rows | None:
     # What an object wraps comes first: as a whole it holds every word that its parts hold. An object that wraps
     # nothing and stands on one line is a JSON line.
     whole = [(start, end, value)] if isinstance(value, dict) and "\n" in text[start:end] else []
-    for found, contexts in ((wrapped, _beside(value, formats) if wrapped else {}), (whole, {})):
+    for found, contexts in ((wrapped, partial(_beside, value, formats)), (whole, dict)):
+        if not found:
+            continue
         rows = parse_records(_frame(text, found, len(data)), formats, len(data), contexts)
         if rows is not None:
             return rows

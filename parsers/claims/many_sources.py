@@ -32,13 +32,15 @@ def parse_many(sources: Sequence[bytes], formats: Sequence[Format]) -> list[Rows
         home = _home(records, starts)
         alone[home[_bound(records, format_)]] = True
         claimed.append((format_, records, home))
-    free = [(format_, records.filter(flags(~alone[home]))) for format_, records, home in claimed]
-    refused = lines.rejects.filter(flags(~alone[_home(lines.rejects, starts)]))
+    refused = lines.rejects
+    if alone.any():
+        claimed = [(f, records.filter(flags(~alone[home])), home[~alone[home]]) for f, records, home in claimed]
+        refused = refused.filter(flags(~alone[_home(refused, starts)]))
     count = np.bincount(
-        np.concatenate([_home(records, starts) for _, records in free] or [np.zeros(0, np.int64)]),
+        np.concatenate([home for _, _, home in claimed] or [np.zeros(0, np.int64)]),
         minlength=len(sources),
     )
-    rows = rows_of(free, refused, int(starts[-1]), {})
+    rows = rows_of([(format_, records) for format_, records, _ in claimed], refused, int(starts[-1]), {})
     return _parted(rows, starts, alone, count)
 
 
@@ -93,6 +95,8 @@ def _in_order(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _placed(frame: pl.DataFrame, starts: Positions) -> pl.DataFrame:
     """Return *frame* with offsets in the sources of its rows."""
+    if frame.is_empty() or not starts[:-1].any():
+        return frame
     before = numbers(starts[_home(frame, starts)], "before")
     places = [name for name in ("source_offset", "source_end") if name in frame.columns]
     return frame.with_columns(pl.col(name) - before for name in places)

@@ -1,7 +1,7 @@
 """A block of any formats → rows: offer each line to the formats in order, and let each parse what it claimed."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import or_
@@ -10,12 +10,13 @@ import numpy as np
 import polars as pl
 
 from parsers.blocks.format import Context, Format
-from parsers.blocks.lines import MAX_KEPT, MAX_RECORD, REJECTED, Block, Lines, Mask, Positions, split
+from parsers.blocks.lines import MAX_KEPT, MAX_RECORD, NONE_REJECTED, Block, Lines, Mask, Positions, split
 from parsers.envelopes.containers import brought_up
 from parsers.envelopes.facts import tell_calls, tell_events, tell_rejects
+from parsers.envelopes.lookalikes import may_hold
 from parsers.envelopes.unwrap import Opened, unwrap
 from parsers.rows.stated_limits import stated_limits
-from parsers.schema import CALLS, EVENTS, REJECTS, Column, conform, polars_schema
+from parsers.schema import EMPTY, TABLES, conform
 from parsers.values.privacy import guarded_rows
 
 Contexts = Mapping[str, Context]
@@ -65,10 +66,11 @@ def parse(block: Block, formats: Sequence[Format], contexts: Contexts | None = N
         closed, open_at = _closed(records, opened.lines, format_, end)
         end = min(end, open_at)
         claimed.append((format_, closed))
-    end = opened.cut(end, block_end)
+    if opened.facts is not None:
+        end = opened.cut(end, block_end)
     rows = _told(rows_of(claimed, opened.refused, end, after), opened)
     rows = replace(rows, rejects=_with_bytes(rows.rejects, block))
-    if block.sealed and len(wrapped) and not block.data.endswith(_LINE_ENDS):
+    if block.sealed and not block.data.endswith(_LINE_ENDS) and len(wrapped):
         return replace(rows, calls=_flagged(rows.calls, int(wrapped.offsets[-1])))
     return rows
 
@@ -99,9 +101,14 @@ def _told(rows: Rows, opened: Opened) -> Rows:
     )
 
 
-def parse_records(records: pl.DataFrame, formats: Sequence[Format], end: int, contexts: Contexts) -> Rows | None:
-    """Parse JSON *records* (`RECORDS`) that were found without splitting lines; None when no format claims any."""
-    if records.is_empty():
+def parse_records(
+    records: pl.DataFrame, formats: Sequence[Format], end: int, contexts: Callable[[], Contexts]
+) -> Rows | None:
+    """Parse JSON *records* (`RECORDS`) that were found without splitting lines; None when no format claims any.
+
+    What *contexts* they stand in is only asked if one does.
+    """
+    if not may_hold(records["line"], formats):
         return None
     texts, places = records["line"], (records["source_offset"], records["source_end"])
     opened = unwrap(Lines.of(texts, *places, like=split(Block(b"", sealed=True))), formats, end)
@@ -109,7 +116,7 @@ def parse_records(records: pl.DataFrame, formats: Sequence[Format], end: int, co
     if not claimed:
         return None
     ended = [(format_, _closed(some, opened.lines, format_, end)[0]) for format_, some in claimed]
-    return _told(rows_of(ended, pl.DataFrame(schema=REJECTED), end, dict(contexts)), opened)
+    return _told(rows_of(ended, NONE_REJECTED, end, dict(contexts())), opened)
 
 
 def rows_of(
@@ -125,14 +132,18 @@ def rows_of(
         parsed = format_.parse(before_end, after.get(format_.name, {}))
         if parsed.context or format_.name in after:
             after[format_.name] = parsed.context
-        calls.append(conform(guarded_rows(parsed.calls), CALLS))
-        own = conform(guarded_rows(parsed.events), EVENTS)
+        calls.append(_guarded(parsed.calls, "llm_calls"))
+        own = _guarded(parsed.events, "llm_events")
         events += [own, stated_limits(calls[-1], own)]
         rejects.append(parsed.rejects.with_columns(format=pl.lit(format_.name)))
     all_refused = pl.concat(rejects, how="diagonal").filter(pl.col("source_offset") < end).sort("source_offset")
-    return Rows(
-        _ordered(calls, CALLS), _ordered(events, EVENTS), conform(guarded_rows(all_refused), REJECTS), end, after, count
-    )
+    tables = _ordered(calls, "llm_calls"), _ordered(events, "llm_events"), _guarded(all_refused, "rejects")
+    return Rows(*tables, end, after, count)
+
+
+def _guarded(rows: pl.DataFrame, table: str) -> pl.DataFrame:
+    """Return *rows* as they may be kept in *table*."""
+    return EMPTY[table] if rows.is_empty() else conform(guarded_rows(rows), TABLES[table])
 
 
 def recover(block: Block, formats: Sequence[Format], contexts: Contexts | None = None) -> Contexts:
@@ -148,10 +159,10 @@ def recover(block: Block, formats: Sequence[Format], contexts: Contexts | None =
             if not some.is_empty():
                 after[owner.name] = owner.parse(some, after.get(owner.name, {})).context
         return after
+    braces = _braces(lines)
     for format_ in formats:
         if format_.sets_context is None:
             continue
-        braces = _braces(lines)
         records = lines.frame(braces if format_.json else ~braces).filter(format_.sets_context)
         if not records.is_empty():
             after[format_.name] = format_.parse(records, after.get(format_.name, {})).context
@@ -193,9 +204,11 @@ def _owner(block: Block, lines: Lines, formats: Sequence[Format], contexts: Cont
     for format_ in candidates:
         if contexts.get(format_.name):
             return format_
-    if block.offset or not candidates or not len(lines) or not lines.whole[0]:
+    if block.offset or not candidates or not lines.whole[:1].all():
         return None
-    first = lines.frame(np.arange(len(lines)) == 0)
+    first = lines.frame(np.arange(len(lines.whole)) == 0)
+    if first.is_empty():
+        return None
     told = first.select(pl.coalesce(f.heads, pl.lit(value=False)).alias(f.name) for f in candidates).row(0)
     return next((f for f, yes in zip(candidates, told, strict=True) if yes), None)
 
@@ -230,7 +243,7 @@ def _json_claimed(records: pl.DataFrame, formats: Sequence[Format]) -> list[tupl
         return first
     gone = [mine["source_offset"] for _, mine in first]
     rest = records.filter(~pl.col("source_offset").is_in(pl.concat(gone).implode())) if gone else records
-    return first + _offered(brought_up(rest, guessing), guessing)
+    return first if rest.is_empty() else first + _offered(brought_up(rest, guessing), guessing)
 
 
 def _hinted(records: pl.DataFrame, formats: Sequence[Format]) -> pl.DataFrame:
@@ -297,8 +310,8 @@ class _Rest:
         return self._free & reduce(or_, (self._held[pattern] for pattern in patterns))
 
     def lacks(self, run: Sequence[Format]) -> bool:
-        """Tell whether no record holds a hint of any format of the *run*, where one search for all is worth it."""
-        if len(run) == 1 or not self._is_long:
+        """Tell whether no record holds a hint of any format of the *run*: one search, no dearer than one for each."""
+        if len(run) == 1:
             return False
         return not self.records["line"].str.contains(_any_of(f.hints for f in run)).any()
 
@@ -318,7 +331,7 @@ def _any_of(hints: Iterable[tuple[str, ...]]) -> str:
 
 def _braces(lines: Lines) -> Mask:
     """Return which lines may be JSON objects."""
-    begins: Mask = lines.byte_at(0) == _OPEN_BRACE
+    begins: Mask = lines.first_byte == _OPEN_BRACE
     return begins
 
 
@@ -346,7 +359,7 @@ def _closed(records: pl.DataFrame, lines: Lines, format_: Format, end: int) -> t
     return extended, end
 
 
-def _ordered(frames: list[pl.DataFrame], columns: Sequence[Column]) -> pl.DataFrame:
+def _ordered(frames: list[pl.DataFrame], table: str) -> pl.DataFrame:
     if not frames:
-        return pl.DataFrame(schema=polars_schema(columns))
+        return EMPTY[table]
     return frames[0] if len(frames) == 1 else pl.concat(frames).sort("source_offset", maintain_order=True)

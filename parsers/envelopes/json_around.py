@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from parsers.blocks.format import Format
-from parsers.blocks.lines import RECORDS, reject
+from parsers.blocks.lines import NONE_REJECTED, RECORDS, reject
 from parsers.envelopes.known_envelopes import ENVELOPES, FACTS, Envelope
 from parsers.envelopes.lookalikes import claimed, hints, promising
 from parsers.jsonl.decode import decode
@@ -28,6 +28,8 @@ def in_json(records: pl.DataFrame, formats: Sequence[Format]) -> tuple[list[pl.D
     *records* have their number `at` besides `RECORDS`, and so has what is in them.
     """
     rest = records.filter(_begin_or_end_in_mark(records["line"]))
+    if rest.is_empty():
+        return [], NONE_REJECTED
     torn = rest.select(_CUT_SHORT).to_series()
     found, refused = [], [_cut_short(rest.filter(torn), formats)]
     rest = rest.filter(~torn) if torn.any() else rest
@@ -61,7 +63,7 @@ def _begin_or_end_in_mark(lines: pl.Series) -> pl.Series:
 def _cut_short(torn: pl.DataFrame, formats: Sequence[Format]) -> pl.DataFrame:
     """Return *torn* envelopes as rejects, if a format's record may have been in them, and none takes them itself."""
     if torn.is_empty():
-        return reject(torn, "")
+        return NONE_REJECTED
     return _marked(reject(torn.filter(~claimed(formats)), "the envelope of the line is cut short"), formats)
 
 

@@ -12,6 +12,8 @@ from parsers.blocks.format import Format
 from parsers.envelopes.prefixes import COLOURS, PREFIXES, nameless
 
 _LINE = pl.col("line")
+_HIDING = r'\\u00|"MESSAGE"\s*:\s*\['
+"""Escaped characters, such as those of colours, may stand in a hint; journald writes text as bytes."""
 
 
 def promising(formats: Sequence[Format]) -> pl.Expr:
@@ -30,6 +32,12 @@ def claimed(formats: Iterable[Format]) -> pl.Expr:
     return pl.any_horizontal(
         pl.lit(value=False), *(f.claims.fill_null(value=False) for f in formats if f.json and f.heads is None)
     )
+
+
+def may_hold(lines: pl.Series, formats: Sequence[Format]) -> bool:
+    """Tell whether one of the JSON *lines* may be, or wrap, a record of *formats*; the hints may be hidden in it."""
+    pattern = hints(formats)
+    return not pattern or bool(lines.str.contains(f"{_HIDING}|{pattern}").any())
 
 
 def hints(formats: Sequence[Format]) -> str:

@@ -74,7 +74,7 @@ def _once(opened: Opened, formats: Sequence[Format], end: int, *, skim: bool) ->
     lines, refused = opened.lines, opened.refused
     found: list[pl.DataFrame] = []
     json, text = _may_be_json(lines), _may_have_prefix(lines)
-    idle = _idle(lines, json, formats) if skim and opened.facts is None else np.zeros(len(lines), np.bool_)
+    idle = _idle(lines, json, formats) if skim and opened.facts is None else np.zeros(len(json), np.bool_)
     json &= ~idle
     if json.any():
         found, bad = in_json(_at(lines, json), formats)
@@ -99,7 +99,7 @@ def _idle(lines: Lines, json: Mask, formats: Sequence[Format]) -> Mask:
     The first line may be a header, and one whose text has no line end may be a piece of a longer one.
     """
     of_text = [f for f in formats if f.heads is None and not f.json]
-    nothing: Mask = np.zeros(len(lines), np.bool_)
+    nothing: Mask = np.zeros(len(json), np.bool_)
     if json.sum() < _WORTH or not all(f.hints for f in of_text) or _ESCAPED_QUOTE in lines.data:
         return nothing
     ended = lines.frame(json)["line"].str.contains(_LINE_END, literal=True).to_numpy()
@@ -113,7 +113,7 @@ def _idle(lines: Lines, json: Mask, formats: Sequence[Format]) -> Mask:
 
 def _may_be_json(lines: Lines) -> Mask:
     """Return which lines are JSON objects that begin with a key that an envelope may begin with, told by four bytes."""
-    found: Mask = lines.byte_at(0) == _OPEN_BRACE
+    found: Mask = lines.first_byte == _OPEN_BRACE
     if not found.any():
         return found
     found &= np.asarray(lines.whole)
@@ -126,8 +126,11 @@ def _may_be_json(lines: Lines) -> Mask:
 
 def _may_have_prefix(lines: Lines) -> Mask:
     """Return which text lines may have a prefix: none that begins with a time in brackets, unless coloured."""
-    first, second = lines.byte_at(0), lines.byte_at(1)
-    timed = (first == _BRACKET) & (second >= ord("0")) & (second <= ord("9"))
+    first = lines.first_byte
+    timed = first == _BRACKET
+    if timed.any():
+        second = lines.byte_at(1)
+        timed &= (second >= ord("0")) & (second <= ord("9"))
     found: Mask = (first != _OPEN_BRACE) & (first != _NEWLINE) & ~timed & np.asarray(lines.whole)
     if timed.any() and _ESCAPE.encode() in lines.data:
         found |= timed & lines.whole & lines.holding([_ESCAPE])

@@ -16,10 +16,11 @@ import polars as pl
 from parsers.blocks.format import Format, Known, Parsed
 from parsers.blocks.lines import RECORDS, Block, split
 from parsers.claims.documents import parse_document
-from parsers.claims.parse import Contexts, Rows, parse, recover
+from parsers.claims.parse import Contexts, Rows, claimed_by, parse, recover
 from parsers.envelopes.unwrap import unwrap
 from parsers.explain import variants as pieces
 from parsers.explain.variants import Piece, R
+from parsers.schema import CALLS, EVENTS, conform
 
 _OWN = {"source_offset", "source_id", "source_path", "ingested_at"}
 _MARK = "\ufeff"
@@ -69,7 +70,7 @@ def explain(line: str, formats: Sequence[Format], *, contexts: Contexts | None =
         return Explanation(line, offset, None, reason="no format claims it")
     calls, events = _plain(rows.calls), _plain(rows.events)
     reason = rows.rejects["reason"][0] if len(rows.rejects) else None
-    format_ = _taker(name, formats, contexts or {})
+    format_ = _taker(name, block, formats, contexts or {})
     fields: tuple[Field, ...] = ()
     inside = _inside(block, formats)
     if format_ is not None and format_.sets_context is not None and contexts is None and reason is not None:
@@ -163,7 +164,7 @@ def _at(block: Block, at: int, rows: Rows, formats: Sequence[Format], before: Co
     if len(alone.rows) + len(alone.events) == sum(len(f.filter(source_offset=at)) for f in (rows.calls, rows.events)):
         return alone
     name = _format_name(rows)
-    format_ = _taker(alone.format or name or "", formats, before)
+    format_ = _taker(alone.format or name or "", block, formats, before)
     if format_ is None or format_.starts is None:
         return alone
     rest = split(Block(block.data[start:], at, sealed=True))
@@ -188,10 +189,15 @@ def _firsts(rows: Rows, most: int) -> list[int]:
     return list(firsts["source_offset"].unique(maintain_order=True))
 
 
-def _taker(name: str, formats: Sequence[Format], contexts: Contexts) -> Format | None:
-    """Return the format that took a record of the format *name*: of a file with a header, the one of the header."""
+def _taker(name: str, block: Block, formats: Sequence[Format], contexts: Contexts) -> Format | None:
+    """Return the format that took the record in *block*, of which rows say that they are of the format *name*.
+
+    Of a file with a header it is the one of the header. Sums that an agent prints are told as the agent's.
+    """
     whole = next((f for f in formats if f.heads is not None and contexts.get(f.name)), None)
-    return whole or next((f for f in formats if f.name == name.partition("+")[0].partition("/")[0]), None)
+    named = next((f for f in formats if f.name == name.partition("+")[0].partition("/")[0]), None)
+    claiming = [format_ for format_, _ in claimed_by(unwrap(split(block), formats, len(block.data)).lines, formats)]
+    return whole or (named if named in claiming or not claiming else claiming[0])
 
 
 def _format_name(rows: Rows) -> str | None:
@@ -243,7 +249,10 @@ def _merged(fields: Sequence[Field]) -> tuple[Field, ...]:
 def _by_number(parsed: Parsed, count: int) -> list[list[_Row]]:
     """Return the rows of each record; a record's `source_offset` is its number here."""
     found: list[list[_Row]] = [[] for _ in range(count)]
-    for frame in (frame for frame in (parsed.calls, parsed.events) if not frame.is_empty()):
+    for rows, columns in ((parsed.calls, CALLS), (parsed.events, EVENTS)):
+        if rows.is_empty():
+            continue
+        frame = conform(rows, columns)
         for number, row in zip(frame["source_offset"].to_list(), _plain(frame), strict=True):
             found[number].append(row)
     return found

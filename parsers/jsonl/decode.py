@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from parsers.blocks.lines import reject
+from parsers.blocks.lines import NONE_REJECTED, reject
 
 OWN = r'^\{(?:"[^"]*"\s*:\s*(?:"(?:[^"\\]|\\.)*"|[^"\[{]*?)\s*,\s*)*'
 """A regex for what stands in an object before one of its own keys: nothing, or other keys with plain values."""
@@ -36,7 +36,7 @@ def decode(records: pl.DataFrame, dtype: pl.Struct) -> tuple[pl.DataFrame, pl.Da
     """
     decoded, plain = decode_plain(records["line"], dtype)
     if plain.all():
-        return records.with_columns(decoded.alias("record")), reject(records.clear(), "")
+        return records.with_columns(decoded.alias("record")), NONE_REJECTED
     others = records.filter(~plain)
     fitted = [_fitted(line, dtype) for line in others["line"].to_list()]
     others = others.with_columns(

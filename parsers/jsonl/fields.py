@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from parsers.blocks.lines import reject
+from parsers.blocks.lines import NONE_REJECTED, reject
 from parsers.jsonl.decode import decode_plain, loads, text_of
 from parsers.jsonl.unknown_fields import LEFTOVERS, leftovers
 
@@ -66,9 +66,7 @@ def extract(
             parts.append(others.with_columns(unknown).select(parts[-1].columns))
             rejects.append(refused)
     fields = pl.concat(parts)
-    return (fields if len(parts) == 1 else fields.sort("source_offset")), pl.concat(
-        [reject(records.clear(), ""), *rejects]
-    )
+    return (fields if len(parts) == 1 else fields.sort("source_offset")), pl.concat([NONE_REJECTED, *rejects])
 
 
 _BRACKETS = 6

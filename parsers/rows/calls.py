@@ -18,10 +18,10 @@ from typing import NamedTuple
 import polars as pl
 
 from parsers.blocks.format import Parsed
-from parsers.blocks.lines import reject
+from parsers.blocks.lines import NONE_REJECTED, reject
 from parsers.jsonl.unknown_fields import LEFTOVERS, joined
 from parsers.rows.token_counts import COUNTS, TOKEN_COLUMNS, counted
-from parsers.schema import EVENTS, UTC, polars_schema
+from parsers.schema import EMPTY, UTC
 from parsers.values.lenient import count, duration_ms, time
 from parsers.values.privacy import shown
 from parsers.values.providers import provider_of
@@ -93,8 +93,8 @@ def calls(fields: pl.DataFrame, meaning: Meaning) -> Parsed:
     )
     return Parsed(
         calls=good.with_columns(_MEASURED).select("source_offset", *plan.row),
-        events=pl.DataFrame(schema=polars_schema(EVENTS)),
-        rejects=reject(rejects, pl.col("reason")),
+        events=EMPTY["llm_events"],
+        rejects=NONE_REJECTED if rejects.is_empty() else reject(rejects, pl.col("reason")),
     )
 
 
@@ -229,7 +229,7 @@ class Checks:
         """Return those of *records* that pass, and the others as `REJECTED` with the first check that each fails."""
         failing = records.select(self._fails).to_series()
         if not failing.any():
-            return records, reject(records.clear(), "")
+            return records, NONE_REJECTED
         return records.filter(~failing), reject(records.filter(failing), self._reason)
 
     @cached_property  # made once: making so many expressions again for each block takes as long as a thousand records

@@ -286,7 +286,7 @@ def _rows(
     if not missing:
         return rows
     if columns[0] in missing:  # by which the table is partitioned
-        table = Path(files.paths[0]).parent.parent
+        table = next(p for p in Path(files.paths[0]).parents if (p / "_delta_log").is_dir())  # partitioned or not
         raise QueryError(f"{table} is no table of `ingest`: it has no column {columns[0].name}")
     empty = connection.from_arrow(Stream(pl.DataFrame(schema=polars_schema(missing))))
     nulls = (f"null::{kind} as {name}" for name, kind in zip(empty.columns, empty.types, strict=True))

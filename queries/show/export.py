@@ -13,7 +13,7 @@ _DIMS = ("sessions", "stories", "failures")
 _TABLES = ("llm_calls", "llm_events", "rejects", "batches", "all_events", "coverage", *_DIMS, *_DATED)
 """What a DuckDB file holds as tables: all that needs the warehouse, the filters or our data. Other views use these."""
 
-_FIRST_OF_THE_OTHERS = "20"
+_FIRST_OF_THE_OTHERS = "10"
 _FORMULA = r"^[=+\-@\t\r]"
 
 

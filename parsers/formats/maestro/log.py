@@ -32,7 +32,7 @@ that begins like a call but is not whole is rejected. `Starting LLM call to mode
 import polars as pl
 
 from parsers.blocks.format import Context, Format, Parsed
-from parsers.blocks.lines import reject
+from parsers.blocks.lines import NONE_REJECTED, reject
 from parsers.formats.maestro.log_calls import MARKER, NO_TIME, failures, successes
 from parsers.formats.maestro.log_context import CONTEXT_LINE, follow, in_context
 from parsers.formats.maestro.log_events import events, open_ended
@@ -76,6 +76,8 @@ def _parse(records: pl.DataFrame, context: Context) -> Parsed:
 def _events(records: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the events of *records*, and as rejects those whose time can be none."""
     found = events(records)
+    if not found["created_at"].has_nulls():
+        return found, NONE_REJECTED
     timeless = records.filter(
         pl.col("created_at").is_null() & pl.col("source_offset").is_in(found["source_offset"].implode())
     )

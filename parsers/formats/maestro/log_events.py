@@ -47,16 +47,14 @@ def _any() -> re.Pattern[str]:
     return re.compile(f"{DECORATION}(?:{'|'.join(f'({nameless(marker.begins)})' for marker in MARKERS)})")
 
 
-def _open_until(tail: str) -> str:
-    return "|".join(nameless(marker.begins) for marker in MARKERS if marker.tail == tail)
-
-
+@cache
 def open_ended() -> pl.Expr:
     """Return, true on `line`, which events may go on in the lines after it: their text does not end as it should."""
     line = pl.col("line")
     spanning = []
     for tail in sorted({marker.tail for marker in MARKERS if marker.tail is not None}):
-        of_tail = line.str.contains(f"{PREFIX}{DECORATION}(?:{_open_until(tail)})")
+        begun = nameless("|".join(marker.begins for marker in MARKERS if marker.tail == tail))
+        of_tail = line.str.contains(f"{PREFIX}{DECORATION}(?:{begun})")
         spanning.append(of_tail & ~line.str.contains(rf"{nameless(tail)}\s*$") if tail else of_tail)
     return pl.any_horizontal(spanning)
 
