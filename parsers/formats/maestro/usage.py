@@ -48,6 +48,15 @@ _SORTED_1 = r'^\{"(?:agent_id|completion_tokens)":.*"prompt_tokens":.*"success":
 _SORTED_2 = r'^\{"(?:agent_id|cache_read_tokens|error)":.*"finished_at":.*"latency_ns":'
 """The records where a collector, or `jq -S`, has sorted their keys."""
 
+_KEYS_2 = "finished_at|(?:in|out)put_tokens|reasoning_tokens|cache_(?:read|write)_tokens|cost_usd|provider|model"
+_ONLY_2 = (
+    rf'^\{{(?:\s*"(?:{_KEYS_2}|story_id|agent_id|error|latency_ns|success)"\s*:\s*'
+    r'(?:"(?:[^"\\]|\\.)*"|[^",{}\[\]]+),?)+\}\s*$'
+)
+_OWN_2 = r'"latency_ns"\s*:|"finished_at"\s*:.*"success"\s*:|"success"\s*:.*"finished_at"\s*:'
+"""A record of nothing but keys of the surface, in any order, is maestro's, also where one that it must have is missing:
+its readers refuse such a record, and no other format may take it for a call."""
+
 _COUNTED_1 = OWN + r'"(?:prompt|completion)_tokens":'
 """The counts are the record's own: those of a response that an application logged are in an object."""
 
@@ -205,9 +214,9 @@ def _claimed(lines: pl.Series) -> pl.Series:
     sure = lines.str.starts_with('{"finished_at":') | lines.str.starts_with(_HEADER)
     others = (~sure).arg_true()
     version_1 = _LINE.str.starts_with('{"ts":') & _LINE.str.contains(_COUNTED_1)
-    rest = (
-        lines.gather(others).to_frame("line").select(version_1 | _LINE.str.contains(f"{_TORN}|{_SORTED_1}|{_SORTED_2}"))
-    )
+    version_2 = _LINE.str.contains(_OWN_2) & _LINE.str.contains(_ONLY_2)
+    others_too = _LINE.str.contains(f"{_TORN}|{_SORTED_1}|{_SORTED_2}")
+    rest = lines.gather(others).to_frame("line").select(version_1 | version_2 | others_too)
     return sure.scatter(others, rest.to_series())
 
 
@@ -217,5 +226,5 @@ FORMAT = Format(
     json=True,
     claims=_LINE.map_batches(_claimed, return_dtype=pl.Boolean, is_elementwise=True),
     parse=_parse,
-    hints=('"finished_at":', '{"ts":', '"completion_tokens":', "usage_surface_version"),
+    hints=('"finished_at":', '"latency_ns"', '{"ts":', '"completion_tokens":', "usage_surface_version"),
 )
