@@ -3,7 +3,6 @@
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
-from urllib.parse import unquote
 
 import polars as pl
 
@@ -174,6 +173,7 @@ def conform(frame: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
     )
 
 
+_ESCAPED = re.compile("%([0-9A-Fa-f]{2})")
 _LEAVES = re.compile(r"^[/\\~]|^\w[\w+.-]*:|(?:^|[/\\])\.\.(?:[/\\]|$)|\x00")
 
 
@@ -183,4 +183,5 @@ def is_inside(path: str) -> bool:
     Delta's protocol allows absolute paths and URLs, for clones of tables. None of ours is one: who can write to a
     shared warehouse could have any file of a reader's machine read through one.
     """
-    return not any(_LEAVES.search(text) for text in (path, unquote(path)))
+    decoded = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), path)
+    return not any(_LEAVES.search(text) for text in (path, decoded))

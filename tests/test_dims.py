@@ -7,6 +7,7 @@ from logs import catch_up, follower, line
 
 import queries.connection.connect
 from ingest.cli import cli
+from ingest.warehouse.warehouse import Warehouse
 
 
 def run(*arguments, code=0):
@@ -48,6 +49,7 @@ def test_prompts_plans_and_configurations_are_left_out(tmp_path):
 
 
 def test_the_views_are_there_before_any_snapshot(tmp_path):
+    Warehouse(tmp_path / "w", make=True)
     for name in ("sessions", "stories", "failures"):
         assert asked(tmp_path / "w", f"from {name}") == []
 
