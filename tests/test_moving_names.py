@@ -13,6 +13,7 @@ from logs import calls, catch_up, exactly, follower, intake, lines
 
 import ingest.files.paths
 import ingest.following.tracked
+import ingest.public
 from ingest.cli import cli
 from ingest.files.paths import find
 from ingest.files.streams import PackedStream, open_stream
@@ -100,7 +101,7 @@ def test_the_command_warns_of_a_generation_that_was_packed_meanwhile(log, monkey
         pack(log.with_name("maestro.log.4"))
         return listing
 
-    monkeypatch.setattr(ingest.files.paths, "find", find_and_pack)
+    monkeypatch.setattr(ingest.public, "find", find_and_pack)
     done = CliRunner().invoke(cli, ["backfill", str(log), "-w", str(log.parent / "w")])
 
     assert "maestro.log.4 was packed or deleted before it was read" in done.stderr

@@ -55,5 +55,5 @@ def test_messages_spell_out_what_a_terminal_would_obey(tmp_path, running):
     append(tmp_path / "a.log", lines(1).replace(b"coder-001", b"coder\x1b]0;x\x07"))
     running.finish("-q", "backfill", tmp_path / "a.log")
     code, said = running.run("report", "usage", "--agent", "code")
-    assert code == 1
+    assert code == 2
     assert said == [r"Error: no call has agent 'code' - did you mean coder\x1b]0;x\x07?"]

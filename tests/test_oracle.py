@@ -49,7 +49,7 @@ def grouped(calls, key):
 def cost(calls):
     tokens = ("request_tokens", "cache_read_tokens", "response_tokens", "total_tokens", "cost_usd")
     return {
-        "calls": len(calls),
+        "calls": sum(row["success"] is not False for row in calls),
         "failed_calls": sum(row["success"] is False for row in calls),
         **{column: total(calls, column) for column in tokens},
         "unpriced_calls": sum(row["cost_usd"] is None and row["success"] is not False for row in calls),

@@ -19,7 +19,7 @@ import xxhash
 
 from ingest.databases.table_source import CHUNK, Chunk, Place, TableSource, read
 from ingest.errors import SourceError, one_line
-from ingest.files.paths import below, expand
+from ingest.files.paths import below, expand, path_of
 from ingest.ledger import Batch, Ledger
 from ingest.reading.intake import Intake
 from parsers.blocks.format import Known, Parsed
@@ -48,7 +48,7 @@ def split(paths: Sequence[str]) -> tuple[list[Path], list[str]]:
     found: dict[Path, None] = {}
     others = []
     for text in paths:
-        path = Path(text).expanduser()
+        path = path_of(text)
         if (path / "_delta_log").is_dir():
             found.update(dict.fromkeys(_data_files(path)))
             continue

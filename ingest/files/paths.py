@@ -78,7 +78,7 @@ def expand(paths: Sequence[str], *, families: bool) -> list[Path]:
     found: dict[Path, Member] = {}
     listed: dict[Path, dict[Path, list[Member]]] = {}
     for text in paths:
-        alone = families and not _is_folder(_path(text))
+        alone = families and not _is_folder(path_of(text))
         for path in _matches(text):
             this = member(path)
             found.setdefault(path, this)
@@ -93,7 +93,7 @@ def what_is_missing(path: str) -> str:
     """Say what *path*, a file, folder or glob, waits for; nothing when it names a file now, if only a rotated one."""
     if next(iter(_matches(path)), None) is not None:
         return ""
-    if _is_folder(_path(path)):
+    if _is_folder(path_of(path)):
         return f"no log is in {path} yet; waiting for one"
     if _GLOB.search(path):
         return f"nothing matches {path} yet; waiting for it"
@@ -109,7 +109,7 @@ def folders(paths: Sequence[str]) -> dict[Path, bool]:
     """Return the folders in which *paths* may appear or change, and whether their subfolders count too."""
     result: dict[Path, bool] = {}
     for text in paths:
-        path = _path(text)
+        path = path_of(text)
         deep = _is_folder(path) or "**" in text
         folder = path if _is_folder(path) else _fixed_part(path) if _GLOB.search(text) else path.parent
         result[folder] = result.get(folder, False) or deep
@@ -117,7 +117,7 @@ def folders(paths: Sequence[str]) -> dict[Path, bool]:
 
 
 def _matches(text: str) -> Iterator[Path]:
-    path = _path(text)
+    path = path_of(text)
     if _is_folder(path):
         yield from _walk(path)
     elif os.path.exists(path):  # noqa: PTH110 # False where that may not be known
@@ -151,7 +151,7 @@ def _file(folder: str, name: str) -> tuple[Path, str]:
     return path, member(path).base.suffix
 
 
-def _path(text: str) -> Path:
+def path_of(text: str) -> Path:
     """Return the path that *text* names, in whose home directory it may be."""
     try:
         return Path(text).expanduser()
