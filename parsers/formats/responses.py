@@ -150,6 +150,13 @@ def _at(place: tuple[str, ...]) -> pl.Expr:
     return body
 
 
+_BATCHED = pl.when(
+    _LINE.str.contains('"custom_id"', literal=True)
+    | _LINE.str.contains(r'^\s*\{\s*"key"\s*:\s*"[^"]*"\s*,\s*"response"')
+).then(pl.lit("batch"))
+"""The tier of an item of a batch, which its envelope tells: OpenAI and Anthropic have `custom_id`, Gemini has `key`."""
+
+
 def _fields(decoded: pl.DataFrame, place: tuple[str, ...]) -> pl.DataFrame:
     """Return the fields of each record, whose body is at *place*."""
     variant = pl.coalesce(pl.when(test).then(pl.lit(name)) for name, test in _VARIANTS.items())
@@ -168,8 +175,8 @@ def _fields(decoded: pl.DataFrame, place: tuple[str, ...]) -> pl.DataFrame:
     flat = flat.with_columns(used=pl.coalesce(both or ["usage"])).drop("usage", "usageMetadata")
     usage = pl.col("used")
     told = {name: value.cast(pl.String) for name, value in details(usage).items() if name in _MEANING.metadata}
-    # Anthropic names the tier in the usage, OpenAI beside it.
-    told["service_tier"] = pl.coalesce(told["service_tier"], "service_tier")
+    # Anthropic names the tier in the usage, OpenAI beside it; of an item of a batch both say `default`.
+    told["service_tier"] = pl.coalesce(_BATCHED, told["service_tier"], "service_tier")
     counted = unfold(flat.with_columns(**told, cost=cost(usage).cast(pl.String), **_named()), "used")
     return counted.with_columns(pl.col(name).cast(pl.String) for name in COUNTS if name in counted.columns).drop("used")
 
