@@ -18,6 +18,7 @@ from ingest.following.tracked import (
     behind,
     close,
     has_more,
+    has_nothing,
     held,
     idlest,
     is_gone,
@@ -39,6 +40,9 @@ REMEMBER_SECONDS = 30.0
 FEW = 8
 """Up to this many new files are read one by one; more are parsed together."""
 
+NAMED = 3
+"""Of more files without a record only their number is said."""
+
 TURN_SECONDS = 0.5
 """How long files are read before what is due is committed, and before somebody may ask to stop."""
 
@@ -56,6 +60,7 @@ class Follower:
     remembered_at: float = field(default_factory=time.monotonic)
     behind: int = 0
     _missing: set[str] = field(default_factory=set)
+    _told: set[Key] = field(default_factory=set)
     _left: list[Key] = field(default_factory=list)
     _waits: bool = False
     _small: SmallFiles | None = None
@@ -77,6 +82,7 @@ class Follower:
         if self.also:
             self.also()
         self.behind = sum(behind(f) for f in self.tracked.values())
+        self._tell_of_nothing()
         due = self.committed_at + self.interval - time.monotonic()
         if final or due <= 0 or self._waits:
             self._commit(everything=final or self._waits)
@@ -126,6 +132,18 @@ class Follower:
             if file.cursor and not file.cursor.position:
                 self._read(file)
         self._small = small
+
+    def _tell_of_nothing(self) -> None:
+        """Say once of each file that was read to its end that no line of it is known; of many only their number."""
+        if self._left or self._waits:
+            return
+        silent = [f for f in self.tracked.values() if f.key not in self._told and has_nothing(f)]
+        named = silent[: max(0, NAMED - len(self._told))]
+        self._told.update(f.key for f in silent)
+        for file in named:
+            log.info("%s: no record that ingest knows so far; `ingest explain %s` says why", file.path, file.path)
+        if more := len(silent) - len(named):
+            log.info("%s more files hold no record that ingest knows so far", f"{more:,}")
 
     def _discover(self) -> None:
         """Find the files that the paths name now; what was found before stays tracked under its new name."""

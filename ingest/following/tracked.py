@@ -58,6 +58,14 @@ def has_more(file: Tracked) -> bool:
     return file.more or (lost and not file.complaint)
 
 
+def has_nothing(file: Tracked) -> bool:
+    """Tell whether *file* was read to its end, and no format knew a line of it."""
+    cursor = file.cursor
+    if cursor is None or file.more or behind(file):
+        return False
+    return cursor.position > 0 and cursor.committed is None and not cursor.claimed
+
+
 def behind(file: Tracked) -> int:
     """Return how many bytes of a plain file have not been read."""
     if file.cursor is None or not isinstance(file.cursor.stream, PlainStream):
