@@ -52,8 +52,9 @@ def test_messages_spell_out_what_a_terminal_would_obey(tmp_path, running):
     assert [text for text in said if "\x1b" in text or "\x07" in text] == []
     assert any(r"\x1b]0;title\x07.log" in text for text in said)
 
-    append(tmp_path / "a.log", lines(1).replace(b"coder-001", b"coder\x1b]0;x\x07"))
+    # Sequences of colours and titles are taken off a line as an envelope; other control characters are not.
+    append(tmp_path / "a.log", lines(1).replace(b"coder-001", b"coder\x08x\x07"))
     running.finish("-q", "backfill", tmp_path / "a.log")
     code, said = running.run("report", "usage", "--agent", "code")
     assert code == 2
-    assert said == [r"Error: no call has agent 'code' - did you mean coder\x1b]0;x\x07?"]
+    assert said == [r"Error: no call has agent 'code' - did you mean coder\x08x\x07?"]
