@@ -33,7 +33,7 @@ def main(options: Options) -> None:
     warehouse = options.data / f"calls-{calls}"
     write(warehouse, calls=calls)
     (usage,) = queries.run(queries.connect(str(warehouse)), queries.load("usage")).frame.to_dicts()
-    must(usage["calls"], calls, "calls")
+    must(usage["calls"] + usage["failed_calls"], calls, "calls")
     head(f"{calls:,} calls over 30 days", "× plain", "peak MB")
     plain = run([sys.executable, "-c", PLAIN, str(warehouse)], runs=options.runs)
     row("plain `group by` model and minute", plain, "1.0", f"{plain.peak / 1e6:,.0f}")
