@@ -99,11 +99,11 @@ class PostgresServer:
         return found
 
     def declared(self, table: str) -> dict[str, str]:
-        """Return the columns of *table* with their declared types."""
+        """Return the columns of *table* with their declared types; none where there is no such table."""
         return dict(
             self.ask(
                 "select attname::text, format_type(atttypid, atttypmod) from pg_attribute "  # noqa: S608 # quoted names
-                f"where attrelid = {literal(qualified(table))}::regclass and attnum > 0 and not attisdropped "
+                f"where attrelid = to_regclass({literal(qualified(table))}) and attnum > 0 and not attisdropped "
                 "order by attnum"
             )
         )

@@ -15,7 +15,7 @@ from ingest.ledger import Ledger, Position
 from ingest.reading.draft import Draft
 from ingest.reading.publisher import Publisher
 from parsers import Rows
-from parsers.blocks.format import Known
+from parsers.blocks.format import Beside, Known, Related, nothing_of
 from parsers.rows.stated_limits import stated_limits
 from parsers.schema import CALLS, EVENTS, REJECTS, conform
 from parsers.values.lenient import time as read_time
@@ -82,8 +82,12 @@ class TableSource(Protocol):
             SourceError: The database can't be read now.
         """
 
-    def sessions(self) -> pl.DataFrame:
-        """Return the rows of `sessions` of the database that `Known.sessions` names; empty where there is none."""
+    def related(self, beside: Beside, keys: list[str]) -> pl.DataFrame:
+        """Return the rows of the other table that have one of *keys*, with the columns that are there.
+
+        Raises:
+            SourceError: The database can't be read now.
+        """
 
 
 def read(source: TableSource, publisher: Publisher) -> int:
@@ -125,7 +129,7 @@ def _rows(source: TableSource, place: Place, chunk: Chunk, start: int, end: int)
     frame = chunk.rows.with_row_index("source_offset").cast({"source_offset": pl.Int64})
     if known.folder:
         frame = frame.with_columns(pl.lit(source.folder).alias(known.folder))
-    parsed = known.read(frame.drop(*PLACED), source.sessions())
+    parsed = known.read(frame.drop(*PLACED), related(source, frame))
     where = frame.select("source_offset", "position", at=read_time(pl.col("row_time")), key=_key(source, place))
     calls = _placed(conform(parsed.calls, CALLS), where).with_columns(
         ts_source=pl.coalesce(
@@ -148,6 +152,20 @@ def _rows(source: TableSource, place: Place, chunk: Chunk, start: int, end: int)
     # Guarded last: keys are made here.
     calls, events, rejects = map(guarded_rows, (calls, events, rejects))
     return Rows(conform(calls, CALLS), conform(events, EVENTS), conform(rejects, REJECTS), end, {})
+
+
+def related(source: TableSource, rows: pl.DataFrame) -> Related:
+    """Return what the tables beside *source* tell of its *rows*, by the name of each table.
+
+    Raises:
+        SourceError: The database can't be read now.
+    """
+    found = {}
+    for beside in source.known.beside:
+        keys = rows[beside.refers].drop_nulls().unique().to_list() if beside.refers in rows else []
+        there = source.related(beside, keys) if keys else pl.DataFrame()
+        found[beside.table] = pl.concat([nothing_of(beside), there], how="diagonal")
+    return found
 
 
 def _key(source: TableSource, place: Place) -> pl.Expr:
