@@ -89,11 +89,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
     databases, others, left_out = _sorted_out(_texts(paths), tables)
     columns, others = column_files.split(others)
     listing = find(others)
-    formats = formats_of(format_name, mapping_in(mapping) if mapping else None)
-    allow_labels(warehouse)
-    priced_by = prices_of(prices, warehouse)
-    ledger = Rehearsal(str(warehouse)) if dry_run else Warehouse(str(warehouse), make=True)
-    with Intake(ledger, priced_by, formats, keep_raw) as intake:
+    with _intake(warehouse, format_name, mapping, prices, keep_raw=keep_raw, dry_run=dry_run) as intake:
         outcome = read_all(listing, intake, progress=progress and _summed(listing.files, progress))
         if columns:
             _read_columns(columns, intake, outcome)
@@ -163,11 +159,9 @@ def follow(  # noqa: PLR0913 # one parameter an option
     from ingest.maintenance.background import Upkeep
 
     texts = _texts(paths)
-    formats = formats_of(format_name, mapping_in(mapping) if mapping else None)
-    allow_labels(warehouse)
     with (
         Wakeups(events=events and not once, ignore=[Path(warehouse)]) as wakeups,
-        Intake(Warehouse(str(warehouse), make=True), prices_of(prices, warehouse), formats, keep_raw) as intake,
+        _intake(warehouse, format_name, mapping, prices, keep_raw=keep_raw) as intake,
     ):
         if on_start:
             on_start(wakeups.stop)
@@ -198,6 +192,23 @@ def follow(  # noqa: PLR0913 # one parameter an option
 
 def _texts(paths: Paths) -> list[str]:
     return [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+
+
+def _intake(  # noqa: PLR0913 # what both functions are given
+    warehouse: str | Path,
+    format_name: str | None,
+    mapping: str | Path | None,
+    prices: str | Path | None,
+    *,
+    keep_raw: bool,
+    dry_run: bool = False,
+) -> Intake:
+    """Return the way into the *warehouse* for what is read as these options say; it is made once all of them are good."""
+    formats = formats_of(format_name, mapping_in(mapping) if mapping else None)
+    allow_labels(warehouse)
+    priced_by = prices_of(prices, warehouse)
+    ledger = Rehearsal(str(warehouse)) if dry_run else Warehouse(str(warehouse), make=True)
+    return Intake(ledger, priced_by, formats, keep_raw)
 
 
 def _sorted_out(paths: Sequence[str], tables: Sequence[str]) -> tuple[list[str], Sequence[str], int]:
