@@ -17,6 +17,7 @@ from ingest.errors import SourceError, complaint
 from ingest.files.identity import HEAD, known_names
 from ingest.files.paths import STDIN, Listing, family, key_at
 from ingest.files.streams import Key, PlainStream, Stream, is_sealed, key_of, open_stream, quiet_seconds
+from ingest.ledger import Ledger
 from ingest.reading.cursor import Cursor
 from ingest.reading.intake import Intake
 from ingest.reading.parse_ahead import MOST
@@ -51,7 +52,7 @@ class Outcome:
     open_ended: list[Path] = field(default_factory=list)
 
 
-def backfill(listing: Listing, intake: Intake, *, progress: Callable[[int, Path], None]) -> Outcome:
+def backfill(listing: Listing, intake: Intake, *, progress: Callable[[int, Path], None] | None = None) -> Outcome:
     """Read the files of *listing* to their ends and commit what they hold; call *progress* with bytes and the file.
 
     A file that can't be read doesn't stop the others. What is already in the warehouse is not read into it again.
@@ -91,7 +92,7 @@ class _Reading:
     """The cursors whose rows wait to be committed, and those whose rows are on their way; which files were `met`."""
 
     intake: Intake
-    progress: Callable[[int, Path], None]
+    progress: Callable[[int, Path], None] | None
     outcome: Outcome = field(default_factory=Outcome)
     met: set[Key] = field(default_factory=set)
     missing: list[Path] = field(default_factory=list)
@@ -108,7 +109,9 @@ class _Reading:
             stream = open_stream(path)
             if stream.opened:
                 self.met.add(key_of(stream.opened))
-            if cursor := self._place(path, stream):
+            if path == STDIN:
+                stream = _rereadable(stream, self.intake.ledger)
+            if cursor := self.intake.bind(path, stream):
                 with contextlib.closing(cursor.stream):
                     turn = small.offer(cursor) if small else Turn.ALONE
                     if turn is Turn.ALONE:
@@ -176,12 +179,6 @@ class _Reading:
             self._leave(cursor)
         self.again += [c.path for c in again]
 
-    def _place(self, path: Path, stream: Stream) -> Cursor | None:
-        if path == STDIN and next(known_names(stream.read(0, HEAD), self.intake.ledger), None):
-            # A pipe can't be read twice, and finding out which source it is may need that.
-            stream = _spooled(stream)
-        return self.intake.bind(path, stream)
-
     def _leave(self, cursor: Cursor) -> None:
         """Forget that *cursor* met its file: it will be opened anew by its name, which may be another's by then."""
         if cursor.stream.opened:
@@ -216,7 +213,8 @@ class _Reading:
         self.waiting[id(cursor)] = cursor
         self.bytes += taken
         self.outcome.bytes += taken
-        self.progress(consumed, cursor.path)
+        if self.progress:
+            self.progress(consumed, cursor.path)
 
     def _is_due(self) -> bool:
         """Whether enough waits to be worth a commit."""
@@ -232,10 +230,13 @@ class _Reading:
         return not cursor.is_lost or self.intake.place(cursor)
 
 
-def _spooled(stream: Stream) -> PlainStream:
+def _rereadable(pipe: Stream, known: Ledger) -> Stream:
+    """Return what comes through the *pipe* as a file where finding out which source it is may need reading it twice."""
+    if next(known_names(pipe.read(0, HEAD), known), None) is None:
+        return pipe
     with tempfile.NamedTemporaryFile(prefix="ingest-stdin-") as file:
         at = 0
-        while data := stream.read(at, 1 << 20):
+        while data := pipe.read(at, 1 << 20):
             file.write(data)
             at += len(data)
         file.flush()

@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import Self
 
 from ingest.errors import SourceError
-from ingest.files.identity import HEAD, family_of, first_line, furthest, known_names
+from ingest.files.identity import HEAD, family_of, furthest, known_names
 from ingest.files.streams import Stream, archive_of
 from ingest.ledger import Ledger
 from ingest.prices.price import Prices
 from ingest.reading.blocks import advance
 from ingest.reading.copies import known_part
-from ingest.reading.cursor import Cursor
+from ingest.reading.cursor import Cursor, first_line
 from ingest.reading.parse_ahead import Ahead
 from ingest.reading.publisher import Publisher, Totals
 from parsers import Format, Rows
+from parsers.claims.documents import may_be_document
 
 log = logging.getLogger(__name__)
 
@@ -137,8 +138,10 @@ class Intake:
         return taken
 
     def take(self, cursor: Cursor, data: bytes, rows: Rows) -> None:
-        """Let *cursor* have read *data*, which was parsed elsewhere. Call it only if `may_read`."""
+        """Let *cursor* have read *data*, all of its file, which was parsed elsewhere. Call it only if `may_read`."""
         cursor.consume(data, rows)
+        if not rows.claimed and may_be_document(data, ended=True):
+            cursor.take_document(None)
         self._claim(cursor)
 
     def _claim(self, cursor: Cursor) -> None:

@@ -35,7 +35,8 @@ class Rows:
 
     `end` is the end of the last closed record: bytes after it must be offered again with what follows them. Columns
     that only a reader of files knows (source_id, source_path, ingested_at, prices) are NULL. `claimed` counts the
-    records that some format knew, also those that make no row, such as a header.
+    records that some format knew, also those that make no row, such as a header. `whole` says that a source was read
+    as one document, of which no part can be read alone.
     """
 
     calls: pl.DataFrame
@@ -44,6 +45,7 @@ class Rows:
     end: int
     contexts: Contexts
     claimed: int = 0
+    whole: bool = False
 
     @property
     def height(self) -> int:
