@@ -96,6 +96,8 @@ def _bar() -> "Iterator[Callable[[int, int, Path], None] | None]":
 
 
 def _say(done: "Backfilled", warehouse: str, *, dry_run: bool, format_name: str | None, mapping: str | None) -> None:
+    from ingest.files.generations import passed_over
+
     totals, outcome, verb = done.totals, done.outcome, "would add" if dry_run else "added"
     if outcome.unknown:
         from ingest.choices import mapping_in
@@ -111,6 +113,8 @@ def _say(done: "Backfilled", warehouse: str, *, dry_run: bool, format_name: str 
             click.echo(f"Warning: {line}", err=True)
     for path in outcome.open_ended:
         say(f"{path}: the last record isn't complete yet; it is taken once the file has been quiet for 30 s")
+    if outcome.others or outcome.unlooked:
+        say(passed_over(outcome.others, outcome.unlooked))
     for path in outcome.gone:
         click.echo(
             f"Warning: {path} was packed or deleted before it was read; what is left of its family was read", err=True
