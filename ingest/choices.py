@@ -96,7 +96,7 @@ def alternatives(warehouse: str | Path = "warehouse", prices: str | Path | None 
         ...     pricing = ingest.alternatives("warehouse")
         ...     found = queries.run(connection, "what-if", pricing=pricing, tier="batch").frame
         >>> found.select("model", "calls", "unpriced_calls").row(0)
-        ('claude-sonnet-4-5', 593, 0)
+        ('gpt-5.2', 125, 0)
 
     Raises:
         IngestError: The own prices, in the file *prices* or in the warehouse, can't be read, or aren't prices.

@@ -107,6 +107,7 @@ def _summed(
             calls = pl.DataFrame(batch).with_columns(pl.col("created_at").dt.convert_time_zone("UTC"))
             beside.from_arrow(Stream(priced(calls))).create_view("priced")
             parts.append(frame(beside.sql(select)))
+            beside.execute("drop view priced")
     create(connection, name, pl.concat(parts))
     try:
         yield
