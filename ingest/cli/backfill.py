@@ -127,6 +127,6 @@ def _say(done: "Backfilled", warehouse: str, *, dry_run: bool, format_name: str 
     files = f"{outcome.files:,} file{'s' * (outcome.files != 1)}"
     tables = f", {outcome.tables:,} table{'s' * (outcome.tables != 1)}" if outcome.tables else ""
     say(
-        f"{verb} {totals.calls:,} calls and {totals.events:,} events from {files}{tables}"
+        f"{verb} {totals.calls:,} records and {totals.events:,} events from {files}{tables}"
         f" ({outcome.bytes / 1e6:,.1f} MB new)"
     )
