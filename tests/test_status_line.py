@@ -33,7 +33,7 @@ def test_the_live_line_fits_the_terminal_and_makes_room_for_messages(tmp_path):
     log.write_bytes(lines(1, 2, 3))
     said += _until(ours, b"3 calls")
     log.write_bytes(lines(4))
-    said += _until(ours, b"4 calls")
+    said += _until(ours, b"rewritten")
     process.send_signal(signal.SIGINT)
 
     assert process.wait(timeout=10) == 0

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 PAUSE = 5.0
-SHARE = 20
+SHARE = 10
 """It is counted again after this many seconds, and this many times as long as counting took."""
 
 MOST = 2_000_000

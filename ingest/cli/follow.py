@@ -79,7 +79,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
 
     paths = paths_or_found(paths)
     allow_more()
-    status = _Status(warehouse)
+    status = _Status(warehouse, once=once)
 
     def begin(stop: "Callable[[], None]") -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -110,9 +110,9 @@ def follow(  # noqa: PLR0913 # one parameter an option
 class _Status:
     """One live line on a terminal; one log line a minute elsewhere."""
 
-    def __init__(self, warehouse: str) -> None:
+    def __init__(self, warehouse: str, *, once: bool) -> None:
         self._look: Look | None = None
-        self._warehouse, self._counting = warehouse, Counting(warehouse)
+        self._warehouse, self._once, self._counting = warehouse, once, Counting(warehouse)
         self._terminal = sys.stderr.isatty() and not is_quiet()
         if self._terminal:
             for handler in logging.getLogger().handlers:  # a message takes the place of the live line, which comes back
@@ -134,7 +134,9 @@ class _Status:
             return
         if self._terminal:
             self._draw("")
-        log.info("%s", self._line(self._look, time.monotonic(), counted(self._warehouse)))
+        # Who interrupts doesn't wait for DuckDB.
+        calls = counted(self._warehouse) if self._once else self._counting.text(self._look.totals.commits)
+        log.info("%s", self._line(self._look, time.monotonic(), calls))
         if rejects := self._look.totals.rejects:
             log.warning("%s records rejected; see `ingest report rejects`", f"{rejects:,}")
 
