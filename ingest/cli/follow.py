@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ingest.cli.found import paths_or_found
 from ingest.cli.options import is_quiet, reading_options, table_option, warehouse_option
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ingest.public import Look
 
@@ -23,7 +24,7 @@ LOG_SECONDS = 60
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
 @warehouse_option
 @reading_options
 @table_option
@@ -45,7 +46,7 @@ LOG_SECONDS = 60
 @click.option("--strict", is_flag=True, help="Exit with 4 when a record was rejected.")
 def follow(  # noqa: PLR0913 # one parameter an option
     *,
-    paths: tuple[str, ...],
+    paths: "Sequence[str]",
     warehouse: str,
     format_name: str | None,
     mapping: str | None,
@@ -58,6 +59,8 @@ def follow(  # noqa: PLR0913 # one parameter an option
     strict: bool,
 ) -> None:
     """Follow files, folders and globs as they grow and are rotated; stop with Ctrl-C.
+
+    Without a path, the logs that `ingest` finds in this folder and in the known places of agents.
 
     What is there already is read first, rotated generations included. A file that doesn't exist yet is waited for.
     Restarted, it goes on where it stopped. Quote globs, so that files that appear later match too. Known tables of
@@ -73,6 +76,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
     from ingest.databases.detect import shown
     from ingest.following.tracked import allow_more
 
+    paths = paths_or_found(paths)
     allow_more()
     status = _Status()
 

@@ -9,11 +9,12 @@ import errno
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ingest.errors import SourceError, complaint
+from ingest.files.generations import search
 from ingest.files.identity import HEAD, known_names
 from ingest.files.paths import STDIN, Listing, family, key_at
 from ingest.files.streams import Key, PlainStream, Stream, is_sealed, key_of, open_stream, quiet_seconds
@@ -40,7 +41,8 @@ LOOKS = 5
 class Outcome:
     """What a backfill did: files read, files that failed and why, files that hold nothing it knows, open last lines.
 
-    `gone` are files that were listed and not there any more when it was their turn, under no name.
+    `gone` are files that were listed and not there any more when it was their turn, under no name. `others` are those
+    in given folders that don't look like logs, and `unlooked` how many more nobody looked at: they are passed over.
     """
 
     files: int = 0
@@ -50,6 +52,8 @@ class Outcome:
     gone: list[Path] = field(default_factory=list)
     unknown: list[Path] = field(default_factory=list)
     open_ended: list[Path] = field(default_factory=list)
+    others: Sequence[Path] = ()
+    unlooked: int = 0
 
 
 def backfill(listing: Listing, intake: Intake, *, progress: Callable[[int, Path], None] | None = None) -> Outcome:
@@ -61,17 +65,24 @@ def backfill(listing: Listing, intake: Intake, *, progress: Callable[[int, Path]
         WarehouseError: Nothing more can be written; what was committed stays, and a later run goes on from there.
     """
     reading = _Reading(intake, progress)
-    queue, rounds = list(listing.files), 0 if STDIN in listing.files else ROUNDS
+    queue, rounds = _with_generations(listing, listing.files, reading), 0 if STDIN in listing.files else ROUNDS
     for _ in range(LOOKS):
         while queue:
             later = _round(queue, reading, SmallFiles(intake) if rounds else None)
             rounds -= bool(later)
             queue = reading.finish() + later
-        queue = [path for path, key in listing.now().items() if key and key not in reading.met]
+        queue = [p for p in _with_generations(listing, listing.now(), reading) if key_at(p) not in {None, *reading.met}]
         if not queue:
             break
     reading.miss(listing)
     return reading.outcome
+
+
+def _with_generations(listing: Listing, files: Collection[Path], reading: "_Reading") -> list[Path]:
+    """Return *files*, and before them the rotated generations of theirs that are only known by what they hold."""
+    found = search(listing.paths, files, reading.intake.ledger)
+    reading.outcome.others, reading.outcome.unlooked = found.others, found.unlooked
+    return [*found.generations, *files]
 
 
 def _round(files: Sequence[Path], reading: "_Reading", small: SmallFiles | None) -> list[Path]:
