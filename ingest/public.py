@@ -203,7 +203,7 @@ def _intake(  # noqa: PLR0913 # what both functions are given
     keep_raw: bool,
     dry_run: bool = False,
 ) -> Intake:
-    """Return the way into the *warehouse* for what is read as these options say; made once all of them are good."""
+    """Return the way into the *warehouse* for what these options say; it is made once all of them are good."""
     formats = formats_of(format_name, mapping_in(mapping) if mapping else None)
     allow_labels(warehouse)
     priced_by = prices_of(prices, warehouse)
