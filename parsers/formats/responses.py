@@ -156,7 +156,7 @@ _BATCHED = {
     ("result", "message"): _CUSTOM,
     ("response",): _LINE.str.contains(r'^\s*\{\s*"key"\s*:\s*"[^"]*"\s*,\s*"response"'),
 }
-"""What tells an item of a batch, by where its body is: OpenAI's, Anthropic's, Gemini's. Others have a `custom_id` too."""
+"""What tells an item of a batch, by where its body is: OpenAI's, Anthropic's, Gemini's. Others have a `custom_id`."""
 
 
 def _fields(decoded: pl.DataFrame, place: tuple[str, ...]) -> pl.DataFrame:
