@@ -27,7 +27,7 @@ VIEWS = resources("queries") / "views"
 _NAMES = COLUMNS | {"run": "run_id"}
 """What a user may call a column by, in a filter or as a report's parameter."""
 
-_PARTS = {"tool": "split_part(split_part(format, '+', 1), '/', 1)"}
+_PARTS = {"tool": "tool_of(format)"}
 """What is no column of its own."""
 
 _WORD = re.compile(r"\w+")
