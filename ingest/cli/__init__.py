@@ -35,6 +35,8 @@ COMMANDS = {
     "report": "Run a saved report, or list them all.",
     "sql": "Run read-only SQL on the same tables and views that the reports use.",
     "export": "Hand calls or a report to other tools: Parquet, CSV, DuckDB.",
+    "serve": "Show a page of it, live, and answer reports over HTTP.",
+    "page": "Write that page as one file that needs no network.",
     "explain": "Show how a line is read: format, fields, columns, or why it is rejected.",
     "prices": "Show model prices, and which models would be unpriced.",
     "reprice": "Compute the cost of stored calls again, by other prices.",
