@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from ingest.choices import allow_labels, formats_of, mapping_in, prices_of
+from ingest.choices import allow_labels, formats_of, mappings_in, prices_of
 from ingest.databases.detect import may_hold_databases
 from ingest.errors import SourceError, WarehouseError, complaint
 from ingest.files.paths import find, folders
@@ -46,7 +46,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
     warehouse: str | Path = "warehouse",
     *,
     format_name: str | None = None,
-    mapping: str | Path | None = None,
+    mapping: Paths | None = None,
     prices: str | Path | None = None,
     keep_raw: bool = False,
     tables: Sequence[str] = (),
@@ -69,7 +69,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
             and Arrow files, and Delta tables; the rotated generations of a file belong to it.
         warehouse: folder of the Delta tables `llm_calls`, `llm_events`, `rejects` and `batches`.
         format_name: read only this format, instead of any known one.
-        mapping: TOML file that describes the lines of a log of your own.
+        mapping: TOML file that describes the lines of a log of your own; several are tried in their order.
         prices: TOML file of your own prices; otherwise `prices.toml` in the warehouse, if there is one.
         keep_raw: keep the text of rejected records, prompts and keys in it included, and not only their structure.
         tables: tables of databases to read, instead of all known ones.
@@ -88,7 +88,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
     databases, others, left_out = _sorted_out(_texts(paths), tables)
     columns, others = _columns(others)
     listing = find(others)
-    formats = formats_of(format_name, mapping_in(mapping) if mapping else None)
+    formats = formats_of(format_name, mappings_in(mapping))
     priced_by = prices_of(prices, warehouse)
     ledger = Rehearsal(str(warehouse)) if dry_run else Warehouse(str(warehouse), make=True)
     allow_labels(warehouse)
@@ -111,7 +111,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
     warehouse: str | Path = "warehouse",
     *,
     format_name: str | None = None,
-    mapping: str | Path | None = None,
+    mapping: Paths | None = None,
     prices: str | Path | None = None,
     keep_raw: bool = False,
     tables: Sequence[str] = (),
@@ -136,7 +136,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
         paths: files, folders, globs, SQLite files and PostgreSQL URLs; globs are looked up again at each look.
         warehouse: folder of the Delta tables, made when it isn't there.
         format_name: read only this format, instead of any known one.
-        mapping: TOML file that describes the lines of a log of your own.
+        mapping: TOML file that describes the lines of a log of your own; several are tried in their order.
         prices: TOML file of your own prices; otherwise `prices.toml` in the warehouse, if there is one.
         keep_raw: keep the text of rejected records, prompts and keys in it included, and not only their structure.
         tables: tables of databases to read, instead of all known ones.
@@ -162,7 +162,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
     from ingest.maintenance.background import Upkeep
 
     texts = _texts(paths)
-    formats = formats_of(format_name, mapping_in(mapping) if mapping else None)
+    formats = formats_of(format_name, mappings_in(mapping))
     allow_labels(warehouse)
     with (
         Wakeups(events=events and not once, ignore=[Path(warehouse)]) as wakeups,

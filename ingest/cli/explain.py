@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ingest.choices import formats_of, mapping_in
+from ingest.choices import formats_of, mappings_in
+from ingest.cli.options import mapping_option
 from ingest.errors import IngestError
 from parsers.values.messages import visible
 
@@ -31,7 +32,7 @@ _A_PATH = re.compile(r"[^\s{}\[\]\"'=]*(?:[./\\][^\s{}\[\]\"'=]*)+")
 @click.command()
 @click.argument("file_or_line")
 @click.option("--format", "format_name", metavar="NAME", help="Read only this format, instead of any known one.")
-@click.option("--mapping", type=click.Path(exists=True, dir_okay=False), help="TOML file that describes a log.")
+@mapping_option
 @click.option(
     "--at",
     type=click.IntRange(min=0),
@@ -39,7 +40,9 @@ _A_PATH = re.compile(r"[^\s{}\[\]\"'=]*(?:[./\\][^\s{}\[\]\"'=]*)+")
     help="Show the record that begins at this byte of FILE, as `ingest report rejects` names it.",
 )
 @click.option("-j", "--json", "as_json", is_flag=True, help="One JSON array instead of tables.")
-def explain(*, file_or_line: str, format_name: str | None, mapping: str | None, at: int | None, as_json: bool) -> None:
+def explain(
+    *, file_or_line: str, format_name: str | None, mappings: tuple[str, ...], at: int | None, as_json: bool
+) -> None:
     """Show how a line is read: format, fields, columns, or why it is rejected.
 
     FILE_OR_LINE is a file, of which the first record of each kind is shown, `-` for standard input, a database (SQLite
@@ -50,7 +53,7 @@ def explain(*, file_or_line: str, format_name: str | None, mapping: str | None, 
     from parsers.explain.explain import explain as explain_line
     from parsers.explain.explain import samples
 
-    formats = formats_of(format_name, mapping_in(mapping) if mapping else None)
+    formats = formats_of(format_name, mappings_in(mappings))
     block = _block(file_or_line) if at is None else None
     if at is not None:
         found = [_record(file_or_line, at, formats)]
@@ -61,7 +64,7 @@ def explain(*, file_or_line: str, format_name: str | None, mapping: str | None, 
     else:
         found = samples(block, formats)
         if not found:
-            raise IngestError(_nothing(file_or_line, block.data, mapping))
+            raise IngestError(_nothing(file_or_line, block.data, mappings))
     if as_json:
         click.echo(json.dumps([asdict(one) for one in found], ensure_ascii=False, indent=2, default=str))
         return
@@ -171,14 +174,14 @@ def _head(path: Path, at: int = 0) -> bytes:
     return head
 
 
-def _nothing(name: str, data: bytes, mapping: str | None) -> str:
+def _nothing(name: str, data: bytes, mappings: tuple[str, ...]) -> str:
     if not data.strip(b"\0 \t\r\n"):
         return f"{name} is empty: there is no line to explain"
     line = data.split(b"\n", 1)[0].decode("utf-8", "replace")
-    if mapping:
+    if mappings:
         from parsers.mapping.mapping import unmatched
 
-        return unmatched(mapping_in(mapping), line)
+        return unmatched(mappings_in(mappings), line)
     return f"{name}: no format knows a line of it; describe it in a mapping file (--mapping). The first: {_safe(line)}"
 
 

@@ -195,6 +195,11 @@ def _split(line: str) -> tuple[str, list[str]]:
     return separator, [name.strip() for name in row or line.replace('"', "").split(separator)]
 
 
+def header_names(line: str) -> list[str]:
+    """Return the names in *line*, the header of a CSV file."""
+    return _split(line)[1]
+
+
 def _cells(line: str, separator: str) -> list[str]:
     return cells(pl.Series([line]), separator, line.count(separator) + 1).to_list()[0] or []
 
