@@ -16,6 +16,7 @@ import polars as pl
 from parsers.blocks.format import Format
 from parsers.blocks.lines import RECORDS, Block
 from parsers.claims.parse import Contexts, Rows, parse_records, recover
+from parsers.envelopes.lookalikes import standing
 from parsers.jsonl.decode import text_of
 
 _DEEPEST = 3
@@ -36,7 +37,7 @@ def parse_document(data: bytes, formats: Sequence[Format]) -> Rows | None:
         value, end = _JSON.raw_decode(text, start)
         if _after_blank(text, end) != len(text):
             return None  # more follows: JSON lines
-        wrapped = list(_elements(text, start, value, 0))
+        wrapped = [] if _is_record(value, formats) else list(_elements(text, start, value, 0))
     except (ValueError, RecursionError):
         return None
     # What an object wraps comes first: as a whole it holds every word that its parts hold. An object that wraps
@@ -49,6 +50,13 @@ def parse_document(data: bytes, formats: Sequence[Format]) -> Rows | None:
         if rows is not None:
             return rows
     return None
+
+
+def _is_record(value: Any, formats: Sequence[Format]) -> bool:
+    """Tell whether *value* as a whole is a record of one of *formats*, whatever arrays are in it."""
+    if not isinstance(value, dict) or all(f.stands is None for f in formats):
+        return False
+    return bool(pl.DataFrame({"line": [text_of(value)]}).select(standing(formats)).item())
 
 
 def _beside(value: Any, formats: Sequence[Format]) -> Contexts:

@@ -30,7 +30,7 @@ from parsers.values.typed import known, metadata
 _FEWEST = 3
 """Fewer known names than this may stand in any row."""
 
-_NAME = re.compile(r"[\w .:@/$%()\[\]-]{0,64}", re.ASCII)
+_NAME = re.compile(r"[\w .:/@$€%°#&+*?'()\[\]-]{0,64}")
 _A_NUMBER = re.compile(r"[\d.:/ -]+")
 _FLATTENED = re.compile(r"^(?:(?:response|usage|llm|extra|fields)\.)+", re.IGNORECASE)
 _DECIMAL = r"^-?(?:0,\d+|\d+,(?:\d\d?|\d{4,}))$"
