@@ -36,6 +36,7 @@ COMMANDS = {
     "sql": "Run read-only SQL on the same tables and views that the reports use.",
     "export": "Hand calls or a report to other tools: Parquet, CSV, DuckDB.",
     "explain": "Show how a line is read: format, fields, columns, or why it is rejected.",
+    "mapping": "Explain how to describe a log of your own, with examples.",
     "prices": "Show model prices, and which models would be unpriced.",
     "reprice": "Compute the cost of stored calls again, by other prices.",
 }
