@@ -38,6 +38,7 @@ COMMANDS = {
     "serve": "Show a page of it, live, and answer reports over HTTP.",
     "page": "Write that page as one file that needs no network.",
     "explain": "Show how a line is read: format, fields, columns, or why it is rejected.",
+    "mapping": "Explain how to describe a log of your own, with examples.",
     "prices": "Show model prices, and which models would be unpriced.",
     "reprice": "Compute the cost of stored calls again, by other prices.",
     "config": "Show the settings of the config file, the environment and the defaults.",
