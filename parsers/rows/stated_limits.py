@@ -41,7 +41,7 @@ def stated_limits(calls: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
         for frame, text in ((calls, "error"), (events, "reason"))
         if frame[text].null_count() < frame.height
     ]
-    if not told:
+    if all(frame.is_empty() for frame in told):
         return events.clear()
     text = pl.col("text")
     found = pl.concat(told).with_columns(
