@@ -156,7 +156,7 @@ class Warehouse:
         """Tell whether the folder is still what was opened: it may have been deleted and made again, or emptied."""
         if self._lock is not None and not is_current(self._lock, self.folder, WRITERS):
             return False
-        return all(table.is_the_same() for table in self.tables.values())
+        return all(map(Table.is_the_same, self.tables.values()))
 
     def _open_another(self) -> None:
         """Open what is there since the folder was deleted and made again: what the old tables said is void."""
