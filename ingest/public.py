@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from ingest.choices import allow_labels, formats_of, mapping_in, prices_of
+from ingest.choices import allow_labels, formats_of, mappings_in, prices_of
 from ingest.databases import column_files
 from ingest.databases.detect import may_hold_databases
 from ingest.errors import SourceError, WarehouseError, complaint
@@ -47,7 +47,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
     warehouse: str | Path = "warehouse",
     *,
     format_name: str | None = None,
-    mapping: str | Path | None = None,
+    mapping: Paths | None = None,
     prices: str | Path | None = None,
     keep_raw: bool = False,
     tables: Sequence[str] = (),
@@ -70,7 +70,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
             and Arrow files, and Delta tables; the rotated generations of a file belong to it.
         warehouse: folder of the Delta tables `llm_calls`, `llm_events`, `rejects` and `batches`.
         format_name: read only this format, instead of any known one.
-        mapping: TOML file that describes the lines of a log of your own.
+        mapping: TOML file that describes the lines of a log of your own; several are tried in their order.
         prices: TOML file of your own prices; otherwise `prices.toml` in the warehouse, if there is one.
         keep_raw: keep the text of rejected records, prompts and keys in it included, and not only their structure.
         tables: tables of databases to read, instead of all known ones.
@@ -108,7 +108,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
     warehouse: str | Path = "warehouse",
     *,
     format_name: str | None = None,
-    mapping: str | Path | None = None,
+    mapping: Paths | None = None,
     prices: str | Path | None = None,
     keep_raw: bool = False,
     tables: Sequence[str] = (),
@@ -133,7 +133,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
         paths: files, folders, globs, SQLite files and PostgreSQL URLs; globs are looked up again at each look.
         warehouse: folder of the Delta tables, made when it isn't there.
         format_name: read only this format, instead of any known one.
-        mapping: TOML file that describes the lines of a log of your own.
+        mapping: TOML file that describes the lines of a log of your own; several are tried in their order.
         prices: TOML file of your own prices; otherwise `prices.toml` in the warehouse, if there is one.
         keep_raw: keep the text of rejected records, prompts and keys in it included, and not only their structure.
         tables: tables of databases to read, instead of all known ones.
@@ -197,14 +197,14 @@ def _texts(paths: Paths) -> list[str]:
 def _intake(  # noqa: PLR0913 # what both functions are given
     warehouse: str | Path,
     format_name: str | None,
-    mapping: str | Path | None,
+    mapping: Paths | None,
     prices: str | Path | None,
     *,
     keep_raw: bool,
     dry_run: bool = False,
 ) -> Intake:
     """Return the way into the *warehouse* for what these options say; it is made once all of them are good."""
-    formats = formats_of(format_name, mapping_in(mapping) if mapping else None)
+    formats = formats_of(format_name, mappings_in(mapping))
     allow_labels(warehouse)
     priced_by = prices_of(prices, warehouse)
     ledger = Rehearsal(str(warehouse)) if dry_run else Warehouse(str(warehouse), make=True)

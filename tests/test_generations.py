@@ -2,15 +2,19 @@
 
 import bz2
 import gzip
+import json
 import lzma
 import shutil
 
 import pyarrow as pa
 import pytest
+from click.testing import CliRunner
 from logs import append, calls, catch_up, exactly, follower, intake, lines, tiles
 
+from ingest.cli import cli
 from ingest.files.paths import find
 from ingest.history.backfill import backfill
+from ingest.warehouse.warehouse import Warehouse
 
 NAMES = {
     "loguru": ("app.log", "app.2026-11-28_20-14-0{n}_123456.log"),
@@ -175,3 +179,64 @@ def test_a_copy_beside_a_log_that_is_still_there_is_not_read_for_it(folder):
     append(folder / "my-copy", lines(100))
     read("follow file", warehouse, log)
     holds(warehouse, 1)
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_what_is_nowhere_is_said_once_and_stays_in_the_status(folder, how, caplog):
+    log, warehouse = folder / "app.log", folder.parent / "w"
+    append(log, lines(1, 2))
+    read(how, warehouse, log)
+    append(log, lines(3))
+    log.unlink()
+    append(log, lines(4))
+    for _ in range(2):
+        read(how, warehouse, log)
+
+    holds(warehouse, 1, 2, 4)
+    (said,) = [record.getMessage() for record in caplog.records if "may be missing" in record.getMessage()]
+    assert said.startswith(f"{log}: ")
+    assert said.endswith(f"up to {len(lines(1, 2)):,} bytes may be missing")
+    status = CliRunner().invoke(cli, ["status", "-w", str(warehouse), "--format", "json"])
+    notes = [source["note"] for source in json.loads(status.stdout)["sources"]]
+    size = len(lines(1, 2))
+    assert sorted(map(str, notes)) == ["None", f"nothing goes on where it ended: up to {size} bytes may be missing"]
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_what_was_missing_and_is_found_later_is_read_and_no_more_missing(folder, how):
+    log, warehouse = folder / "app.log", folder.parent / "w"
+    append(log, lines(1, 2))
+    read(how, warehouse, log)
+    append(log, lines(3))
+    log.rename(folder.parent / "elsewhere")
+    append(log, lines(4))
+    read(how, warehouse, log)
+    assert Warehouse(warehouse).missing()
+    (folder.parent / "elsewhere").rename(folder / "brought-back")
+    read(how, warehouse, log)
+
+    holds(warehouse, 1, 2, 3, 4)
+    assert not Warehouse(warehouse).missing()
+
+
+@pytest.mark.parametrize("scheme", NAMES)
+@pytest.mark.parametrize("running", [True, False])
+def test_of_a_log_that_was_rotated_and_found_nothing_is_said_to_be_missing(folder, scheme, running, caplog):
+    live, name = NAMES[scheme]
+    log, warehouse = folder / live, folder.parent / "w"
+    each = follower(warehouse, log)
+    for n in range(1, 4):
+        append(log, lines(10 * n))
+        catch_up(each)
+        append(log, lines(10 * n + 1))
+        if not running:
+            each.close()
+        rotate(log, name, n)
+        append(log, lines(10 * n + 2))
+        if not running:
+            each = follower(warehouse, log)
+        catch_up(each)
+    each.close()
+
+    holds(warehouse, *(10 * n + k for n in (1, 2, 3) for k in range(3)))
+    assert not [record for record in caplog.records if "may be missing" in record.getMessage()]

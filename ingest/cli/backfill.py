@@ -28,7 +28,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
     paths: "Sequence[str]",
     warehouse: str,
     format_name: str | None,
-    mapping: str | None,
+    mappings: tuple[str, ...],
     prices: str | None,
     keep_raw: bool,
     tables: tuple[str, ...],
@@ -58,7 +58,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
             paths,
             warehouse,
             format_name=format_name,
-            mapping=mapping,
+            mapping=mappings,
             prices=prices,
             keep_raw=keep_raw,
             tables=tables,
@@ -67,7 +67,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
         )
     if done.left_out:
         say(f"{done.left_out:,} database{'s' * (done.left_out != 1)} without known tables left out")
-    _say(done, warehouse, dry_run=dry_run, format_name=format_name, mapping=mapping)
+    _say(done, warehouse, dry_run=dry_run, format_name=format_name, mappings=mappings)
     if done.outcome.failed:
         sys.exit(1)
     if strict and done.totals.rejects:
@@ -95,20 +95,22 @@ def _bar() -> "Iterator[Callable[[int, int, Path], None] | None]":
         yield lambda done, size, path: bar.update(task, completed=done, total=size or None, description=path.name)
 
 
-def _say(done: "Backfilled", warehouse: str, *, dry_run: bool, format_name: str | None, mapping: str | None) -> None:
+def _say(
+    done: "Backfilled", warehouse: str, *, dry_run: bool, format_name: str | None, mappings: tuple[str, ...]
+) -> None:
     from ingest.files.generations import passed_over
 
     totals, outcome, verb = done.totals, done.outcome, "would add" if dry_run else "added"
     if outcome.unknown:
-        from ingest.choices import mapping_in
+        from ingest.choices import mappings_in
         from ingest.databases.column_files import is_columns
         from ingest.databases.column_files import why_nothing as of_columns
         from ingest.history.unrecognised import why_nothing_in
 
-        own = mapping_in(mapping) if mapping else None
+        own = mappings_in(mappings)
         columns = [path for path in outcome.unknown if is_columns(path)]
         others = [path for path in outcome.unknown if path not in columns]
-        told = why_nothing_in(others, warehouse, format_name=format_name, mapping=own) if others else []
+        told = why_nothing_in(others, warehouse, format_name=format_name, mappings=own) if others else []
         for line in (*map(of_columns, columns), *told):
             click.echo(f"Warning: {line}", err=True)
     for path in outcome.open_ended:
@@ -127,6 +129,6 @@ def _say(done: "Backfilled", warehouse: str, *, dry_run: bool, format_name: str 
     files = f"{outcome.files:,} file{'s' * (outcome.files != 1)}"
     tables = f", {outcome.tables:,} table{'s' * (outcome.tables != 1)}" if outcome.tables else ""
     say(
-        f"{verb} {totals.calls:,} calls and {totals.events:,} events from {files}{tables}"
+        f"{verb} {totals.calls:,} records and {totals.events:,} events from {files}{tables}"
         f" ({outcome.bytes / 1e6:,.1f} MB new)"
     )

@@ -44,8 +44,19 @@ def warehouse_option(command: _Command) -> _Command:
     )(command)
 
 
+def mapping_option(command: _Command) -> _Command:
+    """Add `--mapping FILE`, passed as `mappings: tuple[str, ...]`."""
+    return click.option(
+        "--mapping",
+        "mappings",
+        multiple=True,
+        type=click.Path(exists=True, dir_okay=False),
+        help="TOML file that describes a log (see `ingest mapping`). Repeatable: the first that takes a line reads it.",
+    )(command)
+
+
 def reading_options(command: _Command) -> _Command:
-    """Add the options of the commands that read logs: `format_name`, `mapping`, `prices`, `keep_raw`."""
+    """Add the options of the commands that read logs: `format_name`, `mappings`, `prices`, `keep_raw`."""
     for option in (
         click.option(
             "--keep-raw",
@@ -53,7 +64,7 @@ def reading_options(command: _Command) -> _Command:
             help="Keep the text of rejected records, prompts and keys in it included, and not only their structure.",
         ),
         click.option("--prices", type=click.Path(exists=True, dir_okay=False), help="TOML file with your own prices."),
-        click.option("--mapping", type=click.Path(exists=True, dir_okay=False), help="TOML file that describes a log."),
+        mapping_option,
         click.option(
             "--format", "format_name", metavar="NAME", help="Read only this format, instead of any known one."
         ),

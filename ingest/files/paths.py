@@ -51,7 +51,7 @@ def member(path: Path) -> Member:
     """Return which family *path* belongs to by the names that rotators usually give, each possibly packed.
 
     `name.log` has `name.log.N`, `name.N.log`, `name.log-DATE`, `name-DATE.log`, a time and a number behind the date,
-    and `name.log.old`; `current` has `@LABEL.s`. Whatever else it is called, its content tells: see `generations.py`.
+    and `name.log.old`; `current` has `@LABEL.s`. Others are found by what they hold: see `generations.py`.
     """
     plain = path.name.removesuffix(suffix_of(path))
     if found := _DATE.match(plain):

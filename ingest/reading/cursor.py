@@ -11,10 +11,11 @@ Only this module changes a cursor. What always holds:
 
 import os
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future  # noqa: TC003 # named tuples look their types up
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import polars as pl
@@ -338,7 +339,14 @@ class Cursor:
         """Learn that the source isn't what, or where, it was: nothing more is committed before it is placed anew."""
         self._lost = True
 
-    def cut(self, known: Ledger, *, taken: Collection[str] = (), file_time: datetime | None = None) -> Draft | None:
+    def cut(
+        self,
+        known: Ledger,
+        *,
+        taken: Collection[str] = (),
+        file_time: datetime | None = None,
+        missing: Mapping[str, int] = MappingProxyType({}),
+    ) -> Draft | None:
         """Take out what was read since the last commit; None when there is nothing to remember.
 
         A new source gets a name; *taken* are the names of sources that are committed together with it. One that has
@@ -366,6 +374,7 @@ class Cursor:
             file_time,
             family,
             births,
+            missing,
         )
         self._source_id, self._committed = source_id, self._position
         self._digest.reset()

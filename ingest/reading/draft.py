@@ -3,8 +3,8 @@
 A source is a file or a table of a database; here they are the same.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -48,6 +48,7 @@ class Draft:
     file_time: datetime | None = None
     family: str = ""
     births: int = 0
+    missing: Mapping[str, int] = field(default_factory=dict)
 
 
 def finish(drafts: Sequence[Draft], prices: Prices, now: datetime, *, keep_raw: bool = False) -> list[Batch]:
@@ -110,4 +111,5 @@ def _batch(draft: Draft, calls: pl.DataFrame, events: pl.DataFrame, rejects: pl.
         rejects,
         draft.family,
         draft.births,
+        draft.missing,
     )

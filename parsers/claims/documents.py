@@ -17,6 +17,7 @@ import polars as pl
 from parsers.blocks.format import Format
 from parsers.blocks.lines import RECORDS, Block
 from parsers.claims.parse import Contexts, Rows, parse_records, recover
+from parsers.envelopes.lookalikes import standing
 from parsers.jsonl.decode import text_of
 
 _DEEPEST = 3
@@ -59,6 +60,8 @@ def rows_in(document: Document, formats: Sequence[Format]) -> Rows | None:
     """Return the rows of *document*; None where no format knows it."""
     text, size, value, wraps, whole = document
     # What an object wraps comes first: as a whole it holds every word that its parts hold.
+    if _is_record(value, formats):
+        wraps = []
     for found, contexts in ((wraps, partial(_beside, value, formats)), (whole, dict)):
         rows = parse_records(_frame(text, found, size), formats, size, contexts) if found else None
         if rows is not None:
@@ -70,6 +73,13 @@ def parse_document(data: bytes, formats: Sequence[Format]) -> Rows | None:
     """Parse *data*, a whole source, if it is one JSON document; None where it isn't, or where no format knows it."""
     document = document_of(data)
     return rows_in(document, formats) if document else None
+
+
+def _is_record(value: Any, formats: Sequence[Format]) -> bool:
+    """Tell whether *value* as a whole is a record of one of *formats*, whatever arrays are in it."""
+    if not isinstance(value, dict) or all(f.stands is None for f in formats):
+        return False
+    return bool(pl.DataFrame({"line": [text_of(value)]}).select(standing(formats)).item())
 
 
 def _beside(value: Any, formats: Sequence[Format]) -> Contexts:

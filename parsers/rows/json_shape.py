@@ -11,7 +11,7 @@ from parsers.jsonl.fields import Path, extract, path
 from parsers.jsonl.unknown_fields import LEFTOVERS
 from parsers.rows.calls import FIELDS, TIMES, Meaning, calls
 from parsers.rows.usage_objects import FAMILIES, Family, parts
-from parsers.schema import EVENTS, conform
+from parsers.schema import EVENTS, UTC, conform
 from parsers.values.lenient import time
 from parsers.values.typed import known
 
@@ -66,7 +66,11 @@ def top_names(shape: Shape) -> frozenset[str]:
 def parse(shape: Shape, records: pl.DataFrame, context: Context) -> Parsed:
     """Return the calls in *records* of one *shape*; no line needs an earlier one."""
     del context
-    fields, rejects = read(records, shape)
+    return finished(*read(records, shape), shape)
+
+
+def finished(fields: pl.DataFrame, rejects: pl.DataFrame, shape: Shape) -> Parsed:
+    """Return the calls in *fields*, as `read` leaves them, and the answers from a cache; after the *rejects*."""
     if shape.counts is not None:
         fields = fields.filter(shape.counts.fill_null(value=True))
     fields = fields.with_columns(**shape.derived)
@@ -74,14 +78,15 @@ def parse(shape: Shape, records: pl.DataFrame, context: Context) -> Parsed:
         return made(fields.drop(shape.internal), shape, rejects)
     hit = shape.from_cache.fill_null(value=False)
     parsed = made(fields.filter(~hit).drop(shape.internal), shape, rejects)
-    return replace(parsed, events=_cache_hits(fields.filter(hit), shape.meaning.name))
+    return replace(parsed, events=_cache_hits(fields.filter(hit), shape.meaning))
 
 
-def _cache_hits(fields: pl.DataFrame, name: str) -> pl.DataFrame:
+def _cache_hits(fields: pl.DataFrame, meaning: Meaning) -> pl.DataFrame:
     """Return the answers from a proxy's cache as events: no provider was asked, and nothing is paid."""
-    at = pl.coalesce(time(pl.col(name)) for name in TIMES if name in fields.columns)
+    times = [time(pl.col(name), meaning.time, meaning.zone) for name in TIMES if name in fields.columns]
+    at = pl.coalesce(*times, pl.lit(None, dtype=UTC))
     who = [name for name in ("session_id", "agent_id", "model") if name in fields.columns]
-    hits = fields.select("source_offset", *who, created_at=at, kind=pl.lit("cache_hit"), format=pl.lit(name))
+    hits = fields.select("source_offset", *who, created_at=at, kind=pl.lit("cache_hit"), format=pl.lit(meaning.name))
     return conform(hits, EVENTS) if hits.is_empty() else hits
 
 

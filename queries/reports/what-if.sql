@@ -1,4 +1,4 @@
--- What the same calls would have cost as calls of another model, at another provider, or in another tier of service
+-- What the same calls would have cost as another model's, elsewhere, or in another tier
 -- One row per model, dearest first. A call that is one of these already costs there what was paid for it.
 -- `unpriced_calls` have no price here or there; `difference_usd` is of the others.
 -- $model: as calls of this model, by its prices at each call's time
