@@ -85,6 +85,8 @@ class Warehouse:
 
     def labels(self) -> dict[str, list[str]]:
         """Return under which paths each source was read, the last path last; the source that was read last is last."""
+        if not self.tables[_CALLS].offsets:
+            return {}  # a new warehouse has no batches worth a look
         order = self._batches().sort("committed_at", "end_offset").with_row_index()
         paths = order.group_by("source_id", "source_path").agg(pl.col("index").max()).sort("index")
         found: dict[str, list[str]] = {}
