@@ -57,7 +57,7 @@ MUTATIONS = {
     ),
     "the last look for files whose names moved": (
         "ingest/history/backfill.py",
-        "if key and key not in reading.met]",
+        "if key and key not in self.met]",
         "if False]",
         "tests/test_moving_names.py",
     ),

@@ -13,7 +13,7 @@ from typing import cast
 
 from ingest.errors import SourceError, complaint
 from ingest.files.generations import Found, passed_over, search
-from ingest.files.paths import expand, what_is_missing
+from ingest.files.paths import expand, keys_of, what_is_missing
 from ingest.files.streams import Key, PlainStream, suffix_of
 from ingest.following.tracked import (
     Tracked,
@@ -169,7 +169,7 @@ class Follower:
         """Look for generations under names that nobody knows, as a log is another file now than it was."""
         begun, before = time.monotonic(), len(self._found.others) + self._found.unlooked
         held_open = {key for key, file in self.tracked.items() if file.cursor}
-        self._found, self._moved = search(self.paths, listed, self.intake.ledger, held=held_open), False
+        self._found, self._moved = search(self.paths, keys_of(listed), self.intake.ledger, held=held_open), False
         self._search_at = time.monotonic() + REST * (time.monotonic() - begun)
         if before < len(self._found.others) + self._found.unlooked:
             log.info("%s", passed_over(self._found.others, self._found.unlooked))

@@ -9,12 +9,12 @@ import errno
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ingest.errors import SourceError, complaint
-from ingest.files.generations import search
+from ingest.files.generations import Found, search
 from ingest.files.identity import HEAD, known_names
 from ingest.files.paths import STDIN, Listing, family, key_at
 from ingest.files.streams import Key, PlainStream, Stream, is_sealed, key_of, open_stream, quiet_seconds
@@ -65,24 +65,18 @@ def backfill(listing: Listing, intake: Intake, *, progress: Callable[[int, Path]
         WarehouseError: Nothing more can be written; what was committed stays, and a later run goes on from there.
     """
     reading = _Reading(intake, progress)
-    queue, rounds = _with_generations(listing, listing.files, reading), 0 if STDIN in listing.files else ROUNDS
+    generations = reading.generations(search(listing.paths, listing.files, intake.ledger))
+    queue, rounds = [*generations, *listing.files], 0 if STDIN in listing.files else ROUNDS
     for _ in range(LOOKS):
         while queue:
             later = _round(queue, reading, SmallFiles(intake) if rounds else None)
             rounds -= bool(later)
             queue = reading.finish() + later
-        queue = [p for p in _with_generations(listing, listing.now(), reading) if key_at(p) not in {None, *reading.met}]
+        queue = reading.unmet(listing)
         if not queue:
             break
     reading.miss(listing)
     return reading.outcome
-
-
-def _with_generations(listing: Listing, files: Collection[Path], reading: "_Reading") -> list[Path]:
-    """Return *files*, and before them the rotated generations of theirs that are only known by what they hold."""
-    found = search(listing.paths, files, reading.intake.ledger)
-    reading.outcome.others, reading.outcome.unlooked = found.others, found.unlooked
-    return [*found.generations, *files]
 
 
 def _round(files: Sequence[Path], reading: "_Reading", small: SmallFiles | None) -> list[Path]:
@@ -141,6 +135,18 @@ class _Reading:
         self.outcome.files += turn is not Turn.LATER
         return turn is Turn.LATER
 
+    def generations(self, found: Found) -> Sequence[Path]:
+        """Return the rotated generations that were *found* by what they hold, and note what else was."""
+        self.outcome.others, self.outcome.unlooked = found.others, found.unlooked
+        return found.generations
+
+    def unmet(self, listing: Listing) -> list[Path]:
+        """Return the files that belong to *listing* now and were not met."""
+        now = listing.now()
+        found = search(listing.paths, now, self.intake.ledger)
+        keys = {path: key_at(path) for path in self.generations(found)} | now
+        return [path for path, key in keys.items() if key and key not in self.met]
+
     def miss(self, listing: Listing) -> None:
         """Note which files of *listing* were not met at all."""
         for path in dict.fromkeys([*self.missing, *(path for path, key in listing.files.items() if key)]):
@@ -167,25 +173,24 @@ class _Reading:
             self._leave(cursor)
             self.visit(cursor.path, None)
 
-    def flush(self, *, wait: bool) -> None:
-        """Commit what waits, after what is on its way."""
+    def flush(self, *, wait: bool) -> list[Cursor]:
+        """Commit what waits, after what is on its way; return which of those sources another writer has moved."""
         if self.flying:
             self.intake.settle()
-            self._leave_lost()
+            self._leave_lost([cursor for cursor in self.flying if cursor.is_lost])
         self.flying = list(self.waiting.values())
         self.waiting, self.rows, self.bytes = {}, 0, 0
-        self.intake.flush(self.flying, wait=wait, file_times=True)
+        return self.intake.flush(self.flying, wait=wait, file_times=True)
 
     def finish(self) -> list[Path]:
         """Commit everything; return the files that must be read again because another writer read them too."""
-        self.flush(wait=True)
-        self._leave_lost()
+        self._leave_lost(self.flush(wait=True))
         again, self.flying, self.again = self.again, [], []
         return again
 
-    def _leave_lost(self) -> None:
-        """Note which of the sources that were on their way another writer has moved: they are read again."""
-        again = [c for c in self.flying if c.is_lost and id(c) not in self.waiting and c.path != STDIN]
+    def _leave_lost(self, lost: Sequence[Cursor]) -> None:
+        """Note the sources that were on their way and that another writer has moved: they are read again."""
+        again = [c for c in lost if id(c) not in self.waiting and c.path != STDIN]
         for cursor in again:
             self._leave(cursor)
         self.again += [c.path for c in again]

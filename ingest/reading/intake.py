@@ -5,7 +5,7 @@ second waits until the first is committed, and then its content decides.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -172,8 +172,10 @@ class Intake:
         if cursor.position and (claimed := self._heads.get(first_line(cursor.beginning()))):
             claimed.pop(cursor, None)
 
-    def flush(self, cursors: Iterable[Cursor], *, wait: bool = True, file_times: bool = False) -> None:
+    def flush(self, cursors: Sequence[Cursor], *, wait: bool = True, file_times: bool = False) -> list[Cursor]:
         """Commit what *cursors* have read, in one commit; with *wait*, return when it is in the warehouse for good.
+
+        Returns those whose source, as far as is known then, another writer has moved.
 
         Raises:
             WarehouseError: It can't be written now. What failed to be is kept, and committed before anything else.
@@ -195,7 +197,10 @@ class Intake:
             self.publisher.publish(drafts)
         if wait:
             self.settle()
+        lost = [cursor for cursor in cursors if cursor.is_lost]
+        if wait:
             self.ledger.secure()  # what was there already, and so was not committed again, as well
+        return lost
 
     def _missing_before(self, cursor: Cursor) -> dict[str, int]:
         """Say so when *cursor*, of a new source, has the name of another that nobody has found again."""

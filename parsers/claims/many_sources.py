@@ -89,11 +89,12 @@ def _bound(records: pl.DataFrame, format_: Format) -> Mask:
 def _headed(lines: Lines, starts: Positions, formats: Sequence[Format]) -> Mask:
     """Return which sources begin with a line that says what the whole source is."""
     alone = np.zeros(len(starts) - 1, np.bool_)
-    candidates = [f.heads for f in formats if f.heads is not None]
-    if candidates:
+    heads = [f.heads.fill_null(value=False) for f in formats if f.heads is not None]
+    if heads:
         first = lines.frame(np.isin(lines.bounds[:-1], starts[:-1]))
-        told = first.select(pl.any_horizontal(head.fill_null(value=False) for head in candidates)).to_series()
-        alone[_home(first.filter(told), starts)] = True
+        told = first.select(pl.any_horizontal(heads)).to_series()
+        if told.any():
+            alone[_home(first.filter(told), starts)] = True
     return alone
 
 
