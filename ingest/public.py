@@ -1,6 +1,6 @@
 """The two functions that programs call, and the command line too: follow logs, and read history, into a warehouse."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -35,11 +35,15 @@ class Backfilled:
 
 
 class Look(NamedTuple):
-    """How far a follower is after a look: files that it tracks, bytes `behind` their ends, rows committed so far."""
+    """How far a follower is after a look: files that it tracks, bytes `behind` their ends, rows committed so far.
+
+    `unread` says of how many lines of a file tokens and a model are told, and no format reads them.
+    """
 
     files: int
     behind: int
     totals: Totals
+    unread: Mapping[Path, int]
 
 
 def backfill(  # noqa: PLR0913 # one parameter an option
@@ -172,7 +176,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
 
         def looked() -> None:
             if on_look:
-                on_look(Look(len(follower.tracked), follower.behind, intake.totals))
+                on_look(Look(len(follower.tracked), follower.behind, intake.totals, follower.unread))
 
         def wait(seconds: float) -> bool:
             wakeups.watch(folders([text for text in texts if text == shown(text)]))

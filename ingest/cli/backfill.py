@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 @reading_options
 @table_option
 @click.option("--dry-run", is_flag=True, help="Count what would be added; write nothing.")
-@click.option("--strict", is_flag=True, help="Exit with 4 when a record was rejected.")
+@click.option(
+    "--strict", is_flag=True, help="Exit with 4 when a record was rejected, or a line of a call was not read."
+)
 def backfill(  # noqa: PLR0913 # one parameter an option
     *,
     paths: "Sequence[str]",
@@ -70,7 +72,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
     _say(done, warehouse, dry_run=dry_run, format_name=format_name, mappings=mappings)
     if done.outcome.failed:
         sys.exit(1)
-    if strict and done.totals.rejects:
+    if strict and (done.totals.rejects or done.outcome.unread):
         sys.exit(4)
 
 
@@ -101,7 +103,7 @@ def _say(
     from ingest.files.generations import passed_over
 
     totals, outcome, verb = done.totals, done.outcome, "would add" if dry_run else "added"
-    if outcome.unknown:
+    if outcome.unknown or outcome.unread:
         from ingest.choices import mappings_in
         from ingest.databases.column_files import is_columns
         from ingest.databases.column_files import why_nothing as of_columns
@@ -110,7 +112,7 @@ def _say(
         own = mappings_in(mappings)
         columns = [path for path in outcome.unknown if is_columns(path)]
         others = [path for path in outcome.unknown if path not in columns]
-        told = why_nothing_in(others, warehouse, format_name=format_name, mappings=own) if others else []
+        told = why_nothing_in(others, warehouse, unread=outcome.unread, format_name=format_name, mappings=own)
         for line in (*map(of_columns, columns), *told):
             click.echo(f"Warning: {line}", err=True)
     for path in outcome.open_ended:

@@ -14,7 +14,8 @@ from ingest.cli.found import paths_or_found
 from ingest.cli.options import is_quiet, reading_options, table_option, warehouse_option
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from ingest.public import Look
 
@@ -44,7 +45,9 @@ LOG_SECONDS = 60
     default="auto",
     help="auto: file events and regular looks; poll: only looks.",
 )
-@click.option("--strict", is_flag=True, help="Exit with 4 when a record was rejected.")
+@click.option(
+    "--strict", is_flag=True, help="Exit with 4 when a record was rejected, or a line of a call was not read."
+)
 def follow(  # noqa: PLR0913 # one parameter an option
     *,
     paths: "Sequence[str]",
@@ -103,7 +106,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
         )
     finally:
         status.finish()
-    if strict and totals.rejects:
+    if strict and (totals.rejects or status.unread):
         sys.exit(4)
 
 
@@ -119,6 +122,11 @@ class _Status:
                 handler.setFormatter(logging.Formatter("\r\x1b[K%(asctime)s %(message)s", "%H:%M:%S"))
         self._started = self._said = time.monotonic()
         self._rows, self._rows_at, self._rate = 0, self._started, 0.0
+
+    @property
+    def unread(self) -> "Mapping[Path, int]":
+        """The files with lines of calls that no format reads, and how many."""
+        return self._look.unread if self._look else {}
 
     def show(self, look: "Look") -> None:
         self._look, now = look, time.monotonic()
@@ -137,6 +145,10 @@ class _Status:
         # Who interrupts doesn't wait for DuckDB.
         calls = counted(self._warehouse) if self._once else self._counting.text(self._look.totals.commits)
         log.info("%s", self._line(self._look, time.monotonic(), calls))
+        if self.unread:
+            from ingest.history.unrecognised import Notes
+
+            Notes(self._warehouse).write(self.unread, ())
         if rejects := self._look.totals.rejects:
             log.warning("%s records rejected; see `ingest report rejects`", f"{rejects:,}")
 

@@ -43,6 +43,7 @@ class Outcome:
 
     `gone` are files that were listed and not there any more when it was their turn, under no name. `others` are those
     in given folders that don't look like logs, and `unlooked` how many more nobody looked at: they are passed over.
+    `unread` says of how many lines of a file tokens and a model are told, and no format reads them.
     """
 
     files: int = 0
@@ -54,6 +55,7 @@ class Outcome:
     open_ended: list[Path] = field(default_factory=list)
     others: Sequence[Path] = ()
     unlooked: int = 0
+    unread: dict[Path, int] = field(default_factory=dict)
 
 
 def backfill(listing: Listing, intake: Intake, *, progress: Callable[[int, Path], None] | None = None) -> Outcome:
@@ -165,6 +167,7 @@ class _Reading:
             self.rows += part.cursor.pending_rows
             if not part.cursor.claimed:
                 self.outcome.unknown.append(part.cursor.path)
+            self._note_unread(part.cursor)
             self._took(part.cursor, len(part.data), part.consumed)
         if read and self._is_due():
             self.flush(wait=False)
@@ -221,8 +224,14 @@ class _Reading:
             return
         if new and not cursor.claimed and cursor.stream.read(cursor.position and cursor.position - 1, 1):
             self.outcome.unknown.append(cursor.path)
+        self._note_unread(cursor)
         if left and cursor.stream.read(cursor.position, 1):
             self.outcome.open_ended.append(cursor.path)
+
+    def _note_unread(self, cursor: Cursor) -> None:
+        """Note how many lines of calls in *cursor*'s file nobody could read."""
+        if cursor.unread:
+            self.outcome.unread[cursor.path] = cursor.unread
 
     def _took(self, cursor: Cursor, taken: int, consumed: int) -> None:
         """Note that *cursor* has read *taken* bytes, for which *consumed* bytes of its file were needed."""

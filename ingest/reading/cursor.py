@@ -65,7 +65,7 @@ class Cursor:
         self._path = path
         self._rivals: frozenset[str] = frozenset()
         self._births = 0
-        self._claimed = 0
+        self._claimed = self._unread = 0
         self._quantum = FIRST
         self._steady = True
         self._digest = xxhash.xxh3_128()
@@ -127,6 +127,11 @@ class Cursor:
     def claimed(self) -> int:
         """How many of its records a format knew."""
         return self._claimed
+
+    @property
+    def unread(self) -> int:
+        """How many of its lines speak of tokens and a model, though no format knew them."""
+        return self._unread
 
     @property
     def is_lost(self) -> bool:
@@ -242,6 +247,7 @@ class Cursor:
             self._claimed += rows.claimed
             self._torn = False
         if rows:
+            self._unread += rows.unread
             self._whole |= rows.whole
             self._keep(rows)
 

@@ -5,6 +5,7 @@ may span lines, or with a header that names the format must be parsed alone.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -13,6 +14,7 @@ from parsers.blocks.format import Format
 from parsers.blocks.lines import Block, Lines, Mask, Positions, flags, numbers, split
 from parsers.claims.documents import document_of, may_be_document, rows_in
 from parsers.claims.parse import Rows, claimed_by, rows_of
+from parsers.claims.unread import unread
 from parsers.envelopes.unwrap import Opened, unwrap
 
 
@@ -61,7 +63,13 @@ def _parse_lines(sources: Sequence[bytes], formats: Sequence[Format]) -> list[Ro
         minlength=len(sources),
     )
     rows = rows_of([(format_, records) for format_, records, _ in claimed], refused, int(starts[-1]), {})
-    return _parted(rows, starts, alone, count)
+    parts = _parted(rows, starts, alone, count)
+    return [
+        replace(part, unread=unread(split(Block(source, sealed=True)), (), before=len(source)))
+        if part is not None and not part.claimed
+        else part
+        for part, source in zip(parts, sources, strict=True)
+    ]
 
 
 def _home(rows: pl.DataFrame, starts: Positions) -> Positions:

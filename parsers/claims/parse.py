@@ -11,6 +11,7 @@ import polars as pl
 from parsers.blocks.format import Context, Format
 from parsers.blocks.lines import MAX_KEPT, MAX_RECORD, NONE_REJECTED, Block, Lines, Mask, Positions, split
 from parsers.blocks.literals import any_of, occurring
+from parsers.claims.unread import unread
 from parsers.envelopes.containers import brought_up
 from parsers.envelopes.facts import tell_calls, tell_events, tell_rejects
 from parsers.envelopes.lookalikes import may_hold
@@ -36,7 +37,8 @@ class Rows:
     `end` is the end of the last closed record: bytes after it must be offered again with what follows them. Columns
     that only a reader of files knows (source_id, source_path, ingested_at, prices) are NULL. `claimed` counts the
     records that some format knew, also those that make no row, such as a header. `whole` says that a source was read
-    as one document, of which no part can be read alone.
+    as one document, of which no part can be read alone. `unread` counts the lines that speak of tokens and a model and
+    that no format knew.
     """
 
     calls: pl.DataFrame
@@ -46,6 +48,7 @@ class Rows:
     contexts: Contexts
     claimed: int = 0
     whole: bool = False
+    unread: int = 0
 
     @property
     def height(self) -> int:
@@ -71,7 +74,8 @@ def parse(block: Block, formats: Sequence[Format], contexts: Contexts | None = N
     if opened.facts is not None:
         end = opened.cut(end, block_end)
     rows = _told(rows_of(claimed, opened.refused, end, after), opened)
-    rows = replace(rows, rejects=_with_bytes(rows.rejects, block))
+    left = 0 if any(after.values()) else unread(opened.lines, claimed, before=end)
+    rows = replace(rows, rejects=_with_bytes(rows.rejects, block), unread=left)
     if block.sealed and not block.data.endswith(_LINE_ENDS) and len(wrapped):
         return replace(rows, calls=_flagged(rows.calls, int(wrapped.offsets[-1])))
     return rows
