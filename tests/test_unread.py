@@ -31,6 +31,7 @@ def run(tmp_path, monkeypatch):
         ("INFO starting gpt-5 with max_tokens=4096\n", 0),
         ('{"note": "{\\"model\\": \\"gpt-5\\", \\"tokens\\": 5}"}\n', 0),
         ('{"role": "user", "content": "set \\"model\\"", "model": "gpt-5", "tokens": 5}\n', 0),
+        ('{"model": "gpt-5", "requests": 50, "prompt_tokens": 45000}\n', 0),
         ('{"jsonrpc": "2.0", "id": 5}\n', 0),
     ],
 )

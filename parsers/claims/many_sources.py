@@ -65,7 +65,7 @@ def _parse_lines(sources: Sequence[bytes], formats: Sequence[Format]) -> list[Ro
     rows = rows_of([(format_, records) for format_, records, _ in claimed], refused, int(starts[-1]), {})
     parts = _parted(rows, starts, alone, count)
     return [
-        replace(part, unread=unread(split(Block(source, sealed=True)), (), before=len(source)))
+        replace(part, unread=unread(split(Block(source, sealed=True)), (), formats, before=len(source)))
         if part is not None and not part.claimed
         else part
         for part, source in zip(parts, sources, strict=True)

@@ -74,7 +74,7 @@ def parse(block: Block, formats: Sequence[Format], contexts: Contexts | None = N
     if opened.facts is not None:
         end = opened.cut(end, block_end)
     rows = _told(rows_of(claimed, opened.refused, end, after), opened)
-    left = 0 if any(after.values()) else unread(opened.lines, claimed, before=end)
+    left = 0 if any(after.values()) else unread(opened.lines, claimed, formats, before=end)
     rows = replace(rows, rejects=_with_bytes(rows.rejects, block), unread=left)
     if block.sealed and not block.data.endswith(_LINE_ENDS) and len(wrapped):
         return replace(rows, calls=_flagged(rows.calls, int(wrapped.offsets[-1])))

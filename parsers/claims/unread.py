@@ -7,7 +7,7 @@ Where a format that knows its own lines has read some of a source, the others ar
 limits, what a tool printed), which are left out on purpose.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import polars as pl
@@ -30,8 +30,13 @@ SPEAKS = pl.when(_LINE.str.contains(r"^\s*[{\[]")).then(_JSON).otherwise(_TEXT)
 """Whether `line` speaks of tokens and a model."""
 
 
-def unread(lines: Lines, found: Iterable[tuple[Format, pl.DataFrame]], *, before: int) -> int:
-    """Return how many of the *lines* before the offset *before* speak of calls, and are none of those *found*."""
+def unread(
+    lines: Lines, found: Iterable[tuple[Format, pl.DataFrame]], formats: Sequence[Format], *, before: int
+) -> int:
+    """Return how many of the *lines* before the offset *before* speak of calls, and are none of those *found*.
+
+    What one of *formats* leaves out on purpose is not counted.
+    """
     claimed = []
     for format_, records in found:
         if not format_.rank:
@@ -41,6 +46,9 @@ def unread(lines: Lines, found: Iterable[tuple[Format, pl.DataFrame]], *, before
     if not may.any():
         return 0
     records = lines.frame(may).filter((pl.col("source_offset") < before) & SPEAKS)
+    left_out = [f.leaves for f in formats if f.leaves is not None]
+    if left_out and not records.is_empty():
+        records = records.filter(~pl.any_horizontal(left_out))
     if records.is_empty() or not claimed:
         return records.height
     return int((~np.isin(records["source_offset"].to_numpy(), np.concatenate(claimed))).sum())
