@@ -35,7 +35,8 @@ class Rows:
 
     `end` is the end of the last closed record: bytes after it must be offered again with what follows them. Columns
     that only a reader of files knows (source_id, source_path, ingested_at, prices) are NULL. `claimed` counts the
-    records that some format knew, also those that make no row, such as a header.
+    records that some format knew, also those that make no row, such as a header. `whole` says that a source was read
+    as one document, of which no part can be read alone.
     """
 
     calls: pl.DataFrame
@@ -44,6 +45,7 @@ class Rows:
     end: int
     contexts: Contexts
     claimed: int = 0
+    whole: bool = False
 
     @property
     def height(self) -> int:
@@ -134,7 +136,9 @@ def rows_of(
             after[format_.name] = parsed.context
         calls.append(_guarded(parsed.calls, "llm_calls"))
         own = _guarded(parsed.events, "llm_events")
-        events += [own, stated_limits(calls[-1], own)]
+        # What an error says of a limit may stand behind its first line, which is all that is kept of it.
+        whole = calls[-1].with_columns(parsed.calls["error"]) if "error" in parsed.calls.columns else calls[-1]
+        events += [own, _guarded(stated_limits(whole, own), "llm_events")]
         rejects.append(parsed.rejects.with_columns(format=pl.lit(format_.name)))
     all_refused = pl.concat(rejects, how="diagonal").filter(pl.col("source_offset") < end).sort("source_offset")
     tables = _ordered(calls, "llm_calls"), _ordered(events, "llm_events"), _guarded(all_refused, "rejects")
