@@ -137,9 +137,24 @@ def _passed_over(shape: Shape) -> tuple[Path, ...]:
 
 
 def _present(lines: pl.Series, places: dict[str, Path]) -> dict[str, Path]:
-    """Return those of many *places* whose keys are in any of *lines*."""
+    """Return those of many *places* whose keys are in any of *lines*.
+
+    Of those below an object that is there one is left, lest what the object is depend on what other lines hold.
+    """
     keys = keys_in(lines, {key for where in places.values() for key in where})
-    return {name: where for name, where in places.items() if keys.issuperset(where)}
+    present = {name: where for name, where in places.items() if keys.issuperset(where)}
+    objects = {above for where in present.values() for above in _above(where)}
+    for name, where in places.items():
+        more = {above for above in _above(where) if keys.issuperset(above)} - objects
+        if more:
+            present[name] = where
+            objects |= more
+    return present
+
+
+def _above(where: Path) -> set[Path]:
+    """Return the places of the objects that *where* lies in."""
+    return {where[:depth] for depth in range(1, len(where))}
 
 
 @lru_cache(maxsize=256)
