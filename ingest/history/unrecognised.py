@@ -86,7 +86,7 @@ def why_nothing(
     if again:
         return f"{path}: no record that ingest knows"
     names = ", ".join(sorted(f.name for f in FORMATS))
-    return f"{path}: no record that ingest knows; it reads {names}, and any other log by --mapping"
+    return f"{path}: no record that ingest knows; it reads {names}; `ingest explain FILE --suggest-mapping` drafts a mapping for others"
 
 
 def _sample(path: Path) -> bytes:
