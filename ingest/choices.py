@@ -8,6 +8,7 @@ from ingest.errors import IngestError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from ingest.prices.elsewhere import Alternatives
     from ingest.prices.price import Prices
     from parsers import Format
     from parsers.mapping.mapping import Mapping
@@ -102,3 +103,21 @@ def prices_of(file: str | Path | None, warehouse: str | Path) -> "Prices":
 
     own = Path(warehouse, "prices.toml")
     return load_prices(Path(file) if file else own if own.exists() else None, kept=usual_file())
+
+
+def alternatives(warehouse: str | Path = "warehouse", prices: str | Path | None = None) -> "Alternatives":
+    """Return what `queries.run` takes as `pricing` for the reports `cache` and `what-if`.
+
+        >>> import ingest, queries
+        >>> with queries.connect("warehouse") as connection:
+        ...     pricing = ingest.alternatives("warehouse")
+        ...     found = queries.run(connection, "what-if", pricing=pricing, tier="batch").frame
+        >>> found.select("model", "calls", "unpriced_calls").row(0)
+        ('gpt-5.2', 125, 0)
+
+    Raises:
+        IngestError: The own prices, in the file *prices* or in the warehouse, can't be read, or aren't prices.
+    """
+    from ingest.prices.elsewhere import Alternatives
+
+    return Alternatives(prices_of(prices, warehouse))

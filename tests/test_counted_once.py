@@ -260,3 +260,17 @@ def test_an_id_that_comes_again_merges_no_two_calls(tmp_path):
     parsed = parse(Block("".join(json.dumps(line) + "\n" for line in lines).encode(), sealed=True), FORMATS)
     found, _ = calls(tmp_path, parsed.calls.with_columns(source_id=pl.lit("s1"), source_path=pl.lit("p")).to_dicts())
     assert sorted(row["request_tokens"] for row in found) == [100, 900]
+
+
+@pytest.mark.parametrize("envelope", ["", "+docker-json", "+cri+journald"])
+def test_a_sum_does_not_count_beside_its_calls_whatever_both_lay_in(tmp_path, envelope):
+    own = {"session_id": "s", "provider": "anthropic"}
+    found, _ = calls(
+        tmp_path,
+        [
+            call("2026-02-03T10:00:00", 100, format="claude-code", source_id="a", **own),
+            call("2026-02-03T10:01:00", 900, format=f"claude-code/sum{envelope}", source_id="b", requests=None, **own),
+            call("2026-02-03T10:01:00", 7, format="claude-code/sum+cri", source_id="c", session_id="t", requests=None),
+        ],
+    )
+    assert [row["total_tokens"] for row in found] == [100, 7]

@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ingest.cli.found import paths_or_found
 from ingest.cli.options import is_quiet, reading_options, say, table_option, warehouse_option
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from ingest.public import Backfilled
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
 @warehouse_option
 @reading_options
 @table_option
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("--strict", is_flag=True, help="Exit with 4 when a record was rejected.")
 def backfill(  # noqa: PLR0913 # one parameter an option
     *,
-    paths: tuple[str, ...],
+    paths: "Sequence[str]",
     warehouse: str,
     format_name: str | None,
     mappings: tuple[str, ...],
@@ -36,19 +37,22 @@ def backfill(  # noqa: PLR0913 # one parameter an option
 ) -> None:
     """Read files, folders and globs to their ends, plain or .gz, .zst, .bz2, .xz; `-` is standard input.
 
+    Without a path, the logs that `ingest` finds in this folder and in the known places of agents.
+
     Rotated generations are read in their order. Running it again adds nothing that is there already, also when files
     were renamed, copied or compressed meanwhile. Known tables of databases (SQLite files, PostgreSQL URLs) are read as
     well.
 
     \b
       ingest backfill maestro.log          the log and its rotated generations
-      ingest backfill logs/ 'old/*.gz'     all that looks like a log, or is a SQLite file with known tables
+      ingest backfill logs/ 'old/*.gz'     what looks like a log or known database
       zcat old.gz | ingest backfill -      standard input
       ingest backfill runtime.db           the known tables of a SQLite file
       ingest backfill postgresql://host/app --table llm_calls
     """
     import ingest
 
+    paths = paths_or_found(paths)
     with _bar() as progress:
         done = ingest.backfill(
             paths,
@@ -94,6 +98,8 @@ def _bar() -> "Iterator[Callable[[int, int, Path], None] | None]":
 def _say(
     done: "Backfilled", warehouse: str, *, dry_run: bool, format_name: str | None, mappings: tuple[str, ...]
 ) -> None:
+    from ingest.files.generations import passed_over
+
     totals, outcome, verb = done.totals, done.outcome, "would add" if dry_run else "added"
     if outcome.unknown:
         from ingest.choices import mappings_in
@@ -109,6 +115,8 @@ def _say(
             click.echo(f"Warning: {line}", err=True)
     for path in outcome.open_ended:
         say(f"{path}: the last record isn't complete yet; it is taken once the file has been quiet for 30 s")
+    if outcome.others or outcome.unlooked:
+        say(passed_over(outcome.others, outcome.unlooked))
     for path in outcome.gone:
         click.echo(
             f"Warning: {path} was packed or deleted before it was read; what is left of its family was read", err=True
@@ -121,6 +129,6 @@ def _say(
     files = f"{outcome.files:,} file{'s' * (outcome.files != 1)}"
     tables = f", {outcome.tables:,} table{'s' * (outcome.tables != 1)}" if outcome.tables else ""
     say(
-        f"{verb} {totals.calls:,} calls and {totals.events:,} events from {files}{tables}"
+        f"{verb} {totals.calls:,} records and {totals.events:,} events from {files}{tables}"
         f" ({outcome.bytes / 1e6:,.1f} MB new)"
     )

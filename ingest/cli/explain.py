@@ -183,6 +183,7 @@ def _tables(name: str) -> "list[Explanation]":
     import polars as pl
 
     from ingest.databases.polling import known_tables, open_database
+    from ingest.databases.table_source import related
     from parsers.explain.explain import explain_row
 
     database = open_database(name)
@@ -195,7 +196,7 @@ def _tables(name: str) -> "list[Explanation]":
             rows = database.rows(table, reads, where=known.finished, most=_ROWS)
             if known.folder:
                 rows = rows.with_columns(pl.lit(source.folder).alias(known.folder))
-            if one := explain_row(rows, known, source.sessions()):
+            if one := explain_row(rows, known, related(source, rows)):
                 explained.append(one)
     if not explained:
         raise IngestError(f"{name}: the tables that ingest knows in it have no rows yet")

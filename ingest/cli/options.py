@@ -7,13 +7,23 @@ from typing import TypeVar
 
 import click
 
+from ingest.cli import settings
+
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
 
-def _local(ctx: click.Context, _param: click.Parameter, folder: str) -> str:
-    """Return *folder* if it may be a warehouse that this user may look into: one that isn't there yet may be."""
+def _chosen(ctx: click.Context, _param: click.Parameter, option: str | None) -> str:
+    """Return the warehouse, by the one rule of all commands, and say which where the command line doesn't."""
+    chosen = settings.warehouse(option, has_paths=bool(ctx.params.get("paths") or ctx.params.get("database")))
     if ctx.resilient_parsing:  # the shell asks what to offer
-        return folder
+        return chosen.value
+    if option is None and chosen.value != "warehouse":
+        say(f"warehouse: {chosen.value} ({chosen.origin})")
+    return _local(chosen.value)
+
+
+def _local(folder: str) -> str:
+    """Return *folder* if it may be a warehouse that this user may look into: one that isn't there yet may be."""
     if "://" in folder:
         raise click.BadParameter(f"{folder} is an address; a warehouse is a folder of this machine")
     from ingest.warehouse.storage.local import check
@@ -27,11 +37,9 @@ def warehouse_option(command: _Command) -> _Command:
     return click.option(
         "-w",
         "--warehouse",
-        envvar="INGEST_WAREHOUSE",
-        default="warehouse",
-        show_default="$INGEST_WAREHOUSE, else ./warehouse",
         metavar="DIR",
-        callback=_local,
+        callback=_chosen,
+        show_default="$INGEST_WAREHOUSE, the config file's, ./warehouse, or the user's own",
         help="Folder of the tables.",
     )(command)
 

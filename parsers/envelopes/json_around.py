@@ -37,10 +37,7 @@ def in_json(records: pl.DataFrame, formats: Sequence[Format]) -> tuple[list[pl.D
     for envelope in envelopes:
         if rest.is_empty():
             break
-        marked = pl.all_horizontal(_LINE.str.contains(mark) for mark in envelope.marks)
-        if envelope.lacks is not None:
-            marked &= ~_LINE.str.contains(envelope.lacks)
-        mine = rest.filter(marked)
+        mine = _marked_as(envelope, rest)
         if mine.is_empty():
             continue
         inside, bad = _inside(mine, envelope)
@@ -52,6 +49,15 @@ def in_json(records: pl.DataFrame, formats: Sequence[Format]) -> tuple[list[pl.D
         found.append(inside.with_columns(envelope=pl.lit(envelope.name)))
         rest = rest.filter(~pl.col("at").is_in(inside["at"].implode()))
     return [frame for frame in found if not frame.is_empty()], pl.concat(refused)
+
+
+def _marked_as(envelope: Envelope, records: pl.DataFrame) -> pl.DataFrame:
+    """Return those of *records* that may be in *envelope*: each mark is looked for where the ones before it are."""
+    for mark in envelope.marks:
+        if records.is_empty():
+            return records
+        records = records.filter(_LINE.str.contains(mark))
+    return records if envelope.lacks is None else records.filter(~_LINE.str.contains(envelope.lacks))
 
 
 def _begin_or_end_in_mark(lines: pl.Series, envelopes: Sequence[Envelope]) -> pl.Series:

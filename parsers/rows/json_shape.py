@@ -7,6 +7,7 @@ from functools import lru_cache, partial
 import polars as pl
 
 from parsers.blocks.format import Context, Format, Parsed
+from parsers.jsonl.decode import keys_in
 from parsers.jsonl.fields import Path, extract, path
 from parsers.jsonl.unknown_fields import LEFTOVERS
 from parsers.rows.calls import FIELDS, TIMES, Meaning, calls
@@ -17,10 +18,6 @@ from parsers.values.typed import known
 
 HINTS = ('okens"', 'okenCount"', "oken_count")
 """One of them is in every record that counts tokens (`input_tokens`, `promptTokenCount`, `llm.token_count.prompt`)."""
-
-_MANY = 128
-_A_KEY = r'"([^"\\]+)"\s*:'
-_ESCAPED_KEY = r'\\u[^"]*"\s*:'
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,10 +137,8 @@ def _passed_over(shape: Shape) -> tuple[Path, ...]:
 
 
 def _present(lines: pl.Series, places: dict[str, Path]) -> dict[str, Path]:
-    """Return those of many *places* whose keys are in any of *lines*: looking for hundreds in vain costs most."""
-    if len(places) <= _MANY or lines.str.contains(_ESCAPED_KEY).any():
-        return places
-    keys = set(lines.str.extract_all(_A_KEY).explode(empty_as_null=False).unique().str.extract(_A_KEY, 1).to_list())
+    """Return those of many *places* whose keys are in any of *lines*."""
+    keys = keys_in(lines, {key for where in places.values() for key in where})
     return {name: where for name, where in places.items() if keys.issuperset(where)}
 
 
