@@ -4,8 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+import ingest
 from ingest.choices import mapping_in, mappings_in
+from ingest.cli import cli
 from ingest.errors import IngestError
 from parsers.blocks.lines import Block
 from parsers.claims.parse import parse
@@ -152,6 +155,84 @@ def test_each_line_is_of_the_first_mapping_that_takes_it():
 
     assert read(log, OWN, by_names("kind"), TEXT).calls["format"].to_list() == ["m0", "m1", "m2"]
     assert read(log, GOOD.replace('"x"', '"gpt"'), OWN).calls["format"].to_list() == ["m0", "m0", "m0"]
+
+
+def columns_of(**columns):
+    written = "".join(f"{name} = '{place}'\n" for name, place in columns.items())
+    return f"[lines]\ncontains = 'k'\n[columns]\n{written}"
+
+
+@pytest.mark.parametrize(
+    ("mapping", "record", "sides", "reasons"),
+    [
+        (
+            columns_of(model="m", usage=""),
+            {"k": 1, "m": "gpt-4o", "prompt_tokens": 5, "completion_tokens": 6},
+            [("gpt-4o", 5, 6)],
+            [],
+        ),
+        (
+            columns_of(model="c[].m", usage="c[]"),
+            {"k": 1, "c": [{"m": "gpt-4o", "prompt_tokens": 5, "completion_tokens": 6}]},
+            [("gpt-4o", 5, 6)],
+            [],
+        ),
+        (
+            columns_of(model="a[].b[].m", request_tokens="a[].b[].n", response_tokens="a[].o"),
+            {"k": 1, "a": [{"o": 1, "b": [{"m": "x", "n": 5}, {"m": "y", "n": 6}]}, {"o": 2, "b": []}]},
+            [("x", 5, 1), ("y", 6, 1)],
+            [],
+        ),
+        (
+            columns_of(model="c[].m", request_tokens="c[].n"),
+            {"k": 1, "c": {"m": "gpt-4o", "n": 5}},
+            [],
+            ["no `model`"],
+        ),
+        (
+            columns_of(model="c[].m", request_tokens="c[].n + more"),
+            {"k": 1, "more": 3, "c": [{"m": "x", "n": 5}, 7, {"m": "y"}]},
+            [("x", 8, None), ("y", 3, None)],
+            ["not a JSON object"],
+        ),
+        (
+            columns_of(model="c[].m", request_tokens="c[].n") + "\n[constants]\nresponse_tokens = 1\n",
+            {"k": 1, "c": json.dumps([{"m": "x", "n": 5}])},
+            [("x", 5, 1)],
+            [],
+        ),
+    ],
+    ids=["usage at the top", "usage is the element", "array in array", "no array", "sum over levels", "array in text"],
+)
+def test_places_lead_to_the_top_into_arrays_and_over_levels(mapping, record, sides, reasons):
+    rows = read(json.dumps(record) + "\n", mapping)
+
+    assert rows.calls.select("model", "request_tokens", "response_tokens").rows() == sides
+    assert rows.rejects["reason"].to_list() == reasons
+
+
+def test_a_file_of_one_line_is_a_record_and_no_document_of_what_its_array_holds(tmp_path):
+    (tmp_path / "own.toml").write_text(columns_of(model="c[].m", request_tokens="c[].n", session_id="s"))
+    (tmp_path / "app.log").write_text(json.dumps({"s": "s-1", "c": [{"k": 1, "m": "x", "n": 5}] * 2}) + "\n")
+
+    done = ingest.backfill(tmp_path / "app.log", tmp_path / "w", mapping=tmp_path / "own.toml")
+
+    assert (done.totals.calls, done.totals.rejects) == (2, 0)
+
+
+def test_backfill_takes_several_mappings_and_tells_of_each_why_it_takes_no_line(tmp_path):
+    for name, text in (("a", OWN), ("b", by_names("kind"))):
+        (tmp_path / f"{name}.toml").write_text(text)
+    given = [f"--mapping={tmp_path / 'a.toml'}", f"--mapping={tmp_path / 'b.toml'}", "-w", str(tmp_path / "w")]
+    (tmp_path / "both.log").write_text(f"{INNER}\n{INNER.replace('event', 'kind')}\n")
+    (tmp_path / "none.log").write_text('{"event":"begun"}\n')
+
+    read_both = CliRunner().invoke(cli, ["backfill", str(tmp_path / "both.log"), *given])
+    read_none = CliRunner().invoke(cli, ["backfill", str(tmp_path / "none.log"), *given])
+
+    assert "added 2 calls" in read_both.output
+    assert 'a.toml takes no line; the first is not taken because its `event` is not "done"' in read_none.output
+    assert 'b.toml takes no line; the first is not taken because its `kind` is not "done"' in read_none.output
 
 
 def test_two_mappings_of_one_name_are_told_apart_by_their_files(tmp_path):

@@ -225,7 +225,8 @@ def _nothing(name: str, data: bytes, mappings: tuple[str, ...]) -> str:
         from parsers.mapping.mapping import unmatched
 
         return unmatched(mappings_in(mappings), line)
-    return f"{name}: no format knows a line of it; describe it in a mapping file (--mapping). The first: {_safe(line)}"
+    remedy = "describe it in a mapping file, which --suggest-mapping drafts"
+    return f"{name}: no format knows a line of it; {remedy}. The first: {_safe(line)}"
 
 
 def _told(one: "Explanation", *, whole: bool = False) -> list[str]:

@@ -120,7 +120,8 @@ def why_nothing(
     if again:
         return f"{path}: no record that ingest knows"
     names = ", ".join(sorted(f.name for f in FORMATS))
-    return f"{path}: no record that ingest knows; it reads {names}, and any other log by --mapping"
+    others = "`ingest explain FILE --suggest-mapping` drafts a mapping for others"
+    return f"{path}: no record that ingest knows; it reads {names}; {others}"
 
 
 def _sample(path: Path) -> bytes:

@@ -124,6 +124,8 @@ def _without_standing(taken: pl.DataFrame, lines: Lines, formats: Sequence[Forma
     chosen = np.zeros(len(lines), np.bool_)
     chosen[taken["at"].to_numpy()] = True
     outer = _at(lines, chosen).filter(stands)["at"]
+    if outer.is_empty():
+        return taken
     inside = taken.filter(stands)["at"]
     return taken.filter(~pl.col("at").is_in(outer.implode()) | pl.col("at").is_in(inside.implode()))
 

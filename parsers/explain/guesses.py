@@ -25,6 +25,9 @@ _TOKENS = frozenset({"token", "tok", "tk", "usage"})
 _IN = frozenset({"prompt", "input", "in", "request", "req", "sent", "context", "ctx", "asked", "fresh"})
 _OUT = frozenset({"completion", "output", "out", "response", "resp", "generated", "gen", "reply", "received",
                   "candidate", "answer", "written"})  # fmt: skip
+_ANY = frozenset({"request", "req", "response", "resp"})
+"""Words that say which side only of what are tokens for sure."""
+
 _CACHE, _WRITE = frozenset({"cache", "cached"}), frozenset({"write", "creation", "create", "created"})
 _THOUGHT = frozenset({"reasoning", "thinking", "thought", "think"})
 _NO_COUNT = frozenset({"max", "limit", "remaining", "quota", "budget", "price", "cost", "per", "rate", "usd", "left",
@@ -55,6 +58,7 @@ _NAMES = {
     "status": r"^(?:status|outcome|ok|success|succeeded|status_code|http_status)$",
     "latency": r"(?:^|_)(?:latency|duration|elapsed|took|runtime|rt|dur)(?:_(?:m|ms|s|sec|second|milli|us|ns|time))*$",
     "cost": r"(?:^|_)(?:cost|price|spend|spent|charge|usd|cent)(?:_(?:usd|cent|total|dollar|microusd))*$",
+    "requests": r"^(?:num_|n_|total_|model_)?(?:request|call|api_call|llm_call|turn)(?:_count)?$",
     "attempt": r"^(?:attempt|retry)(?:_(?:number|no|count))?$",
     "temperature": r"^temperature$",
     "max_tokens": r"^max_(?:output_|completion_|new_)?tok(?:en)?$",
@@ -215,8 +219,9 @@ def _side(seen: Seen) -> tuple[str, int]:
             return ("cache_write_tokens" if words & _WRITE else "cache_read_tokens"), sure
         if words & _THOUGHT:
             return "reasoning_tokens", sure
-        if bool(words & _IN) != bool(words & _OUT):
-            return ("request_tokens" if words & _IN else "response_tokens"), sure
+        asked, answered = ((words & side) - (frozenset() if sure else _ANY) for side in (_IN, _OUT))
+        if bool(asked) != bool(answered):
+            return ("request_tokens" if asked else "response_tokens"), sure
     return (
         ("total_tokens", sure)
         if sure and len(own - _TOKENS - {"total", "sum", "all", "used", "n", "count"}) == 0
@@ -268,8 +273,8 @@ def _guess_named(column: str, pattern: re.Pattern[str], fields: Sequence[Seen], 
 
 def _may_be(column: str, seen: Seen) -> bool:
     values = pl.Series("text", list(dict.fromkeys(seen.values))[:64])
-    if column == "cached":
-        return all(map(_CACHED.fullmatch, values))
+    if column in ("cached", "requests"):
+        return all(map((_CACHED if column == "cached" else _A_COUNT).fullmatch, values))
     if column in ("cost", "attempt", "temperature", "max_tokens"):
         return bool(values.str.strip_prefix("$").cast(pl.Float64, strict=False).is_not_null().all())
     if column == "latency":

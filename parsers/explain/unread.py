@@ -16,7 +16,8 @@ import polars as pl
 from parsers.blocks.csv_rows import SEPARATORS
 from parsers.blocks.format import Format, Parsed
 from parsers.blocks.lines import Block, split
-from parsers.claims.parse import parse
+from parsers.claims.documents import parse_document
+from parsers.claims.parse import claimed_by, parse
 from parsers.envelopes.unwrap import unwrap
 from parsers.explain.guesses import Seen
 from parsers.jsonl.decode import loads, text_of
@@ -82,16 +83,17 @@ class Unread:
 def unread(block: Block, formats: Sequence[Format]) -> list[Unread]:
     """Return the records of *block* that none of *formats* reads, by notation: the likeliest first."""
     if (elements := _of_document(block.data)) is not None:
-        return [_of_json(elements, elements, told=False)]
+        return [] if parse_document(block.data, formats) else [_of_json(elements, elements, told=False)]
     if table := _of_csv(block.data):
-        return [table]
-    rows = parse(block, formats)
-    taken = pl.concat([frame["source_offset"] for frame in (rows.calls, rows.events)])
+        return [] if len(parse(block, formats).calls) else [table]
+    known = unwrap(split(block), formats, block.offset + len(block.data)).lines
+    taken = pl.concat(
+        [pl.Series([], dtype=pl.Int64), *(records["source_offset"] for _, records in claimed_by(known, formats))]
+    )
     opened = unwrap(split(block), _PROBES, block.offset + len(block.data))
     frame = opened.lines.frame()
-    begin = frame["source_offset"] if opened.facts is None else opened.facts["begin"]
     told = opened.facts is not None and opened.facts["time"].null_count() < len(frame)
-    lines = frame.filter(~begin.is_in(taken.implode()))["line"].head(MOST).to_list()
+    lines = frame.filter(~pl.col("source_offset").is_in(taken.implode()))["line"].head(MOST).to_list()
     objects = [line for line in lines if line.startswith("{")]
     texts = [line for line in lines if not line.startswith("{")]
     found_json = _of_json(objects, objects, told=told)

@@ -70,7 +70,7 @@ def _level(shape: Shape, outer: str, own: str, inner: str) -> Level:
     above = [path(text) for texts in paths.values() for text in texts]
     above += [(*path(f"{text}x")[:-1], "") for text in usage if text] + ([(*path(inside), "")] if inside else [])
     keys = tuple(dict.fromkeys(key for where in above for key in where[:-1]))
-    level = replace(shape, paths=paths, usage=usage)
+    level = replace(shape, paths=paths, usage=usage, passed_over=(inside,) if inside else ())
     array = own.removeprefix(outer).removeprefix(".").removesuffix(EACH)
     return Level(path(array) if array else (), level, keys)
 

@@ -88,19 +88,33 @@ def format_of(mapping: Mapping) -> Format:
 
 def _stands(mapping: Mapping) -> pl.Expr:
     """Return whether a line is a record as it is: the fields are where *mapping* says, whatever is around others."""
-    claimed = pl.all_horizontal(test for _, test in _tests(mapping))
-    if mapping.pattern is not None:
-        return claimed & _LINE.str.contains(mapping.pattern)
-    needed = [text for name in _NEEDED for text in mapping.shape.paths.get(name, ())]
-    return claimed & pl.any_horizontal(_is_there(text) for text in needed or mapping.shape.usage)
+    likely, surely = pl.all_horizontal(test for _, test in _tests(mapping)), _LINE.str.contains(mapping.pattern or "")
+    if mapping.pattern is None:
+        needed = [text for name in _NEEDED for text in mapping.shape.paths.get(name, ())] or mapping.shape.usage
+        keys = "|".join(sorted({pl.escape_regex(_way(text)[0]) for text in needed}))
+        likely &= _LINE.str.contains(rf'"(?:{keys})"\s*:')
+        surely = pl.any_horizontal(_is_there(_way(text)) for text in needed)
+    return _LINE.map_batches(partial(_twice, likely, surely), return_dtype=pl.Boolean, is_elementwise=True)
 
 
 _NEEDED = ("model", *COUNTS)
 
 
-def _is_there(text: str) -> pl.Expr:
-    """Return whether there is something at the place *text* of a JSON line, in JSON within its texts too."""
-    keys = path(text.partition("[]")[0].removesuffix(".") or "x")
+def _twice(likely: pl.Expr, surely: pl.Expr, lines: pl.Series) -> pl.Series:
+    """Return which *lines* pass both tests; the second, which takes long, is only asked where the first holds."""
+    frame = lines.to_frame("line")
+    at = frame.select(likely.fill_null(value=False)).to_series().arg_true()
+    none = pl.Series(lines.name, [False], dtype=pl.Boolean).new_from_index(0, len(lines))
+    return none if at.is_empty() else none.scatter(at, frame[at].select(surely.fill_null(value=False)).to_series())
+
+
+def _way(text: str) -> Path:
+    """Return the keys to the place *text*, up to its first array."""
+    return path(text.partition("[]")[0].removesuffix(".") or "x")
+
+
+def _is_there(keys: Path) -> pl.Expr:
+    """Return whether there is something at the end of *keys* in a JSON line, in JSON within its texts too."""
     ways = [_LINE.str.json_path_match(_json_path(keys))]
     ways += [
         _LINE.str.json_path_match(_json_path(keys[:n])).str.json_path_match(_json_path(keys[n:]))
