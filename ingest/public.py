@@ -49,6 +49,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
     mapping: str | Path | None = None,
     prices: str | Path | None = None,
     keep_raw: bool = False,
+    host: str | None = None,
     tables: Sequence[str] = (),
     dry_run: bool = False,
     progress: Callable[[int, int, Path], None] | None = None,
@@ -72,6 +73,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
         mapping: TOML file that describes the lines of a log of your own.
         prices: TOML file of your own prices; otherwise `prices.toml` in the warehouse, if there is one.
         keep_raw: keep the text of rejected records, prompts and keys in it included, and not only their structure.
+        host: the machine that *paths* come from, for the column `host` of calls that don't say it themselves.
         tables: tables of databases to read, instead of all known ones.
         dry_run: count what would be added, and write nothing.
         progress: called with bytes read so far, bytes to read in all (as they are on the disk), and the file.
@@ -92,7 +94,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
     priced_by = prices_of(prices, warehouse)
     ledger = Rehearsal(str(warehouse)) if dry_run else Warehouse(str(warehouse), make=True)
     allow_labels(warehouse)
-    with Intake(ledger, priced_by, formats, keep_raw) as intake:
+    with Intake(ledger, priced_by, formats, keep_raw, host) as intake:
         outcome = read_all(listing, intake, progress=_summed(listing.files, progress))
         if columns:
             _read_columns(columns, intake, outcome)
@@ -114,6 +116,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
     mapping: str | Path | None = None,
     prices: str | Path | None = None,
     keep_raw: bool = False,
+    host: str | None = None,
     tables: Sequence[str] = (),
     once: bool = False,
     interval: float = 1.0,
@@ -139,6 +142,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
         mapping: TOML file that describes the lines of a log of your own.
         prices: TOML file of your own prices; otherwise `prices.toml` in the warehouse, if there is one.
         keep_raw: keep the text of rejected records, prompts and keys in it included, and not only their structure.
+        host: the machine that *paths* come from, for the column `host` of calls that don't say it themselves.
         tables: tables of databases to read, instead of all known ones.
         once: catch up, commit, and return.
         interval: seconds from a line being written to its commit, at most.
@@ -166,7 +170,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
     allow_labels(warehouse)
     with (
         Wakeups(events=events and not once, ignore=[Path(warehouse)]) as wakeups,
-        Intake(Warehouse(str(warehouse), make=True), prices_of(prices, warehouse), formats, keep_raw) as intake,
+        Intake(Warehouse(str(warehouse), make=True), prices_of(prices, warehouse), formats, keep_raw, host) as intake,
     ):
         if on_start:
             on_start(wakeups.stop)

@@ -37,6 +37,7 @@ class Intake:
     prices: Prices
     formats: Sequence[Format]
     keep_raw: bool = False
+    host: str | None = None
     totals: Totals = field(default_factory=Totals)
     ahead: Ahead = field(default_factory=Ahead)
     publisher: Publisher = field(init=False)
@@ -46,7 +47,7 @@ class Intake:
 
     def __post_init__(self) -> None:
         """Make the way into the warehouse, which other kinds of sources share."""
-        self.publisher = Publisher(self.ledger, self.prices, self.keep_raw, self.totals)
+        self.publisher = Publisher(self.ledger, self.prices, self.keep_raw, self.host, self.totals)
 
     def __enter__(self) -> Self:
         """Begin."""
