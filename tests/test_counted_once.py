@@ -274,3 +274,20 @@ def test_a_sum_does_not_count_beside_its_calls_whatever_both_lay_in(tmp_path, en
         ],
     )
     assert [row["total_tokens"] for row in found] == [100, 7]
+
+
+def test_a_payload_and_its_row_of_the_table_are_one_call_however_they_spell_its_time(tmp_path):
+    counts = {"prompt_tokens": 900, "completion_tokens": 4, "total_tokens": 904}
+    own = {
+        "call_type": "acompletion",
+        "custom_llm_provider": "ollama",
+        "model": "gpt-oss",
+        "status": "success",
+    } | counts
+    payload = own | {"id": "chatcmpl-213", "startTime": 1786348800.2504, "endTime": 1786348802.5}
+    row = own | {"request_id": "chatcmpl-213", "spend": 0, "startTime": "2026-08-10T08:00:00.250Z"}
+    lines = [payload, row | {"endTime": "2026-08-10T08:00:02.500Z"}, row | {"endTime": "2026-08-10T08:00:02.501Z"}]
+    parsed = parse(Block("".join(json.dumps(line) + "\n" for line in lines).encode(), sealed=True), FORMATS)
+    found, _ = calls(tmp_path, parsed.calls.with_columns(source_id=pl.lit("s1"), source_path=pl.lit("p")).to_dicts())
+    assert parsed.calls.height == 3
+    assert [row["request_tokens"] for row in found] == [900, 900]
