@@ -228,10 +228,42 @@ def observations(number):
 SEEN = st.sets(st.integers(0, 4), min_size=1).filter(lambda seen: 4 not in seen or 0 in seen or seen == {4})
 
 
+def messages(number):
+    """Return what different observers write of call *number* of Anthropic's, the first with an agent's span around it."""
+    name, model = f"msg_01AbCdEfGhIjKlMnOpQr{number:04}", {"model": "claude-sonnet-4-5-20250929"}
+    counts = {"prompt_tokens": 100, "completion_tokens": number, "total_tokens": 100 + number}
+    message = {"id": name, "type": "message", "role": "assistant", "content": []} | model
+    message |= {"usage": {"input_tokens": 100, "output_tokens": number}}
+    nested = span(number, f"{number:015x}c", "x")
+    (own,) = nested["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    told = {a["key"]: a for a in own["attributes"]}
+    told["gen_ai.provider.name"]["value"] = {"stringValue": "anthropic"}
+    told["gen_ai.response.model"]["value"] = {"stringValue": model["model"]}
+    told["gen_ai.response.id"]["value"] = {"stringValue": name}
+    around = [told[key] for key in told if key not in {"gen_ai.response.id", "gen_ai.operation.name"}]
+    around.append({"key": "gen_ai.operation.name", "value": {"stringValue": "invoke_agent"}})
+    parent = own | {"spanId": f"{number:015x}d", "name": "invoke_agent", "attributes": around}
+    own["parentSpanId"] = parent["spanId"]
+    nested["resourceSpans"][0]["scopeSpans"][0]["spans"].append(parent)
+    return [
+        nested,
+        {"type": "assistant", "sessionId": "s", "uuid": f"u{number}", "requestId": f"req_{number}", "cwd": "/w"}
+        | {"timestamp": "2026-08-10T08:00:02.500Z", "message": message},
+        {"time": "2026-08-10T08:00:02Z", "response": message},
+        {"id": name, "call_type": "acompletion", "custom_llm_provider": "anthropic", "startTime": 1786348800.0}
+        | {"endTime": 1786348802.5, "status": "success", **model, **counts},
+    ]
+
+
+OBSERVERS = [(observations, SEEN), (messages, st.sets(st.integers(0, 3), min_size=1))]
+
+
+@pytest.mark.parametrize(("observers", "who"), OBSERVERS, ids=["openai", "anthropic"])
 @settings(deadline=None, max_examples=10)
-@given(st.lists(SEEN, min_size=1, max_size=3), st.randoms(use_true_random=False))
-def test_whoever_saw_a_call_in_whatever_files_it_counts_once(calls_seen, random):
-    lines = [observations(n)[i] for n, seen in enumerate(calls_seen, 1) for i in sorted(seen)]
+@given(st.data(), st.randoms(use_true_random=False))
+def test_whoever_saw_a_call_in_whatever_files_it_counts_once(observers, who, data, random):
+    calls_seen = data.draw(st.lists(who, min_size=1, max_size=3))
+    lines = [observers(n)[i] for n, seen in enumerate(calls_seen, 1) for i in sorted(seen)]
     random.shuffle(lines)
     cut = random.randint(0, len(lines))
     rows, batches = [], []
