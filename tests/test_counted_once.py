@@ -229,7 +229,7 @@ SEEN = st.sets(st.integers(0, 4), min_size=1).filter(lambda seen: 4 not in seen 
 
 
 def messages(number):
-    """Return what different observers write of call *number* of Anthropic's, the first with an agent's span around it."""
+    """Return what different observers write of call *number* of Anthropic's; the first has a span around it."""
     name, model = f"msg_01AbCdEfGhIjKlMnOpQr{number:04}", {"model": "claude-sonnet-4-5-20250929"}
     counts = {"prompt_tokens": 100, "completion_tokens": number, "total_tokens": 100 + number}
     message = {"id": name, "type": "message", "role": "assistant", "content": []} | model
