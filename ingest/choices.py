@@ -6,24 +6,27 @@ from typing import TYPE_CHECKING
 from ingest.errors import IngestError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from ingest.prices.elsewhere import Alternatives
     from ingest.prices.price import Prices
     from parsers import Format
     from parsers.mapping.mapping import Mapping
 
+    Mappings = str | Path | Iterable[str | Path] | None
+    """One file, some, or none."""
 
-def formats_of(name: str | None, mapping: "Mapping | None" = None) -> "Sequence[Format]":
-    """Return the formats to read: the one that *mapping* describes, the one called *name*, or all.
+
+def formats_of(name: str | None, mappings: "Sequence[Mapping]" = ()) -> "Sequence[Format]":
+    """Return the formats to read: those that *mappings* describe, in their order, the one called *name*, or all.
 
     Raises:
         IngestError: There is no such format.
     """
-    if mapping is not None:
+    if mappings:
         from parsers.mapping.mapping import format_of
 
-        return [format_of(mapping)]
+        return [format_of(mapping) for mapping in mappings]
     from parsers import FORMATS
 
     if not name:
@@ -32,6 +35,20 @@ def formats_of(name: str | None, mapping: "Mapping | None" = None) -> "Sequence[
     if not chosen:
         raise IngestError(f"no format {name!r}; known are {', '.join(sorted(f.name for f in FORMATS))}")
     return chosen
+
+
+def mappings_in(files: "Mappings") -> "list[Mapping]":
+    """Return the mappings that the TOML *files* describe, in their order.
+
+    Raises:
+        IngestError: One can't be read, something in it is wrong, or two describe formats of one name.
+    """
+    named: dict[str, Mapping] = {}
+    for file in [files] if isinstance(files, str | Path) else files or ():
+        mapping = mapping_in(file)
+        if (other := named.setdefault(mapping.name, mapping)) is not mapping:
+            raise IngestError(f"{other.file} and {file} both describe `{mapping.name}`: give one another `name = …`")
+    return list(named.values())
 
 
 def mapping_in(file: str | Path) -> "Mapping":

@@ -57,7 +57,10 @@ DIMS: dict[str, Types] = {
 }
 """The snapshots that the views know, with the columns that they always have."""
 
-_LEFT_OUT = frozenset({"approved_plan", "plan", "evidence", "metadata", "context", "reason_text", "notes"})
+TAKEN = (*DIMS, "accounts", "pipeline_runs", "pipeline_steps")
+"""The tables of which snapshots are taken unasked, where they are there."""
+
+_LEFT_OUT = frozenset({"login", "approved_plan", "plan", "evidence", "metadata", "context", "reason_text", "notes"})
 _NUMBERS = {"int": pl.Int64, "real": pl.Float64, "floa": pl.Float64, "doub": pl.Float64, "num": pl.Float64}
 
 

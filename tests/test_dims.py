@@ -52,6 +52,20 @@ def test_prompts_plans_and_configurations_are_left_out(tmp_path):
         assert not {"content", "approved_plan", "config_json", "evidence"} & set(frame.columns)
 
 
+def test_a_trading_system_s_accounts_runs_and_steps_come_without_its_secrets(tmp_path):
+    sqlite(tmp_path / "app.db", "trading/llm_calls.sqlite.sql").close()
+    said = run("dims", tmp_path / "app.db", "-w", tmp_path / "w")
+    assert said.stderr == "accounts: 1 rows\npipeline_runs: 1 rows\npipeline_steps: 1 rows\n"
+
+    kept = ""
+    for name in ("accounts", "pipeline_runs", "pipeline_steps"):
+        kept += pl.read_parquet(tmp_path / "w" / "dims" / name / "snapshot.parquet").write_csv()
+    assert "EURUSD" in kept
+    assert "Demo seven" in kept
+    assert "execution_decision" in kept
+    assert not [secret for secret in ("40414243", "pensesame", "rumour", "the news") if secret in kept]
+
+
 def test_the_views_are_there_before_any_snapshot(tmp_path):
     Warehouse(tmp_path / "w", make=True)
     for name in ("sessions", "stories", "failures"):

@@ -29,12 +29,13 @@ def status(*, warehouse: str, form: str | None) -> None:
     opened = Warehouse(warehouse)
     found, tables = sources(opened), sizes(opened)
     if wants_json(form):
-        click.echo(_json(warehouse, found, tables))
+        click.echo(as_json(warehouse, found, tables))
     else:
         _print(warehouse, found, tables)
 
 
-def _json(warehouse: str, found: "pl.DataFrame", tables: "list[TableSize]") -> str:
+def as_json(warehouse: str, found: "pl.DataFrame", tables: "list[TableSize]") -> str:
+    """Return what is said of *found* and *tables* as JSON."""
     import polars as pl
 
     iso = found.with_columns(pl.col("first_at", "last_at").dt.strftime("%Y-%m-%dT%H:%M:%S%.6f+00:00"))

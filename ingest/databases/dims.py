@@ -10,11 +10,11 @@ from ingest.databases.detect import shown
 from ingest.databases.polling import Database, open_database
 from ingest.errors import SourceError
 from ingest.warehouse import snapshot_files
-from parsers.snapshots import DIMS, is_kept, snapshot
+from parsers.snapshots import DIMS, TAKEN, is_kept, snapshot
 
 
 def take(place: str, wanted: Sequence[str], warehouse: Path) -> dict[str, int]:
-    """Replace the snapshots of the tables *wanted*, else of those in `DIMS`, of the database or CSV at *place*.
+    """Replace the snapshots of the tables *wanted*, else of those in `TAKEN`, of the database or CSV at *place*.
 
     Returns the rows of each. All tables are read before the first snapshot is replaced.
 
@@ -39,7 +39,7 @@ def take(place: str, wanted: Sequence[str], warehouse: Path) -> dict[str, int]:
 
 def _chosen(place: str, wanted: Sequence[str], there: dict[str, list[str]]) -> list[str]:
     """Return the names of the tables to take of those that are *there*."""
-    names = list(wanted) or [name for name in DIMS if name in there]
+    names = list(wanted) or [name for name in TAKEN if name in there]
     if missing := [name for name in names if name not in there] or ([] if names else list(DIMS)):
         raise SourceError(f"{shown(place)}: no table {' or '.join(missing)}; there are {', '.join(there) or 'none'}")
     return names

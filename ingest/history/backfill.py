@@ -9,14 +9,16 @@ import errno
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ingest.errors import SourceError, complaint
+from ingest.files.generations import search
 from ingest.files.identity import HEAD, known_names
 from ingest.files.paths import STDIN, Listing, family, key_at
 from ingest.files.streams import Key, PlainStream, Stream, is_sealed, key_of, open_stream, quiet_seconds
+from ingest.ledger import Ledger
 from ingest.reading.cursor import Cursor
 from ingest.reading.intake import Intake
 from ingest.reading.parse_ahead import MOST
@@ -39,7 +41,8 @@ LOOKS = 5
 class Outcome:
     """What a backfill did: files read, files that failed and why, files that hold nothing it knows, open last lines.
 
-    `gone` are files that were listed and not there any more when it was their turn, under no name.
+    `gone` are files that were listed and not there any more when it was their turn, under no name. `others` are those
+    in given folders that don't look like logs, and `unlooked` how many more nobody looked at: they are passed over.
     """
 
     files: int = 0
@@ -49,9 +52,11 @@ class Outcome:
     gone: list[Path] = field(default_factory=list)
     unknown: list[Path] = field(default_factory=list)
     open_ended: list[Path] = field(default_factory=list)
+    others: Sequence[Path] = ()
+    unlooked: int = 0
 
 
-def backfill(listing: Listing, intake: Intake, *, progress: Callable[[int, Path], None]) -> Outcome:
+def backfill(listing: Listing, intake: Intake, *, progress: Callable[[int, Path], None] | None = None) -> Outcome:
     """Read the files of *listing* to their ends and commit what they hold; call *progress* with bytes and the file.
 
     A file that can't be read doesn't stop the others. What is already in the warehouse is not read into it again.
@@ -60,17 +65,24 @@ def backfill(listing: Listing, intake: Intake, *, progress: Callable[[int, Path]
         WarehouseError: Nothing more can be written; what was committed stays, and a later run goes on from there.
     """
     reading = _Reading(intake, progress)
-    queue, rounds = list(listing.files), 0 if STDIN in listing.files else ROUNDS
+    queue, rounds = _with_generations(listing, listing.files, reading), 0 if STDIN in listing.files else ROUNDS
     for _ in range(LOOKS):
         while queue:
             later = _round(queue, reading, SmallFiles(intake) if rounds else None)
             rounds -= bool(later)
             queue = reading.finish() + later
-        queue = [path for path, key in listing.now().items() if key and key not in reading.met]
+        queue = [p for p in _with_generations(listing, listing.now(), reading) if key_at(p) not in {None, *reading.met}]
         if not queue:
             break
     reading.miss(listing)
     return reading.outcome
+
+
+def _with_generations(listing: Listing, files: Collection[Path], reading: "_Reading") -> list[Path]:
+    """Return *files*, and before them the rotated generations of theirs that are only known by what they hold."""
+    found = search(listing.paths, files, reading.intake.ledger)
+    reading.outcome.others, reading.outcome.unlooked = found.others, found.unlooked
+    return [*found.generations, *files]
 
 
 def _round(files: Sequence[Path], reading: "_Reading", small: SmallFiles | None) -> list[Path]:
@@ -91,7 +103,7 @@ class _Reading:
     """The cursors whose rows wait to be committed, and those whose rows are on their way; which files were `met`."""
 
     intake: Intake
-    progress: Callable[[int, Path], None]
+    progress: Callable[[int, Path], None] | None
     outcome: Outcome = field(default_factory=Outcome)
     met: set[Key] = field(default_factory=set)
     missing: list[Path] = field(default_factory=list)
@@ -108,7 +120,9 @@ class _Reading:
             stream = open_stream(path)
             if stream.opened:
                 self.met.add(key_of(stream.opened))
-            if cursor := self._place(path, stream):
+            if path == STDIN:
+                stream = _rereadable(stream, self.intake.ledger)
+            if cursor := self.intake.bind(path, stream):
                 with contextlib.closing(cursor.stream):
                     turn = small.offer(cursor) if small else Turn.ALONE
                     if turn is Turn.ALONE:
@@ -176,12 +190,6 @@ class _Reading:
             self._leave(cursor)
         self.again += [c.path for c in again]
 
-    def _place(self, path: Path, stream: Stream) -> Cursor | None:
-        if path == STDIN and next(known_names(stream.read(0, HEAD), self.intake.ledger), None):
-            # A pipe can't be read twice, and finding out which source it is may need that.
-            stream = _spooled(stream)
-        return self.intake.bind(path, stream)
-
     def _leave(self, cursor: Cursor) -> None:
         """Forget that *cursor* met its file: it will be opened anew by its name, which may be another's by then."""
         if cursor.stream.opened:
@@ -216,7 +224,8 @@ class _Reading:
         self.waiting[id(cursor)] = cursor
         self.bytes += taken
         self.outcome.bytes += taken
-        self.progress(consumed, cursor.path)
+        if self.progress:
+            self.progress(consumed, cursor.path)
 
     def _is_due(self) -> bool:
         """Whether enough waits to be worth a commit."""
@@ -232,10 +241,13 @@ class _Reading:
         return not cursor.is_lost or self.intake.place(cursor)
 
 
-def _spooled(stream: Stream) -> PlainStream:
+def _rereadable(pipe: Stream, known: Ledger) -> Stream:
+    """Return what comes through the *pipe* as a file where finding out which source it is may need reading it twice."""
+    if next(known_names(pipe.read(0, HEAD), known), None) is None:
+        return pipe
     with tempfile.NamedTemporaryFile(prefix="ingest-stdin-") as file:
         at = 0
-        while data := stream.read(at, 1 << 20):
+        while data := pipe.read(at, 1 << 20):
             file.write(data)
             at += len(data)
         file.flush()

@@ -21,7 +21,7 @@ NAMED = 3
 
 
 def why_nothing_in(
-    paths: Sequence[Path], warehouse: str, *, format_name: str | None = None, mapping: Mapping | None = None
+    paths: Sequence[Path], warehouse: str, *, format_name: str | None = None, mappings: Sequence[Mapping] = ()
 ) -> Iterator[str]:
     """Yield what to tell the user of *paths* in which there was nothing: a line each, or one line for many.
 
@@ -39,7 +39,7 @@ def why_nothing_in(
         yield f"{len(paths):,} files hold no {wanted}, such as {names}; `ingest explain FILE` says why"
         return
     for number, path in enumerate(paths):
-        yield why_nothing(path, format_name=format_name, mapping=mapping, again=number > 0)
+        yield why_nothing(path, format_name=format_name, mappings=mappings, again=number > 0)
 
 
 def _not_yet_told(paths: Sequence[Path], warehouse: str) -> list[Path]:
@@ -64,9 +64,9 @@ def _not_yet_told(paths: Sequence[Path], warehouse: str) -> list[Path]:
 
 
 def why_nothing(
-    path: Path, *, format_name: str | None = None, mapping: Mapping | None = None, again: bool = False
+    path: Path, *, format_name: str | None = None, mappings: Sequence[Mapping] = (), again: bool = False
 ) -> str:
-    """Return what to tell the user of *path*, in which no record of *format_name*, of *mapping*, or of any kind was.
+    """Return what to tell the user of *path*, in which no record of *format_name*, of *mappings*, or of any kind was.
 
     With *again*, the known formats have been listed for another file already.
 
@@ -76,8 +76,8 @@ def why_nothing(
     """
     sample = _sample(path)
     first = next((line for line in sample.decode("utf-8", "replace").splitlines() if line.strip()), "")
-    if mapping:
-        return f"{path}: {unmatched(mapping, first)}"
+    if mappings:
+        return f"{path}: {unmatched(mappings, first)}"
     if first and pl.DataFrame({"line": [first]}).select(SUM).item():
         return f"{path}: sums over several requests, no calls; `ingest report reconcile -p file={path}` compares them"
     likely = _formats_in(sample) if format_name else []

@@ -135,5 +135,5 @@ class Publisher:
     def _commit(self, drafts: Sequence[Draft]) -> None:
         batches = finish(drafts, self.prices, datetime.now(UTC), keep_raw=self.keep_raw, host=self.host)
         self.ledger.commit(batches)
-        self.prices.keep()
         self.totals.add(batches)
+        self.prices.keep()

@@ -11,6 +11,7 @@ import polars as pl
 
 from parsers.blocks.format import Format
 from parsers.blocks.lines import Block, Lines, Mask, Positions, flags, numbers, split
+from parsers.claims.documents import document_of, may_be_document, rows_in
 from parsers.claims.parse import Rows, claimed_by, rows_of
 from parsers.envelopes.unwrap import Opened, unwrap
 
@@ -18,8 +19,27 @@ from parsers.envelopes.unwrap import Opened, unwrap
 def parse_many(sources: Sequence[bytes], formats: Sequence[Format]) -> list[Rows | None]:
     """Return the rows of each of *sources*, which begin at their offset 0; None for one that must be parsed alone.
 
-    A source is UTF-8 without a byte order mark, complete, not empty, and ends where a line ends.
+    A source is UTF-8 without a byte order mark, complete, not empty, and ends where a line ends. What is a document
+    that no format knows is read as lines, as one JSON line is; of what may be half a document nothing is read here.
     """
+    rows: list[Rows | None] = [None] * len(sources)
+    of_lines = []
+    for number, source in enumerate(sources):
+        if not may_be_document(source, ended=True):
+            of_lines.append(number)
+        elif document := document_of(source):
+            rows[number] = rows_in(document, formats)
+            if rows[number] is None:
+                of_lines.append(number)
+    if of_lines:
+        found = _parse_lines([sources[number] for number in of_lines], formats)
+        for number, lines in zip(of_lines, found, strict=True):
+            rows[number] = lines
+    return rows
+
+
+def _parse_lines(sources: Sequence[bytes], formats: Sequence[Format]) -> list[Rows | None]:
+    """Return the rows of each of *sources*, as lines of one block; None for one that must be parsed alone."""
     starts = np.concatenate([np.zeros(1, np.int64), np.cumsum([len(s) for s in sources], dtype=np.int64)])
     lines = split(Block(b"".join(sources)))
     alone = _headed(lines, starts, formats)

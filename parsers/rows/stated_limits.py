@@ -64,7 +64,7 @@ def stated_limits(calls: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
         for rows in (_placed(calls, "error"), _placed(events, "reason"))
         if rows["text"].null_count() < rows.height
     ]
-    stated = [_of_texts(pl.concat(told))] if told else []
+    stated = [_of_texts(pl.concat(told))] if any(not rows.is_empty() for rows in told) else []
     headed = _placed(calls, "metadata").filter(pl.col("text").str.contains("ratelimit", literal=True))
     if not headed.is_empty():
         stated += [_of_headers(headed, dimension) for dimension in HEADERS]

@@ -20,7 +20,7 @@ from queries.connection import dated_data
 from queries.connection import files as snapshot
 from queries.connection.filters import COLUMNS, Filters, filters, zone_called
 from queries.connection.frames import Stream, create
-from queries.errors import QueryError, WordError
+from queries.errors import LateError, QueryError, WordError
 
 VIEWS = resources("queries") / "views"
 
@@ -138,6 +138,9 @@ def connect(  # noqa: PLR0913 - a filter each
 
 def lock(connection: duckdb.DuckDBPyConnection) -> None:
     """Keep *connection* from everything but its snapshot, whose files `connect` has allowed, for good."""
+    ((locked,),) = connection.execute("select current_setting('lock_configuration')").fetchall()
+    if locked:
+        return
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
 
@@ -147,7 +150,7 @@ def within(connection: duckdb.DuckDBPyConnection, seconds: float | None) -> Iter
     """Interrupt what *connection* runs inside after so many *seconds*; None lets it run as long as it takes.
 
     Raises:
-        QueryError: It was interrupted.
+        LateError: It was interrupted.
     """
     if not seconds:
         yield
@@ -167,7 +170,7 @@ def within(connection: duckdb.DuckDBPyConnection, seconds: float | None) -> Iter
         if not over.is_set():
             raise
         said = f"no answer within {seconds:g} s: narrow the question (--since 7d), or allow more with --timeout"
-        raise QueryError(said) from error
+        raise LateError(said) from error
     finally:
         timer.cancel()
 
@@ -282,9 +285,10 @@ def _open_own_names(connection: duckdb.DuckDBPyConnection, warehouse: Path) -> N
             continue
         rows = pl.read_parquet(path)
         create(connection, f'dims."{name}"', rows)
-        if (key := key_column(rows.columns)) is None:
+        key = key_column(rows.columns)
+        told = rows.select(pl.all().cast(pl.String)).drop_nulls(key)
+        if key is None or told[key].is_duplicated().any():  # a table that is about something else
             continue
-        told = rows.select(pl.all().cast(pl.String)).drop_nulls(key).unique(key, keep="first", maintain_order=True)
         for column in told.columns:
             known = dict(zip(told[key], told[column], strict=True))
             names[f"{name}.{column}"] = {"key": called(key), "names": known}

@@ -21,9 +21,10 @@ select
     or (
         exists (from formats where format = 'agentic-runtime/steps')
         and exists (from formats where format in ('agentic-runtime/stdout', 'agentic-runtime/debug'))
-    ) or exists (
-        from formats where format = 'agentic-runtime/debug'
-    ) as accounts,
+    )
+    or exists (from formats where format = 'agentic-runtime/debug')
+    or (exists (from formats where format = 'trading/log') and exists (from formats where format = 'trading/llm-calls'))
+    as accounts,
     (select count(*) > 1 or coalesce(bool_or(tool in ('otlp', 'openinference')), false) from tools) as observers,
     exists (
         select 1
