@@ -54,6 +54,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
     mapping: Paths | None = None,
     prices: str | Path | None = None,
     keep_raw: bool = False,
+    host: str | None = None,
     tables: Sequence[str] = (),
     dry_run: bool = False,
     progress: Callable[[int, int, Path], None] | None = None,
@@ -77,6 +78,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
         mapping: TOML file that describes the lines of a log of your own; several are tried in their order.
         prices: TOML file of your own prices; otherwise `prices.toml` in the warehouse, if there is one.
         keep_raw: keep the text of rejected records, prompts and keys in it included, and not only their structure.
+        host: the machine that *paths* come from, for the column `host` of calls that don't say it themselves.
         tables: tables of databases to read, instead of all known ones.
         dry_run: count what would be added, and write nothing.
         progress: called with bytes read so far, bytes to read in all (as they are on the disk), and the file.
@@ -93,7 +95,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
     databases, others, left_out = _sorted_out(_texts(paths), tables)
     columns, others = column_files.split(others)
     listing = find(others)
-    with _intake(warehouse, format_name, mapping, prices, keep_raw=keep_raw, dry_run=dry_run) as intake:
+    with _intake(warehouse, format_name, mapping, prices, keep_raw=keep_raw, host=host, dry_run=dry_run) as intake:
         outcome = read_all(listing, intake, progress=progress and _summed(listing.files, progress))
         if columns:
             _read_columns(columns, intake, outcome)
@@ -115,6 +117,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
     mapping: Paths | None = None,
     prices: str | Path | None = None,
     keep_raw: bool = False,
+    host: str | None = None,
     tables: Sequence[str] = (),
     once: bool = False,
     interval: float = 1.0,
@@ -140,6 +143,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
         mapping: TOML file that describes the lines of a log of your own; several are tried in their order.
         prices: TOML file of your own prices; otherwise `prices.toml` in the warehouse, if there is one.
         keep_raw: keep the text of rejected records, prompts and keys in it included, and not only their structure.
+        host: the machine that *paths* come from, for the column `host` of calls that don't say it themselves.
         tables: tables of databases to read, instead of all known ones.
         once: catch up, commit, and return.
         interval: seconds from a line being written to its commit, at most.
@@ -165,7 +169,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
     texts = _texts(paths)
     with (
         Wakeups(events=events and not once, ignore=[Path(warehouse)]) as wakeups,
-        _intake(warehouse, format_name, mapping, prices, keep_raw=keep_raw) as intake,
+        _intake(warehouse, format_name, mapping, prices, keep_raw=keep_raw, host=host) as intake,
     ):
         if on_start:
             on_start(wakeups.stop)
@@ -205,6 +209,7 @@ def _intake(  # noqa: PLR0913 # what both functions are given
     prices: str | Path | None,
     *,
     keep_raw: bool,
+    host: str | None,
     dry_run: bool = False,
 ) -> Intake:
     """Return the way into the *warehouse* for what these options say; it is made once all of them are good."""
@@ -212,7 +217,7 @@ def _intake(  # noqa: PLR0913 # what both functions are given
     allow_labels(warehouse)
     priced_by = prices_of(prices, warehouse)
     ledger = Rehearsal(str(warehouse)) if dry_run else Warehouse(str(warehouse), make=True)
-    return Intake(ledger, priced_by, formats, keep_raw)
+    return Intake(ledger, priced_by, formats, keep_raw, host)
 
 
 def _sorted_out(paths: Sequence[str], tables: Sequence[str]) -> tuple[list[str], Sequence[str], int]:

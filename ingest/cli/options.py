@@ -56,8 +56,11 @@ def mapping_option(command: _Command) -> _Command:
 
 
 def reading_options(command: _Command) -> _Command:
-    """Add the options of the commands that read logs: `format_name`, `mappings`, `prices`, `keep_raw`."""
+    """Add the options of the commands that read logs: `format_name`, `mappings`, `prices`, `keep_raw`, `host`."""
     for option in (
+        click.option(
+            "--host", metavar="NAME", help="The machine of these files, where their records don't say it: column host."
+        ),
         click.option(
             "--keep-raw",
             is_flag=True,

@@ -39,6 +39,7 @@ class Intake:
     prices: Prices
     formats: Sequence[Format]
     keep_raw: bool = False
+    host: str | None = None
     totals: Totals = field(default_factory=Totals)
     ahead: Ahead = field(default_factory=Ahead)
     publisher: Publisher = field(init=False)
@@ -49,7 +50,7 @@ class Intake:
 
     def __post_init__(self) -> None:
         """Make the way into the warehouse, which other kinds of sources share, and learn what was read before."""
-        self.publisher = Publisher(self.ledger, self.prices, self.keep_raw, self.totals)
+        self.publisher = Publisher(self.ledger, self.prices, self.keep_raw, self.host, self.totals)
         self.succession = Succession(self.ledger)
 
     def __enter__(self) -> Self:

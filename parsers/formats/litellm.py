@@ -60,7 +60,7 @@ _SHAPE = Shape(
 _UNIQUE_LENGTH = 20
 """From so many characters on an id is random, as LiteLLM's own are, and not one that an application counts up."""
 
-_WITNESSES = ("started_at", "created_at", "request_tokens", "response_tokens")
+_TIMES, _COUNTS = ("started_at", "created_at"), ("request_tokens", "response_tokens")
 
 
 def _parse(records: pl.DataFrame, context: Context) -> Parsed:
@@ -95,7 +95,9 @@ def _key(name: pl.Expr, columns: Sequence[str]) -> pl.Expr:
 
     Providers reuse other ids, or give none: there, when the call began and ended and what it took tell as well.
     """
-    witnesses = (column for column in _WITNESSES if column in columns)
+    # The payload has seconds as a number, the table a text of milliseconds: one instant, spelled in two ways.
+    times = (time(pl.col(column)).dt.epoch("ms").cast(pl.String) for column in _TIMES if column in columns)
+    witnesses = [*times, *(pl.col(column).cast(pl.String) for column in _COUNTS if column in columns)]
     known = [
         pl.when(name.str.contains(pattern)).then(pl.lit(f"{variant}:") + name) for variant, pattern in UNIQUE.items()
     ]
