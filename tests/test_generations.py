@@ -4,7 +4,9 @@ import bz2
 import gzip
 import json
 import lzma
+import os
 import shutil
+import time
 
 import pyarrow as pa
 import pytest
@@ -240,3 +242,22 @@ def test_of_a_log_that_was_rotated_and_found_nothing_is_said_to_be_missing(folde
 
     holds(warehouse, *(10 * n + k for n in (1, 2, 3) for k in range(3)))
     assert not [record for record in caplog.records if "may be missing" in record.getMessage()]
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_of_many_huge_files_only_the_beginning_is_read(folder, how):
+    log, warehouse = folder / "app.log", folder.parent / "w"
+    append(log, lines(1, 2))
+    read(how, warehouse, log)
+    append(log, lines(3))
+    rotate(log, "gone {n}", 1)
+    append(log, lines(4))
+    for n in range(2_000):
+        path = folder / f"{n}.bin"
+        path.write_bytes(lines(n + 100)[:-1])
+        os.truncate(path, 50 << 30)  # holes: to read one takes longer than this test may
+    begun = time.monotonic()
+    read(how, warehouse, log)
+
+    assert time.monotonic() - begun < 30
+    holds(warehouse, 1, 2, 3, 4)

@@ -81,7 +81,7 @@ def torture(folder, *, kills, followers, seed, rotator="other names"):
     follow = ["follow", "--interval", "0.02", str(log)]
     roles = [(f"follower {n + 1}", follow, POINTS) for n in range(followers)]
     roles += [("backfill", ["backfill", str(log)], POINTS), ("compaction", ["compact"], COMPACTION_POINTS)]
-    threads = [threading.Thread(target=write, args=(ROTATORS[rotator](log), written, stop))]
+    threads = [threading.Thread(target=write, args=(ROTATORS[rotator](log, random.Random(seed)), written, stop))]
     threads += [
         threading.Thread(target=run_and_kill, args=(role, warehouse, done, stop, random.Random(f"{seed} {role[0]}")))
         for role in roles
@@ -120,8 +120,8 @@ class Numbers:
 
     every = 1000
 
-    def __init__(self, log):
-        self.log, self.chance, self.calls = log, random.Random(7), 0
+    def __init__(self, log, chance):
+        self.log, self.chance, self.calls = log, chance, 0
         self.file = log.open("ab", buffering=0)
 
     def write(self, data):
@@ -147,9 +147,13 @@ class Numbers:
 
 
 class Names(Numbers):
-    """Gives each generation a name in another way, packs some at once, and renames and packs others later."""
+    """Gives generations names of one kind, which is drawn by chance, and renames and packs some of them later."""
 
     every = 150
+
+    def __init__(self, log, chance):
+        super().__init__(log, chance)
+        self.pattern = chance.choice(NAMES)
 
     def rotate(self):
         path = self.called()
@@ -165,8 +169,7 @@ class Names(Numbers):
 
     def called(self):
         """Return a name that nothing has yet."""
-        number, pattern = self.chance.randrange(10**6), self.chance.choice(NAMES)
-        path = self.log.parent / pattern.format(number)
+        path = self.log.parent / self.pattern.format(self.chance.randrange(10**6))
         path.parent.mkdir(exist_ok=True)
         return self.called() if path.exists() else path
 
@@ -190,7 +193,7 @@ def pack(path, suffix):
 class Handler:
     """Python's own handler, with names of its own."""
 
-    def __init__(self, log):
+    def __init__(self, log, _chance):
         self.handler = logging.handlers.RotatingFileHandler(log, maxBytes=250_000, backupCount=99)
         self.handler.namer = lambda name: str(Path(name).with_name(f"{Path(name).suffix[1:]}-before"))
 
@@ -205,7 +208,7 @@ class Handler:
 class Loguru:
     """loguru, which names generations by the time, and packs them."""
 
-    def __init__(self, log):
+    def __init__(self, log, _chance):
         from loguru import logger
 
         logger.remove()

@@ -12,12 +12,12 @@ import re
 import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ingest.errors import SourceError
 from ingest.files.identity import HEAD, continues, furthest, known_names
-from ingest.files.paths import STDIN, everything_below, is_folder, member, path_of
+from ingest.files.paths import STDIN, everything_below, is_folder, looks_like_log, member, path_of
 from ingest.files.streams import Key, key_of, open_stream, suffix_of
 from ingest.ledger import Ledger, Position
 
@@ -42,8 +42,13 @@ class Found:
 
 @dataclass(frozen=True)
 class _Candidate:
+    """A file that may be a generation: the `source` it goes on with, all that begin as it does, and its `shapes`."""
+
     path: Path
     status: os.stat_result
+    source: str | None = None
+    rivals: Collection[str] = ()
+    shapes: Collection[str] = ()
 
 
 @dataclass
@@ -65,42 +70,47 @@ class _Search:
         labels = self.labels.get(source, ())
         return self.names is None or any(member(Path(label)).base.name in self.names for label in labels)
 
-    def generations(self, candidates: Sequence[_Candidate], held: Collection[Key]) -> list[Path]:
-        """Return which of *candidates* are generations, the oldest first; the files *held* open are, by that alone."""
-        found, strangers = [], []
-        for candidate in candidates:
-            if key_of(candidate.status) in held:
-                found.append(candidate)
-                continue
-            source, rivals = self._source_of(candidate)
-            if source and not self._is_copy(candidate, source):
-                found.append(candidate)
-            elif not source and self._may_be_unread(candidate, rivals):
-                strangers.append(candidate)
-        alike = {_shape(candidate.path) for candidate in found}
-        found += [candidate for candidate in strangers if _shape(candidate.path) in alike]
+    def generations(self, files: Sequence[_Candidate], held: Collection[Key]) -> list[Path]:
+        """Return which of *files* are generations, the oldest first; those *held* open are, by that alone."""
+        looked_at = [self._look(file) for file in files if file.status.st_size]
+        found = [c for c in looked_at if key_of(c.status) in held or (c.source and not self._is_copy(c, c.source))]
+        alike = {shape for candidate in found for shape in candidate.shapes} | self._shapes_of_old()
+        paths = {candidate.path for candidate in found}
+        found += [
+            c for c in looked_at if c.path not in paths and alike.intersection(c.shapes) and self._may_be_unread(c)
+        ]
         return [c.path for c in sorted(found, key=lambda c: (c.status.st_mtime_ns, c.path))]
 
-    def _source_of(self, candidate: _Candidate) -> tuple[str | None, Collection[str]]:
-        """Return which source of the logs *candidate* goes on with, and all known ones that begin as it does."""
+    def _look(self, file: _Candidate) -> _Candidate:
         try:
-            with closing(open_stream(candidate.path)) as stream:
+            with closing(open_stream(file.path)) as stream:
                 known = dict(known_names(stream.read(0, HEAD), self.known))
                 wanted = {source: at for source, at in known.items() if self.wants(source)}
-                too_short = stream.can_grow and candidate.status.st_size < self.smallest
+                too_short = stream.can_grow and file.status.st_size < self.smallest
                 found = furthest(stream, wanted) if wanted and not too_short else None
+                return replace(
+                    file,
+                    source=found[0] if found else None,
+                    rivals=known,
+                    shapes=_shapes(file.path, packed=not stream.can_grow),
+                )
         except (OSError, SourceError):
-            return None, ()  # it is told of when it is read, if it is a generation by its name
-        return found[0] if found else None, known
+            return file  # it is told of when it is read, if it is a generation by its name
 
-    def _may_be_unread(self, candidate: _Candidate, rivals: Collection[str]) -> bool:
-        """Tell whether *candidate*, which begins as *rivals* do, may be a generation that nobody has read to its end.
+    def _shapes_of_old(self) -> set[str]:
+        """Return the shapes of names that no list has, and under which generations were read before."""
+        labels = [Path(label) for source, labels in self.labels.items() if self.wants(source) for label in labels]
+        return {shape for label in labels if not looks_like_log(label) for shape in _shapes(label, packed=False)}
 
-        It isn't when it is known to be of another log: one that was never called as this is.
+    def _may_be_unread(self, candidate: _Candidate) -> bool:
+        """Tell whether nobody has read *candidate* to its end, though it is called as generations are.
+
+        It isn't one when it is known to be of another log: one that was never called as this is.
         """
-        called = {_shape(Path(label)) for source in rivals for label in self.labels.get(source, ())}
-        of_ours = any(self.wants(source) for source in rivals)
-        return bool(candidate.status.st_size) and (not rivals or of_ours or _shape(candidate.path) in called)
+        if not candidate.rivals or any(self.wants(source) for source in candidate.rivals):
+            return candidate.source is None
+        labels = [Path(label) for source in candidate.rivals for label in self.labels.get(source, ())]
+        return any(_shapes(label, packed=False).intersection(candidate.shapes) for label in labels)
 
     def _is_copy(self, candidate: _Candidate, source: str) -> bool:
         """Tell whether *source* is still under the name under which it was read last, and *candidate* a copy of it."""
@@ -176,6 +186,7 @@ def _holds(path: Path, position: Position) -> bool:
         return continues(stream, position)
 
 
-def _shape(path: Path) -> str:
-    """Return what the names of all generations of a log have in common with that of *path*, packed or not."""
-    return _CHANGING.sub("#", path.name.removesuffix(suffix_of(path)))
+def _shapes(path: Path, *, packed: bool) -> set[str]:
+    """Return what the names of all generations of a log have in common with that of *path*, whatever packing added."""
+    name = path.name.removesuffix(suffix_of(path))
+    return {_CHANGING.sub("#", each) for each in ([name, Path(name).stem] if packed and name == path.name else [name])}
