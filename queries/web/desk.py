@@ -20,9 +20,6 @@ from queries.web.question import Question
 _MOST_KEPT = 64_000_000
 """Bytes of answers that are kept for who asks the same."""
 
-_LOOK_SECONDS = 0.5
-"""How long a snapshot counts as the newest without another look."""
-
 Work = Callable[[], bytes]
 
 
@@ -43,14 +40,10 @@ class Desk:
         self._most_idle = at_once
         self._running: set[duckdb.DuckDBPyConnection] = set()
         self._guard = threading.Lock()
-        self._looked_at, self._version = float("-inf"), ""
 
     def version(self) -> str:
         """Return the name of the newest snapshot."""
-        with self._guard:
-            if (now := time.monotonic()) - self._looked_at > _LOOK_SECONDS:
-                self._version, self._looked_at = files.version(Path(self.warehouse)), now
-            return self._version
+        return files.version(Path(self.warehouse))
 
     def ask(self, question: Question) -> "Future[bytes]":
         """Return the answer to *question*, which is under way or will be.

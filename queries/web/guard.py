@@ -10,6 +10,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 SHORTEST_TOKEN = 16
 COOKIE = "ingest-token"
 _LONGEST_TARGET = 10_000
+_LONGEST_HEADERS = 16_384
 
 Headers = Mapping[str, str]
 
@@ -50,6 +51,8 @@ def check(method: str, target: str, headers: Headers, hosts: Collection[str], *,
         raise Refusal(405, "only GET and HEAD: nothing can be changed here", (("Allow", "GET, HEAD"),))
     if len(target) > _LONGEST_TARGET:
         raise Refusal(414, f"an address is no longer than {_LONGEST_TARGET:,} characters")
+    if sum(len(name) + len(value) for name, value in headers.items()) > _LONGEST_HEADERS:
+        raise Refusal(431, f"headers are no longer than {_LONGEST_HEADERS:,} characters")
     if headers.get("content-length", "0") != "0" or "transfer-encoding" in headers:
         raise Refusal(413, "a question has no body", (("Connection", "close"),))
     host = _name(headers.get("host", ""))

@@ -92,8 +92,7 @@ def _begins(last: datetime | None) -> Iterator[tuple[str, datetime]]:
 def _period(asked: Question, name: str, begin: datetime, last: datetime | None) -> Plan:
     """Return the questions about a period: it begins where the calendar says, and the window ends it."""
     day = begin.date().isoformat()
-    others = tuple((key, values) for key, values in asked.filters if key != "since")
-    of_period = replace(asked, filters=(*others, ("since", (day,))))
+    of_period = replace(asked, filters=tuple(sorted({**dict(asked.filters), "since": (day,)}.items())))
     return {
         "name": name,
         "begin": day,

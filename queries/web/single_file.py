@@ -44,13 +44,13 @@ def as_html(
     with questions.opened(asked, warehouse) as connection, within(connection, timeout):
         plan = panels.plan(connection, asked, warehouse)
     answers: Answers = {f"api/{name}": {"json": json.loads(answer())} for name, answer in more.items()}
-    by_calls: dict[Any, list[Question]] = {}
-    for question in _asked(plan):
-        by_calls.setdefault(question.filters, []).append(question)
+    by_calls: dict[Any, dict[str, Question]] = {}
+    for address, question in _asked(plan):
+        by_calls.setdefault(question.filters, {})[address] = question
     for about in by_calls.values():
-        with questions.opened(about[0], warehouse) as connection:
-            for question in about:
-                answers[question.address] = _answer(connection, question, warehouse, timeout)
+        with questions.opened(next(iter(about.values())), warehouse) as connection:
+            for address, question in about.items():
+                answers[address] = _answer(connection, question, warehouse, timeout)
     rows = answers[plan["series"]].get("json", {}).get("rows", [])
     with questions.opened(asked, warehouse) as connection:
         for row in _fullest(rows):
@@ -62,13 +62,13 @@ def as_html(
     return _page({"plan": plan, "answers": answers, "about": _about(given, plan)})
 
 
-def _asked(plan: Any) -> Iterator[Question]:
-    """Yield the questions whose addresses are in *plan*, each once."""
+def _asked(plan: Any) -> Iterator[tuple[str, Question]]:
+    """Yield the addresses in *plan*, each once, and the question of each."""
     # `burst` is of a minute that a reader chooses, and the values are those of filters that a file can't change.
     shown = {name: part for name, part in plan.items() if name not in {"burst", "values"}}
     for address in dict.fromkeys(_addresses(shown)):
         report, _, query = address.removeprefix(_REPORTS).partition("?")
-        yield questions.read(report, parse_qsl(query))
+        yield address, questions.read(report, parse_qsl(query))
 
 
 def _addresses(part: Any) -> Iterator[str]:

@@ -317,7 +317,7 @@
     return fill(body, ["api/status"], (answer) => {
       const columns = ["path", "format", "ingested_bytes", "behind_bytes", "calls", "events", "rejects", "first_at", "last_at", "note"];
       const present = columns.filter((column) => answer.sources.some((row) => row[column] !== null));
-      body.replaceChildren(table(answer.sources, present, { head: "path", caption: "Sources, and how many bytes of each are not in the warehouse yet (as `ingest status`)" }));
+      body.replaceChildren(table(answer.sources, present, { head: "path", caption: "Sources, and how many bytes of each are not in the warehouse yet (as `ingest status`)", empty: "No source has been read." }));
     });
   }
 
