@@ -13,8 +13,8 @@ import polars as pl
 from parsers.blocks.format import Format
 from parsers.blocks.lines import Block, Lines, Mask, Positions, flags, numbers, split
 from parsers.claims.documents import document_of, may_be_document, rows_in
+from parsers.claims.overlooked import unread
 from parsers.claims.parse import Rows, claimed_by, rows_of
-from parsers.claims.unread import unread
 from parsers.envelopes.unwrap import Opened, unwrap
 
 

@@ -11,7 +11,7 @@ import polars as pl
 from parsers.blocks.format import Context, Format
 from parsers.blocks.lines import MAX_KEPT, MAX_RECORD, NONE_REJECTED, Block, Lines, Mask, Positions, split
 from parsers.blocks.literals import any_of, occurring
-from parsers.claims.unread import unread
+from parsers.claims.overlooked import unread
 from parsers.envelopes.containers import brought_up
 from parsers.envelopes.facts import tell_calls, tell_events, tell_rejects
 from parsers.envelopes.lookalikes import may_hold
