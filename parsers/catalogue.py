@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from parsers import formats
-from parsers.blocks.format import Format, Known, Parsed
+from parsers.blocks.format import Format, Known, Parsed, nothing_of
 from parsers.rows.by_header import Header, csv_format
 
 
@@ -35,7 +35,7 @@ def _of_table(known: Known) -> Header:
 
 
 def _alone(known: Known, rows: pl.DataFrame) -> Parsed:
-    return known.read(rows, pl.DataFrame())
+    return known.read(rows, {beside.table: nothing_of(beside) for beside in known.beside})
 
 
 HEADERS: tuple[Header, ...] = tuple(sorted((*_declared("HEADER"), *map(_of_table, KNOWN)), key=lambda h: h.rank))

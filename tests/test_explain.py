@@ -40,6 +40,7 @@ ONE_OF_EACH = {
         "request_tokens",
     ),
     "trading": ("trading/rows.jsonl", "trading/llm-calls", "duration_ms", "latency_ms"),
+    "trading-log": ("trading-log/app.log", "trading/log+time", "duration", "latency_ms"),
     "learnpro": ("learnpro/telemetry.jsonl", "learnpro/telemetry", "decided_at", "created_at"),
     "learnpro-api": ("learnpro-api/pino.jsonl", "learnpro-api/pino", "time", "created_at"),
     "compozy": ("compozy/events.jsonl", "compozy/events", "payload.usage.cache_reads", "cache_read_tokens"),

@@ -7,6 +7,8 @@ import pytest
 from databases import FIXTURES, Database, read, server, sqlite
 from logs import intake
 
+import ingest
+import queries
 from parsers.schema import TABLES
 
 SQLITE = sorted(p for p in FIXTURES.glob("*/*.sqlite.sql") if p.parent.name != "maestro-db")
@@ -75,3 +77,19 @@ def test_rows_of_postgresql_tables_are_as_expected(script, tmp_path, request, po
         assert not read(into, database.url)
     database.close()
     compare(script, tmp_path / "w", request)
+
+
+def test_a_trading_system_s_log_and_its_table_count_once(tmp_path):
+    sqlite(tmp_path / "app.db", "trading/llm_calls.sqlite.sql").close()
+    ingest.backfill(FIXTURES / "trading-log" / "app.log", warehouse=tmp_path / "w")
+    ingest.backfill(tmp_path / "app.db", warehouse=tmp_path / "w")
+
+    wanted = "select role, request_tokens, run_id, step_id from llm_calls order by role, created_at"
+    with queries.connect(tmp_path / "w", tz="UTC") as connection:
+        found = connection.sql(wanted).fetchall()
+    assert found == [
+        ("chart_vision", None, None, None),
+        ("execution_decision", 10432, "512", "execution_decision"),
+        ("maintenance_review", 900, None, None),
+        ("vision", None, None, None),
+    ]

@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from logs import intake
 
-from ingest.choices import formats_of, mapping_in
+from ingest.choices import formats_of, mappings_in
 from ingest.databases.dims import take
 from ingest.files.paths import find
 from ingest.history.backfill import backfill
@@ -164,7 +164,7 @@ def test_nothing_planted_in_text_is_kept(path, tmp_path):
     log = tmp_path / path.name
     log.write_text("\n".join([*lines, *spoiled]) + "\n")
     mapping = path.with_suffix(".toml")
-    formats = formats_of(None, mapping_in(mapping)) if mapping.exists() else FORMATS
+    formats = formats_of(None, mappings_in(mapping)) if mapping.exists() else FORMATS
 
     warehouse, rows = ingest(tmp_path, log, formats=formats)
 
@@ -239,6 +239,8 @@ def test_the_text_of_a_reject_is_kept_where_that_is_asked_for(tmp_path):
             for name in ("prompt", "full_prompt", "rawResponse", "reply", "chat-history", "userInput")
         ),
         *((name, Rule.NEVER) for name in ("authorization", "access_token", "X-Api-Key", "apikey", "db_password")),
+        *((name, Rule.NEVER) for name in ("password_encrypted", "secretValue", "api_key_base64", "password2")),
+        *((name, Rule.WORD) for name in ("api_key_id", "base_value", "token_type", "plain")),
         *((name, Rule.NEVER) for name in ("message.body", "HTTPBody", "toolCalls", "inputjson", "messages", "answers")),
         *((name, Rule.WORD) for name in ("message_id", "prompt_version", "history_len", "content_type", "replyFormat")),
         *((name, Rule.WORD) for name in ("model", "cwd", "status_code", "max_tokens", "context", "database_url", "n")),

@@ -179,6 +179,24 @@ def test_a_turn_that_grows_is_stored_again_and_counted_once_at_its_largest(tmp_p
     assert counted == [("turn_01JA", "claude-sonnet-4-5", 128400), ("turn_01JB", "claude-sonnet-4-5", 1900)]
 
 
+def test_a_turn_has_the_model_that_its_queued_prompt_asked(tmp_path, into):
+    sqlite(tmp_path / "sessions" / "s1" / "events.db", "compozy-sessions/events.sqlite.sql").close()
+    home = sqlite(tmp_path / "compozy.db")
+    home.execute("create table sessions (id text primary key, agent_name text, provider text, model text)")
+    home.execute("insert into sessions values ('s1', 'coder', 'openai', 'gpt-5.2')")
+    queue = "id, session_id, turn_id, status, text, runtime_provider, runtime_model"
+    home.execute(f"create table session_input_queue ({queue})")
+    for number, (turn, status) in enumerate((("turn_01JA", "sent"), ("turn_01JB", "pending"))):
+        row = (f"q{number}", "s1", turn, status, "a secret", "anthropic", "claude-opus-4-6")
+        home.execute("insert into session_input_queue values (?, ?, ?, ?, ?, ?, ?)", row)
+    read(into, tmp_path / "sessions" / "s1" / "events.db")
+
+    rows = stored(tmp_path / "w", "step_id", "provider", "model")
+    by_step = {step: (provider, model) for step, provider, model in rows}
+    assert by_step == {"turn_01JA": ("anthropic", "claude-opus-4-6"), "turn_01JB": ("openai", "gpt-5.2")}
+    assert "a secret" not in stored(tmp_path / "w").write_json()
+
+
 def test_two_readers_of_one_table_count_each_row_once(tmp_path):
     writer = trading(tmp_path / "app.db")
     with intake(tmp_path / "w") as one, intake(tmp_path / "w") as two:

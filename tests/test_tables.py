@@ -90,14 +90,36 @@ TURN = {"turn_id": "t1", "input_tokens": 128400, "output_tokens": 24900, "total_
 TURN |= {"cost_currency": "USD", "timestamp": "2026-08-20T10:00:00.000000000Z"}
 
 
+QUEUE = ("turn_id", "runtime_provider", "runtime_model")
+SESSION = ("id", "agent_name", "provider", "model", "parent_session_id")
+NO_SESSIONS = pl.DataFrame(schema=dict.fromkeys(SESSION, pl.String))
+NOTHING_QUEUED = pl.DataFrame(schema=dict.fromkeys(QUEUE, pl.String))
+
+
 def test_turns_take_provider_and_model_from_their_session():
     sessions = pl.DataFrame({"id": ["s1", "s2"], "provider": ["anthropic", "openai"], "model": ["opus", "gpt-5"]})
     turns = pl.DataFrame([{**TURN, "session_id": "s2"}, {**TURN, "turn_id": "t2", "session_id": "s3"}])
-    first, second = known(compozy_sessions.calls_from_turns(turns, sessions))
+    related = {"sessions": sessions, "session_input_queue": NOTHING_QUEUED}
+    first, second = known(compozy_sessions.calls_from_turns(turns, related))
     assert (first["provider"], first["model"], first["dedupe_key"]) == ("openai", "gpt-5", "compozy/t1")
     assert "model" not in second
-    (only,) = known(compozy_sessions.calls_from_turns(pl.DataFrame([TURN]), sessions.head(1)))
-    assert (only["session_id"], only["model"]) == ("s1", "opus")
+
+
+@pytest.mark.parametrize(
+    ("queued", "asked"),
+    [
+        (("anthropic", "claude-opus-4-6"), ("anthropic", "claude-opus-4-6")),
+        (("", "claude-opus-4-6"), ("anthropic", "claude-opus-4-6")),
+        (("", ""), ("openai", "gpt-5.2")),
+    ],
+)
+def test_a_queued_prompt_tells_which_model_it_asked(queued, asked):
+    sessions = pl.DataFrame([("s1", "helper", "openai", "gpt-5.2", None)], schema=SESSION, orient="row")
+    queue = pl.DataFrame([("t1", *queued)], schema=QUEUE, orient="row")
+    turn = pl.DataFrame([{**TURN, "session_id": "s1"}])
+    related = {"sessions": sessions, "session_input_queue": queue}
+    (call,) = known(compozy_sessions.calls_from_turns(turn, related))
+    assert (call["provider"], call["model"]) == asked
 
 
 def test_the_total_of_a_run_is_not_a_call():
@@ -117,7 +139,12 @@ def test_the_total_of_a_run_is_not_a_call():
         llm_usage.calls_from_rows,
         agentic_runtime_steps.calls_from_rows,
         compozy_sessions.calls_from_run,
-        lambda rows: compozy_sessions.calls_from_turns(rows, rows),
+        lambda rows: compozy_sessions.calls_from_turns(
+            rows, {"sessions": NO_SESSIONS, "session_input_queue": NOTHING_QUEUED}
+        ),
+        lambda rows: trading.calls_from_table(
+            rows, {"pipeline_steps": pl.DataFrame(schema=dict.fromkeys(("id", "run_id", "step_name"), pl.String))}
+        ),
     ],
 )
 @pytest.mark.parametrize("rows", [pl.DataFrame(), pl.DataFrame({"model": []}), pl.DataFrame({"x": [1]})])

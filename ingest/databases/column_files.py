@@ -22,7 +22,7 @@ from ingest.errors import SourceError, one_line
 from ingest.files.paths import below, expand, path_of
 from ingest.ledger import Batch, Ledger
 from ingest.reading.intake import Intake
-from parsers.blocks.format import Known, Parsed
+from parsers.blocks.format import Beside, Known, Parsed, Related
 from parsers.blocks.lines import RECORDS
 from parsers.catalogue import HEADERS
 from parsers.rows.by_header import Header, header_of, read_columns
@@ -187,12 +187,12 @@ class _ColumnFile(TableSource):
             at += len(rows)
             yield Chunk(placed, at)
 
-    def sessions(self) -> pl.DataFrame:
+    def related(self, beside: Beside, keys: list[str]) -> pl.DataFrame:  # of databases
         """Return that nothing beside the file tells more."""
         return pl.DataFrame()
 
 
-def _parsed(header: Header, rows: pl.DataFrame, _sessions: pl.DataFrame) -> Parsed:
+def _parsed(header: Header, rows: pl.DataFrame, _related: Related) -> Parsed:
     names = [name for name in rows.columns if name not in RECORDS]
     shown = pl.struct(name for name in names if name in header.names).struct.json_encode()
     return read_columns(rows.with_columns(line=shown, source_end=pl.col("source_offset") + 1), names, header)

@@ -5,22 +5,27 @@ from pathlib import Path
 
 import polars as pl
 
+from ingest.databases import own_names
 from ingest.databases.detect import shown
 from ingest.databases.polling import Database, open_database
 from ingest.errors import SourceError
 from ingest.warehouse import snapshot_files
-from parsers.snapshots import DIMS, is_kept, snapshot
+from parsers.snapshots import DIMS, TAKEN, is_kept, snapshot
 
 
 def take(place: str, wanted: Sequence[str], warehouse: Path) -> dict[str, int]:
-    """Replace the snapshots of the tables *wanted*, else of those in `DIMS`, of the database at *place*.
+    """Replace the snapshots of the tables *wanted*, else of those in `TAKEN`, of the database or CSV at *place*.
 
     Returns the rows of each. All tables are read before the first snapshot is replaced.
 
     Raises:
-        SourceError: The database can't be read, or has no such table.
+        SourceError: The database can't be read, or has no such table; the CSV names nothing.
         WarehouseError: The warehouse can't be written.
     """
+    if place.lower().endswith(own_names.SUFFIXES):
+        name, rows = own_names.read(Path(place))
+        snapshot_files.replace(warehouse, name, rows)
+        return {name: rows.height}
     database = open_database(place)
     try:
         tables = database.tables()
@@ -34,7 +39,7 @@ def take(place: str, wanted: Sequence[str], warehouse: Path) -> dict[str, int]:
 
 def _chosen(place: str, wanted: Sequence[str], there: dict[str, list[str]]) -> list[str]:
     """Return the names of the tables to take of those that are *there*."""
-    names = list(wanted) or [name for name in DIMS if name in there]
+    names = list(wanted) or [name for name in TAKEN if name in there]
     if missing := [name for name in names if name not in there] or ([] if names else list(DIMS)):
         raise SourceError(f"{shown(place)}: no table {' or '.join(missing)}; there are {', '.join(there) or 'none'}")
     return names

@@ -19,11 +19,11 @@ from collections.abc import Iterator
 import polars as pl
 import xxhash
 
-from ingest.databases.postgres_server import PostgresServer, literal, qualified
-from ingest.databases.table_source import CHUNK, PLACED, Chunk, Place, quoted
+from ingest.databases.postgres_server import PostgresServer, literal
+from ingest.databases.table_source import CHUNK, PLACED, Chunk, Place, qualified, quoted
 from ingest.errors import SourceError
 from ingest.ledger import Ledger
-from parsers.blocks.format import Known
+from parsers.blocks.format import Beside, Known
 
 _BITS = 20
 
@@ -38,6 +38,7 @@ class PostgresTable:
         self.label = f"{server.name}#{table}"
         self.known = known
         self._server = server
+        self._name = table
         self._table = qualified(table)
         self._reads = [c for c in known.reads if c in columns]
         self._times = [c for c in known.times if c in columns]
@@ -47,9 +48,18 @@ class PostgresTable:
         """Tell that only a look can say."""
         return True
 
-    def sessions(self) -> pl.DataFrame:
-        """Return nothing: no known table of PostgreSQL has its sessions elsewhere."""
-        return pl.DataFrame()
+    def related(self, beside: Beside, keys: list[str]) -> pl.DataFrame:
+        """Return the rows of the other table, in the schema of this one, that have one of *keys*."""
+        if beside.database:
+            return pl.DataFrame()  # a file beside a file
+        table = ".".join([*self._name.split(".", 1)[:-1], beside.table])
+        there = self._server.declared(table)
+        if beside.key not in there:
+            return pl.DataFrame()
+        wanted = ", ".join(literal(key) for key in keys)
+        columns = [c for c in beside.reads if c in there]
+        # Bare literals take the type of the key, so that its index serves.
+        return self._server.rows(table, columns, where=f"{beside.where} and {quoted(beside.key)} in ({wanted})")
 
     def locate(self, ledger: Ledger) -> Place:
         """Find the source by its server; a server that was set back to an earlier time is read from the beginning."""

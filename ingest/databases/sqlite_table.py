@@ -24,7 +24,7 @@ from ingest.databases.sqlite_file import SqliteFile
 from ingest.databases.table_source import CHUNK, Chunk, Place, as_text, quoted
 from ingest.errors import SourceError
 from ingest.ledger import Ledger, Position
-from parsers.blocks.format import Known
+from parsers.blocks.format import Beside, Known
 from parsers.values.lenient import time as read_time
 
 OVERLAP = 3_600_000_000
@@ -58,17 +58,15 @@ class SqliteTable:
         """Tell whether the file was written since the last look."""
         return self._seen != self._file.version()
 
-    def sessions(self) -> pl.DataFrame:
-        """Return the row of `sessions`, of the database above that is there, for this table's folder."""
-        for parent in list(self._file.path.absolute().parents)[:4] if self.known.sessions else ():
-            path = parent / self.known.sessions
-            if is_sqlite(path):
-                above = SqliteFile(path)
+    def related(self, beside: Beside, keys: list[str]) -> pl.DataFrame:
+        """Return the rows of the other table, of this file or of the nearest one above, that have one of *keys*."""
+        if not beside.database:
+            return _rows_of(self._file, beside, keys)
+        for parent in list(self._file.path.absolute().parents)[:4]:
+            if is_sqlite(parent / beside.database):
+                above = SqliteFile(parent / beside.database)
                 try:
-                    columns = above.tables().get("sessions", [])
-                    names = ", ".join(f"cast({quoted(c)} as text)" for c in columns)
-                    rows = above.ask(f"select {names} from sessions where id = ?", (self.folder,)) if names else []  # noqa: S608 # quoted names
-                    return as_text(columns, rows)
+                    return _rows_of(above, beside, keys)
                 finally:
                     above.close()
         return pl.DataFrame()
@@ -166,6 +164,19 @@ class SqliteTable:
         ((verdict,), *_) = self._file.ask("pragma quick_check(1)")
         if verdict != "ok":
             raise SourceError(f"{self._file.path} is damaged: {' '.join(str(verdict).split())}")
+
+
+def _rows_of(file: SqliteFile, beside: Beside, keys: list[str]) -> pl.DataFrame:
+    there = file.tables().get(beside.table, [])
+    if beside.key not in there:
+        return pl.DataFrame()
+    columns = [c for c in beside.reads if c in there]
+    names = ", ".join(f"cast({quoted(c)} as text)" for c in columns)
+    sql = (
+        f"select {names} from {quoted(beside.table)} "  # noqa: S608 # quoted names
+        f"where {beside.where} and {quoted(beside.key)} in (select value from json_each(?))"
+    )
+    return as_text(columns, file.ask(sql, (json.dumps(keys),)))
 
 
 def _micros(text: pl.Expr) -> pl.Expr:

@@ -15,7 +15,7 @@ from ingest.ledger import Ledger, Position
 from ingest.reading.draft import Draft
 from ingest.reading.publisher import Publisher
 from parsers import Rows
-from parsers.blocks.format import Known
+from parsers.blocks.format import Beside, Known, Related, nothing_of
 from parsers.rows.stated_limits import stated_limits
 from parsers.schema import CALLS, EVENTS, REJECTS, conform
 from parsers.values.lenient import time as read_time
@@ -82,8 +82,12 @@ class TableSource(Protocol):
             SourceError: The database can't be read now.
         """
 
-    def sessions(self) -> pl.DataFrame:
-        """Return the rows of `sessions` of the database that `Known.sessions` names; empty where there is none."""
+    def related(self, beside: Beside, keys: list[str]) -> pl.DataFrame:
+        """Return the rows of the other table that have one of *keys*, with the columns that are there.
+
+        Raises:
+            SourceError: The database can't be read now.
+        """
 
 
 def read(source: TableSource, publisher: Publisher) -> int:
@@ -125,7 +129,7 @@ def _rows(source: TableSource, place: Place, chunk: Chunk, start: int, end: int)
     frame = chunk.rows.with_row_index("source_offset").cast({"source_offset": pl.Int64})
     if known.folder:
         frame = frame.with_columns(pl.lit(source.folder).alias(known.folder))
-    parsed = known.read(frame.drop(*PLACED), source.sessions())
+    parsed = known.read(frame.drop(*PLACED), related(source, frame))
     where = frame.select("source_offset", "position", at=read_time(pl.col("row_time")), key=_key(source, place))
     calls = _placed(conform(parsed.calls, CALLS), where).with_columns(
         ts_source=pl.coalesce(
@@ -150,6 +154,20 @@ def _rows(source: TableSource, place: Place, chunk: Chunk, start: int, end: int)
     return Rows(conform(calls, CALLS), conform(events, EVENTS), conform(rejects, REJECTS), end, {})
 
 
+def related(source: TableSource, rows: pl.DataFrame) -> Related:
+    """Return what the tables beside *source* tell of its *rows*, by the name of each table.
+
+    Raises:
+        SourceError: The database can't be read now.
+    """
+    found = {}
+    for beside in source.known.beside:
+        keys = rows[beside.refers].drop_nulls().unique().to_list() if beside.refers in rows else []
+        there = source.related(beside, keys) if keys else pl.DataFrame()
+        found[beside.table] = pl.concat([nothing_of(beside), there], how="diagonal")
+    return found
+
+
 def _key(source: TableSource, place: Place) -> pl.Expr:
     """Return what tells a row from all others in the world, and is the same when it is read again."""
     known = source.known
@@ -170,6 +188,11 @@ def _placed(rows: pl.DataFrame, where: pl.DataFrame) -> pl.DataFrame:
 def quoted(name: str) -> str:
     """Return *name* as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def qualified(name: str) -> str:
+    """Return *name*, with or without its schema, as an SQL identifier; a schema ends at the first point."""
+    return ".".join(quoted(part) for part in name.split(".", 1))
 
 
 def as_text(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> pl.DataFrame:

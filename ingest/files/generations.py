@@ -124,27 +124,27 @@ class _Search:
 
 
 def search(
-    paths: Sequence[str], listed: Iterable[Path], known: Ledger, *, held: Collection[Key] = frozenset()
+    paths: Sequence[str], listed: Mapping[Path, Key | None], known: Ledger, *, held: Collection[Key] = frozenset()
 ) -> Found:
     """Look for generations of the logs that *paths* name beside the files that are *listed* for them by their names.
 
     *held* are files that were listed, and are open: one that is found is a generation under its new name.
     """
-    labels = known.labels()
-    listed = list(listed)
-    taken = {key for path in listed if (key := _key(path))}
-    folders = [path_of(text) for text in paths if text != str(STDIN) and is_folder(path_of(text))]
+    folders, logs = list[Path](), list[Path]()
+    for path in [path_of(text) for text in paths if text != str(STDIN)]:
+        (folders if is_folder(path) else logs).append(path)
+    logs += [path for path in listed if not any(folder in path.parents for folder in folders)]
+    taken = {key for key in listed.values() if key}
     below, unlooked = _candidates(_files(folders), taken)
-    found = _Search(known, labels, None).generations(below, held) if below and labels else []
-    logs = [path for path in listed if not any(folder in path.parents for folder in folders)]
-    logs += [path_of(text) for text in paths if text != str(STDIN) and not is_folder(path_of(text))]
-    if logs and labels:
-        taken |= {key_of(candidate.status) for candidate in below}
-        beside, more = _candidates(_files(_folders_of(logs), depth=1), taken)
-        unlooked += more
+    beside, more = _candidates(_files(_folders_of(logs), depth=1), taken | {key_of(c.status) for c in below})
+    labels = known.labels() if below or beside else {}  # mostly there is nothing to ask the ledger about
+    if not labels:
+        return Found((), [c.path for c in below], unlooked)
+    found = _Search(known, labels, None).generations(below, held) if below else []
+    if beside:
         names = {member(path).base.name for path in logs}
-        found += _Search(known, labels, names).generations(beside, held) if beside else []
-    return Found(found, [c.path for c in below if c.path not in set(found)], unlooked)
+        found += _Search(known, labels, names).generations(beside, held)
+    return Found(found, [c.path for c in below if c.path not in set(found)], unlooked + more)
 
 
 def passed_over(others: Sequence[Path], unlooked: int) -> str:
@@ -185,13 +185,6 @@ def _folders_of(logs: Iterable[Path]) -> list[Path]:
 def _holds(path: Path, position: Position) -> bool:
     with closing(open_stream(path)) as stream:
         return continues(stream, position)
-
-
-def _key(path: Path) -> Key | None:
-    try:
-        return key_of(path.stat())
-    except OSError:
-        return None
 
 
 def _shapes(path: Path, *, packed: bool) -> set[str]:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from ingest.errors import SourceError, complaint
+from ingest.errors import SourceError, complaint, unread_lines
 from ingest.files.generations import Found, passed_over, search
-from ingest.files.paths import expand, what_is_missing
+from ingest.files.paths import expand, keys_of, what_is_missing
 from ingest.files.streams import Key, PlainStream, suffix_of
 from ingest.following.tracked import (
     Tracked,
@@ -64,6 +64,7 @@ class Follower:
     committed_at: float = field(default_factory=time.monotonic)
     remembered_at: float = field(default_factory=time.monotonic)
     behind: int = 0
+    unread: dict[Path, int] = field(default_factory=dict)
     _missing: set[str] = field(default_factory=set)
     _found: Found = field(default_factory=Found)
     _moved: bool = True
@@ -145,6 +146,7 @@ class Follower:
         """Say once of each file that was read to its end that no line of it is known; of many only their number."""
         if self._left or self._waits:
             return
+        self._tell_of_unread()
         silent = [f for f in self.tracked.values() if f.key not in self._told and has_nothing(f)]
         named = silent[: max(0, NAMED - len(self._told))]
         self._told.update(f.key for f in silent)
@@ -152,6 +154,15 @@ class Follower:
             log.info("%s: no record that ingest knows so far; `ingest explain %s` says why", file.path, file.path)
         if more := len(silent) - len(named):
             log.info("%s more files hold no record that ingest knows so far", f"{more:,}")
+
+    def _tell_of_unread(self) -> None:
+        """Say once of each file that was read to its end how many lines of it speak of calls, and were not read."""
+        cursors = [f.cursor for f in self.tracked.values() if f.cursor and f.cursor.unread and not behind(f)]
+        news = {c.path: c.unread for c in cursors if c.path not in self.unread}
+        self.unread |= {c.path: c.unread for c in cursors}
+        if news:
+            self._told.update(f.key for f in self.tracked.values() if f.cursor and f.cursor.path in news)
+            log.warning("%s", unread_lines(news))
 
     def _discover(self, *, final: bool) -> None:
         """Find the files that the paths name now; what was found before stays tracked under its new name."""
@@ -169,7 +180,7 @@ class Follower:
         """Look for generations under names that nobody knows, as a log is another file now than it was."""
         begun, before = time.monotonic(), len(self._found.others) + self._found.unlooked
         held_open = {key for key, file in self.tracked.items() if file.cursor}
-        self._found, self._moved = search(self.paths, listed, self.intake.ledger, held=held_open), False
+        self._found, self._moved = search(self.paths, keys_of(listed), self.intake.ledger, held=held_open), False
         self._search_at = time.monotonic() + REST * (time.monotonic() - begun)
         if before < len(self._found.others) + self._found.unlooked:
             log.info("%s", passed_over(self._found.others, self._found.unlooked))

@@ -44,7 +44,7 @@ def sources(warehouse: Warehouse) -> pl.DataFrame:
         .alias("format"),
         # The digest is missing where no bytes were read: the positions of a table are no bytes.
         pl.when(pl.col("digest").is_not_null().any()).then(pl.col("end_offset").max()).alias("ingested_bytes"),
-        pl.col("calls").sum(),
+        pl.col("calls").sum().alias("records"),
         pl.col("events").sum(),
         pl.col("rejects").sum(),
         pl.col("first_at").min(),
@@ -67,7 +67,7 @@ def sources(warehouse: Warehouse) -> pl.DataFrame:
         "format",
         "ingested_bytes",
         "behind_bytes",
-        "calls",
+        "records",
         "events",
         "rejects",
         "first_at",

@@ -85,6 +85,8 @@ class Warehouse:
 
     def labels(self) -> dict[str, list[str]]:
         """Return under which paths each source was read, the last path last; the source that was read last is last."""
+        if not self.tables[_CALLS].offsets:
+            return {}  # a new warehouse has no batches worth a look
         order = self._batches().sort("committed_at", "end_offset").with_row_index()
         paths = order.group_by("source_id", "source_path").agg(pl.col("index").max()).sort("index")
         found: dict[str, list[str]] = {}
@@ -156,7 +158,7 @@ class Warehouse:
         """Tell whether the folder is still what was opened: it may have been deleted and made again, or emptied."""
         if self._lock is not None and not is_current(self._lock, self.folder, WRITERS):
             return False
-        return all(table.is_the_same() for table in self.tables.values())
+        return all(map(Table.is_the_same, self.tables.values()))
 
     def _open_another(self) -> None:
         """Open what is there since the folder was deleted and made again: what the old tables said is void."""

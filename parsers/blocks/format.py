@@ -44,7 +44,12 @@ class Format:
             best, and ones that others use too. `claims` of text is only asked of lines that hold one.
         heads: true on the first `line` of a source that is in this format as a whole, such as the header of a CSV
             file. All its lines are then claimed, and offered to nobody else, while the format has a context.
+        leaves: true on `line` for the lines that it knows and leaves out on purpose, such as sums of many calls.
         rank: when a line is offered to it: formats that know their own lines come first, those that guess last.
+        unwrap: what else than the known envelopes may be around its lines: places in JSON, or regexes of text with a
+            group, which is the line.
+        stands: true on `line` for one that is a record as it is, though it may look like an envelope; None where what
+            is in envelopes is always meant.
     """
 
     name: str
@@ -57,11 +62,38 @@ class Format:
     closed: pl.Expr | None = None
     hints: tuple[str, ...] = ()
     heads: pl.Expr | None = None
+    leaves: pl.Expr | None = None
     rank: int = 0
+    unwrap: tuple[str, ...] = ()
+    stands: pl.Expr | None = None
 
 
-Read = Callable[[pl.DataFrame, pl.DataFrame], Parsed]
-"""Rows of the table, with `source_offset`, and rows of `sessions` beside it (mostly none) → calls."""
+Related = Mapping[str, pl.DataFrame]
+"""Rows of other tables, by their names, as text."""
+
+Read = Callable[[pl.DataFrame, Related], Parsed]
+"""Rows of the table, with `source_offset`, and the rows beside it that tell more of them (mostly none) → calls."""
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Another table whose rows tell more of a table's rows.
+
+    Attributes:
+        table: its name.
+        key: its column that the table refers to.
+        refers: the table's column that holds such a key.
+        reads: columns that are fetched, where they are there; the others are NULL.
+        where: condition on those of its rows that count, as SQL that all databases understand.
+        database: name of the database, in a folder above, that it is in; else it is in the same one.
+    """
+
+    table: str
+    key: str
+    refers: str
+    reads: tuple[str, ...]
+    where: str = "1 = 1"
+    database: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,7 +112,7 @@ class Known:
         finished: condition on `column values` that holds for rows that are done, as SQL that all databases understand.
         global_keys: whether keys are unique in the world, as UUIDs are, and not only in their table.
         folder: column that the application leaves to the name of the folder that the database is in.
-        sessions: name of a database, in a folder above, whose table `sessions` tells more.
+        beside: other tables that tell more of the rows.
         query: SQL of SQLite that stands for the table, in parentheses, where other rows tell what one means: it has
             `rowid`, the times and all that is read.
         query_key: what the key is there, where copies of a row are to have one; the end of a row's `dedupe_key`.
@@ -97,11 +129,16 @@ class Known:
     finished: str = "1 = 1"
     global_keys: bool = True
     folder: str = ""
-    sessions: str = ""
+    beside: tuple[Beside, ...] = ()
     query: str = ""
     query_key: str = ""
 
 
+def nothing_of(beside: Beside) -> pl.DataFrame:
+    """Return no rows of another table, with the columns that they would have."""
+    return pl.DataFrame(schema=dict.fromkeys(beside.reads, pl.String))
+
+
 def alone(read: Callable[[pl.DataFrame], Parsed]) -> Read:
-    """Return *read*, which needs no `sessions`, as a table is read."""
-    return lambda rows, _sessions: read(rows)
+    """Return *read*, which needs no other table, as a table is read."""
+    return lambda rows, _related: read(rows)

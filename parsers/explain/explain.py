@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from parsers.blocks.format import Format, Known, Parsed
+from parsers.blocks.format import Format, Known, Parsed, Related
 from parsers.blocks.lines import RECORDS, Block, split
 from parsers.claims.documents import parse_document
 from parsers.claims.parse import Contexts, Rows, claimed_by, parse, recover
@@ -127,18 +127,18 @@ def _of_utf_16(block: Block, formats: Sequence[Format], most: int) -> list[Expla
     return [replace(one, offset=len(b) if one.offset else 0) for one, b in zip(found, before, strict=True)]
 
 
-def explain_row(rows: pl.DataFrame, known: Known, sessions: pl.DataFrame) -> Explanation | None:
+def explain_row(rows: pl.DataFrame, known: Known, related: Related) -> Explanation | None:
     """Explain the first of *rows* of a table that is a call, else the first; None when there are no rows."""
     if rows.is_empty():
         return None
 
     def read(variants: Sequence[Mapping[str, str | None]]) -> list[list[_Row]]:
-        return _by_number(known.read(pl.DataFrame(variants, schema=rows.schema), sessions), len(variants))
+        return _by_number(known.read(pl.DataFrame(variants, schema=rows.schema), related), len(variants))
 
     every = read(rows.to_dicts())
     at = next((i for i, found in enumerate(every) if found), 0)
     row = rows.row(at, named=True)
-    parsed = known.read(rows.slice(at, 1), sessions)
+    parsed = known.read(rows.slice(at, 1), related)
     reason = parsed.rejects["reason"][0] if len(parsed.rejects) else None
     if not every[at] and reason is None:
         reason = "it holds no call"

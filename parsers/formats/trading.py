@@ -6,12 +6,15 @@
 
 Input, output and cost are taken as logged. A `duration_ms` of 0 is the column's default: not measured. The table has
 no column for success: a call with output has succeeded, of the others nobody knows. `created_at` is the time after the
-call.
+call, or of all calls of a run.
+
+Its database has the step that called, `pipeline_steps`, and the run of that: a call read there has the run's number and
+the step's name.
 """
 
 import polars as pl
 
-from parsers.blocks.format import Context, Format, Known, Parsed, alone
+from parsers.blocks.format import Beside, Context, Format, Known, Parsed, Related
 from parsers.rows.by_header import Header
 from parsers.rows.typed_tables import Columns, json_rows, kept, parsed, typed
 from parsers.schema import USD, UTC
@@ -30,6 +33,8 @@ COLUMNS: Columns = {
     "cost_usd": USD,
     "duration_ms": pl.Float64,
     "created_at": UTC,
+    "run_id": pl.String,
+    "step_name": pl.String,
 }
 
 
@@ -45,7 +50,8 @@ def calls_from_rows(rows: pl.DataFrame) -> Parsed:
         "account_id",
         started_at=started(pl.col("created_at"), _latency_ms()),
         ts_source=pl.when(pl.col("created_at").is_not_null()).then(pl.lit("log")),
-        step_id="pipeline_step_id",
+        run_id="run_id",
+        step_id=pl.coalesce("step_name", "pipeline_step_id"),
         request_tokens="input_tokens",
         response_tokens="output_tokens",
         total_tokens=pl.coalesce(pl.col("input_tokens") + pl.col("output_tokens"), "total_tokens"),
@@ -53,10 +59,18 @@ def calls_from_rows(rows: pl.DataFrame) -> Parsed:
         latency_ms=_latency_ms(),
         success=pl.when(pl.col("output_tokens").is_not_null()).then(pl.lit(value=True)),
         request_id="id",
-        metadata=kept({}),
+        metadata=kept({"pipeline_step_id": pl.when(pl.col("step_name").is_not_null()).then("pipeline_step_id")}),
         format=pl.lit("trading/llm-calls"),
     )
     return parsed(calls, [rejects])
+
+
+def calls_from_table(rows: pl.DataFrame, related: Related) -> Parsed:
+    """Return the calls of *rows* of the table, of the steps that are *related*."""
+    steps = related["pipeline_steps"].rename({"id": "pipeline_step_id"}).unique("pipeline_step_id")
+    if steps.is_empty():
+        return calls_from_rows(rows)
+    return calls_from_rows(rows.join(steps, on="pipeline_step_id", how="left", maintain_order="left"))
 
 
 def _latency_ms() -> pl.Expr:
@@ -85,11 +99,12 @@ TABLE = Known(
     name="trading/llm-calls",
     tables=("llm_calls",),
     needs=("id", "provider", "model", "role", "input_tokens", "output_tokens", "duration_ms", "created_at"),
-    reads=tuple(COLUMNS),
+    reads=tuple(c for c in COLUMNS if c not in {"run_id", "step_name"}),
     key="id",
     times=("created_at",),
-    read=alone(calls_from_rows),
+    read=calls_from_table,
     global_keys=False,
+    beside=(Beside("pipeline_steps", "id", "pipeline_step_id", ("id", "run_id", "step_name")),),
 )
 
 HEADER = Header(

@@ -62,11 +62,12 @@ def _parts(have: frozenset[str], cache_inside: bool, reasoning_inside: bool) -> 
     def typed(name: str) -> pl.Expr:
         return pl.col(name) if name in have else pl.lit(None, dtype=pl.Int64)
 
-    def beside(name: str, default: bool, more: pl.Expr) -> pl.Expr:  # noqa: FBT001 # passed on
+    def beside(name: str, default: bool, more: pl.Expr | None) -> pl.Expr:  # noqa: FBT001 # passed on
         # A part that is more than the whole was counted beside it, whatever is usual.
+        larger = pl.lit(value=False) if more is None else more.fill_null(value=False)
         if name in have:
-            return ~pl.col(name).fill_null(default) | more.fill_null(value=False)
-        return more.fill_null(value=False) if default else pl.lit(value=True)
+            return ~pl.col(name).fill_null(default) | larger
+        return larger if default else pl.lit(value=True)
 
     def some_of(count: pl.Expr, *, there: bool) -> pl.Expr:
         # Of a literal that is NULL, Polars makes a column of one row here, whatever stands beside it.
@@ -79,15 +80,15 @@ def _parts(have: frozenset[str], cache_inside: bool, reasoning_inside: bool) -> 
     if split := [pl.col(name) for name in _SPLIT if name in have]:
         some = pl.any_horizontal(part.is_not_null() for part in split)
         write = pl.max_horizontal(write, pl.when(some).then(pl.sum_horizontal(split)))
-    cached = some_of(read, there="cache_read_tokens" in have) + some_of(
-        write, there="cache_write_tokens" in have or bool(split)
-    )
+    writes, thinks = "cache_write_tokens" in have or bool(split), "reasoning_tokens" in have
+    cached = some_of(read, there="cache_read_tokens" in have) + some_of(write, there=writes)
+    caches = writes or "cache_read_tokens" in have
     return [
         asked.alias("_asked"),
         cached.alias("_cached"),
-        some_of(reasoning, there="reasoning_tokens" in have).alias("_thought"),
-        beside("cache_inside", cache_inside, cached > asked).alias("_cache_beside"),
-        beside("reasoning_inside", reasoning_inside, reasoning > response).alias("_thought_beside"),
+        some_of(reasoning, there=thinks).alias("_thought"),
+        beside("cache_inside", cache_inside, cached > asked if caches else None).alias("_cache_beside"),
+        beside("reasoning_inside", reasoning_inside, reasoning > response if thinks else None).alias("_thought_beside"),
         *(
             value.alias(name)
             for name, value in {

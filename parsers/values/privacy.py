@@ -55,7 +55,8 @@ def _set(name: str) -> set[str]:
 
 
 _LABELS, _TAGS, _CONTENT, _CONTENT_LAST = _set("labels"), _set("tags"), _set("content"), _set("content_last")
-_CONTENT_ALONE, _ABOUT, _SECRETS = _set("content_alone"), _set("about"), _set("secrets")
+_CONTENT_ALONE, _ABOUT = _set("content_alone"), _set("about")
+_SECRETS, _SECRET_FORMS = _set("secrets"), _set("secret_forms")
 _COUNTED = "tokens"
 """What a language model reads and writes, and no secret, unlike one `token`."""
 
@@ -137,15 +138,19 @@ def _own_rule(name: str) -> Rule:
     if not words:
         return Rule.WORD
     ends = {words[-1], " ".join(words[-2:])}
-    if words[-1] not in _ABOUT and (_is_secret(name, ends, "".join(words)) or _is_content(words)):
+    if words[-1] not in _ABOUT and (_is_secret(name, words) or _is_content(words)):
         return Rule.NEVER
     if words[-1] in _TAGS:
         return Rule.TAGS
     return Rule.WORD if _LABELS.isdisjoint({*ends, " ".join(words)}) else Rule.LABEL
 
 
-def _is_secret(name: str, ends: set[str], squashed: str) -> bool:
-    return not name.lower().endswith(_COUNTED) and not _SECRETS.isdisjoint({*ends, squashed})
+def _is_secret(name: str, words: list[str]) -> bool:
+    if name.lower().endswith(_COUNTED):
+        return False
+    while len(words) > 1 and (words[-1] in _SECRET_FORMS or words[-1].isdigit()):
+        words = words[:-1]
+    return not _SECRETS.isdisjoint({words[-1], " ".join(words[-2:]), "".join(words)})
 
 
 def _is_content(words: list[str]) -> bool:

@@ -6,8 +6,9 @@
 A turn of a session may be many calls to the model; `grain` in `metadata` is `turn`. `usage` events are cumulative
 within their turn, so only `done` counts; `error` is an event `session_error`, and the recovery of a session after its
 agent crashed (`runtime_recovery_started`, `_succeeded`, `_exhausted`) is one by that name. A turn names no model: the
-table's rows take it from the session, the lines have none. Both are one call where they meet (`dedupe_key`). A cost in
-another currency than USD is only in `metadata`.
+table's rows take it from the prompt in `session_input_queue` that asked for one, else from the session as it is now;
+the lines have none. (`session_prompt_admissions` has such columns, but they are emptied when a prompt is sent.) Both
+are one call where they meet (`dedupe_key`). A cost in another currency than USD is only in `metadata`.
 
 The table `token_usage` of v0.2's `run.db` holds the last delta of each session until the session is done, and the row
 `run-total`, which is left out; `grain` is `session`.
@@ -15,7 +16,7 @@ The table `token_usage` of v0.2's `run.db` holds the last delta of each session 
 
 import polars as pl
 
-from parsers.blocks.format import Context, Format, Known, Parsed, alone
+from parsers.blocks.format import Beside, Context, Format, Known, Parsed, Related, alone
 from parsers.blocks.lines import reject
 from parsers.formats.compozy.usage_object import USAGE_DTYPE, tokens, unfold
 from parsers.jsonl.decode import OWN, decode
@@ -23,6 +24,7 @@ from parsers.jsonl.unknown_fields import LEFTOVERS, leftovers
 from parsers.rows.token_counts import TOKEN_COLUMNS
 from parsers.rows.typed_tables import Columns, kept, parsed, typed
 from parsers.schema import UTC
+from parsers.values.providers import provider_of
 from parsers.values.typed import known, usd, utc
 
 _RECORD = pl.Struct(
@@ -57,18 +59,23 @@ SESSION_COLUMNS: Columns = {
 _NAMES = {"input_tokens": "request_tokens", "output_tokens": "response_tokens", "thought_tokens": "reasoning_tokens"}
 
 
-def calls_from_turns(rows: pl.DataFrame, sessions: pl.DataFrame) -> Parsed:
-    """Return the turns in *rows* of `token_usage` as calls of the *sessions* (rows of `sessions`) that they belong to.
+def calls_from_turns(rows: pl.DataFrame, related: Related) -> Parsed:
+    """Return the turns in *rows* of `token_usage` as calls of the sessions and prompts that are *related*.
 
-    `token_usage` doesn't name its session, the folder does: give it as a column `session_id`. Without it, a single
-    session is taken to be the one.
+    `token_usage` doesn't name its session, the folder does: give it as a column `session_id`. A prompt that waited in
+    the queue may have asked another model than its session has now.
     """
     rows, rejects = typed(rows, TURN_COLUMNS)
-    known_sessions, _ = typed(sessions.select(pl.col(c) for c in SESSION_COLUMNS if c in sessions), SESSION_COLUMNS)
-    known_sessions = known_sessions.select(SESSION_COLUMNS.keys()).rename({"id": "session_id"}).unique("session_id")
-    if len(known_sessions) == 1:
-        rows = rows.with_columns(pl.col("session_id").fill_null(known_sessions["session_id"][0]))
-    rows = rows.join(known_sessions, on="session_id", how="left", maintain_order="left")
+    sessions = related["sessions"].rename({"id": "session_id"}).unique("session_id")
+    asked = related["session_input_queue"].with_columns(known(pl.col("runtime_provider", "runtime_model")))
+    asked = asked.unique("turn_id", keep="last", maintain_order=True)
+    rows = rows.join(sessions, on="session_id", how="left", maintain_order="left")
+    rows = rows.join(asked, on="turn_id", how="left", maintain_order="left")
+    asked_of = pl.coalesce("runtime_provider", provider_of(pl.col("runtime_model")))
+    rows = rows.with_columns(
+        provider=pl.when(pl.col("runtime_model").is_null()).then(known(pl.col("provider"))).otherwise(asked_of),
+        model=pl.coalesce("runtime_model", known(pl.col("model"))),
+    )
     return parsed(_calls(rows.rename(_NAMES), "turn"), [rejects])
 
 
@@ -156,7 +163,15 @@ TABLES = (
         read=calls_from_turns,
         rewritten=True,
         folder="session_id",
-        sessions="compozy.db",
+        beside=(
+            Beside("sessions", "id", "session_id", tuple(SESSION_COLUMNS), database="compozy.db"),
+            Beside(
+                *("session_input_queue", "turn_id", "turn_id"),
+                ("turn_id", "runtime_provider", "runtime_model"),
+                where="status = 'sent'",
+                database="compozy.db",
+            ),
+        ),
     ),
     Known(
         name="compozy/run-db",
