@@ -43,6 +43,18 @@ MUTATIONS = {
         "",
         "tests/test_copies.py",
     ),
+    "the search for rotated files by what they hold": (
+        "ingest/files/generations.py",
+        "        paths = {candidate.path for candidate in found}\n",
+        "        found, paths = [], set()\n",
+        "tests/test_generations.py",
+    ),
+    "the line that says what is missing": (
+        "ingest/reading/succession.py",
+        "        if source is None or source in self._met:\n",
+        "        if True:\n",
+        "tests/test_generations.py",
+    ),
     "the rule when a last line is complete": (
         "ingest/files/streams.py",
         "    return quiet_seconds >= QUIET_SECONDS and stream.has_writer() is not True\n",

@@ -7,6 +7,7 @@ import lzma
 import os
 import shutil
 import time
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pytest
@@ -15,7 +16,9 @@ from logs import append, calls, catch_up, exactly, follower, intake, lines, tile
 
 from ingest.cli import cli
 from ingest.files.paths import find
+from ingest.files.streams import open_stream
 from ingest.history.backfill import backfill
+from ingest.reading.draft import finish
 from ingest.warehouse.warehouse import Warehouse
 
 NAMES = {
@@ -261,3 +264,21 @@ def test_of_many_huge_files_only_the_beginning_is_read(folder, how):
 
     assert time.monotonic() - begun < 30
     holds(warehouse, 1, 2, 3, 4)
+
+
+def test_a_generation_that_was_only_named_when_its_reader_was_killed_is_read_under_its_other_name(folder):
+    log, warehouse = folder / "app.log", folder.parent / "w"
+    append(log, lines(1, 2))
+    read("follow file", warehouse, log)
+    rotate(log, "1-app", 1)
+    append(log, lines(3, 4))
+    with intake(warehouse) as into:
+        cursor = into.bind(log, open_stream(log))
+        into.read(cursor)
+        into.ledger._name(finish([cursor.cut(into.ledger)], into.prices, datetime.now(UTC)))  # noqa: SLF001 # dies then
+        cursor.stream.close()
+    rotate(log, "2-app", 2)
+    append(log, lines(5))
+    read("follow file", warehouse, log)
+
+    holds(warehouse, 1, 2, 3, 4, 5)

@@ -42,9 +42,9 @@ def backfill(  # noqa: PLR0913 # one parameter an option
 
     Without a path, the logs that `ingest` finds in this folder and in the known places of agents.
 
-    Rotated generations are read in their order. Running it again adds nothing that is there already, also when files
-    were renamed, copied or compressed meanwhile. Known tables of databases (SQLite files, PostgreSQL URLs) are read as
-    well.
+    Rotated generations are read in their order, those of a log that was read before under any name in its folder and
+    the folders in that. Running it again adds nothing that is there already, also when files were renamed, copied or
+    compressed meanwhile. Known tables of databases (SQLite files, PostgreSQL URLs) are read as well.
 
     \b
       ingest backfill maestro.log          the log and its rotated generations

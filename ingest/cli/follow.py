@@ -67,7 +67,8 @@ def follow(  # noqa: PLR0913 # one parameter an option
 
     Without a path, the logs that `ingest` finds in this folder and in the known places of agents.
 
-    What is there already is read first, rotated generations included. A file that doesn't exist yet is waited for.
+    What is there already is read first, rotated generations included: under any name in the folder of the log and the
+    folders in it, once something of the log was read. A file that doesn't exist yet is waited for.
     Restarted, it goes on where it stopped. Quote globs, so that files that appear later match too. Known tables of
     databases (SQLite files, PostgreSQL URLs) are asked for new rows again and again.
 

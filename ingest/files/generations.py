@@ -105,11 +105,12 @@ class _Search:
     def _may_be_unread(self, candidate: _Candidate) -> bool:
         """Tell whether nobody has read *candidate* to its end, though it is called as generations are.
 
-        It isn't one when it is known to be of another log: one that was never called as this is.
+        It isn't one when it is known to be of another log: one that was never called as this is. A source without
+        labels was named by a writer that died before it committed anything of it.
         """
-        if not candidate.rivals or any(self.wants(source) for source in candidate.rivals):
-            return candidate.source is None
         labels = [Path(label) for source in candidate.rivals for label in self.labels.get(source, ())]
+        if not labels or any(self.wants(source) for source in candidate.rivals):
+            return candidate.source is None
         return any(_shapes(label, packed=False).intersection(candidate.shapes) for label in labels)
 
     def _is_copy(self, candidate: _Candidate, source: str) -> bool:
