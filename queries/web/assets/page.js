@@ -251,7 +251,7 @@
     const address = plan.stacked[picked.stack][grain];
     links($("cost").querySelector("footer"), [["cost-over-time", address]]);
     return fill(home, [address], (answer) => {
-      const draw = () => charts.stack(home, answer.rows, { zone: plan.zone, grain, money, name });
+      const draw = () => charts.stack(home, answer.rows, { zone: plan.zone, by: picked.stack, grain, money, name });
       home.redraw = draw;
       draw();
     });
@@ -385,7 +385,7 @@
         for (const each of box.checked ? [...kept, value] : kept) pairs.append(filter, each);
       }));
       return html("label", {}, box, value);
-    }), names.length ? null : html("p", { class: "empty" }, "None known."));
+    }), ...(names.length ? [] : [html("p", { class: "empty" }, "None known.")]));
   }
 
   function trouble(message) {
