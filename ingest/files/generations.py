@@ -118,7 +118,9 @@ class _Search:
         last = Path(self.labels[source][-1]) if self.labels.get(source) else candidate.path
         position = self.known.position(source)
         try:
-            return position is not None and not last.samefile(candidate.path) and _holds(last, position)
+            if position is None or not position.offset:
+                return False  # a writer died before it committed anything: any file would hold that
+            return not last.samefile(candidate.path) and _holds(last, position)
         except (OSError, SourceError):
             return False
 
