@@ -14,7 +14,7 @@ from parsers.blocks.format import Format
 from parsers.blocks.lines import Block, Lines, Mask, Positions, flags, numbers, split
 from parsers.claims.documents import document_of, may_be_document, rows_in
 from parsers.claims.overlooked import unread
-from parsers.claims.parse import Rows, claimed_by, rows_of
+from parsers.claims.parse import Rows, claimed_by, rows_of, values
 from parsers.envelopes.unwrap import Opened, unwrap
 
 
@@ -53,6 +53,8 @@ def _parse_lines(sources: Sequence[bytes], formats: Sequence[Format]) -> list[Ro
     for format_, records in claimed_by(lines, formats):
         home = _home(records, starts)
         alone[home[_bound(records, format_)]] = True
+        if format_.whole:
+            alone[np.intersect1d(home, _home(opened.lines.frame(values(opened.lines)), starts))] = True
         claimed.append((format_, records, home))
     refused = lines.rejects
     if alone.any():
