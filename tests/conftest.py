@@ -11,9 +11,10 @@ from logs import World
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Keep the tests from what this user's runs have kept, and that from the tests."""
-    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the tests from what this user has kept and settled, and that from the tests."""
+    for variable in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        os.environ[variable] = str(tmp_path_factory.mktemp("own"))
 
 
 @pytest.fixture(params=[(r, e) for r in ("running", "stopped") for e in ("events", "poll")], ids="-".join)

@@ -61,8 +61,8 @@ INGEST = {
 PARSERS = {
     "catalogue": {"formats", "rows", "blocks", "values", "schema"},
     "formats": {"rows", "jsonl", "blocks", "values", "schema"},
-    "mapping": {"rows", "jsonl", "blocks", "values", "schema"},
-    "explain": {"catalogue", "claims", "envelopes", "jsonl", "blocks", "values", "schema"},
+    "mapping": {"rows", "envelopes", "jsonl", "blocks", "values", "schema"},
+    "explain": {"catalogue", "mapping", "rows", "claims", "envelopes", "jsonl", "blocks", "values", "schema"},
     "snapshots": {"values", "schema"},
     "rows": {"jsonl", "blocks", "values", "schema"},
     "claims": {"envelopes", "jsonl", "blocks", "values", "schema", "rows"},

@@ -9,6 +9,8 @@ import pytest
 from warehouses import build, call, event
 
 import queries
+from ingest.prices.elsewhere import Alternatives
+from ingest.prices.price import load_prices
 from queries.connection.connect import zone
 from queries.show import terminal_table, texts
 
@@ -23,7 +25,9 @@ PARAMETERS = {
     "anomalies": {"factor": "3"},
     "bursts": {"threshold": "1200"},
     "execution": {"run": "run-1"},
+    "what-if": {"tier": "batch"},
 }
+PRICING = Alternatives(load_prices())
 
 
 def rows():
@@ -146,7 +150,7 @@ def test_the_answer_of_each_report_is_known(warehouse, tmp_path, request, name, 
     # With all views, and with those that the report needs.
     serving = None if tz == "Europe/Berlin" else queries.load(name).reach
     with queries.connect(warehouse, tz=tz, serving=serving) as connection:
-        answer = queries.run(connection, name, **parameters)
+        answer = queries.run(connection, name, pricing=PRICING, **parameters)
         answer.parameters.pop("file", None)
         shown = terminal_table.as_text(answer, zone=zone(connection)) + "\n" + texts.as_json(answer)
 
@@ -173,9 +177,9 @@ def test_a_connection_that_serves_one_question_has_the_views_of_that_alone(wareh
 @pytest.mark.parametrize("name", queries.names())
 def test_every_report_answers_an_empty_warehouse_with_no_rows(tmp_path, name):
     (tmp_path / "export.csv").write_text(EXPORT)
-    parameters = {"file": str(tmp_path / "export.csv")} if name == "reconcile" else {}
+    parameters = {"reconcile": {"file": str(tmp_path / "export.csv")}, "what-if": {"tier": "batch"}}.get(name, {})
     with queries.connect(build(tmp_path / "nothing")) as connection:
-        answer = queries.run(connection, name, **parameters)
+        answer = queries.run(connection, name, pricing=PRICING, **parameters)
     assert name == "reconcile" or answer.frame.is_empty()
 
 

@@ -38,8 +38,10 @@ COMMANDS = {
     "serve": "Show a page of it, live, and answer reports over HTTP.",
     "page": "Write that page as one file that needs no network.",
     "explain": "Show how a line is read: format, fields, columns, or why it is rejected.",
+    "mapping": "Explain how to describe a log of your own, with examples.",
     "prices": "Show model prices, and which models would be unpriced.",
     "reprice": "Compute the cost of stored calls again, by other prices.",
+    "config": "Show the settings of the config file, the environment and the defaults.",
 }
 """Each command is `ingest.cli.<name>.<name>`, imported only when it is run, so that `--help` stays quick."""
 
@@ -94,13 +96,15 @@ def _spelled_out(record: logging.LogRecord) -> bool:
     return True
 
 
-@click.group(cls=_Root, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Root, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="llm-ingest", prog_name="ingest")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but warnings and errors.")
-def cli(*, quiet: bool) -> None:
+@click.pass_context
+def cli(ctx: click.Context, /, *, quiet: bool) -> None:
     """Turn the logs of LLM applications into one table, exactly once, and answer questions about it.
 
     \b
+      ingest                          which logs are here, and what reads them
       ingest follow maestro.log       tail a log into ./warehouse until stopped
       ingest backfill logs/           the same for history
       ingest report tpm               how near the rate limit, per model
@@ -114,3 +118,7 @@ def cli(*, quiet: bool) -> None:
     )
     for handler in logging.getLogger().handlers:
         handler.addFilter(_spelled_out)
+    if ctx.invoked_subcommand is None:
+        from ingest.cli import found
+
+        found.show()

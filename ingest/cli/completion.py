@@ -8,6 +8,8 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
+from ingest.cli import settings
+
 
 def report_names(ctx: click.Context, _parameter: click.Parameter | None, incomplete: str) -> list[CompletionItem]:
     """Offer the reports that there are, each with its title."""
@@ -35,7 +37,7 @@ def _folders(ctx: click.Context) -> Iterator[Path]:
     package = importlib.util.find_spec("queries")
     for place in (package.submodule_search_locations or []) if package else []:
         yield Path(place) / "reports"
-    warehouse = ctx.params.get("warehouse") or os.environ.get("INGEST_WAREHOUSE") or "warehouse"
+    warehouse = ctx.params.get("warehouse") or settings.warehouse().value
     own = (str(Path(warehouse) / "reports"), os.environ.get("INGEST_REPORTS"), ctx.params.get("reports"))
     yield from (Path(folder) for folder in own if folder and Path(folder).is_dir())
 

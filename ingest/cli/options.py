@@ -7,13 +7,23 @@ from typing import TypeVar
 
 import click
 
+from ingest.cli import settings
+
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
 
-def _local(ctx: click.Context, _param: click.Parameter, folder: str) -> str:
-    """Return *folder* if it may be a warehouse that this user may look into: one that isn't there yet may be."""
+def _chosen(ctx: click.Context, _param: click.Parameter, option: str | None) -> str:
+    """Return the warehouse, by the one rule of all commands, and say which where the command line doesn't."""
+    chosen = settings.warehouse(option, has_paths=bool(ctx.params.get("paths") or ctx.params.get("database")))
     if ctx.resilient_parsing:  # the shell asks what to offer
-        return folder
+        return chosen.value
+    if option is None and chosen.value != "warehouse":
+        say(f"warehouse: {chosen.value} ({chosen.origin})")
+    return _local(chosen.value)
+
+
+def _local(folder: str) -> str:
+    """Return *folder* if it may be a warehouse that this user may look into: one that isn't there yet may be."""
     if "://" in folder:
         raise click.BadParameter(f"{folder} is an address; a warehouse is a folder of this machine")
     from ingest.warehouse.storage.local import check
@@ -27,25 +37,37 @@ def warehouse_option(command: _Command) -> _Command:
     return click.option(
         "-w",
         "--warehouse",
-        envvar="INGEST_WAREHOUSE",
-        default="warehouse",
-        show_default="$INGEST_WAREHOUSE, else ./warehouse",
         metavar="DIR",
-        callback=_local,
+        callback=_chosen,
+        show_default="$INGEST_WAREHOUSE, the config file's, ./warehouse, or the user's own",
         help="Folder of the tables.",
     )(command)
 
 
+def mapping_option(command: _Command) -> _Command:
+    """Add `--mapping FILE`, passed as `mappings: tuple[str, ...]`."""
+    return click.option(
+        "--mapping",
+        "mappings",
+        multiple=True,
+        type=click.Path(exists=True, dir_okay=False),
+        help="TOML file that describes a log (see `ingest mapping`). Repeatable: the first that takes a line reads it.",
+    )(command)
+
+
 def reading_options(command: _Command) -> _Command:
-    """Add the options of the commands that read logs: `format_name`, `mapping`, `prices`, `keep_raw`."""
+    """Add the options of the commands that read logs: `format_name`, `mappings`, `prices`, `keep_raw`, `host`."""
     for option in (
+        click.option(
+            "--host", metavar="NAME", help="The machine of these files, where their records don't say it: column host."
+        ),
         click.option(
             "--keep-raw",
             is_flag=True,
             help="Keep the text of rejected records, prompts and keys in it included, and not only their structure.",
         ),
         click.option("--prices", type=click.Path(exists=True, dir_okay=False), help="TOML file with your own prices."),
-        click.option("--mapping", type=click.Path(exists=True, dir_okay=False), help="TOML file that describes a log."),
+        mapping_option,
         click.option(
             "--format", "format_name", metavar="NAME", help="Read only this format, instead of any known one."
         ),

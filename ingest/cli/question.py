@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ingest.cli import settings
 from ingest.cli.completion import parameters
 from ingest.cli.options import json_option
 
@@ -38,7 +39,8 @@ _FILTERS = [
     click.option(
         "--tz",
         metavar="ZONE",
-        help="Time zone of minutes, hours and days, such as Europe/Berlin. Default: the system's.",
+        default=lambda: (zone := settings.zone()) and zone.value,
+        help="Time zone of minutes, hours and days, such as Europe/Berlin. Default: the config file's, the system's.",
     ),
 ]
 

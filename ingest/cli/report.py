@@ -20,6 +20,7 @@ LIMIT_CROSSED = 3
     "--reports", metavar="DIR", help="Folder of your own reports; also $INGEST_REPORTS and WAREHOUSE/reports."
 )
 @click.option("--explain", is_flag=True, help="Print the SQL with its parameters, to paste into DuckDB.")
+@click.option("--prices", type=click.Path(exists=True, dir_okay=False), help="Own prices, for cache and what-if.")
 @timeout_option
 @output_options
 @click.pass_context
@@ -32,6 +33,7 @@ def report(  # noqa: PLR0913 - an option each
     warehouse: str,
     reports: str | None,
     explain: bool,
+    prices: str | None,
     form: str | None,
     output: str | None,
     all_rows: bool,
@@ -59,9 +61,14 @@ def report(  # noqa: PLR0913 - an option each
     if explain:
         click.echo(sql_text.as_sql(asked, parameters, filters, warehouse=warehouse), nl=False)
         return
+    pricing = None
+    if asked.repriced:
+        from ingest.choices import alternatives
+
+        pricing = alternatives(warehouse, prices)
     with connect.connect(warehouse, **filters, serving=asked.reach) as connection:
         with connect.within(connection, timeout):
-            answer = saved.run(connection, asked, **parameters).with_filters(filters)
+            answer = saved.run(connection, asked, pricing=pricing, **parameters).with_filters(filters)
         if answer.frame.is_empty():
             connect.check_values(connection, warehouse, {name: [value] for name, value in parameters.items()})
         zone, nothing = connect.zone(connection), connect.why_nothing(connection, warehouse)

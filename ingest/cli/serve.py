@@ -109,11 +109,12 @@ def _told(say: "Callable[[str], bytes]", warehouse: str) -> bytes:
 
 def _status(warehouse: str) -> bytes:
     from ingest.cli.status import as_json
+    from ingest.history.unrecognised import Notes
     from ingest.maintenance.status import sizes, sources
     from ingest.warehouse.warehouse import Warehouse
 
     opened = Warehouse(warehouse)
-    return as_json(warehouse, sources(opened), sizes(opened)).encode()
+    return as_json(warehouse, sources(opened), sizes(opened), Notes(warehouse).unread()).encode()
 
 
 def _prices(warehouse: str) -> bytes:

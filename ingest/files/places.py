@@ -13,17 +13,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Found:
-    """A place that is there: whose it is, the *path* to read, and what is in it, which takes a look at each file."""
+    """A place that is there: whose it is, the *path* or pattern to read, and what is in it, which takes a look."""
 
     name: str
     path: Path
 
     def size(self) -> tuple[int, int]:
         """Return how many files it holds, and how many bytes; what may not be read counts as nothing."""
-        files = bytes_ = 0
-        for size in _sizes(self.path):
-            files, bytes_ = files + 1, bytes_ + size
-        return files, bytes_
+        sizes = [size for path in _matches(self.path) for size in _sizes(path)]
+        return len(sizes), sum(sizes)
 
 
 def found(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> list[Found]:
@@ -34,7 +32,7 @@ def found(environment: Mapping[str, str] = os.environ, platform: str = sys.platf
         for folder in _folders(place, environment, platform):
             for below in place["below"]:
                 path = folder / below
-                if _is_there(path) and (real := path.resolve()) not in seen:
+                if any(_matches(path)) and (real := path.resolve()) not in seen:
                     seen.add(real)
                     places.append(Found(place["name"], path))
     return places
@@ -74,11 +72,14 @@ def _bases(root: str, environment: Mapping[str, str], platform: str) -> list[str
     return [f"{home}/Library/Application Support", usual] if platform == "darwin" else [usual]
 
 
-def _is_there(path: Path) -> bool:
+def _matches(path: Path) -> list[Path]:
+    """Return what is there of *path*: all that match, where its name is a pattern."""
     try:
-        return path.exists()
+        if path.name.startswith("*"):
+            return sorted(path.parent.glob(path.name))
+        return [path] if path.exists() else []
     except OSError:
-        return False
+        return []
 
 
 def _sizes(path: Path) -> Iterator[int]:

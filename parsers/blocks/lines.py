@@ -136,7 +136,7 @@ class Lines:
         """Return the *chosen* whole lines as `RECORDS`, decoded with replacement where they are not UTF-8."""
         chosen = self.whole if chosen is None else self.whole & chosen
         at = np.flatnonzero(chosen)
-        text = self._most(at) if len(at) * _SPARSE > len(self) else None
+        text = self._gathered(at) if len(at) * _SPARSE > len(self) else None
         if text is None:
             edges = np.column_stack([self.bounds[at], self.bounds[at + 1]]).ravel()
             pieces = _pieces(self.data, np.append(edges, len(self.data)))  # every other one is a line
@@ -147,17 +147,22 @@ class Lines:
         places = (numbers(self.offsets[at], "source_offset"), numbers(self.source_ends[at], "source_end"))
         return pl.DataFrame([text.alias("line"), *places], schema=RECORDS)
 
-    def _most(self, at: Positions) -> pl.Series | None:
+    def _gathered(self, at: Positions) -> pl.Series | None:
         """Return the text of the lines *at* in half the time, if there is nothing but UTF-8 and newlines; else None."""
+        if (text := self._plain) is None or len(at) == len(text):
+            return text
+        return text.gather(numbers(at, "at"))
+
+    @cached_property
+    def _plain(self) -> pl.Series | None:
+        """Return the text of all lines, for who asks for most of them again; None where a line needs a closer look."""
         if b"\r" in self.data or self.data.startswith(_BOM):
             return None
         try:
             text = pl.scan_lines(self.data, name="line").collect().to_series()
         except pl.exceptions.PolarsError:
             return None
-        if len(text) != len(self):
-            return None
-        return text if len(at) == len(text) else text.gather(numbers(at, "at"))
+        return text if len(text) == len(self) else None
 
     def text(self, first: int, last: int) -> str:
         """Return lines *first* to *last*, both included, as one text without its last line end; `\\n` between them."""

@@ -29,7 +29,7 @@ import polars as pl
 from parsers.blocks.format import Context, Format, Parsed
 from parsers.rows.anthropic_iterations import beside
 from parsers.rows.calls import Meaning
-from parsers.rows.json_shape import HINTS, Shape, made, read
+from parsers.rows.json_shape import Shape, made, read
 from parsers.values.lenient import time
 
 
@@ -116,7 +116,8 @@ FORMAT = Format(
     json=True,
     claims=pl.col("line").str.contains(r'"type"\s*:\s*"assistant"')
     & pl.col("line").str.contains(r'"usage"\s*:\s*\{')
-    & pl.col("line").str.contains(r'"(?:sessionId|requestId|uuid)"\s*:'),
+    & pl.col("line").str.contains(r'"(?:sessionId|requestId|uuid)"\s*:')
+    & pl.col("line").str.contains('okens"', literal=True),
     parse=_parse,
-    hints=HINTS,
+    hints=('"assistant"',),
 )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import datetime
 from importlib.resources import files as resources
 from typing import Any
 
@@ -24,7 +25,7 @@ _ANSWERS: dict[str, type[pl.DataType]] = {
     "limit_for_none": pl.Int64,
     "limit_for_one_percent": pl.Int64,
 }
-_SCHEMA: dict[str, type[pl.DataType]] = {
+_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "provider": pl.String,
     "model": pl.String,
     "counts": pl.String,
@@ -33,6 +34,7 @@ _SCHEMA: dict[str, type[pl.DataType]] = {
     "failed_calls": pl.Int64,
     "charge": pl.String,
     "replayed_limit": pl.Int64,
+    "stated_at": pl.Datetime("us", "UTC"),
     "rules_as_of": pl.Date,
     **_ANSWERS,
 }
@@ -60,7 +62,8 @@ def replaying(connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]) -
 
 
 def replays(connection: duckdb.DuckDBPyConnection, limit: int | None, charge: str) -> list[Row]:
-    """Return a row for each provider, model and rule that has calls."""
+    """Return a row for each provider, model and rule that has calls: at *limit*, else at what its provider stated."""
+    stated = {} if limit else _stated(connection)
     connection.sql("from rated_models order by id").create("rated")
     try:
         models = frame(connection.table("rated")).to_dicts()
@@ -69,12 +72,23 @@ def replays(connection: duckdb.DuckDBPyConnection, limit: int | None, charge: st
         connection.execute("drop table rated")
     with ThreadPoolExecutor() as threads:  # the largest first: nobody waits for it at the end
         order = sorted(range(len(models)), key=lambda i: -sum(len(part[0]) for part in demands[i]))
-        tasks = {i: threads.submit(_replayed, models[i], demands[i], limit) for i in order if demands[i]}
+        tasks = {i: threads.submit(_replayed, models[i], demands[i], limit, stated) for i in order if demands[i]}
         rows = [row for i in sorted(tasks) for row in tasks[i].result()]
-    return [row | {"charge": charge, "replayed_limit": limit} for row in rows]
+    return [row | {"charge": charge} for row in rows]
 
 
-def _replayed(model: Row, parts: list[list[token_buckets.Array]], limit: int | None) -> list[Row]:
+Stated = dict[tuple[str | None, str, str], tuple[int, datetime]]
+"""The limits that providers stated, and when, by provider, model and dimension."""
+
+
+def _stated(connection: duckdb.DuckDBPyConnection) -> Stated:
+    rows = frame(connection.sql("select provider, model, dimension, limit_value, stated_at from stated_limits")).rows()
+    found: Stated = {(provider, model, dimension): (limit, at) for provider, model, dimension, limit, at in rows}
+    # Google calls the tokens of a minute that it limits input tokens, as no others count.
+    return {(p, m, "TPM" if p == "google" and d == "ITPM" else d): said for (p, m, d), said in found.items()}
+
+
+def _replayed(model: Row, parts: list[list[token_buckets.Array]], given: int | None, stated: Stated) -> list[Row]:
     """Return a row for each rule of *model*, whose calls *parts* holds and then no longer does."""
     parts.sort(key=lambda part: int(part[0][0]))
     at, *asked = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -86,10 +100,12 @@ def _replayed(model: Row, parts: list[list[token_buckets.Array]], limit: int | N
     thirds = token_buckets.thirds_of(at)
     names = zip([*model["names"], "RPM"], [*model["meanings"], "requests"], asked, strict=True)
     known = {name: model[name] for name in ("provider", "model", "rules_as_of", "calls", "failed_calls")}
-    return [
-        known | {"counts": counts, "counted": counted} | _answer(at, one, thirds, limit)
-        for counts, counted, one in names
-    ]
+    rows = []
+    for counts, counted, one in names:
+        limit, stated_at = stated.get((model["provider"], model["model"], counts), (given, None))
+        rule = {"counts": counts, "counted": counted, "replayed_limit": limit, "stated_at": stated_at}
+        rows.append(known | rule | _answer(at, one, thirds, limit, smallest=given is None))
+    return rows
 
 
 def _by_model(connection: duckdb.DuckDBPyConnection, charge: str, models: int) -> list[list[list[token_buckets.Array]]]:
@@ -112,6 +128,8 @@ def _answer(
     asked: token_buckets.Array,
     thirds: tuple[token_buckets.Array, token_buckets.Array],
     limit: int | None,
+    *,
+    smallest: bool,
 ) -> Row:
     fixed, rolling = token_buckets.peaks(at, asked, thirds)
     answer: Row = dict.fromkeys(_ANSWERS)
@@ -121,6 +139,6 @@ def _answer(
         answer["throttled_calls"] = len(seconds)
         answer["max_wait_s"] = float(seconds.max(initial=0.0))
         answer["total_wait_s"] = float(seconds.sum())
-    elif rolling:
+    if smallest and rolling:
         answer["limit_for_none"], answer["limit_for_one_percent"] = token_buckets.smallest_limits(at, asked)
     return answer

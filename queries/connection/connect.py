@@ -14,7 +14,7 @@ import duckdb
 import polars as pl
 
 from parsers.schema import CALLS, TABLES, Column, polars_schema
-from parsers.snapshots import DIMS
+from parsers.snapshots import DIMS, called, key_column
 from parsers.values.messages import nearest
 from queries.connection import dated_data
 from queries.connection import files as snapshot
@@ -27,7 +27,7 @@ VIEWS = resources("queries") / "views"
 _NAMES = COLUMNS | {"run": "run_id"}
 """What a user may call a column by, in a filter or as a report's parameter."""
 
-_PARTS = {"tool": "split_part(split_part(format, '+', 1), '/', 1)"}
+_PARTS = {"tool": "tool_of(format)"}
 """What is no column of its own."""
 
 _WORD = re.compile(r"\w+")
@@ -268,11 +268,32 @@ def _open_tables(connection: duckdb.DuckDBPyConnection, warehouse: Path, asked: 
         # In memory, because a later snapshot takes the same name.
         frame = pl.read_parquet(path) if path.exists() else pl.DataFrame(schema=types)
         create(connection, f"stored_{name}", frame)
+    _open_own_names(connection, warehouse)
     create(connection, "counting_rules", dated_data.counting_rules())
     create(connection, "downgrades", dated_data.downgrades(warehouse))
     connection.execute("set variable filters = $filters", {"filters": asked.variables()})
     # What may still be read once access to files is switched off.
     connection.execute("set allowed_paths = $paths", {"paths": allowed})
+
+
+def _open_own_names(connection: duckdb.DuckDBPyConnection, warehouse: Path) -> None:
+    """Create a table `dims.<name>` for each other snapshot, and the variable `dims`: what its columns call a call."""
+    connection.execute("create schema dims")
+    names: dict[str, dict[str, object]] = {}
+    for path in sorted((warehouse / "dims").glob("*/snapshot.parquet")):
+        if (name := path.parent.name) in DIMS:
+            continue
+        rows = pl.read_parquet(path)
+        create(connection, f'dims."{name}"', rows)
+        key = key_column(rows.columns)
+        told = rows.select(pl.all().cast(pl.String)).drop_nulls(key)
+        if key is None or told[key].is_duplicated().any():  # a table that is about something else
+            continue
+        for column in told.columns:
+            known = dict(zip(told[key], told[column], strict=True))
+            names[f"{name}.{column}"] = {"key": called(key), "names": known}
+    kind = "map(varchar, struct(key varchar, names map(varchar, varchar)))"
+    connection.execute(f"set variable dims = $names::{kind}", {"names": names})
 
 
 def _rows(

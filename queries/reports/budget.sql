@@ -3,7 +3,7 @@
 -- $limit: tokens (or dollars) a day, 0 for no limit (default: 0)
 -- $unit: tokens or usd (default: tokens)
 -- $warn: the share of the limit from which to warn (default: 0.8)
--- $by: a filter or a column, such as user, account, project or model; or metadata.KEY (default: user)
+-- $by: a filter or a column, such as user, account, project or model; metadata.KEY or dims.FILE.COLUMN (default: user)
 -- Chart: line x=day y=used_tokens color=key limit=limit_tokens
 select
     key, day, used_tokens, limit_tokens, ratio, status, crossed_warning_at, crossed_limit_at, calls_over, downgrade_to,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import urlencode
 
 import duckdb
@@ -147,7 +148,7 @@ def opened(question: Question, warehouse: str) -> duckdb.DuckDBPyConnection:
 
 def answered(connection: duckdb.DuckDBPyConnection, question: Question, report: saved.Report) -> saved.Answer:
     """Answer *question*, all rows of it, as the command line does."""
-    answer = saved.run(connection, report, **dict(question.parameters))
+    answer = saved.run(connection, report, **dict[str, Any](question.parameters))
     return answer.with_filters(question.given)
 
 
