@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from logs import lines
 from served import SCRIPT, Served, busy_warehouse
 from warehouses import build, call
 
@@ -224,18 +225,13 @@ def test_a_warehouse_that_is_not_there_yet_is_said_to_be_missing(tmp_path):
 
 def test_the_stream_tells_the_last_commit_and_then_each_new_one(tmp_path):
     log, warehouse = tmp_path / "maestro.log", tmp_path / "w"
-    line = (
-        "[2026-02-03T16:13:{:02}.000Z] [coder-001] INFO: LLM call to model 'gpt-5.2': latency 1.000s, "
-        "request tokens: 90, response tokens: 10, total tokens: 100, cost $0.001000 "
-        "(agent: coder-001, story: 1, state: CODING)\n"
-    )
-    log.write_text(line.format(1))
+    log.write_bytes(lines(1))
     said("backfill", log, "-w", warehouse)
     with Served(warehouse) as running:
         events = running.events()
         assert next(events)[0] == "open"
         name, first = next(events)
-        log.write_text(line.format(1) + line.format(2) + line.format(3))
+        log.write_bytes(lines(1, 2, 4))
         said("backfill", log, "-w", warehouse)
         _, second = next(events)
         again = running.events(Last_Event_ID=json.loads(first)["committed_at"])
@@ -248,7 +244,9 @@ def test_the_stream_tells_the_last_commit_and_then_each_new_one(tmp_path):
     assert json.loads(first)["calls"] == 1
     assert told["calls"] == 2
     assert told["source_paths"] == [str(log)]
-    assert [(row["model"], row["calls"], row["total_tokens"]) for row in told["models"]] == [("gpt-5.2", 2, 200)]
+    assert [(row["model"], row["calls"], row["total_tokens"]) for row in told["models"]] == [
+        ("claude-sonnet-4-5", 2, 8)
+    ]
     assert json.loads(missed) == told
 
 

@@ -28,7 +28,7 @@ INSTALL = "`ingest serve` needs a web server: pip install 'llm-ingest[web]'"
 @click.option(
     "--allow-host", "allowed", multiple=True, metavar="NAME", help="A name that this server is asked by. Repeatable."
 )
-@click.option("--at-once", type=click.IntRange(1, 64), default=4, show_default=True, help="Questions at a time.")
+@click.option("--at-once", type=click.IntRange(1, 64), default=2, show_default=True, help="Questions at a time.")
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0.1),

@@ -10,7 +10,8 @@
   const stored = $("answers") ? JSON.parse($("answers").textContent) : null;
   const off = new Set();
   const picked = { stack: "model", grain: null, rank: "model", limit: "" };
-  let plan = null, view = null, series = null, told = [], round = 0, shown = null, took = 0, newest = null;
+  let plan = null, view = null, series = null, told = [], round = 0, shown = null, newest = null;
+  let took = 0, loading = false, commits = 0, timer = null, stale = new Set();
 
   /* Asking */
 
@@ -321,18 +322,29 @@
     });
   }
 
-  const PANELS = [
-    totals, curve, cost, ranking, periods, peaks,
-    () => listed("performance", "performance", plan.performance, ["model", "calls", "failed_calls", "error_rate", "retry_rate", "latency_p50_ms", "latency_p95_ms", "latency_p99_ms", "output_tokens_per_second"], { head: "model" }),
+  const PANELS = {
+    totals,
+    tpm: curve,
+    cost,
+    ranking,
+    periods,
+    models: peaks,
+    performance: () => listed("performance", "performance", plan.performance, ["model", "calls", "failed_calls", "error_rate", "retry_rate", "latency_p50_ms",
+      "latency_p95_ms", "latency_p99_ms", "output_tokens_per_second"], { head: "model" }),
     prices,
-    () => listed("unpriced", "unpriced", plan.unpriced, ["model", "provider", "calls", "total_tokens", "unpriced_calls", "first_at", "last_at"], { head: "model", empty: "Every call has a cost." }),
-    limitTable,
-    () => listed("told", "rate-limited", plan.told, ["created_at", "model", "dimension", "limit_value", "used", "requested", "over", "wait_ms", "agent_id"], { empty: "No error told of a limit." }),
-    () => listed("errors", "errors", plan.errors, ["error_type", "model", "agent_id", "errors", "total_tokens", "cost_usd", "first_at", "last_at", "latest_error"], { head: "error_type", empty: "No call failed." }),
-    () => listed("retries", "retries", plan.retries, ["created_at", "agent_id", "story_id", "model", "tries", "outcome", "waited_ms", "error_type", "tokens_of_failed_tries", "cost_of_failed_tries_usd", "evidence"], { empty: "No call was tried again." }),
-    () => listed("coverage", "coverage", plan.coverage, ["source_path", "format", "rows", "rejects", "tokens_known", "cost_known", "estimated", "duplicates_dropped", "first_at", "last_at"], { head: "source_path" }),
+    unpriced: () => listed("unpriced", "unpriced", plan.unpriced, ["model", "provider", "calls", "total_tokens", "unpriced_calls", "first_at", "last_at"],
+      { head: "model", empty: "Every call has a cost." }),
+    told: () => listed("told", "rate-limited", plan.told, ["created_at", "model", "dimension", "limit_value", "used", "requested", "over", "wait_ms", "agent_id"],
+      { empty: "No error told of a limit." }),
+    errors: () => listed("errors", "errors", plan.errors, ["error_type", "model", "agent_id", "errors", "total_tokens", "cost_usd", "first_at", "last_at", "latest_error"],
+      { head: "error_type", empty: "No call failed." }),
+    retries: () => listed("retries", "retries", plan.retries, ["created_at", "agent_id", "story_id", "model", "tries", "outcome", "waited_ms", "error_type",
+      "tokens_of_failed_tries", "cost_of_failed_tries_usd", "evidence"], { empty: "No call was tried again." }),
+    coverage: () => listed("coverage", "coverage", plan.coverage, ["source_path", "format", "rows", "rejects", "tokens_known", "cost_known", "estimated",
+      "duplicates_dropped", "first_at", "last_at"], { head: "source_path" }),
     lag,
-  ];
+    limits: limitTable, // last, as it takes longest
+  };
 
   /* Filters: their state is the address of the page */
 
@@ -366,6 +378,7 @@
     let details = $(`pick-${filter}`);
     if (!details) {
       details = html("details", { class: "pick", id: `pick-${filter}` }, html("summary", {}), html("fieldset", {}));
+      details.addEventListener("toggle", () => { if (details.open) values(filter); });
       details.addEventListener("keydown", (event) => { if (event.key === "Escape") { details.open = false; details.querySelector("summary").focus(); } });
       home.append(details);
     }
@@ -373,7 +386,9 @@
     const label = chosen.length === 0 ? "all" : chosen.length === 1 ? chosen[0] : `${chosen.length} chosen`;
     details.querySelector("summary").replaceChildren(`${filter} `, html("b", {}, label));
     if (stored) { details.hidden = !chosen.length; return; }
-    const found = await ask(plan.values[filter]).catch(() => ({ rows: [] }));
+    if (!details.open) return; // who doesn't look needs no values
+    const mine = round, found = await ask(plan.values[filter]).catch(() => ({ rows: [] }));
+    if (mine !== round) return;
     const names = [...new Set([...chosen, ...found.rows.map((row) => row.key).filter((key) => key !== null && key !== "")])];
     const fieldset = details.querySelector("fieldset");
     if (fieldset.contains(document.activeElement) && fieldset.querySelectorAll("input").length === names.length) return;
@@ -393,9 +408,11 @@
     $("trouble").textContent = message || "";
   }
 
-  async function load() {
+  /** Ask everything anew; a *refresh* asks at once only what is in sight, the rest when it comes into it. */
+  async function load({ refresh = false } = {}) {
     const mine = ++round, began = performance.now();
-    view = null;
+    if (!refresh) view = null;
+    loading = true;
     waiting.length = 0;
     showFilters();
     try {
@@ -403,7 +420,9 @@
       if (mine !== round) return;
       plan = asked;
     } catch (error) {
-      if (mine === round) trouble(error.message);
+      if (mine !== round) return;
+      loading = false;
+      trouble(error.message);
       return;
     }
     trouble(plan.nothing);
@@ -411,12 +430,20 @@
     $("warehouse").textContent = plan.warehouse;
     document.title = `ingest: ${plan.warehouse}`;
     $("zone").placeholder = plan.zone;
-    $("burst").hidden = $("burst").hidden || !shown;
-    await Promise.all([...PANELS.map((panel) => panel()), ...MANY.map(values)]);
+    const names = Object.keys(PANELS), now = refresh ? names.filter(inSight) : names;
+    stale = new Set(names.filter((id) => !now.includes(id)));
+    await Promise.all([...now.map((id) => PANELS[id]()), ...MANY.map(values)]);
     if (mine !== round) return;
+    loading = false;
     took = performance.now() - began;
     document.body.dataset.loaded = String(mine);
-    if (!stored && newest) say();
+    if (newest) say();
+    if (commits) refreshSoon();
+  }
+
+  function inSight(id) {
+    const box = $(id).getBoundingClientRect();
+    return box.bottom > 0 && box.top < window.innerHeight;
   }
 
   function say() {
@@ -427,19 +454,33 @@
   }
 
   /** Ask again after a commit, but leave the server ten times as long as it took to answer. */
+  function refreshSoon() {
+    if (loading || timer || !$("follow").checked) return;
+    timer = setTimeout(() => {
+      timer = null;
+      if (!commits || !$("follow").checked) return;
+      commits = 0;
+      load({ refresh: true });
+    }, Math.max(2000, 10 * took));
+  }
+
   function listen() {
     const source = new EventSource("api/stream");
-    let timer = null, first = true;
     source.addEventListener("commit", (event) => {
+      const first = newest === null;
       newest = JSON.parse(event.data);
       if (plan) say();
-      const stale = !first;
-      first = false;
-      if (!stale || timer || !$("follow").checked) return;
-      timer = setTimeout(() => { timer = null; if ($("follow").checked) load(); }, Math.max(2000, 10 * took));
+      if (first) return; // what was asked when the page came has it
+      commits += 1;
+      refreshSoon();
     });
     source.addEventListener("trouble", (event) => { $("live").textContent = event.data; });
-    source.addEventListener("error", () => { if (plan) $("live").textContent = "The server can't be reached."; });
+    source.addEventListener("error", () => { $("live").textContent = "The server can't be reached."; });
+    $("follow").addEventListener("change", () => { if (commits) refreshSoon(); });
+    const watch = new IntersectionObserver((entries) => {
+      for (const { target, isIntersecting } of entries) if (isIntersecting && stale.delete(target.id)) PANELS[target.id]();
+    });
+    for (const id of Object.keys(PANELS)) watch.observe($(id));
   }
 
   function start() {
@@ -484,7 +525,7 @@
     document.addEventListener("click", (event) => {
       for (const details of document.querySelectorAll(".pick[open]")) if (!details.contains(event.target)) details.open = false;
     });
-    window.addEventListener("popstate", load);
+    window.addEventListener("popstate", () => load());
     load();
     listen();
   }
