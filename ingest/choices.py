@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ingest.errors import IngestError
+from ingest.errors import IngestError, reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -58,11 +58,12 @@ def mapping_in(file: str | Path) -> "Mapping":
         IngestError: It can't be read, or something in it is wrong.
     """
     from parsers.mapping.toml import MappingError, mapping_of
+    from parsers.values.by_hand import text_of
 
     try:
-        return mapping_of(Path(file).read_text("utf-8"), str(file))
+        return mapping_of(text_of(Path(file)), str(file))
     except OSError as error:
-        raise IngestError(f"cannot read mapping {file}: {error.strerror}; check the path") from error
+        raise IngestError(f"cannot read mapping {file}: {reason(error)}; check the path") from error
     except UnicodeDecodeError as error:
         raise IngestError(f"mapping {file} is not UTF-8; save it as UTF-8") from error
     except MappingError as error:
@@ -78,14 +79,15 @@ def allow_labels(warehouse: str | Path) -> None:
     file = Path(warehouse, "privacy.toml")
     if not file.exists():
         return
-    import tomllib
-
+    from parsers.values.by_hand import text_of, toml_of
     from parsers.values.privacy import extend_labels
 
     try:
-        listed = tomllib.loads(file.read_text("utf-8"))
+        listed = toml_of(text_of(file))
     except (OSError, ValueError) as error:
-        raise IngestError(f'cannot read {file}: {error}; it takes one line such as `labels = ["squad"]`') from error
+        raise IngestError(
+            f'cannot read {file}: {reason(error)}; it takes one line such as `labels = ["squad"]`'
+        ) from error
     labels = listed.pop("labels", [])
     if listed or not isinstance(labels, list) or not all(isinstance(name, str) for name in labels):
         raise IngestError(f'{file} takes one line such as `labels = ["squad"]`: names of fields, as text')

@@ -1,5 +1,8 @@
 """Options that several commands share."""
 
+import errno
+import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +11,11 @@ from typing import TypeVar
 import click
 
 from ingest.cli import settings
+
+_CREDENTIALS = re.compile(r"://.*@", re.DOTALL)
+_NO_TEXT = re.compile("[\ud800-\udfff]")
+_SHOWN = 200
+"""Characters of a name that nobody could mean."""
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
@@ -25,7 +33,15 @@ def _chosen(ctx: click.Context, _param: click.Parameter, option: str | None) -> 
 def _local(folder: str) -> str:
     """Return *folder* if it may be a warehouse that this user may look into: one that isn't there yet may be."""
     if "://" in folder:
-        raise click.BadParameter(f"{folder} is an address; a warehouse is a folder of this machine")
+        shown = _CREDENTIALS.sub("://…@", folder)
+        raise click.BadParameter(f"{shown} is an address; a warehouse is a folder of this machine")
+    if not folder.isprintable() and _NO_TEXT.search(folder):
+        raise click.BadParameter("the name of a warehouse is UTF-8, as Delta tables have no other")
+    try:
+        os.stat(folder)  # noqa: PTH116 # Path would not say why
+    except (OSError, ValueError) as error:
+        if getattr(error, "errno", None) not in {errno.ENOENT, errno.ENOTDIR, errno.EACCES}:
+            raise click.BadParameter(f"{folder[:_SHOWN]}: {getattr(error, 'strerror', error)}") from error
     from ingest.warehouse.storage.local import check
 
     check(Path(folder))

@@ -132,10 +132,13 @@ def _prices(warehouse: str) -> bytes:
 def _secret(token: str | None, file: str | None) -> str | None:
     if token is not None and file is not None:
         raise click.UsageError("Give a --token or a --token-file, not both.")
+    from ingest.errors import reason
+    from parsers.values.by_hand import text_of
+
     try:
-        return Path(file).read_text("utf-8").strip() if file else token
+        return text_of(Path(file)).strip() if file else token
     except (OSError, UnicodeDecodeError) as error:
-        raise click.ClickException(f"{file} can't be read: {error}") from error
+        raise click.ClickException(f"{file} can't be read: {reason(error)}") from error
 
 
 def _listening(host: str, port: int) -> socket.socket:

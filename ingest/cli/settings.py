@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ingest.errors import IngestError
+from ingest.errors import IngestError, reason
 from parsers.values.messages import line_of, nearest
 
 _KEYS = ("warehouse", "zone", "limits", "names")
@@ -58,20 +58,20 @@ def config() -> Config:
     Raises:
         IngestError: It can't be read, isn't TOML, or says something that is no setting; the message names the line.
     """
+    from parsers.values.by_hand import text_of, toml_of
+
     file = config_file()
     try:
-        text = file.read_bytes().decode()
+        text = text_of(file)
     except FileNotFoundError:
         return Config(file, "", {})
     except OSError as error:
-        raise IngestError(f"{file} can't be read: {error.strerror}; mend it, or move it away") from error
+        raise IngestError(f"{file} can't be read: {reason(error)}; mend it, or move it away") from error
     except UnicodeDecodeError as error:
         raise IngestError(f"{file} is not UTF-8 at byte {error.start}: save it as UTF-8") from error
-    import tomllib
-
     try:
-        found = Config(file, text, tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+        found = Config(file, text, toml_of(text))
+    except ValueError as error:
         raise IngestError(f"{file} is not TOML: {error}") from error
     _check(found)
     return found

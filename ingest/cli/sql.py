@@ -47,15 +47,17 @@ def sql(  # noqa: PLR0913 - an option each
       ingest sql "from llm_calls where agent_id = $agent limit 5" -p agent=coder-001
       ingest sql "show tables"
     """
+    from ingest.errors import reason
+    from parsers.values.by_hand import text_of
     from queries import ask
     from queries.connection import connect
 
     if (statement is None) == (file is None):
         raise click.UsageError("Give a statement, or --file.")
     try:
-        text = Path(file).read_text(encoding="utf-8") if file else str(statement)
-    except UnicodeDecodeError as error:
-        raise click.ClickException(f"{file}: {error}") from error
+        text = text_of(Path(file)) if file else str(statement)
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.ClickException(f"{file}: {reason(error)}") from error
     if text == "-":
         text = sys.stdin.read()
     with connect.connect(warehouse, **filters) as connection:

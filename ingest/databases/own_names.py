@@ -17,6 +17,7 @@ import polars as pl
 
 from ingest.errors import SourceError, reason
 from parsers.snapshots import DIMS, is_kept, key_column
+from parsers.values.by_hand import text_of
 
 SUFFIXES = (".csv", ".tsv")
 
@@ -31,7 +32,7 @@ def read(path: Path) -> tuple[str, pl.DataFrame]:
     if not re.fullmatch(r"[a-z_]\w*", name) or name in DIMS:
         raise SourceError(f"{path}: call the file by one word that is not {', '.join(DIMS)}; reports will name it so")
     try:
-        text = path.read_text("utf-8-sig")
+        text = text_of(path)
     except (OSError, UnicodeDecodeError) as error:
         raise SourceError(f"{path}: {reason(error)}") from error
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=text.partition("\n")[0].count))

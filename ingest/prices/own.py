@@ -20,8 +20,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ingest.errors import IngestError
+from ingest.errors import IngestError, reason
 from ingest.prices.entries import Period, Rates, Tier, rates
+from parsers.values.by_hand import text_of, toml_of
 from parsers.values.messages import line_of
 
 _PER = {"1M": Decimal(1), "1K": Decimal(1_000)}
@@ -46,10 +47,10 @@ def load(path: Path) -> tuple[Override, ...]:
         IngestError: It can't be read, isn't TOML, or says something that isn't a price; the message names the line.
     """
     try:
-        text = path.read_bytes().decode()
-        listed = tomllib.loads(text, parse_float=Decimal)
+        text = text_of(path)
+        listed = toml_of(text, Decimal)
     except OSError as error:
-        raise IngestError(f"{path} can't be read: {error.strerror}; name another file with --prices") from error
+        raise IngestError(f"{path} can't be read: {reason(error)}; name another file with --prices") from error
     except UnicodeDecodeError as error:
         raise IngestError(f"{path} is not UTF-8 at byte {error.start}: save it as UTF-8") from error
     except tomllib.TOMLDecodeError as error:

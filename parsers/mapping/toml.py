@@ -17,6 +17,7 @@ from parsers.mapping.sums import PLUS, SUMMED, added
 from parsers.rows.calls import FAILED, FIELDS, TEXTS, Meaning
 from parsers.rows.json_shape import Shape
 from parsers.rows.token_counts import COUNTS
+from parsers.values.by_hand import toml_of
 from parsers.values.lenient import DURATION_UNITS, TIME_UNITS
 from parsers.values.messages import alike, line_of
 from parsers.values.privacy import Rule, rule_of
@@ -54,7 +55,7 @@ class _Source:
     def __init__(self, text: str, name: str) -> None:
         self.text, self.name = text, name
         try:
-            self.data: dict[str, Any] = tomllib.loads(text)
+            self.data: dict[str, Any] = toml_of(text)
         except tomllib.TOMLDecodeError as error:
             raise MappingError(f"mapping {name} is not TOML: {error}; correct that line") from error
 

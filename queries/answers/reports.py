@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import polars as pl
 
+from parsers.values.by_hand import text_of
 from parsers.values.messages import nearest
 from queries.answers.provider_export import comparing
 from queries.connection.connect import lock
@@ -204,9 +205,9 @@ def load(name: str, own: Sequence[Traversable] = ()) -> Report:
         file = folder / f"{name}.sql"
         if name in known and file.is_file():
             try:
-                return Report(name, file.read_text(encoding="utf-8"), None if folder is _BUILT_IN else str(file))
+                return Report(name, text_of(file), None if folder is _BUILT_IN else str(file))
             except (OSError, UnicodeDecodeError) as error:
-                raise QueryError(f"{file}: {error}") from error
+                raise QueryError(f"{file}: {getattr(error, 'strerror', error)}") from error
     raise WordError(f"no report called {name!r}{nearest(name, names(own))} (`ingest report` lists all)")
 
 
@@ -289,7 +290,7 @@ def _notes(connection: duckdb.DuckDBPyConnection, report: Report) -> list[str]:
     found = list(report.notes)
     for view in report.noting:
         try:
-            found += [text for (text,) in connection.view(view).fetchall()]
+            found += [str(text) for (text,) in connection.view(view).fetchall() if text is not None]
         except (duckdb.Error, ValueError) as error:
             raise QueryError(f"{report}: `-- Notes: {view}` needs a view of one column of text ({error})") from error
     return found

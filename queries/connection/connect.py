@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from importlib.resources import files as resources
@@ -129,7 +129,7 @@ def connect(  # noqa: PLR0913 - a filter each
         if any(found[name] for name in ("repeats", "sums", "pairs", "tees", "accounts", "observers")):
             # Last, because views bind what they use when they are created, and this one is dear to bind.
             _create_views(connection, VIEWS / "logged_twice")
-    except duckdb.Error as error:
+    except (duckdb.Error, pl.exceptions.PolarsError) as error:
         raise QueryError(f"{warehouse} is not as `ingest` makes a warehouse: {error}") from error
     check_values(connection, warehouse, asked.values)
 
@@ -266,7 +266,7 @@ def _open_tables(connection: duckdb.DuckDBPyConnection, warehouse: Path, asked: 
     for name, types in DIMS.items():
         path = warehouse / "dims" / name / "snapshot.parquet"
         # In memory, because a later snapshot takes the same name.
-        frame = pl.read_parquet(path) if path.exists() else pl.DataFrame(schema=types)
+        frame = _snapshot(path, types) if path.exists() else pl.DataFrame(schema=types)
         create(connection, f"stored_{name}", frame)
     _open_own_names(connection, warehouse)
     create(connection, "counting_rules", dated_data.counting_rules())
@@ -276,6 +276,19 @@ def _open_tables(connection: duckdb.DuckDBPyConnection, warehouse: Path, asked: 
     connection.execute("set allowed_paths = $paths", {"paths": allowed})
 
 
+def _snapshot(path: Path, columns: Iterable[str] = ()) -> pl.DataFrame:
+    """Return the snapshot in the file at *path*, which has at least these *columns*."""
+    try:
+        rows = pl.read_parquet(path, glob=False)
+        missing = [column for column in columns if column not in rows.columns]
+        why = f"it has no column {missing[0]}" if missing else ""
+    except (pl.exceptions.PolarsError, OSError) as error:
+        why = " ".join(str(error).split())
+    if why:
+        raise QueryError(f"{path} is no snapshot of `ingest dims`, which would write it anew: {why}")
+    return rows
+
+
 def _open_own_names(connection: duckdb.DuckDBPyConnection, warehouse: Path) -> None:
     """Create a table `dims.<name>` for each other snapshot, and the variable `dims`: what its columns call a call."""
     connection.execute("create schema dims")
@@ -283,8 +296,8 @@ def _open_own_names(connection: duckdb.DuckDBPyConnection, warehouse: Path) -> N
     for path in sorted((warehouse / "dims").glob("*/snapshot.parquet")):
         if (name := path.parent.name) in DIMS:
             continue
-        rows = pl.read_parquet(path)
-        create(connection, f'dims."{name}"', rows)
+        rows = _snapshot(path)
+        create(connection, f"dims.{duckdb.ColumnExpression(name)}", rows)
         key = key_column(rows.columns)
         told = rows.select(pl.all().cast(pl.String)).drop_nulls(key)
         if key is None or told[key].is_duplicated().any():  # a table that is about something else

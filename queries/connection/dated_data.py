@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from parsers.values.by_hand import text_of, toml_of
 from queries.errors import QueryError
 
 _DATA = resources("queries") / "data"
@@ -63,6 +64,6 @@ def _tier(file: Traversable, tier: Any) -> Table:
 
 def _read(file: Traversable) -> Table:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return toml_of(text_of(file))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise QueryError(f"{file}: {error}") from error
