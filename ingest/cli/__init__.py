@@ -84,7 +84,7 @@ class _Root(click.Group):
         try:
             return super().invoke(ctx)
         except click.ClickException as error:
-            error.message = visible_lines(error.message)  # click repeats what it was given
+            error.__dict__["message"] = visible_lines(error.message)  # click repeats what it was given
             raise
         except (IngestError, QueryError) as error:
             raise _Told(visible_lines(str(error)), getattr(error, "exit_code", 1)) from error
