@@ -49,6 +49,8 @@ _OUTPUT = [
     json_option,
     click.option("-o", "--output", metavar="FILE", help="Write to FILE; its extension says the format."),
     click.option("--all", "all_rows", is_flag=True, help="Show all rows of a table, not just a screen of them."),
+    click.option("--columns", metavar="A,B", help="Only these columns, in this order."),
+    click.option("--long", is_flag=True, help="Show each row of a table as lines, with all its columns."),
 ]
 
 TIMEOUT = 300.0
@@ -73,7 +75,7 @@ def filter_options(command: _Command) -> _Command:
 
 
 def output_options(command: _Command) -> _Command:
-    """Add `form`, `output` and `all_rows`, to be passed on to `write`."""
+    """Add `form`, `output`, `all_rows`, `columns` and `long`, to be passed on to `write`."""
     return _with(_OUTPUT, command)
 
 
@@ -91,17 +93,28 @@ def parameter_option(command: _Command) -> _Command:
     )(command)
 
 
-def write(answer: "Answer", *, zone: str, form: str | None, output: str | None, all_rows: bool) -> None:
+def write(  # noqa: PLR0913 # one parameter an option
+    answer: "Answer",
+    *,
+    zone: str,
+    form: str | None,
+    output: str | None,
+    all_rows: bool,
+    columns: str | None = None,
+    long: bool = False,
+) -> None:
     """Write *answer* to *output* or stdout."""
+    if columns:
+        answer = answer.only([name.strip() for name in columns.split(",")])
     form = form or (_form_of(output) if output else "table" if sys.stdout.isatty() else "json")
     if output and output != "-":
-        replace(Path(output), lambda file: file.write_bytes(_bytes(answer, form, zone)))
-    elif form == "table" and sys.stdout.isatty():
+        replace(Path(output), lambda file: file.write_bytes(_bytes(answer, form, zone, long=long)))
+    elif form == "table" and sys.stdout.isatty() and not long:
         _table(answer, zone=zone, all_rows=all_rows)
     elif form in _BINARY and sys.stdout.isatty():
         raise click.UsageError(f"{_BINARY[form]} is not for a terminal; use -o FILE.")
     else:
-        click.echo(_bytes(answer, form, zone), nl=False)
+        click.echo(_bytes(answer, form, zone, long=long), nl=False)
 
 
 def replace(path: Path, write_to: Callable[[Path], object]) -> None:
@@ -125,11 +138,12 @@ def replace(path: Path, write_to: Callable[[Path], object]) -> None:
         raise click.ClickException(f"cannot write {path}: {error.strerror or error}; choose another place") from error
 
 
-def _bytes(answer: "Answer", form: str, zone: str) -> bytes:
+def _bytes(answer: "Answer", form: str, zone: str, *, long: bool = False) -> bytes:
     if form == "table":
-        from queries.show.terminal_table import as_text
+        from queries.show import terminal_table
 
-        return as_text(answer, zone=zone).encode()
+        answer = terminal_table.renamed(answer, settings.names())
+        return (terminal_table.as_lines if long else terminal_table.as_text)(answer, zone=zone).encode()
     if form in {"html", "svg", "png"}:
         from queries.show.charts import pictures
 
@@ -144,10 +158,10 @@ def _bytes(answer: "Answer", form: str, zone: str) -> bytes:
 def _table(answer: "Answer", *, zone: str, all_rows: bool) -> None:
     from rich.console import Console
 
-    from queries.show.terminal_table import table
+    from queries.show.terminal_table import renamed, table
 
     console = Console()
-    table(answer, console, zone=zone, rows=None if all_rows else max(console.height - 8, 10))
+    table(renamed(answer, settings.names()), console, zone=zone, rows=None if all_rows else max(console.height - 8, 10))
 
 
 def _form_of(output: str) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from ingest.cli import settings
 from ingest.cli.completion import report_names
 from ingest.cli.options import warehouse_option
 from ingest.cli.question import filter_options, output_options, parameter_option, timeout_option, write
@@ -35,6 +36,8 @@ def report(  # noqa: PLR0913 - an option each
     form: str | None,
     output: str | None,
     all_rows: bool,
+    columns: str | None,
+    long: bool,
     timeout: float,
     **filters: Any,  # as `queries.connect` takes them
 ) -> None:
@@ -59,7 +62,7 @@ def report(  # noqa: PLR0913 - an option each
     if explain:
         click.echo(sql_text.as_sql(asked, parameters, filters, warehouse=warehouse), nl=False)
         return
-    with connect.connect(warehouse, **filters, serving=asked.reach) as connection:
+    with connect.connect(warehouse, **filters, serving=asked.reach, limits=settings.limits()) as connection:
         with connect.within(connection, timeout):
             answer = saved.run(connection, asked, **parameters).with_filters(filters)
         if answer.frame.is_empty():
@@ -67,6 +70,6 @@ def report(  # noqa: PLR0913 - an option each
         zone, nothing = connect.zone(connection), connect.why_nothing(connection, warehouse)
     if nothing and answer.frame.is_empty():
         click.echo(nothing, err=True)
-    write(answer, zone=zone, form=form, output=output, all_rows=all_rows)
+    write(answer, zone=zone, form=form, output=output, all_rows=all_rows, columns=columns, long=long)
     if answer.limit_crossed:
         ctx.exit(LIMIT_CROSSED)

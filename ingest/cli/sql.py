@@ -37,6 +37,8 @@ def sql(  # noqa: PLR0913 - an option each
     form: str | None,
     output: str | None,
     all_rows: bool,
+    columns: str | None,
+    long: bool,
     timeout: float,
     **filters: Any,  # as `queries.connect` takes them
 ) -> None:
@@ -64,4 +66,4 @@ def sql(  # noqa: PLR0913 - an option each
             answer = ask(connection, text, parameters, origin=file or "")
     if nothing:
         click.echo(nothing, err=True)
-    write(answer, zone=zone, form=form, output=output, all_rows=all_rows)
+    write(answer, zone=zone, form=form, output=output, all_rows=all_rows, columns=columns, long=long)

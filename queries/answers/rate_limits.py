@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.resources import files as resources
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import numpy as np
@@ -12,6 +12,7 @@ import polars as pl
 
 from queries.answers import token_buckets
 from queries.connection.frames import create, frame
+from queries.connection.own_limits import WINDOWS, Limit, Limits
 from queries.errors import WordError
 
 _ANSWERS: dict[str, type[pl.DataType]] = {
@@ -33,6 +34,8 @@ _SCHEMA: dict[str, type[pl.DataType]] = {
     "failed_calls": pl.Int64,
     "charge": pl.String,
     "replayed_limit": pl.Int64,
+    "limit_value": pl.Int64,
+    "limit_window": pl.String,
     "rules_as_of": pl.Date,
     **_ANSWERS,
 }
@@ -45,13 +48,17 @@ Row = dict[str, Any]
 
 @contextmanager
 def replaying(connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]) -> Iterator[None]:
-    """Give *connection* the table while a report runs that takes the parameters `limit` and `charge`."""
-    limit, charge = bound.get("limit"), bound.get("charge") or "end"
+    """Give *connection* the table while a report runs that takes the parameters `limit`, `charge`, `window`."""
+    limit, charge, window = bound.get("limit"), bound.get("charge") or "end", bound.get("window")
     if limit is not None and int(limit) < 1:
         raise WordError(f"parameter limit takes a whole number from 1 on, not {limit}")
     if charge not in {"start", "end"}:
         raise WordError(f"parameter charge takes start or end of the call, not {charge!r}")
-    rows = replays(connection, limit and int(limit), charge)
+    if window not in {None, *WINDOWS}:
+        raise WordError(f"parameter window takes bucket or fixed, not {window!r}")
+    own = Limits([Limit(*row) for row in frame(connection.table("own_limits")).rows()])
+    asked = _Asked(limit and int(limit), window, own)
+    rows = [row | {"charge": charge, "replayed_limit": limit} for row in replays(connection, asked, charge)]
     create(connection, "replays", pl.DataFrame(rows, schema=_SCHEMA))
     try:
         yield
@@ -59,7 +66,20 @@ def replaying(connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]) -
         connection.execute("drop table replays")
 
 
-def replays(connection: duckdb.DuckDBPyConnection, limit: int | None, charge: str) -> list[Row]:
+class _Asked(NamedTuple):
+    """Which limits to replay: one for all, else the account's *own*; and in which *window*, where that is asked."""
+
+    limit: int | None
+    window: str | None
+    own: Limits
+
+    def of(self, model: Row, counts: str) -> tuple[int | None, str]:
+        """Return the limit of *model* on what *counts* says, if there is one, and its window."""
+        own = self.own.of(model["provider"], model["model"], counts)
+        return self.limit or (own and own.a_minute), self.window or (own.window if own else "bucket")
+
+
+def replays(connection: duckdb.DuckDBPyConnection, asked: _Asked, charge: str) -> list[Row]:
     """Return a row for each provider, model and rule that has calls."""
     connection.sql("from rated_models order by id").create("rated")
     try:
@@ -69,12 +89,11 @@ def replays(connection: duckdb.DuckDBPyConnection, limit: int | None, charge: st
         connection.execute("drop table rated")
     with ThreadPoolExecutor() as threads:  # the largest first: nobody waits for it at the end
         order = sorted(range(len(models)), key=lambda i: -sum(len(part[0]) for part in demands[i]))
-        tasks = {i: threads.submit(_replayed, models[i], demands[i], limit) for i in order if demands[i]}
-        rows = [row for i in sorted(tasks) for row in tasks[i].result()]
-    return [row | {"charge": charge, "replayed_limit": limit} for row in rows]
+        tasks = {i: threads.submit(_replayed, models[i], demands[i], asked) for i in order if demands[i]}
+        return [row for i in sorted(tasks) for row in tasks[i].result()]
 
 
-def _replayed(model: Row, parts: list[list[token_buckets.Array]], limit: int | None) -> list[Row]:
+def _replayed(model: Row, parts: list[list[token_buckets.Array]], limits: _Asked) -> list[Row]:
     """Return a row for each rule of *model*, whose calls *parts* holds and then no longer does."""
     parts.sort(key=lambda part: int(part[0][0]))
     at, *asked = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -87,7 +106,7 @@ def _replayed(model: Row, parts: list[list[token_buckets.Array]], limit: int | N
     names = zip([*model["names"], "RPM"], [*model["meanings"], "requests"], asked, strict=True)
     known = {name: model[name] for name in ("provider", "model", "rules_as_of", "calls", "failed_calls")}
     return [
-        known | {"counts": counts, "counted": counted} | _answer(at, one, thirds, limit)
+        known | {"counts": counts, "counted": counted} | _answer(at, one, thirds, *limits.of(model, counts))
         for counts, counted, one in names
     ]
 
@@ -112,15 +131,19 @@ def _answer(
     asked: token_buckets.Array,
     thirds: tuple[token_buckets.Array, token_buckets.Array],
     limit: int | None,
+    window: str,
 ) -> Row:
     fixed, rolling = token_buckets.peaks(at, asked, thirds)
-    answer: Row = dict.fromkeys(_ANSWERS)
+    answer: Row = dict.fromkeys(_ANSWERS) | {"limit_value": limit, "limit_window": window}
+    # A count that begins anew each minute is a bucket that is filled at the beginning of each minute.
+    filled = at - at % token_buckets.MINUTE if window == "fixed" else at
     answer |= {"fixed_peak": fixed, "rolling_peak": rolling, "largest_call": int(asked.max())}
     if limit:
-        seconds = token_buckets.waiting(at, asked, limit).seconds(limit)
+        found = token_buckets.waiting(filled, asked, limit)
+        seconds = found.until_next_minute(limit, at) if window == "fixed" else found.seconds(limit)
         answer["throttled_calls"] = len(seconds)
         answer["max_wait_s"] = float(seconds.max(initial=0.0))
         answer["total_wait_s"] = float(seconds.sum())
     elif rolling:
-        answer["limit_for_none"], answer["limit_for_one_percent"] = token_buckets.smallest_limits(at, asked)
+        answer["limit_for_none"], answer["limit_for_one_percent"] = token_buckets.smallest_limits(filled, asked)
     return answer

@@ -4,6 +4,8 @@
 -- $unit: tokens or usd (default: tokens)
 -- $warn: the share of the limit from which to warn (default: 0.8)
 -- $by: a filter or a column, such as user, account, project or model; or metadata.KEY (default: user)
+-- First: day, key, used_tokens, ratio, status
+-- Sums: used_tokens, used_usd
 -- Chart: line x=day y=used_tokens color=key limit=limit_tokens
 select
     key, day, used_tokens, limit_tokens, ratio, status, crossed_warning_at, crossed_limit_at, calls_over, downgrade_to,

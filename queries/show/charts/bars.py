@@ -21,6 +21,7 @@ def bars(frame: pl.DataFrame, plan: Plan) -> tuple[Any, str]:
             parts.text(plan, "facet"),
             pl.lit(labels.words(name)).alias("color") if beside else parts.text(plan, "color"),
             x=pl.col(name).cast(pl.Float64),
+            limit=pl.col(plan.columns["limit"][0]).cast(pl.Float64) if "limit" in plan.columns else None,
             text=parts.written(name, name, frame.schema[name]),
         )
         for name in measures
@@ -59,9 +60,17 @@ def _drawn(found: pl.DataFrame, plan: Plan, limits: pl.Series | None) -> Any:
         tooltip=[*tips, alt.Tooltip("text:N", title=x["title"])],
     )
     totals = base.mark_text(align="left", dx=4, color=parts.INK).encode(x=alt.X("total:Q", **x), text="said:N")
-    layers = alt.layer(drawn, totals, *parts.limit(limits, "x"))
+    layers = alt.layer(drawn, totals, *_limits(found, base, x, limits))
     sized = layers.properties(width=parts.WIDTH, height=alt.Step(_THIN_BAR if beside else _BAR))
     return parts.faceted(sized, plan, found["facet"])
+
+
+def _limits(found: pl.DataFrame, base: alt.Chart, x: dict[str, Any], limits: pl.Series | None) -> list[alt.Chart]:
+    """Return a line at the limit of all bars, or a mark at that of each, where they differ or have pictures apart."""
+    if limits is None or (found["facet"].n_unique() == 1 and limits.drop_nulls().n_unique() <= 1):
+        return parts.limit(limits, "x")
+    mark = base.mark_tick(color=parts.RED, thickness=2.5, size=_BAR)
+    return [mark.encode(x=alt.X("limit:Q", **x), tooltip=[alt.Tooltip("limit:Q", title="limit", format=",")])]
 
 
 def _room(totals: pl.Series, limits: pl.Series | None) -> float:

@@ -14,10 +14,9 @@ from queries.show.charts.plan import Plan
 COLORS = ["#0072b2", "#d55e00", "#009e73", "#b565a7", "#e69f00", "#56b4e9", "#7f7f7f", "#8c6d31"]
 """After Okabe and Ito, whose colours the colour-blind can tell apart too; neighbours differ most."""
 
-INK, GREY = "#1f2328", "#656d76"
+INK, GREY, RED = "#1f2328", "#656d76", "#cf222e"
 WIDTH, HEIGHT = 720, 340
 LONGEST_LABEL = 480
-_RED = "#cf222e"
 _DAYS, _YEAR = dt.timedelta(days=2), dt.timedelta(days=730)
 _MINUTES, _FEW_DAYS, _FEW_TICKS = dt.timedelta(minutes=10), 10, 10
 
@@ -120,8 +119,8 @@ def limit(found: pl.Series | None, channel: str) -> list[alt.Chart]:
     data = alt.InlineData(values=[{"at": highest, "text": f"limit {highest:,}"}])
     base = alt.Chart(data).encode(**{channel: "at:Q"})
     start = {"y" if channel == "x" else "x": alt.value(0)}
-    line = base.mark_rule(color=_RED, strokeDash=[6, 4])
-    return [line, base.mark_text(align="left", dx=4, dy=-7, color=_RED).encode(text="text:N", **start)]
+    line = base.mark_rule(color=RED, strokeDash=[6, 4])
+    return [line, base.mark_text(align="left", dx=4, dy=-7, color=RED).encode(text="text:N", **start)]
 
 
 def faceted(drawn: Any, plan: Plan, facets: pl.Series) -> Any:
