@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ingest.cli.completion import files
 from ingest.cli.found import paths_or_found
 from ingest.cli.options import is_quiet, reading_options, say, table_option, warehouse_option
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=files)
 @warehouse_option
 @reading_options
 @table_option

@@ -2,11 +2,12 @@
 
 import click
 
+from ingest.cli.completion import files
 from ingest.cli.options import say, table_option, warehouse_option
 
 
 @click.command()
-@click.argument("database", metavar="DATABASE")
+@click.argument("database", metavar="DATABASE", shell_complete=files)
 @warehouse_option
 @table_option
 def dims(*, database: str, warehouse: str, tables: tuple[str, ...]) -> None:

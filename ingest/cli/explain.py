@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ingest.choices import formats_of, mapping_in
+from ingest.cli.completion import files
 from ingest.errors import IngestError
 from parsers.values.messages import visible
 
@@ -29,7 +30,7 @@ _A_PATH = re.compile(r"[^\s{}\[\]\"'=]*(?:[./\\][^\s{}\[\]\"'=]*)+")
 
 
 @click.command()
-@click.argument("file_or_line")
+@click.argument("file_or_line", shell_complete=files)
 @click.option("--format", "format_name", metavar="NAME", help="Read only this format, instead of any known one.")
 @click.option("--mapping", type=click.Path(exists=True, dir_okay=False), help="TOML file that describes a log.")
 @click.option(

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import click
 
-from ingest.cli import settings
+from ingest.cli import completion, settings
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
@@ -38,6 +38,7 @@ def warehouse_option(command: _Command) -> _Command:
         "-w",
         "--warehouse",
         metavar="DIR",
+        shell_complete=completion.folders,
         callback=_chosen,
         show_default="$INGEST_WAREHOUSE, the config file's, ./warehouse, or the user's own",
         help="Folder of the tables.",
@@ -55,7 +56,11 @@ def reading_options(command: _Command) -> _Command:
         click.option("--prices", type=click.Path(exists=True, dir_okay=False), help="TOML file with your own prices."),
         click.option("--mapping", type=click.Path(exists=True, dir_okay=False), help="TOML file that describes a log."),
         click.option(
-            "--format", "format_name", metavar="NAME", help="Read only this format, instead of any known one."
+            "--format",
+            "format_name",
+            metavar="NAME",
+            shell_complete=completion.formats,
+            help="Read only this format, instead of any known one.",
         ),
     ):
         command = option(command)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ingest.cli import settings
-from ingest.cli.completion import parameters
+from ingest.cli.completion import files, parameters, values, zones
 from ingest.cli.options import json_option
 
 if TYPE_CHECKING:
@@ -25,20 +25,31 @@ _FILTERS = [
         "--since", metavar="WHEN", help="Calls from a date, time or age: 2026-02-03, today, 2026-02-03T14:00, 24h, 7d."
     ),
     click.option("--until", metavar="WHEN", help="Calls before a time or age; a date includes that day."),
-    click.option("--model", metavar="NAME", multiple=True, help="Calls of this model; may be given again."),
-    click.option("--agent", metavar="ID", multiple=True, help="Calls of this agent."),
-    click.option("--story", metavar="ID", multiple=True, help="Calls for this story."),
-    click.option("--session", metavar="ID", multiple=True, help="Calls of this session."),
-    click.option("--user", metavar="ID", multiple=True, help="Calls on behalf of this user."),
-    click.option("--account", metavar="ID", multiple=True, help="Calls on behalf of this account."),
-    click.option("--role", metavar="NAME", multiple=True, help="Calls of this kind of agent."),
-    click.option("--project", metavar="NAME", multiple=True, help="Calls for this project."),
-    click.option("--tool", metavar="NAME", multiple=True, help="Calls that this tool logged, such as claude-code."),
-    click.option("--host", metavar="NAME", multiple=True, help="Calls of this machine."),
-    click.option("--provider", metavar="NAME", multiple=True, help="Calls to this provider."),
+    click.option(
+        "--model", metavar="NAME", multiple=True, shell_complete=values, help="Calls of this model; may be given again."
+    ),
+    click.option("--agent", metavar="ID", multiple=True, shell_complete=values, help="Calls of this agent."),
+    click.option("--story", metavar="ID", multiple=True, shell_complete=values, help="Calls for this story."),
+    click.option("--session", metavar="ID", multiple=True, shell_complete=values, help="Calls of this session."),
+    click.option("--user", metavar="ID", multiple=True, shell_complete=values, help="Calls on behalf of this user."),
+    click.option(
+        "--account", metavar="ID", multiple=True, shell_complete=values, help="Calls on behalf of this account."
+    ),
+    click.option("--role", metavar="NAME", multiple=True, shell_complete=values, help="Calls of this kind of agent."),
+    click.option("--project", metavar="NAME", multiple=True, shell_complete=values, help="Calls for this project."),
+    click.option(
+        "--tool",
+        metavar="NAME",
+        multiple=True,
+        shell_complete=values,
+        help="Calls that this tool logged, such as claude-code.",
+    ),
+    click.option("--host", metavar="NAME", multiple=True, shell_complete=values, help="Calls of this machine."),
+    click.option("--provider", metavar="NAME", multiple=True, shell_complete=values, help="Calls to this provider."),
     click.option(
         "--tz",
         metavar="ZONE",
+        shell_complete=zones,
         default=lambda: (zone := settings.zone()) and zone.value,
         help="Time zone of minutes, hours and days, such as Europe/Berlin. Default: the config file's, the system's.",
     ),
@@ -47,7 +58,9 @@ _FILTERS = [
 _OUTPUT = [
     click.option("--format", "form", type=click.Choice(FORMATS), help="Default: table on a terminal, json in a pipe."),
     json_option,
-    click.option("-o", "--output", metavar="FILE", help="Write to FILE; its extension says the format."),
+    click.option(
+        "-o", "--output", metavar="FILE", shell_complete=files, help="Write to FILE; its extension says the format."
+    ),
     click.option("--all", "all_rows", is_flag=True, help="Show all rows of a table, not just a screen of them."),
     click.option("--columns", metavar="A,B", help="Only these columns, in this order."),
     click.option("--long", is_flag=True, help="Show each row of a table as lines, with all its columns."),

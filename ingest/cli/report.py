@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from ingest.cli import settings
-from ingest.cli.completion import report_names
+from ingest.cli.completion import folders, report_names
 from ingest.cli.options import warehouse_option
 from ingest.cli.question import filter_options, output_options, parameter_option, timeout_option, write
 
@@ -18,8 +18,12 @@ LIMIT_CROSSED = 3
 @warehouse_option
 @filter_options
 @click.option(
-    "--reports", metavar="DIR", help="Folder of your own reports; also $INGEST_REPORTS and WAREHOUSE/reports."
+    "--reports",
+    metavar="DIR",
+    shell_complete=folders,
+    help="Folder of your own reports; also $INGEST_REPORTS and WAREHOUSE/reports.",
 )
+@click.option("--breakdown", is_flag=True, help="Divide each row by model.")
 @click.option("--explain", is_flag=True, help="Print the SQL with its parameters, to paste into DuckDB.")
 @timeout_option
 @output_options
@@ -32,6 +36,7 @@ def report(  # noqa: PLR0913 - an option each
     parameters: dict[str, str],
     warehouse: str,
     reports: str | None,
+    breakdown: bool,
     explain: bool,
     form: str | None,
     output: str | None,
@@ -51,6 +56,7 @@ def report(  # noqa: PLR0913 - an option each
     """
     from queries.answers import reports as saved
     from queries.answers import reports as sql_text
+    from queries.answers.breakdown import by_model
     from queries.connection import connect
 
     own = saved.folders(reports, warehouse)
@@ -64,7 +70,8 @@ def report(  # noqa: PLR0913 - an option each
         return
     with connect.connect(warehouse, **filters, serving=asked.reach, limits=settings.limits()) as connection:
         with connect.within(connection, timeout):
-            answer = saved.run(connection, asked, **parameters).with_filters(filters)
+            ask = by_model if breakdown else saved.run
+            answer = ask(connection, asked, **parameters).with_filters(filters)
         if answer.frame.is_empty():
             connect.check_values(connection, warehouse, {name: [value] for name, value in parameters.items()})
         zone, nothing = connect.zone(connection), connect.why_nothing(connection, warehouse)

@@ -125,6 +125,11 @@ class Report:
         return [column.strip() for line in self._said("Sums:") for column in line.split(",")]
 
     @property
+    def divides(self) -> bool:
+        """Whether its rows are sums of calls, so that `--breakdown` may divide them: a line with `Divides:`."""
+        return bool(self._said("Divides:"))
+
+    @property
     def reach(self) -> str:
         """The SQL that answering takes, as `connect` wants to know it."""
         return self.sql + " rated_models" * ("from replays" in self.sql)

@@ -3,6 +3,7 @@
 -- $grain: hour, day, week or month (default: day)
 -- First: period, cost_usd, total_tokens, calls
 -- Sums: calls, failed_calls, request_tokens, cache_read_tokens, response_tokens, total_tokens, cost_usd, unpriced_calls
+-- Divides: by model
 -- Chart: column x=period y=cost_usd
 select
     period, calls, failed_calls, request_tokens, cache_read_tokens, response_tokens, total_tokens, cost_usd,

@@ -3,6 +3,7 @@
 -- $by: a filter or a column, such as model, user, project, host or prompt_version; or metadata.KEY (default: model)
 -- First: key, cost_usd, total_tokens, calls
 -- Sums: calls, failed_calls, request_tokens, cache_read_tokens, response_tokens, total_tokens, cost_usd, unpriced_calls
+-- Divides: by model
 -- Chart: bar y=key x=cost_usd none='none'
 select
     key.key as key, calls, failed_calls, request_tokens, cache_read_tokens, response_tokens, total_tokens, cost_usd,
