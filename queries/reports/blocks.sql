@@ -4,7 +4,7 @@
 -- $limit: tokens a block (default: no limit); `status` is `warn` where the forecast is beyond it
 -- First: started_at, total_tokens, cost_usd|forecast_cost_usd
 -- Sums: calls, failed_calls, request_tokens, cache_read_tokens, response_tokens, total_tokens, cost_usd, unpriced_calls
--- Chart: column x=started_at y=cost_usd
+-- Chart: column x=started_at y=cost_usd each=block
 select
     started_at, ended_at, is_active, calls, failed_calls, request_tokens, cache_read_tokens, response_tokens,
     total_tokens, cost_usd, unpriced_calls, tokens_per_minute, per_hour_usd, minutes_left, forecast_tokens,

@@ -6,7 +6,7 @@
 -- $by: a filter or a column, such as user, account, project or model; or metadata.KEY (default: user)
 -- First: day, key, used_tokens, ratio, status
 -- Sums: used_tokens, used_usd
--- Chart: line x=day y=used_tokens color=key limit=limit_tokens
+-- Chart: series x=day y=used_tokens color=key limit=limit_tokens each=day
 select
     key, day, used_tokens, limit_tokens, ratio, status, crossed_warning_at, crossed_limit_at, calls_over, downgrade_to,
     downgrade_saving_usd, used_usd, limit_usd,

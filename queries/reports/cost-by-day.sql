@@ -4,7 +4,7 @@
 -- First: period, cost_usd, total_tokens, calls
 -- Sums: calls, failed_calls, request_tokens, cache_read_tokens, response_tokens, total_tokens, cost_usd, unpriced_calls
 -- Divides: by model
--- Chart: column x=period y=cost_usd
+-- Chart: column x=period y=cost_usd each=$grain,day
 select
     period, calls, failed_calls, request_tokens, cache_read_tokens, response_tokens, total_tokens, cost_usd,
     unpriced_calls, cost_share,

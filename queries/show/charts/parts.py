@@ -18,6 +18,7 @@ INK, GREY, RED = "#1f2328", "#656d76", "#cf222e"
 WIDTH, HEIGHT = 720, 340
 LONGEST_LABEL = 480
 _DAYS, _YEAR = dt.timedelta(days=2), dt.timedelta(days=730)
+_OTHERS, _DWARFED, _ROOM_ABOVE, _NAMED = 2, 8, 1.6, 3
 _MINUTES, _FEW_DAYS, _FEW_TICKS = dt.timedelta(minutes=10), 10, 10
 
 
@@ -104,6 +105,28 @@ def tooltip(frame: pl.DataFrame, plan: Plan) -> list[alt.Tooltip]:
         "text": labels.title(plan.columns["y"][:1], plan.unit),
     }
     return [alt.Tooltip(f"{name}:N", title=said[name]) for name in said if said[name] and name in frame.columns]
+
+
+def cut_at(totals: pl.Series) -> float | None:
+    """Return where to cut an axis so that few totals that dwarf all others don't flatten them; None: it needn't be.
+
+    With three bars or more: there must be others to compare.
+    """
+    sizes = totals.drop_nulls().filter(totals.drop_nulls() > 0).sort(descending=True).to_list()
+    for giants in range(1, max(len(sizes) // 4, 1) + 1):
+        if len(sizes) - giants >= _OTHERS and sizes[giants - 1] > _DWARFED * sizes[giants]:
+            return float(sizes[giants] * _ROOM_ABOVE)
+    return None
+
+
+def cut_note(cut: float | None, totals: pl.DataFrame, measure: str, kind: pl.DataType) -> str:
+    """Return what to say of an axis that is cut: which of *totals*, a name and a size each, go how far beyond it."""
+    if cut is None:
+        return ""
+    beyond = totals.filter(pl.nth(1) > cut).sort(pl.nth(1), descending=True)
+    named = [f"{visible(str(name))} goes on to {labels.written(measure, size, kind)}" for name, size in beyond.rows()]
+    more = f", and {len(named) - _NAMED:,} more go on" if len(named) > _NAMED else ""
+    return f"axis cut: {', '.join(named[:_NAMED])}{more}"
 
 
 def limits(frame: pl.DataFrame, plan: Plan) -> pl.Series | None:
