@@ -115,7 +115,7 @@ def test_every_report_that_names_a_chart_can_be_drawn(request, world, name):
 def test_a_rank_is_kept_to_what_can_be_read_and_says_so(busy):
     said = texts(svg_of(answer(busy, "cost-by-agent")))
 
-    assert any(text.startswith("the largest 30 of 42 · axis cut: agent") for text in said)
+    assert any(text.startswith("the largest 30 of 42") for text in said)
     assert "coder-001" in said
 
 

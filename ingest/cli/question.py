@@ -100,7 +100,7 @@ def parameter_option(command: _Command) -> _Command:
         "parameters",
         metavar="NAME=VALUE",
         multiple=True,
-        callback=_pairs,
+        callback=pairs,
         shell_complete=parameters,
         help="Set a parameter; may be given again.",
     )(command)
@@ -187,12 +187,13 @@ def _form_of(output: str) -> str:
         ) from error
 
 
-def _pairs(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
-    pairs = [pair.partition("=") for pair in given]
-    for name, equals, _ in pairs:
+def pairs(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    """Return what was given as NAME=VALUE."""
+    named = [pair.partition("=") for pair in given]
+    for name, equals, _ in named:
         if not equals:
             raise click.BadParameter(f"{name!r} is not NAME=VALUE")
-    return {name: value for name, _, value in pairs}
+    return {name: value for name, _, value in named}
 
 
 def _with(options: Sequence[Callable[[Any], Any]], command: _Command) -> _Command:

@@ -24,6 +24,13 @@ def draw(frame: pl.DataFrame, plan: Plan, *, heading: str, subtitle: str) -> Any
     return parts.styled(drawn, heading, [" · ".join(filter(None, (subtitle, note, zone)))])
 
 
+def nothing(heading: str, subtitle: str) -> Any:
+    """Draw that there is nothing to draw."""
+    text = alt.Chart(alt.InlineData(values=[{"text": "no rows"}])).mark_text(fontSize=14, color=parts.GREY)
+    sized = text.encode(text="text:N").properties(width=parts.WIDTH, height=parts.HEIGHT // 4)
+    return parts.styled(sized, heading, [subtitle])
+
+
 def _column(frame: pl.DataFrame, plan: Plan) -> tuple[Any, str]:
     moment, measure = plan.columns["x"][0], plan.columns["y"][0]
     columns = frame.select(x=moment, y=pl.col(measure).cast(pl.Float64), color=parts.text(plan, "color"))
