@@ -9,6 +9,7 @@ import click
 from ingest.cli.completion import files
 from ingest.cli.found import paths_or_found
 from ingest.cli.options import is_quiet, reading_options, say, table_option, warehouse_option
+from ingest.cli.statusline import refresh_later
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -66,6 +67,8 @@ def backfill(  # noqa: PLR0913 # one parameter an option
             dry_run=dry_run,
             progress=progress,
         )
+    if not dry_run:
+        refresh_later(warehouse)
     if done.left_out:
         say(f"{done.left_out:,} database{'s' * (done.left_out != 1)} without known tables left out")
     _say(done, warehouse, dry_run=dry_run, format_name=format_name, mapping=mapping)

@@ -12,6 +12,7 @@ import click
 from ingest.cli.completion import files
 from ingest.cli.found import paths_or_found
 from ingest.cli.options import is_quiet, reading_options, table_option, warehouse_option
+from ingest.cli.statusline import Commits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -79,7 +80,11 @@ def follow(  # noqa: PLR0913 # one parameter an option
 
     paths = paths_or_found(paths)
     allow_more()
-    status = _Status()
+    status, commits = _Status(), Commits(warehouse)
+
+    def looked(look: "Look") -> None:
+        status.show(look)
+        commits.came(look.totals.commits)
 
     def begin(stop: "Callable[[], None]") -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -99,10 +104,11 @@ def follow(  # noqa: PLR0913 # one parameter an option
             interval=interval,
             events=watch == "auto",
             on_start=begin,
-            on_look=status.show,
+            on_look=looked,
         )
     finally:
         status.finish()
+    commits.ended(totals.commits)
     if strict and totals.rejects:
         sys.exit(4)
 

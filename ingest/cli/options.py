@@ -22,6 +22,18 @@ def _chosen(ctx: click.Context, _param: click.Parameter, option: str | None) -> 
     return _local(chosen.value)
 
 
+def warehouse_name_option(command: _Command) -> _Command:
+    """Add `--warehouse DIR` for a command that doesn't read it, and so neither says nor checks which."""
+    return click.option(
+        "-w",
+        "--warehouse",
+        metavar="DIR",
+        shell_complete=completion.folders,
+        callback=lambda _ctx, _param, option: settings.warehouse(option).value,
+        help="Folder of the tables.",
+    )(command)
+
+
 def _local(folder: str) -> str:
     """Return *folder* if it may be a warehouse that this user may look into: one that isn't there yet may be."""
     if "://" in folder:

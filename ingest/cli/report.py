@@ -8,6 +8,7 @@ from ingest.cli import settings
 from ingest.cli.completion import folders, report_names
 from ingest.cli.options import warehouse_option
 from ingest.cli.question import filter_options, output_options, parameter_option, timeout_option, write
+from ingest.cli.statusline import refresh_later
 
 LIMIT_CROSSED = 3
 
@@ -78,5 +79,6 @@ def report(  # noqa: PLR0913 - an option each
     if nothing and answer.frame.is_empty():
         click.echo(nothing, err=True)
     write(answer, zone=zone, form=form, output=output, all_rows=all_rows, columns=columns, long=long)
+    refresh_later(warehouse, seconds=60)
     if answer.limit_crossed:
         ctx.exit(LIMIT_CROSSED)
