@@ -1,15 +1,17 @@
 """File → table: find the logs, read them exactly once, and commit rows and offsets together.
 
-`follow` and `backfill` are what programs call; what users can mend is an `IngestError`.
+`follow` and `backfill` are what programs call, `alternatives` gives `queries` prices; what users can mend is an
+`IngestError`.
 """
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ingest.choices import alternatives
     from ingest.errors import IngestError, SourceError, WarehouseError
     from ingest.public import backfill, follow
 
-__all__ = ["IngestError", "SourceError", "WarehouseError", "backfill", "follow"]
+__all__ = ["IngestError", "SourceError", "WarehouseError", "alternatives", "backfill", "follow"]
 
 
 def __getattr__(name: str) -> object:
@@ -18,6 +20,10 @@ def __getattr__(name: str) -> object:
         from ingest import public
 
         return getattr(public, name)
+    if name == "alternatives":
+        from ingest import choices
+
+        return choices.alternatives
     if name in __all__:
         from ingest import errors
 

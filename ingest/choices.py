@@ -6,23 +6,27 @@ from typing import TYPE_CHECKING
 from ingest.errors import IngestError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from ingest.prices.elsewhere import Alternatives
     from ingest.prices.price import Prices
     from parsers import Format
     from parsers.mapping.mapping import Mapping
 
+    Mappings = str | Path | Iterable[str | Path] | None
+    """One file, some, or none."""
 
-def formats_of(name: str | None, mapping: "Mapping | None" = None) -> "Sequence[Format]":
-    """Return the formats to read: the one that *mapping* describes, the one called *name*, or all.
+
+def formats_of(name: str | None, mappings: "Sequence[Mapping]" = ()) -> "Sequence[Format]":
+    """Return the formats to read: those that *mappings* describe, in their order, the one called *name*, or all.
 
     Raises:
         IngestError: There is no such format.
     """
-    if mapping is not None:
+    if mappings:
         from parsers.mapping.mapping import format_of
 
-        return [format_of(mapping)]
+        return [format_of(mapping) for mapping in mappings]
     from parsers import FORMATS
 
     if not name:
@@ -31,6 +35,20 @@ def formats_of(name: str | None, mapping: "Mapping | None" = None) -> "Sequence[
     if not chosen:
         raise IngestError(f"no format {name!r}; known are {', '.join(sorted(f.name for f in FORMATS))}")
     return chosen
+
+
+def mappings_in(files: "Mappings") -> "list[Mapping]":
+    """Return the mappings that the TOML *files* describe, in their order.
+
+    Raises:
+        IngestError: One can't be read, something in it is wrong, or two describe formats of one name.
+    """
+    named: dict[str, Mapping] = {}
+    for file in [files] if isinstance(files, str | Path) else files or ():
+        mapping = mapping_in(file)
+        if (other := named.setdefault(mapping.name, mapping)) is not mapping:
+            raise IngestError(f"{other.file} and {file} both describe `{mapping.name}`: give one another `name = …`")
+    return list(named.values())
 
 
 def mapping_in(file: str | Path) -> "Mapping":
@@ -85,3 +103,21 @@ def prices_of(file: str | Path | None, warehouse: str | Path) -> "Prices":
 
     own = Path(warehouse, "prices.toml")
     return load_prices(Path(file) if file else own if own.exists() else None, kept=usual_file())
+
+
+def alternatives(warehouse: str | Path = "warehouse", prices: str | Path | None = None) -> "Alternatives":
+    """Return what `queries.run` takes as `pricing` for the reports `cache` and `what-if`.
+
+        >>> import ingest, queries
+        >>> with queries.connect("warehouse") as connection:
+        ...     pricing = ingest.alternatives("warehouse")
+        ...     found = queries.run(connection, "what-if", pricing=pricing, tier="batch").frame
+        >>> found.select("model", "calls", "unpriced_calls").row(0)
+        ('gpt-5.2', 125, 0)
+
+    Raises:
+        IngestError: The own prices, in the file *prices* or in the warehouse, can't be read, or aren't prices.
+    """
+    from ingest.prices.elsewhere import Alternatives
+
+    return Alternatives(prices_of(prices, warehouse))

@@ -1,6 +1,7 @@
 """The errors that a user can do something about. The command line shows each as one line."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -33,3 +34,12 @@ def complaint(path: Path, error: Exception) -> str:
     """Return what *error* says of the file *path*, which it may name itself."""
     text = reason(error)
     return text if text.startswith((f"{path} ", f"{path}:")) else f"{path}: {text}"
+
+
+def unread_lines(unread: Mapping[Path, int]) -> str:
+    """Return what to tell of files with lines that are *unread*, by their number: one line, however many."""
+    lines, (first, *others) = sum(unread.values()), sorted(unread, key=lambda path: -unread[path])
+    speak = f"{lines:,} line{'s speak' if lines != 1 else ' speaks'} of tokens and a model, and no format reads "
+    of = f"{first}: " if not others else f"{len(unread):,} files, such as {first}: "
+    how = f"`ingest explain {first} --suggest-mapping` writes a mapping that does"
+    return f"{of}{speak}{'them' if lines != 1 else 'it'}; {how}"

@@ -3,8 +3,8 @@
 Reading knows no warehouse, and a warehouse knows no files: a worker of a cluster reads without one.
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
 
@@ -41,6 +41,7 @@ class Batch:
     `start` is the offset that the source had in the warehouse; None when the warehouse doesn't know the source yet,
     and then the bytes begin at 0. `digest` and `tail` are as in the table `batches`. `births` is how often a source
     of the same `family` (the digest of its first line) had been named when this one was; both only count for a new one.
+    `missing` says of other sources, which ended and nothing was found to go on there, how many bytes that may be.
     """
 
     source_id: str
@@ -54,6 +55,7 @@ class Batch:
     rejects: pl.DataFrame
     family: str = ""
     births: int = 0
+    missing: Mapping[str, int] = field(default_factory=dict)
 
 
 class Ledger(Protocol):
@@ -64,6 +66,9 @@ class Ledger(Protocol):
 
     def sources(self) -> dict[str, Position]:
         """Return every source that is known, with where it resumes."""
+
+    def labels(self) -> dict[str, list[str]]:
+        """Return under which paths each source was read, the last path last; the source that was read last is last."""
 
     def boundaries(self, source_ids: Collection[str]) -> list[tuple[str, Position]]:
         """Return where the batches of *source_ids* ended, the nearest first."""

@@ -1,11 +1,12 @@
 """The two functions that programs call, and the command line too: follow logs, and read history, into a warehouse."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from ingest.choices import allow_labels, formats_of, mapping_in, prices_of
+from ingest.choices import allow_labels, formats_of, mappings_in, prices_of
+from ingest.databases import column_files
 from ingest.databases.detect import may_hold_databases
 from ingest.errors import SourceError, WarehouseError, complaint
 from ingest.files.paths import find, folders
@@ -34,11 +35,15 @@ class Backfilled:
 
 
 class Look(NamedTuple):
-    """How far a follower is after a look: files that it tracks, bytes `behind` their ends, rows committed so far."""
+    """How far a follower is after a look: files that it tracks, bytes `behind` their ends, rows committed so far.
+
+    `unread` says of how many lines of a file tokens and a model are told, and no format reads them.
+    """
 
     files: int
     behind: int
     totals: Totals
+    unread: Mapping[Path, int]
 
 
 def backfill(  # noqa: PLR0913 # one parameter an option
@@ -46,9 +51,10 @@ def backfill(  # noqa: PLR0913 # one parameter an option
     warehouse: str | Path = "warehouse",
     *,
     format_name: str | None = None,
-    mapping: str | Path | None = None,
+    mapping: Paths | None = None,
     prices: str | Path | None = None,
     keep_raw: bool = False,
+    host: str | None = None,
     tables: Sequence[str] = (),
     dry_run: bool = False,
     progress: Callable[[int, int, Path], None] | None = None,
@@ -69,9 +75,10 @@ def backfill(  # noqa: PLR0913 # one parameter an option
             and Arrow files, and Delta tables; the rotated generations of a file belong to it.
         warehouse: folder of the Delta tables `llm_calls`, `llm_events`, `rejects` and `batches`.
         format_name: read only this format, instead of any known one.
-        mapping: TOML file that describes the lines of a log of your own.
+        mapping: TOML file that describes the lines of a log of your own; several are tried in their order.
         prices: TOML file of your own prices; otherwise `prices.toml` in the warehouse, if there is one.
         keep_raw: keep the text of rejected records, prompts and keys in it included, and not only their structure.
+        host: the machine that *paths* come from, for the column `host` of calls that don't say it themselves.
         tables: tables of databases to read, instead of all known ones.
         dry_run: count what would be added, and write nothing.
         progress: called with bytes read so far, bytes to read in all (as they are on the disk), and the file.
@@ -86,14 +93,10 @@ def backfill(  # noqa: PLR0913 # one parameter an option
         IngestError: There is no such format, or the mapping or the prices are wrong.
     """
     databases, others, left_out = _sorted_out(_texts(paths), tables)
-    columns, others = _columns(others)
+    columns, others = column_files.split(others)
     listing = find(others)
-    formats = formats_of(format_name, mapping_in(mapping) if mapping else None)
-    priced_by = prices_of(prices, warehouse)
-    ledger = Rehearsal(str(warehouse)) if dry_run else Warehouse(str(warehouse), make=True)
-    allow_labels(warehouse)
-    with Intake(ledger, priced_by, formats, keep_raw) as intake:
-        outcome = read_all(listing, intake, progress=_summed(listing.files, progress))
+    with _intake(warehouse, format_name, mapping, prices, keep_raw=keep_raw, host=host, dry_run=dry_run) as intake:
+        outcome = read_all(listing, intake, progress=progress and _summed(listing.files, progress))
         if columns:
             _read_columns(columns, intake, outcome)
         if databases:
@@ -111,9 +114,10 @@ def follow(  # noqa: PLR0913 # one parameter an option
     warehouse: str | Path = "warehouse",
     *,
     format_name: str | None = None,
-    mapping: str | Path | None = None,
+    mapping: Paths | None = None,
     prices: str | Path | None = None,
     keep_raw: bool = False,
+    host: str | None = None,
     tables: Sequence[str] = (),
     once: bool = False,
     interval: float = 1.0,
@@ -136,9 +140,10 @@ def follow(  # noqa: PLR0913 # one parameter an option
         paths: files, folders, globs, SQLite files and PostgreSQL URLs; globs are looked up again at each look.
         warehouse: folder of the Delta tables, made when it isn't there.
         format_name: read only this format, instead of any known one.
-        mapping: TOML file that describes the lines of a log of your own.
+        mapping: TOML file that describes the lines of a log of your own; several are tried in their order.
         prices: TOML file of your own prices; otherwise `prices.toml` in the warehouse, if there is one.
         keep_raw: keep the text of rejected records, prompts and keys in it included, and not only their structure.
+        host: the machine that *paths* come from, for the column `host` of calls that don't say it themselves.
         tables: tables of databases to read, instead of all known ones.
         once: catch up, commit, and return.
         interval: seconds from a line being written to its commit, at most.
@@ -162,11 +167,9 @@ def follow(  # noqa: PLR0913 # one parameter an option
     from ingest.maintenance.background import Upkeep
 
     texts = _texts(paths)
-    formats = formats_of(format_name, mapping_in(mapping) if mapping else None)
-    allow_labels(warehouse)
     with (
         Wakeups(events=events and not once, ignore=[Path(warehouse)]) as wakeups,
-        Intake(Warehouse(str(warehouse), make=True), prices_of(prices, warehouse), formats, keep_raw) as intake,
+        _intake(warehouse, format_name, mapping, prices, keep_raw=keep_raw, host=host) as intake,
     ):
         if on_start:
             on_start(wakeups.stop)
@@ -177,7 +180,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
 
         def looked() -> None:
             if on_look:
-                on_look(Look(len(follower.tracked), follower.behind, intake.totals))
+                on_look(Look(len(follower.tracked), follower.behind, intake.totals, follower.unread))
 
         def wait(seconds: float) -> bool:
             wakeups.watch(folders([text for text in texts if text == shown(text)]))
@@ -199,6 +202,24 @@ def _texts(paths: Paths) -> list[str]:
     return [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
 
 
+def _intake(  # noqa: PLR0913 # what both functions are given
+    warehouse: str | Path,
+    format_name: str | None,
+    mapping: Paths | None,
+    prices: str | Path | None,
+    *,
+    keep_raw: bool,
+    host: str | None,
+    dry_run: bool = False,
+) -> Intake:
+    """Return the way into the *warehouse* for what these options say; it is made once all of them are good."""
+    formats = formats_of(format_name, mappings_in(mapping))
+    allow_labels(warehouse)
+    priced_by = prices_of(prices, warehouse)
+    ledger = Rehearsal(str(warehouse)) if dry_run else Warehouse(str(warehouse), make=True)
+    return Intake(ledger, priced_by, formats, keep_raw, host)
+
+
 def _sorted_out(paths: Sequence[str], tables: Sequence[str]) -> tuple[list[str], Sequence[str], int]:
     """Return the databases among *paths*, the others, and how many databases in folders hold no known table."""
     if not may_hold_databases(paths):
@@ -208,20 +229,11 @@ def _sorted_out(paths: Sequence[str], tables: Sequence[str]) -> tuple[list[str],
     return sorted_out(paths, tables)
 
 
-def _columns(paths: Sequence[str]) -> tuple[list[Path], Sequence[str]]:
-    """Return the files of columns among *paths*, and the others."""
-    from ingest.databases.column_files import split
-
-    return split(paths)
-
-
 def _read_columns(files: Iterable[Path], intake: Intake, outcome: Outcome) -> None:
     """Read *files* of columns; one that can't be read doesn't stop the others."""
-    from ingest.databases.column_files import backfill as read_columns
-
     for path in files:
         try:
-            if not read_columns(path, intake):
+            if not column_files.backfill(path, intake):
                 outcome.unknown.append(path)
             outcome.bytes += path.stat().st_size
         except (OSError, SourceError) as error:
@@ -229,10 +241,8 @@ def _read_columns(files: Iterable[Path], intake: Intake, outcome: Outcome) -> No
         outcome.files += 1
 
 
-def _summed(files: Iterable[Path], progress: Callable[[int, int, Path], None] | None) -> Callable[[int, Path], None]:
+def _summed(files: Iterable[Path], progress: Callable[[int, int, Path], None]) -> Callable[[int, Path], None]:
     """Return what to call with the bytes of each read, so that *progress* hears of all so far, and of all there are."""
-    if progress is None:
-        return lambda _taken, _path: None
     size, done = sum(file.stat().st_size for file in files if file.is_file()), 0
 
     def told(taken: int, path: Path) -> None:

@@ -38,5 +38,6 @@ def __getattr__(name: str) -> object:
     """Import what is asked for only then: a query needs the schema, and building all formats takes 0.2 s."""
     for home, names in _HOMES.items():
         if name in names:
-            return getattr(importlib.import_module(home), name)
+            value = globals()[name] = getattr(importlib.import_module(home), name)
+            return value
     raise AttributeError(f"module 'parsers' has no attribute {name!r}")

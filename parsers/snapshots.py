@@ -4,6 +4,8 @@ A snapshot has at least these columns, and further ones as the application's tab
 a response or a plan is left out.
 """
 
+from collections.abc import Iterable
+
 import polars as pl
 
 from parsers.schema import USD, UTC
@@ -60,6 +62,22 @@ TAKEN = (*DIMS, "accounts", "pipeline_runs", "pipeline_steps")
 
 _LEFT_OUT = frozenset({"login", "approved_plan", "plan", "evidence", "metadata", "context", "reason_text", "notes"})
 _NUMBERS = {"int": pl.Int64, "real": pl.Float64, "floa": pl.Float64, "doub": pl.Float64, "num": pl.Float64}
+
+
+_IDS = ("user", "account", "agent", "story", "session", "run")
+_KEYS = {name: name for name in ("project", "host", "model", "provider", "role", "task", "tool")}
+_KEYS |= {name: f"{id_}_id" for id_ in _IDS for name in (id_, f"{id_}_id")}
+"""What a column of a user's own file may be called to name what calls belong to, and which value of a call it is."""
+
+
+def key_column(columns: Iterable[str]) -> str | None:
+    """Return the first of *columns* that says whose the names are; None when none is."""
+    return next((column for column in columns if column.strip().lower() in _KEYS), None)
+
+
+def called(column: str) -> str:
+    """Return the value of a call that *column*, which `key_column` returned, stands for."""
+    return _KEYS[column.strip().lower()]
 
 
 def is_kept(column: str, declared: str = "") -> bool:

@@ -11,3 +11,7 @@ class WordError(QueryError):
     """A name, an option or a value that there isn't: wrong usage, which no other state of the warehouse would mend."""
 
     exit_code = 2
+
+
+class LateError(QueryError):
+    """A question that was given up because it took too long."""

@@ -110,7 +110,7 @@ def test_an_empty_or_header_only_file_has_no_rows_and_is_no_error(run, tmp_path,
     (tmp_path / "usage.jsonl").write_bytes(content)
     result = run("backfill", str(tmp_path / "usage.jsonl"))
 
-    assert "added 0 calls and 0 events from 1 file" in result.stderr
+    assert "added 0 records and 0 events from 1 file" in result.stderr
     assert "Error" not in result.stderr
     assert "no record" not in result.stderr
     assert table(tmp_path, "rejects").height == 0
@@ -265,7 +265,7 @@ def test_a_dry_run_counts_and_writes_nothing(run, tmp_path):
     (tmp_path / "m.log").write_bytes(lines(1, 2))
     result = run("backfill", "--dry-run", str(tmp_path / "m.log"))
 
-    assert "would add 2 calls" in result.stderr
+    assert "would add 2 records" in result.stderr
     assert not (tmp_path / "w").exists()
 
 

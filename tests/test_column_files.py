@@ -110,7 +110,7 @@ def test_columns_that_make_no_call_are_one_line_that_says_what_to_do():
     said = run("backfill", "-w", "warehouse", "weather.parquet", "app.jsonl")
 
     assert "weather.parquet: its columns (station, degrees) make no call that ingest knows" in said
-    assert "added 3 calls" in said
+    assert "added 3 records" in said
 
 
 def test_a_torn_file_is_one_line_and_stops_no_other():
@@ -120,4 +120,4 @@ def test_a_torn_file_is_one_line_and_stops_no_other():
     said = run("backfill", "-w", "warehouse", "torn.parquet", "app.jsonl", status=1)
 
     assert "Error: torn.parquet can't be read as columns" in said
-    assert "added 3 calls" in said
+    assert "added 3 records" in said

@@ -228,10 +228,42 @@ def observations(number):
 SEEN = st.sets(st.integers(0, 4), min_size=1).filter(lambda seen: 4 not in seen or 0 in seen or seen == {4})
 
 
+def messages(number):
+    """Return what different observers write of call *number* of Anthropic's; the first has a span around it."""
+    name, model = f"msg_01AbCdEfGhIjKlMnOpQr{number:04}", {"model": "claude-sonnet-4-5-20250929"}
+    counts = {"prompt_tokens": 100, "completion_tokens": number, "total_tokens": 100 + number}
+    message = {"id": name, "type": "message", "role": "assistant", "content": []} | model
+    message |= {"usage": {"input_tokens": 100, "output_tokens": number}}
+    nested = span(number, f"{number:015x}c", "x")
+    (own,) = nested["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    told = {a["key"]: a for a in own["attributes"]}
+    told["gen_ai.provider.name"]["value"] = {"stringValue": "anthropic"}
+    told["gen_ai.response.model"]["value"] = {"stringValue": model["model"]}
+    told["gen_ai.response.id"]["value"] = {"stringValue": name}
+    around = [told[key] for key in told if key not in {"gen_ai.response.id", "gen_ai.operation.name"}]
+    around.append({"key": "gen_ai.operation.name", "value": {"stringValue": "invoke_agent"}})
+    parent = own | {"spanId": f"{number:015x}d", "name": "invoke_agent", "attributes": around}
+    own["parentSpanId"] = parent["spanId"]
+    nested["resourceSpans"][0]["scopeSpans"][0]["spans"].append(parent)
+    return [
+        nested,
+        {"type": "assistant", "sessionId": "s", "uuid": f"u{number}", "requestId": f"req_{number}", "cwd": "/w"}
+        | {"timestamp": "2026-08-10T08:00:02.500Z", "message": message},
+        {"time": "2026-08-10T08:00:02Z", "response": message},
+        {"id": name, "call_type": "acompletion", "custom_llm_provider": "anthropic", "startTime": 1786348800.0}
+        | {"endTime": 1786348802.5, "status": "success", **model, **counts},
+    ]
+
+
+OBSERVERS = [(observations, SEEN), (messages, st.sets(st.integers(0, 3), min_size=1))]
+
+
+@pytest.mark.parametrize(("observers", "who"), OBSERVERS, ids=["openai", "anthropic"])
 @settings(deadline=None, max_examples=10)
-@given(st.lists(SEEN, min_size=1, max_size=3), st.randoms(use_true_random=False))
-def test_whoever_saw_a_call_in_whatever_files_it_counts_once(calls_seen, random):
-    lines = [observations(n)[i] for n, seen in enumerate(calls_seen, 1) for i in sorted(seen)]
+@given(st.data(), st.randoms(use_true_random=False))
+def test_whoever_saw_a_call_in_whatever_files_it_counts_once(observers, who, data, random):
+    calls_seen = data.draw(st.lists(who, min_size=1, max_size=3))
+    lines = [observers(n)[i] for n, seen in enumerate(calls_seen, 1) for i in sorted(seen)]
     random.shuffle(lines)
     cut = random.randint(0, len(lines))
     rows, batches = [], []
@@ -260,3 +292,34 @@ def test_an_id_that_comes_again_merges_no_two_calls(tmp_path):
     parsed = parse(Block("".join(json.dumps(line) + "\n" for line in lines).encode(), sealed=True), FORMATS)
     found, _ = calls(tmp_path, parsed.calls.with_columns(source_id=pl.lit("s1"), source_path=pl.lit("p")).to_dicts())
     assert sorted(row["request_tokens"] for row in found) == [100, 900]
+
+
+@pytest.mark.parametrize("envelope", ["", "+docker-json", "+cri+journald"])
+def test_a_sum_does_not_count_beside_its_calls_whatever_both_lay_in(tmp_path, envelope):
+    own = {"session_id": "s", "provider": "anthropic"}
+    found, _ = calls(
+        tmp_path,
+        [
+            call("2026-02-03T10:00:00", 100, format="claude-code", source_id="a", **own),
+            call("2026-02-03T10:01:00", 900, format=f"claude-code/sum{envelope}", source_id="b", requests=None, **own),
+            call("2026-02-03T10:01:00", 7, format="claude-code/sum+cri", source_id="c", session_id="t", requests=None),
+        ],
+    )
+    assert [row["total_tokens"] for row in found] == [100, 7]
+
+
+def test_a_payload_and_its_row_of_the_table_are_one_call_however_they_spell_its_time(tmp_path):
+    counts = {"prompt_tokens": 900, "completion_tokens": 4, "total_tokens": 904}
+    own = {
+        "call_type": "acompletion",
+        "custom_llm_provider": "ollama",
+        "model": "gpt-oss",
+        "status": "success",
+    } | counts
+    payload = own | {"id": "chatcmpl-213", "startTime": 1786348800.2504, "endTime": 1786348802.5}
+    row = own | {"request_id": "chatcmpl-213", "spend": 0, "startTime": "2026-08-10T08:00:00.250Z"}
+    lines = [payload, row | {"endTime": "2026-08-10T08:00:02.500Z"}, row | {"endTime": "2026-08-10T08:00:02.501Z"}]
+    parsed = parse(Block("".join(json.dumps(line) + "\n" for line in lines).encode(), sealed=True), FORMATS)
+    found, _ = calls(tmp_path, parsed.calls.with_columns(source_id=pl.lit("s1"), source_path=pl.lit("p")).to_dicts())
+    assert parsed.calls.height == 3
+    assert [row["request_tokens"] for row in found] == [900, 900]

@@ -1,6 +1,7 @@
 """Real processes, really killed: whatever the instant, the table ends up with every call once."""
 
 import gzip
+import json
 import random
 import signal
 import subprocess
@@ -10,6 +11,8 @@ from contextlib import contextmanager
 
 import pytest
 from logs import calls, exactly, lines, session, tiles
+
+import queries
 
 FOLLOW = ["follow", "--interval", "0.01"]
 
@@ -34,8 +37,33 @@ def kill_after(process, seconds):
     process.communicate()
 
 
+def bare(data):
+    """Return *data* as the application wrote it."""
+    return data
+
+
+def in_docker(data):
+    """Return the lines of *data* as Docker's json-file has them, each in pieces, some of another stream between."""
+    found, other = b"", b'{"log":"a warning\\n","stream":"stderr","time":"2026-02-03T15:00:00Z"}\n'
+    for text in data.decode().splitlines(keepends=True):
+        for start in range(0, len(text), 90):
+            piece = {"log": text[start : start + 90], "stream": "stdout", "time": "2026-02-03T15:00:00.123456789Z"}
+            found += json.dumps(piece).encode() + b"\n" + (other if start == 90 else b"")
+    return found
+
+
+def in_kubernetes(data):
+    """Return the lines of *data* as a container runtime of Kubernetes has them, each in pieces."""
+    found = ""
+    for text in data.decode().splitlines():
+        for start in range(0, len(text), 90):
+            tag = "P" if start + 90 < len(text) else "F"
+            found += f"2026-02-03T15:00:00.123456789Z stdout {tag} {text[start : start + 90]}\n"
+    return found.encode()
+
+
 @contextmanager
-def writer(log, written):
+def writer(log, written, wrap=bare):
     """Append numbered calls to *log*, some in two pieces, and rotate it now and then, until the block ends."""
     stop = threading.Event()
 
@@ -44,7 +72,7 @@ def writer(log, written):
         file = log.open("ab", buffering=0)
         while not stop.wait(0.004):
             number += 1
-            data = lines(number)
+            data = wrap(lines(number))
             cut = random.Random(number).randrange(len(data))
             file.write(data[:cut])
             file.write(data[cut:])
@@ -68,10 +96,10 @@ def writer(log, written):
         thread.join()
 
 
-def killed_follows(tmp_path, kills, seed):
+def killed_follows(tmp_path, kills, seed, wrap=bare):
     log, warehouse, written = tmp_path / "maestro.log", tmp_path / "warehouse", []
     chance = random.Random(seed)
-    with writer(log, written):
+    with writer(log, written, wrap):
         for _ in range(kills):
             kill_after(start(warehouse, *FOLLOW, str(log)), chance.uniform(0.6, 1.6))
     finish(warehouse, "follow", "--once", str(log))
@@ -104,6 +132,25 @@ def killed_backfills(tmp_path, kills, seed):
 
 def test_a_follower_killed_at_random_instants_loses_and_doubles_nothing(tmp_path):
     assert len(killed_follows(tmp_path, 6, seed=1)) > 400
+
+
+@pytest.mark.parametrize("wrap", [in_docker, in_kubernetes])
+def test_a_follower_of_a_wrapped_log_killed_at_random_instants_loses_and_doubles_nothing(tmp_path, wrap):
+    killed_follows(tmp_path, 4, seed=5, wrap=wrap)
+
+
+@pytest.mark.parametrize("wrap", [in_docker, in_kubernetes])
+def test_a_log_counts_once_beside_what_its_container_runtime_made_of_it(tmp_path, wrap):
+    data = session(1) + lines(*range(1, 300))
+    (tmp_path / "maestro.log").write_bytes(data)
+    (tmp_path / "container.log").write_bytes(wrap(data))
+    for name in ("maestro.log", "container.log"):
+        finish(tmp_path / "w", "backfill", str(tmp_path / name))
+
+    with queries.connect(tmp_path / "w") as connection:
+        found = connection.sql("select count(*), count(distinct request_tokens) from llm_calls").fetchall()
+    assert calls(tmp_path / "w").total() == 598
+    assert found == [(299, 299)]
 
 
 def test_a_backfill_killed_at_random_instants_loses_and_doubles_nothing(tmp_path):

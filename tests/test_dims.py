@@ -1,9 +1,13 @@
 """Snapshots of an application's sessions, stories and failures name what calls belong to."""
 
+import json
+
 import polars as pl
+import pytest
 from click.testing import CliRunner
 from databases import sqlite
 from logs import catch_up, follower, line
+from warehouses import build, call
 
 import queries.connection.connect
 from ingest.cli import cli
@@ -103,3 +107,54 @@ def test_dims_takes_a_table_that_it_does_not_know_without_its_prompts(tmp_path):
 
     frame = pl.read_parquet(tmp_path / "w" / "dims" / "plans" / "snapshot.parquet")
     assert frame.schema == {"plan_id": pl.String, "seats": pl.Int64, "since": pl.Datetime("us", "UTC")}
+
+
+TEAMS = "\ufeffUser;Team;prompt\nada; Team A ;a secret\nbob;;\n;Nobody;\n"
+
+
+def spent(warehouse, report, **parameters):
+    given = [word for name, value in parameters.items() for word in ("-p", f"{name}={value}")]
+    rows = json.loads(run("report", report, "-w", warehouse, *given).stdout)["rows"]
+    return {row["key"]: row.get("total_tokens", row.get("used_tokens")) for row in rows}
+
+
+def test_calls_are_added_up_by_names_of_the_users_own(tmp_path):
+    rows = [call("2026-02-03T10:00", n, user_id=user) for n, user in ((100, "ada"), (20, "bob"), (3, None), (5, "eve"))]
+    build(tmp_path / "w", llm_calls=rows)
+    (tmp_path / "teams.csv").write_text(TEAMS)
+
+    assert run("dims", tmp_path / "teams.csv", "-w", tmp_path / "w").stderr == "teams: 2 rows\n"
+
+    assert spent(tmp_path / "w", "cost-by", by="dims.teams.Team") == {"Team A": 100, None: 28}
+    assert spent(tmp_path / "w", "budget", by="dims.teams.Team") == {"Team A": 100, None: 28}
+    assert asked(tmp_path / "w", "from dims.teams") == [("ada", "Team A"), ("bob", None)]
+    refused = run("report", "cost-by", "-p", "by=dims.teams.boss", "-w", tmp_path / "w", code=2)
+    assert "takes a column of a file that `ingest dims` has read" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("teams.csv", "who,team\nada,a\n", "no column says whose the names are"),
+        ("teams.csv", "user,team\nada,a\nada,b\n", "user 'ada' is there twice"),
+        ("sessions.csv", "session,team\ns,a\n", "call the file by one word"),
+        ("my teams.csv", "user,team\nada,a\n", "call the file by one word"),
+        ("absent.csv", None, "No such file"),
+    ],
+)
+def test_a_file_that_names_nothing_is_refused(tmp_path, name, text, said):
+    if text is not None:
+        (tmp_path / name).write_text(text)
+
+    assert said in run("dims", tmp_path / name, "-w", tmp_path / "w", code=1).stderr
+
+
+@pytest.mark.parametrize("command", [["backfill"], ["follow", "--once"]])
+def test_files_of_another_machine_say_which_but_not_instead_of_their_records(tmp_path, command):
+    record = {"time": "2026-08-10T08:00:00Z", "model": "gpt-4o", "prompt_tokens": 100, "completion_tokens": 20}
+    records = [record, record | {"time": "2026-08-10T08:00:01Z", "host": "db-7"}]
+    (tmp_path / "app.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+
+    run(*command, tmp_path / "app.jsonl", "-w", tmp_path / "w", "--host", "web-1")
+
+    assert sorted(asked(tmp_path / "w", "select host from llm_calls")) == [("db-7",), ("web-1",)]

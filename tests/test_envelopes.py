@@ -270,6 +270,31 @@ def test_pieces_that_never_end_stall_nothing():
     assert found.end == len(data)
 
 
+@pytest.mark.parametrize(
+    ("time", "between", "taken"),
+    [
+        ("2026-03-04T11:00:30Z", 1, 0),  # it may go on
+        ("2026-03-04T11:02:00Z", 1, 1),
+        ("2026-03-04T11:00:30Z", 5_000, 5_000),
+    ],
+)
+def test_a_piece_that_is_left_alone_holds_nothing_up_for_long(time, between, taken):
+    def piece(log, at="2026-03-04T11:00:00Z", stream="stdout"):
+        return _json(log=log, stream=stream, time=at) + "\n"
+
+    alone = piece("Enter your name: ", stream="stderr")
+    data = (alone + piece(LINES["text"] + "\n", time) * between).encode()
+    found = parse(Block(data), FORMATS)
+    assert found.calls.height == taken
+
+    # What comes then belongs to the piece only where it was waited for.
+    more = (piece("Ada\n", time, "stderr") + piece(LINES["text"] + "\n", time)).encode()
+    rest = parse(Block(data[found.end :] + more, found.end), FORMATS, found.contexts)
+    assert found.calls.height + rest.calls.height == between + 1
+    whole = parse(Block(data + more), FORMATS).calls
+    assert pl.concat([found.calls, rest.calls]).equals(whole)
+
+
 def test_a_record_over_several_lines_of_a_stream_is_one():
     failure = (
         "[2026-08-10T08:00:05.777Z] [llm-middleware] INFO: LLM call to model 'm' failed: latency 1.2s, error: a\n"

@@ -11,7 +11,14 @@ import ingest
 import queries
 
 ROOT = Path(__file__).parent.parent
-DOORS = [(ingest, "backfill"), (ingest, "follow"), (queries, "connect"), (queries, "run"), (queries, "chart")]
+DOORS = [
+    (ingest, "backfill"),
+    (ingest, "follow"),
+    (ingest, "alternatives"),
+    (queries, "connect"),
+    (queries, "run"),
+    (queries, "chart"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from logs import calls, exactly, intake, lines, noise, session, sessions, tiles
+from logs import calls, catch_up, exactly, follower, intake, lines, noise, session, sessions, tiles
 
 from ingest.files.paths import find
+from ingest.following.follower import FEW
 from ingest.history.backfill import backfill
+from ingest.ledger import TAIL
 from parsers import FORMATS, Block, parse
+from parsers.claims.documents import parse_document
 from parsers.claims.many_sources import parse_many
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
@@ -135,6 +138,40 @@ def test_contexts_and_headers_do_not_leak_into_the_next_file(tmp_path):
     table = parse(Block((FIXTURES / "trading" / "copy.csv").read_bytes()), FORMATS).calls["request_tokens"]
     assert (found[1], found[2], found[4]) == ("7", None, "s4")
     assert set(found) == {1, 2, 4, *table} > {1, 2, 4}
+
+
+def test_documents_among_other_files_are_read_as_such_and_half_a_one_not_yet():
+    names = ("amp/ledger", "cline/ui_messages", "gemini-cli/session", "learnpro/export", "opencode/message")
+    documents = [(FIXTURES / f"{name}.json").read_bytes() for name in names]
+    half = documents[2][:900] + b"\n"
+    first, *among, none, last = parse_many([answer(1), *documents, half, b'[{"no": "call"}]\n' + answer(2)], FORMATS)
+
+    assert none is None
+    assert (first.calls.height, last.calls.height) == (1, 1)
+    for rows, data in zip(among, documents, strict=True):
+        alone = parse_document(data, FORMATS)
+        assert rows.whole
+        assert rows.end == alone.end == len(data)
+        for table in ("calls", "events", "rejects"):
+            assert getattr(rows, table).equals(getattr(alone, table))
+        assert rows.height
+
+
+def test_a_document_that_nobody_knows_is_looked_at_again_when_it_changes_though_its_end_does_not(tmp_path):
+    for n in range(FEW):
+        (tmp_path / f"{n}.jsonl").write_bytes(answer(n))
+    known = json.loads((FIXTURES / "opencode" / "message.json").read_bytes()) | {"padding": "x" * 2 * TAIL}
+    text = json.dumps(known, indent=2) + "\n"
+    path = tmp_path / "message.json"
+    path.write_text(text.replace('"role"', '"rode"'))
+    following = follower(tmp_path / "w", tmp_path / "*.json*")
+    catch_up(following)
+    assert calls(tmp_path / "w") == exactly(*range(FEW))
+
+    path.write_text(text)
+    catch_up(following)
+    following.close()
+    assert calls(tmp_path / "w") == exactly(*range(FEW), 925)
 
 
 def test_rows_and_places_are_those_of_each_source_alone():

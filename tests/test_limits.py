@@ -1,10 +1,12 @@
 """The printed limits are exact: at them no call too many waits, at one less one does."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from warehouses import build, call
+from warehouses import build, call, event
 
 import queries
 from queries.answers import token_buckets
@@ -237,20 +239,24 @@ def test_limits_of_ones_own_are_replayed_each_for_its_dimension(tmp_path):
         named = queries.run(connection, "limits", limit=5_000)
     found = {row["counts"]: row for row in answer.frame.to_dicts()}
 
-    assert (found["ITPM"]["limit_value"], found["ITPM"]["limit_window"]) == (480, "fixed")
+    assert (found["ITPM"]["replayed_limit"], found["ITPM"]["limit_window"]) == (480, "fixed")
     assert (found["ITPM"]["throttled_calls"], found["ITPM"]["status"]) == (1, "throttled")
-    assert (found["RPM"]["limit_value"], found["RPM"]["status"], found["RPM"]["limit_for_none"]) == (1_000, "ok", None)
-    assert (found["OTPM"]["limit_value"], found["OTPM"]["limit_for_none"], found["OTPM"]["status"]) == (None, 11, None)
+    assert (found["RPM"]["replayed_limit"], found["RPM"]["status"], found["RPM"]["limit_for_none"]) == (1_000, "ok", 2)
+    assert (found["OTPM"]["replayed_limit"], found["OTPM"]["limit_for_none"], found["OTPM"]["status"]) == (
+        None,
+        11,
+        None,
+    )
     assert answer.limit_crossed
     assert {"throttled_calls", "limit_for_none"} <= set(answer.first)
-    assert set(named.frame["limit_value"]) == {5_000}
+    assert set(named.frame["replayed_limit"]) == {5_000}
 
 
 def test_another_file_may_hold_the_limits(tmp_path):
     warehouse = build(tmp_path / "w", llm_calls=[call("2026-02-03T10:00:10", 500)])
     (tmp_path / "mine.toml").write_text("[[limit]]\ntpm = 100\n")
     with queries.connect(warehouse, limits=tmp_path / "mine.toml") as connection:
-        assert queries.run(connection, "limits").frame["limit_value"].to_list() == [None, 100]
+        assert queries.run(connection, "limits").frame["replayed_limit"].to_list() == [None, 100]
 
 
 @pytest.mark.parametrize(
@@ -300,3 +306,36 @@ def test_the_rules_say_of_which_day_they_are_and_each_counts_known_kinds_of_toke
     )
     assert rules.filter(rules["uncached_input"] + rules["output"] == 0).is_empty()
     assert rules.group_by("provider").len()["len"].max() <= 2
+
+
+def stated(at, dimension, limit, model="gpt-5.2", provider="openai"):
+    said = json.dumps({"provider": provider, "dimension": dimension, "limit": limit})
+    return event(at, "rate_limited", model=model, metadata=said, source_path="app.log")
+
+
+def test_the_newest_limit_that_a_provider_stated_is_replayed_where_none_is_given(tmp_path):
+    calls = [call(f"2026-02-03T10:00:{s:02}", 1_000, source_offset=s) for s in range(0, 60, 10)]
+    calls.append(call("2026-02-03T10:00:00", 1_000, model="gemini-2.5-pro", provider="google", source_offset=99))
+    events = [
+        stated("2026-02-03T09:00:00", "TPM", 90_000),
+        stated("2026-02-03T10:00:10", "TPM", 2_000),
+        stated("2026-02-03T10:00:10", "RPD", 7),
+        stated("2026-02-03T10:00:10", "TPM", None),
+        stated("2026-02-03T10:00:10", "TPM", 5, model="gpt-4o"),
+        stated("2026-02-03T10:00:10", "ITPM", 3_000, model="gemini-2.5-pro", provider="google"),
+    ]
+    warehouse = build(tmp_path, llm_calls=calls, llm_events=events)
+    with queries.connect(warehouse, tz="UTC", serving=queries.load("limits").reach) as connection:
+        told = queries.run(connection, "limits")
+        given = queries.run(connection, "limits", limit=2_000)
+
+    rows = {(row["model"], row["counts"]): row for row in told.frame.to_dicts()}
+    tokens = rows["gpt-5.2", "TPM"]
+    (same,) = (r for r in given.frame.to_dicts() if (r["model"], r["counts"]) == ("gpt-5.2", "TPM"))
+    assert (tokens["replayed_limit"], str(tokens["stated_at"])) == (2_000, "2026-02-03 10:00:10+00:00")
+    assert tokens["throttled_calls"] == same["throttled_calls"] > 0
+    assert (tokens["status"], tokens["limit_for_none"] > 2_000) == (None, True)
+    assert rows["gemini-2.5-pro", "TPM"]["replayed_limit"] == 3_000
+    assert [rows[model, "RPM"]["replayed_limit"] for model in ("gpt-5.2", "gemini-2.5-pro")] == [None, None]
+    assert "Without -p limit=, the TPM of gpt-5.2 is 2,000, as stated on 2026-02-03 10:00 in app.log" in told.notes
+    assert (given.limit_crossed, told.limit_crossed) == (True, False)

@@ -1,10 +1,12 @@
 """Any sequence of what writers, tools, crashes and maintenance do to a log: a call that could be seen counts once."""
 
+import bz2
 import gzip
 import os
 import shutil
 import tempfile
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -13,11 +15,16 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from logs import calls, catch_up, follower, intake, lines, noise, session, tiles
 
-from ingest.files.identity import HEAD
+from ingest.files.identity import HEAD, furthest, known_names
 from ingest.files.paths import find
+from ingest.files.streams import PlainStream
 from ingest.history.backfill import backfill
 from ingest.maintenance.compact import compact
 from ingest.maintenance.verify import verify
+from ingest.warehouse.warehouse import Warehouse
+
+NAMES = ["2026112{}-app", "old/{}", "retired {}", "maestro.2026-11-28_20-14-0{}_123456.log"]
+PACKED = {"plain": bytes, "gz": gzip.compress, "bz2": bz2.compress}
 
 
 class Following(RuleBasedStateMachine):
@@ -32,7 +39,7 @@ class Following(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(prefix="ingest-machine-"))
         self.log, self.warehouse = self.folder / "maestro.log", self.folder / "w"
         self.followers = {}
-        self.number, self.half, self.targets = 0, b"", 0
+        self.number, self.half, self.targets, self.rotated = 0, b"", 0, 0
         self.must, self.unseen, self.may = set(), set(), set()
 
     def teardown(self):
@@ -79,6 +86,18 @@ class Following(RuleBasedStateMachine):
     def rotate(self):
         self._shift()
         self.log.rename(self._name(".1"))
+
+    @precondition(lambda self: self.log.exists() and not self.half)
+    @rule(name=st.sampled_from(NAMES), packing=st.sampled_from(list(PACKED)))
+    def rotate_under_another_name(self, name, packing):
+        """Rotate under a name that no list has: a log of which nothing is known can not be known again."""
+        if not self._is_known():
+            self._destroy()
+        self.rotated += 1
+        path = self.folder / name.format(self.rotated)
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(PACKED[packing](self.log.read_bytes()))
+        self.log.unlink()
 
     @precondition(lambda self: self.log.exists() and not self.half)
     @rule()
@@ -177,6 +196,14 @@ class Following(RuleBasedStateMachine):
         self.may |= self.unseen
         self.unseen.clear()
         self.half = b""
+
+    def _is_known(self):
+        """Tell whether the warehouse knows a source that the log continues."""
+        if not self.warehouse.exists():
+            return False
+        warehouse = Warehouse(self.warehouse)
+        with closing(PlainStream(self.log)) as stream:
+            return furthest(stream, dict(known_names(stream.read(0, HEAD), warehouse))) is not None
 
     def _shift(self):
         for n in range(40, 0, -1):

@@ -24,11 +24,44 @@ KEYS = {
     "cost-by-session": ["session_id"],
     "cost-by-user": ["user_id"],
     "cost-by-run": ["run_id"],
+    "cost-by-project": ["project"],
+    "cost-by-host": ["host"],
 }
 
 
+def more():
+    """Return what sums and failures add: of five requests, of who knows how many, beside their calls, failed ones."""
+    goose = {"agent_id": "goose", "latency_s": None, "source_id": "s2"}
+    beside = {"session_id": "s-goose", "format": "goose/sum+docker-json", "requests": 3}
+    return [
+        call("2026-10-26T10:00:00", 90_000, **goose, requests=5, format="goose/sum", source_offset=1),
+        call(
+            "2026-10-26T10:00:01", 70_000, **goose, requests=None, task="session", format="goose/sum", source_offset=2
+        ),
+        call("2026-10-26T10:00:02", 50_000, **goose, **beside, source_offset=3),
+        call("2026-10-26T10:00:03", 600, **goose, session_id="s-goose", format="goose/call", source_offset=4),
+        call("2026-10-26T10:00:04", 800, **goose, success=False, error="cut off", source_offset=5),
+        call("2026-10-26T10:00:05", 40, **goose, request_tokens=None, token_source="partial", source_offset=6),  # noqa: S106
+    ]
+
+
+def stored():
+    """Return the rows of the warehouse: those of the reports' tests, and more."""
+    return rows() | {"llm_calls": rows()["llm_calls"] + more()}
+
+
+def everything():
+    """Return what counts: each call once, and sums whose calls aren't there as well."""
+    return [*(row for row in more() if row.get("requests") != 3), *of_reports()]
+
+
 def counted_once():
-    """Return the calls of the fixture; of those that were logged twice, the fuller record."""
+    """Return the calls that count, without sums: what is known of a minute, of a try, of a latency."""
+    return [row for row in everything() if row.get("requests", 1) == 1]
+
+
+def of_reports():
+    """Return the calls of the reports' tests; of those that were logged twice, the fuller record."""
     calls = [row for row in rows()["llm_calls"] if "dedupe_key" not in row]
     twice = [row for row in rows()["llm_calls"] if "dedupe_key" in row]
     return [*calls, max(twice, key=lambda row: row["total_tokens"])]
@@ -49,7 +82,7 @@ def grouped(calls, key):
 def cost(calls):
     tokens = ("request_tokens", "cache_read_tokens", "response_tokens", "total_tokens", "cost_usd")
     return {
-        "calls": sum(row["success"] is not False for row in calls),
+        "calls": sum(row.get("requests", 1) or 0 for row in calls if row["success"] is not False),
         "failed_calls": sum(row["success"] is False for row in calls),
         **{column: total(calls, column) for column in tokens},
         "unpriced_calls": sum(row["cost_usd"] is None and row["success"] is not False for row in calls),
@@ -67,7 +100,7 @@ def minute(row):
 
 @pytest.fixture(scope="module")
 def warehouse(tmp_path_factory):
-    return build(tmp_path_factory.mktemp("w"), **rows())
+    return build(tmp_path_factory.mktemp("w"), **stored())
 
 
 @pytest.fixture(scope="module", params=ZONES)
@@ -86,8 +119,8 @@ def same(found, expected):
 
 @pytest.mark.parametrize("name", KEYS)
 def test_cost_reports_equal_the_sums_over_the_calls_of_each_key(ask, name):
-    expected = grouped(counted_once(), lambda row: tuple(row.get(column) for column in KEYS[name]))
-    whole = total(counted_once(), "cost_usd")
+    expected = grouped(everything(), lambda row: tuple(row.get(column) for column in KEYS[name]))
+    whole = total(everything(), "cost_usd")
     found = {tuple(row[column] for column in KEYS[name]): row for row in ask(name)}
 
     assert set(found) == set(expected)
@@ -156,8 +189,9 @@ def test_runs_of_full_minutes_and_what_made_them(ask):
         for _, run in itertools.groupby(enumerate(high), lambda pair: pair[1] - pair[0] * timedelta(minutes=1)):
             whens = [when for _, when in run]
             own = [row for row in calls if minute(row) in whens]
+            succeeded = sum(row["success"] is not False for row in own)
             expected.append(
-                (model, whens[0], len(whens), len(own), total(own, "total_tokens"), verdict(own, len(whens)))
+                (model, whens[0], len(whens), succeeded, total(own, "total_tokens"), verdict(own, len(whens)))
             )
     columns = ("model", "started_at", "minutes", "calls", "total_tokens", "verdict")
     found = [tuple(row[column] for column in columns) for row in ask("bursts", threshold="1200")]
@@ -178,7 +212,7 @@ def test_attempts_and_what_the_failed_ones_cost(ask):
     wasted = total(attempts[1] + attempts[2], "total_tokens")
     whole, story = ask("wasted")
     assert (whole["wasted_tokens"], story["wasted_tokens"]) == (wasted, wasted)
-    assert whole["wasted_tokens_share"] == pytest.approx(wasted / total(counted_once(), "total_tokens"))
+    assert whole["wasted_tokens_share"] == pytest.approx(wasted / total(everything(), "total_tokens"))
 
 
 def test_anomalies_finds_the_one_hour_that_stands_out_with_its_median_and_spread(ask):

@@ -77,7 +77,7 @@ def test_a_dry_run_counts_right_where_rows_may_not_be_read(world):
     shut(world, "w/*/date=*/*")
     ((code, said),) = as_nobody(world, "backfill --dry-run m.log")
 
-    assert (code, said) == (0, ["would add 0 calls and 0 events from 1 file (0.0 MB new)"])
+    assert (code, said) == (0, ["would add 0 records and 0 events from 1 file (0.0 MB new)"])
 
 
 @needs_root

@@ -23,7 +23,7 @@ def test_what_was_committed_survives_a_power_cut(disk, log):
     disk.cut_power()
 
     assert calls(disk.warehouse) == exactly(*range(1, 50))
-    assert "added 0 calls" in disk.finish("backfill", log)[-1]
+    assert "added 0 records" in disk.finish("backfill", log)[-1]
     disk.finish("verify")
 
 
@@ -41,7 +41,7 @@ def test_what_was_followed_and_compacted_survives_a_power_cut(disk, log):
     disk.holds(*expected)
     assert len(list(disk.warehouse.glob("*/_delta_log/*.checkpoint.parquet"))) == 4
     log_calls(log, 7)
-    assert "added 1 calls" in disk.finish("backfill", log)[-1]
+    assert "added 1 records" in disk.finish("backfill", log)[-1]
     disk.cut_power()
     disk.holds(*expected, 7)
 

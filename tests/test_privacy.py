@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from logs import intake
 
-from ingest.choices import formats_of, mapping_in
+from ingest.choices import formats_of, mappings_in
 from ingest.databases.dims import take
 from ingest.files.paths import find
 from ingest.history.backfill import backfill
@@ -164,7 +164,7 @@ def test_nothing_planted_in_text_is_kept(path, tmp_path):
     log = tmp_path / path.name
     log.write_text("\n".join([*lines, *spoiled]) + "\n")
     mapping = path.with_suffix(".toml")
-    formats = formats_of(None, mapping_in(mapping)) if mapping.exists() else FORMATS
+    formats = formats_of(None, mappings_in(mapping)) if mapping.exists() else FORMATS
 
     warehouse, rows = ingest(tmp_path, log, formats=formats)
 

@@ -39,6 +39,31 @@ SPREADSHEET = "Usage Date;Model Name;Input Tokens;Output Tokens;Total Cost (USD)
 TOTALS = "day,model,total_tokens\n2026-02-03,gpt-5.2,1000\n"
 PARTS = "date,model,input_cost,output_cost,prompt_tokens,completion_tokens\n2026-02-03,gpt-5.2,.0009,.0001,900,100\n"
 NEXT_DAY = "timestamp,model,input_tokens,output_tokens\n2026-02-02T23:30:00-05:00,gpt-5.2,900,100\n"
+OPENROUTER = """generation_id,created_at,cost_total,cost_web_search,cost_cache,tokens_prompt,tokens_completion,\
+tokens_reasoning,tokens_cached,model_permaslug,generation_time_ms,time_to_first_token_ms
+gen-1,2026-02-03 08:00:00.040,0.0004,0,-0.001,500,40,0,40,gpt-5.2-2025-12-11,2345,400
+gen-2,2026-02-03 08:01:00.040,0.0006,0.0001,0,400,60,10,0,gpt-5.2-2025-12-11,900,200
+"""
+OPENROUTER_API = """{"data": [{"date": "2026-02-03", "model": "gpt-5.2", "usage": 0.001, "requests": 1,
+"prompt_tokens": 900, "completion_tokens": 100, "reasoning_tokens": 7}]}"""
+DEEPSEEK_AMOUNT = """user_id,utc_date,model,api_key_name,api_key,type,price,amount
+u,2026-02-03,gpt-5.2,k1,sk-x,input_cache_hit_tokens,0.00000007,500
+u,2026-02-03,gpt-5.2,k2,sk-y,input_cache_hit_tokens,0.00000007,100
+u,2026-02-03,gpt-5.2,k1,sk-x,input_cache_miss_tokens,0.00000027,300
+u,2026-02-03,gpt-5.2,k1,sk-x,output_tokens,0.0000011,100
+u,2026-02-03,gpt-5.2,k1,sk-x,request_count,,1
+"""
+DEEPSEEK_COST = """user_id,utc_date,model,wallet_type,cost,currency
+u,2026-02-03,gpt-5.2,paid,0.0006,USD
+u,2026-02-03,gpt-5.2,granted,0.0004,USD
+"""
+LONG_TIMES = """start_time_iso,end_time_iso,model,metric,value,cost_cny
+2026-02-03T08:00:00+08:00,2026-02-04T08:00:00+08:00,gpt-5.2,prompt_tokens,900,5
+2026-02-03T08:00:00+08:00,2026-02-04T08:00:00+08:00,gpt-5.2,completion_tokens,100,9
+"""
+EPOCH_MS = "timestamp,latency_ms,model,input_tokens,output_tokens\n1770076800123,9,gpt-5.2,900,100\n"
+EPOCH_FLOAT = "created,model,prompt_tokens,completion_tokens\n1770076800.25,gpt-5.2,900,100\n"
+WRITTEN_DAY = 'Date,Model,Input tokens,Output tokens,Amount\n"Feb 3, 2026",gpt-5.2,900,100,"$0.001"\n'
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +105,14 @@ def reconcile(warehouse, tmp_path):
         "TOTALS",
         "PARTS",
         "NEXT_DAY",
+        "OPENROUTER",
+        "OPENROUTER_API",
+        "DEEPSEEK_AMOUNT",
+        "DEEPSEEK_COST",
+        "LONG_TIMES",
+        "EPOCH_MS",
+        "EPOCH_FLOAT",
+        "WRITTEN_DAY",
     ],
 )
 def test_what_agrees_is_found_to_agree_in_every_shape_that_providers_export(reconcile, name):
@@ -116,6 +149,9 @@ def test_what_differs_says_why_also_where_we_know_nothing(reconcile, line, cause
         ("model,cost\ngpt-5.2,1\n", "no column with a date"),
         ("date,model\n2026-02-03,gpt-5.2\n", "no columns with input and output tokens, total tokens, or cost"),
         ("date,model,cost\nsome day,gpt-5.2,1\n", "some day"),
+        ("date,model,cost\n03/02/2026,gpt-5.2,1\n", "03/02/2026"),
+        ("date,model,cost,currency\n2026-02-03,gpt-5.2,1,CNY\n", "in CNY, not in USD"),
+        ("date,model,cost_eur\n2026-02-03,gpt-5.2,1\n", "no columns with"),
         ("date,model,total_tokens\n2026-02-03,gpt-5.2,Infinity\n", "convert Infinity"),
         ("start_time,amount_value,line_item\n1770076800,0.5,\n", "names no model: export it by model"),
         ('{"error": {"message": "invalid key"}}', "results"),

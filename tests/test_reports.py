@@ -4,10 +4,13 @@ import json
 from decimal import Decimal
 from pathlib import Path
 
+import polars as pl
 import pytest
 from warehouses import build, call, event
 
 import queries
+from ingest.prices.elsewhere import Alternatives
+from ingest.prices.price import load_prices
 from queries.connection.connect import zone
 from queries.show import terminal_table, texts
 
@@ -22,7 +25,9 @@ PARAMETERS = {
     "anomalies": {"factor": "3"},
     "bursts": {"threshold": "1200"},
     "execution": {"run": "run-1"},
+    "what-if": {"tier": "batch"},
 }
+PRICING = Alternatives(load_prices())
 
 
 def rows():
@@ -145,7 +150,7 @@ def test_the_answer_of_each_report_is_known(warehouse, tmp_path, request, name, 
     # With all views, and with those that the report needs.
     serving = None if tz == "Europe/Berlin" else queries.load(name).reach
     with queries.connect(warehouse, tz=tz, serving=serving) as connection:
-        answer = queries.run(connection, name, **parameters)
+        answer = queries.run(connection, name, pricing=PRICING, **parameters)
         answer.parameters.pop("file", None)
         shown = terminal_table.as_text(answer, zone=zone(connection)) + "\n" + texts.as_json(answer)
 
@@ -172,9 +177,9 @@ def test_a_connection_that_serves_one_question_has_the_views_of_that_alone(wareh
 @pytest.mark.parametrize("name", queries.names())
 def test_every_report_answers_an_empty_warehouse_with_no_rows(tmp_path, name):
     (tmp_path / "export.csv").write_text(EXPORT)
-    parameters = {"file": str(tmp_path / "export.csv")} if name == "reconcile" else {}
+    parameters = {"reconcile": {"file": str(tmp_path / "export.csv")}, "what-if": {"tier": "batch"}}.get(name, {})
     with queries.connect(build(tmp_path / "nothing")) as connection:
-        answer = queries.run(connection, name, **parameters)
+        answer = queries.run(connection, name, pricing=PRICING, **parameters)
     assert name == "reconcile" or answer.frame.is_empty()
 
 
@@ -223,3 +228,27 @@ def test_days_end_where_the_time_zone_says(warehouse):
     ]
     # Both 02:00s of the night that summer time ends are hours of their own.
     assert hours.filter(hours["period"].dt.strftime("%F %R") == "2026-10-25 02:00").height == 2
+
+
+@pytest.mark.parametrize("every", [2, 60, 1_440])
+def test_a_thinned_series_keeps_the_fullest_minute_of_each_stretch(tmp_path, every):
+    connection = queries.connect(build(tmp_path, llm_calls=rows()["llm_calls"]), tz="UTC")
+    minutes = queries.run(connection, "tpm-series").frame
+    thinned = queries.run(connection, "tpm-series", every=str(every)).frame
+
+    stretch = pl.col("minute").dt.epoch("s") // 60 // every
+    fullest = minutes.group_by("model", stretch).agg(pl.max("total_tokens"))["total_tokens"].sort(nulls_last=True)
+    assert thinned["total_tokens"].sort(nulls_last=True).to_list() == fullest.to_list()
+    assert thinned.join(minutes, on=minutes.columns, how="anti", nulls_equal=True).is_empty()
+
+
+@pytest.mark.parametrize("grain", ["hour", "day", "week", "month"])
+def test_cost_over_time_adds_up_to_the_cost_of_each_period_and_of_each_key(tmp_path, grain):
+    connection = queries.connect(build(tmp_path, llm_calls=rows()["llm_calls"]), tz="Europe/Berlin")
+    both = queries.run(connection, "cost-over-time", grain=grain, by="agent").frame
+    sums = [pl.sum(name) for name in ("calls", "failed_calls", "total_tokens", "cost_usd", "unpriced_calls")]
+
+    for key, report, parameters in ("period", "cost-by-day", {"grain": grain}), ("key", "cost-by", {"by": "agent"}):
+        alone = queries.run(connection, report, **parameters).frame
+        added = both.group_by(key).agg(sums).sort(key)
+        assert added.fill_null(0).rows() == alone.select(added.columns).sort(key).fill_null(0).rows()

@@ -78,7 +78,7 @@ def test_a_known_table_under_another_name_is_known_by_its_columns(tmp_path, into
 def test_a_dry_run_counts_and_writes_nothing(tmp_path):
     trading(tmp_path / "app.db").execute(CALL, (1,))
     result = run("backfill", tmp_path / "app.db", "-w", tmp_path / "w", "--dry-run")
-    assert "would add 1 calls and 0 events from 0 files, 1 table" in result.stderr
+    assert "would add 1 records and 0 events from 0 files, 1 table" in result.stderr
     assert not (tmp_path / "w").exists()
 
 
@@ -91,15 +91,15 @@ def test_a_folder_gives_its_logs_and_its_databases_with_known_tables(tmp_path):
 
     result = run("backfill", tmp_path / "data", "-w", tmp_path / "w")
 
-    assert "added 3 calls and 0 events from 1 file, 2 tables" in result.stderr
+    assert "added 3 records and 0 events from 1 file, 2 tables" in result.stderr
     assert "1 database without known tables left out" in result.stderr
-    assert "added 0 calls" in run("backfill", tmp_path / "data", "-w", tmp_path / "w").stderr
+    assert "added 0 records" in run("backfill", tmp_path / "data", "-w", tmp_path / "w").stderr
 
 
 def test_a_folder_with_databases_alone_is_enough(tmp_path):
     trading(tmp_path / "data" / "app.db").execute(CALL, (1,))
 
-    assert "added 1 calls" in run("backfill", tmp_path / "data", "-w", tmp_path / "w").stderr
+    assert "added 1 records" in run("backfill", tmp_path / "data", "-w", tmp_path / "w").stderr
 
 
 def test_a_warehouse_inside_a_folder_is_not_read(tmp_path):
@@ -107,7 +107,7 @@ def test_a_warehouse_inside_a_folder_is_not_read(tmp_path):
     run("backfill", tmp_path / "data", "-w", tmp_path / "data" / "w")
     trading(tmp_path / "data" / "w" / "llm_calls" / "x.db").execute(CALL, (2,))
 
-    assert "added 0 calls" in run("backfill", tmp_path / "data", "-w", tmp_path / "data" / "w").stderr
+    assert "added 0 records" in run("backfill", tmp_path / "data", "-w", tmp_path / "data" / "w").stderr
 
 
 def test_follow_takes_files_and_tables_side_by_side(tmp_path):
@@ -154,7 +154,9 @@ def test_status_shows_tables_without_bytes(tmp_path, into):
     read(into, tmp_path / "app.db")
     shown = json.loads(run("status", "-w", tmp_path / "w", "--format", "json").stdout)["sources"]
 
-    assert [(s["path"], s["ingested_bytes"], s["calls"]) for s in shown] == [(f"{tmp_path}/app.db#llm_calls", None, 1)]
+    assert [(s["path"], s["ingested_bytes"], s["records"]) for s in shown] == [
+        (f"{tmp_path}/app.db#llm_calls", None, 1)
+    ]
 
 
 def test_a_warehouse_of_tables_alone_is_verified(tmp_path, into):

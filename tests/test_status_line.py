@@ -9,10 +9,15 @@ import struct
 import subprocess
 import sys
 import termios
+from pathlib import Path
 
 import pytest
-from logs import append, exactly, lines
+from logs import append, exactly, lines, log_calls
 from processes import Ingest
+
+import ingest
+import queries
+from ingest.cli.counted import Counting
 
 WIDTH = 40
 
@@ -28,12 +33,12 @@ def test_the_live_line_fits_the_terminal_and_makes_room_for_messages(tmp_path):
     log.write_bytes(lines(1, 2, 3))
     said += _until(ours, b"3 calls")
     log.write_bytes(lines(4))
-    said += _until(ours, b"4 calls")
+    said += _until(ours, b"rewritten")
     process.send_signal(signal.SIGINT)
 
     assert process.wait(timeout=10) == 0
     os.close(ours)
-    live = re.findall(r"\r\x1b\[K(\d+ files? [^\r\n]*)", said.decode())
+    live = re.findall(r"\r\x1b\[K(\d+ (?:files?|calls?) [^\r\n]*)", said.decode())
     assert live
     assert max(map(len, live)) < WIDTH
     assert re.search(r"\r\x1b\[K\d\d:\d\d:\d\d \S+ was truncated or rewritten\r\n", said.decode())
@@ -46,7 +51,7 @@ def test_following_goes_on_without_the_terminal_that_it_began_in(tmp_path):
         ours, its = pty.openpty()
         process = running.start("follow", "--interval", "0.05", log, stderr=its)
         os.close(its)
-        _until(ours, b"1 calls")
+        _until(ours, b"1 call ")
         os.close(ours)
         append(log, lines(2))
         running.until(lambda: running.calls().total() == 2)
@@ -74,3 +79,38 @@ def _until(terminal, text):
     while text not in said:
         said += os.read(terminal, 4096)
     return said
+
+
+def test_a_follower_tells_of_calls_what_the_report_tells(tmp_path):
+    sessions = str(Path(__file__).parent.parent / "fixtures" / "claude-code")
+    with Ingest(tmp_path) as running:
+        process = running.start("follow", "--once", sessions, stderr=subprocess.PIPE)
+        said = process.communicate()[1].decode().splitlines()
+        with queries.connect(running.warehouse) as connection:
+            wanted = "select calls, total_tokens, cost_usd from usage_totals"
+            ((calls, tokens, cost),) = connection.sql(wanted).fetchall()
+
+    last = next(line for line in reversed(said) if " files · " in line)
+    assert f" {calls:,} calls · {tokens:,} tokens · ${cost:,.2f} · " in last
+    stored = int(re.search(r"\+(\d+) records", last)[1])
+    assert stored > calls  # streamed messages and copies are records, and no calls
+
+
+def test_calls_are_counted_beside_the_follower_and_only_when_something_is_new(tmp_path):
+    log_calls(tmp_path / "maestro.log", 1, 2)
+    ingest.backfill(tmp_path / "maestro.log", tmp_path / "w")
+    now = [0.0]
+    counting = Counting(str(tmp_path / "w"), clock=lambda: now[0])
+
+    def settled(commits):
+        counting.text(commits)
+        counting.wait()
+        return counting.text(commits)
+
+    assert settled(1).startswith("2 calls · 5 tokens")
+    log_calls(tmp_path / "maestro.log", 3)
+    ingest.backfill(tmp_path / "maestro.log", tmp_path / "w")
+    assert settled(2).startswith("2 calls")  # too soon
+    now[0] += 6
+    assert settled(1).startswith("2 calls")  # nothing new
+    assert settled(2).startswith("3 calls · 9 tokens")

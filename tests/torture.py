@@ -8,6 +8,8 @@ that kill it at their n-th call. In the end the tables must equal what was writt
 
 import argparse
 import gzip
+import logging
+import logging.handlers
 import os
 import random
 import shutil
@@ -18,6 +20,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
 
 import polars as pl
@@ -34,8 +37,15 @@ POINTS = (
     "after the checkpoint",
 )
 COMPACTION_POINTS = (*POINTS, "after the merge", "in the clean-up")
-ROTATE_EVERY = 1000
 CHECKPOINT_EVERY = 9
+NAMES = (
+    "maestro.2026-11-28_20-14-05_{:06}.log",
+    "maestro-2026-11-28-{}.log",
+    "{}-maestro",
+    "old/maestro.{}",
+    "kept {} of it",
+    "maestro.log.2026-11-28.{}",
+)
 
 
 def main():
@@ -47,11 +57,14 @@ def main():
     options.add_argument("--kills", type=int, default=500)
     options.add_argument("--followers", type=int, default=3)
     options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--rotator", choices=ROTATORS, help="who rotates; otherwise one of them by chance")
     options.add_argument("--keep", help="work in this folder, and leave it there")
     given = options.parse_args()
     folder = Path(given.keep or tempfile.mkdtemp(prefix="ingest-torture-"))
     begun = time.monotonic()
-    done = torture(folder, kills=given.kills, followers=given.followers, seed=given.seed)
+    rotator = given.rotator or random.Random(given.seed).choice(list(ROTATORS))
+    done = torture(folder, kills=given.kills, followers=given.followers, seed=given.seed, rotator=rotator)
+    sys.stdout.write(f"         rotated by {rotator}\n")
     for what, count in sorted(done.items()):
         sys.stdout.write(f"{count:8,} {what}\n")
     sys.stdout.write(f"the tables equal what was written; {time.monotonic() - begun:.0f} s\n")
@@ -59,7 +72,7 @@ def main():
         shutil.rmtree(folder)
 
 
-def torture(folder, *, kills, followers, seed):
+def torture(folder, *, kills, followers, seed, rotator="other names"):
     """Run until *kills* processes were killed; return what happened, or raise AssertionError."""
     folder.mkdir(parents=True, exist_ok=True)
     log, warehouse = folder / "maestro.log", folder / "warehouse"
@@ -68,7 +81,7 @@ def torture(folder, *, kills, followers, seed):
     follow = ["follow", "--interval", "0.02", str(log)]
     roles = [(f"follower {n + 1}", follow, POINTS) for n in range(followers)]
     roles += [("backfill", ["backfill", str(log)], POINTS), ("compaction", ["compact"], COMPACTION_POINTS)]
-    threads = [threading.Thread(target=write, args=(log, written, stop))]
+    threads = [threading.Thread(target=write, args=(ROTATORS[rotator](log, random.Random(seed)), written, stop))]
     threads += [
         threading.Thread(target=run_and_kill, args=(role, warehouse, done, stop, random.Random(f"{seed} {role[0]}")))
         for role in roles
@@ -93,35 +106,135 @@ def torture(folder, *, kills, followers, seed):
 
 
 def write(log, written, stop):
-    """Append numbered calls, sessions between them, in pieces; rotate; pack old generations; copy some."""
-    chance, number = random.Random(7), 0
-    file = log.open("ab", buffering=0)
+    """Let *log*, which rotates, take numbered calls, and sessions between them."""
+    number = 0
     while not stop.wait(0.01):
         number += 1
-        data = (session(number) if number % 10 == 0 else b"") + lines(number)
-        cut = chance.randrange(len(data))
-        file.write(data[:cut])
-        file.write(data[cut:])
+        log.write((session(number) if number % 10 == 0 else b"") + lines(number))
         written.append(number)
-        if number % ROTATE_EVERY == 0:
-            file.close()
-            rotate(log)
-            file = log.open("ab", buffering=0)
-    file.close()
+    log.close()
 
 
-def rotate(log):
-    """Move every generation one up, and pack the fourth."""
-    generations = sorted(log.parent.glob(f"{log.name}.*"), key=lambda p: -int(p.name.split(".")[2]))
-    for path in generations:
-        name, extension, number, *packed = path.name.split(".")
-        path.rename(path.with_name(".".join([name, extension, str(int(number) + 1), *packed])))
-    log.rename(f"{log}.1")
-    fourth = log.with_name(f"{log.name}.4")
-    if fourth.exists():
-        with gzip.open(f"{fourth}.gz", "wb") as packed:
-            packed.write(fourth.read_bytes())
-        fourth.unlink()
+class Numbers:
+    """Writes in pieces, and moves every generation one up; packs the fourth."""
+
+    every = 1000
+
+    def __init__(self, log, chance):
+        self.log, self.chance, self.calls = log, chance, 0
+        self.file = log.open("ab", buffering=0)
+
+    def write(self, data):
+        cut = self.chance.randrange(len(data))
+        self.file.write(data[:cut])
+        self.file.write(data[cut:])
+        self.calls += 1
+        if self.calls % self.every == 0:
+            self.file.close()
+            self.rotate()
+            self.file = self.log.open("ab", buffering=0)
+
+    def rotate(self):
+        generations = sorted(self.log.parent.glob(f"{self.log.name}.*"), key=lambda p: -int(p.name.split(".")[2]))
+        for path in generations:
+            name, extension, number, *packed = path.name.split(".")
+            path.rename(path.with_name(".".join([name, extension, str(int(number) + 1), *packed])))
+        self.log.rename(f"{self.log}.1")
+        pack(self.log.with_name(f"{self.log.name}.4"), ".gz")
+
+    def close(self):
+        self.file.close()
+
+
+class Names(Numbers):
+    """Gives generations names of one kind, which is drawn by chance, and renames and packs some of them later."""
+
+    every = 150
+
+    def __init__(self, log, chance):
+        super().__init__(log, chance)
+        self.pattern = chance.choice(NAMES)
+
+    def rotate(self):
+        path = self.called()
+        self.log.rename(path)
+        others = [p for p in self.log.parent.rglob("*") if p.is_file() and p not in (self.log, path) and is_plain(p)]
+        others = [p for p in others if "warehouse" not in p.parts]
+        if others and self.chance.random() < 0.5:
+            self.chance.choice(others).rename(self.called())
+        if others and self.chance.random() < 0.5:
+            other = self.chance.choice(others)
+            if other.exists():
+                pack(other, self.chance.choice(["", ".gz", ".kept"]))
+
+    def called(self):
+        """Return a name that nothing has yet."""
+        path = self.log.parent / self.pattern.format(self.chance.randrange(10**6))
+        path.parent.mkdir(exist_ok=True)
+        return self.called() if path.exists() else path
+
+
+def is_plain(path):
+    """Tell whether nothing packed *path*."""
+    with path.open("rb") as file:
+        return file.read(2) != b"\x1f\x8b"
+
+
+def pack(path, suffix):
+    """Pack *path*, if it is there, into another file with *suffix* behind its name, or into itself."""
+    if path.exists():
+        data = path.read_bytes()
+        path.with_name(f"{path.name}.part").write_bytes(gzip.compress(data))
+        path.with_name(f"{path.name}.part").rename(f"{path}{suffix}")
+        if suffix:
+            path.unlink()
+
+
+class Handler:
+    """Python's own handler, with names of its own."""
+
+    def __init__(self, log, _chance):
+        self.handler = logging.handlers.RotatingFileHandler(log, maxBytes=250_000, backupCount=99)
+        self.handler.namer = lambda name: str(Path(name).with_name(f"{Path(name).suffix[1:]}-before"))
+
+    def write(self, data):
+        text = data.decode().removesuffix("\n")
+        self.handler.handle(logging.LogRecord("torture", logging.INFO, __file__, 0, text, None, None))
+
+    def close(self):
+        self.handler.close()
+
+
+class Loguru:
+    """loguru, which names generations by the time, and packs them."""
+
+    def __init__(self, log, _chance):
+        from loguru import logger
+
+        logger.remove()
+        logger.add(log, rotation=250_000, compression="gz", format="{message}")
+        self.logger = logger
+
+    def write(self, data):
+        self.logger.info(data.decode().removesuffix("\n"))
+
+    def close(self):
+        self.logger.remove()
+
+
+class Logrotate(Numbers):
+    """logrotate, told to rotate at once."""
+
+    def rotate(self):
+        config = self.log.with_name("logrotate.conf")
+        config.write_text(f"{self.log} {{\nrotate 99\ncompress\ndelaycompress\nextension .log\n}}\n")
+        state = self.log.with_name("logrotate.state")
+        subprocess.run(["logrotate", "-f", "-s", str(state), str(config)], check=True)
+
+
+ROTATORS = {"numbers": Numbers, "other names": Names, "python": Handler}
+ROTATORS |= {"loguru": Loguru} if find_spec("loguru") else {}
+ROTATORS |= {"logrotate": Logrotate} if shutil.which("logrotate") else {}
 
 
 def command(point, nth):

@@ -24,15 +24,18 @@ if TYPE_CHECKING:
 @reading_options
 @table_option
 @click.option("--dry-run", is_flag=True, help="Count what would be added; write nothing.")
-@click.option("--strict", is_flag=True, help="Exit with 4 when a record was rejected.")
+@click.option(
+    "--strict", is_flag=True, help="Exit with 4 when a record was rejected, or a line of a call was not read."
+)
 def backfill(  # noqa: PLR0913 # one parameter an option
     *,
     paths: "Sequence[str]",
     warehouse: str,
     format_name: str | None,
-    mapping: str | None,
+    mappings: tuple[str, ...],
     prices: str | None,
     keep_raw: bool,
+    host: str | None,
     tables: tuple[str, ...],
     dry_run: bool,
     strict: bool,
@@ -41,9 +44,9 @@ def backfill(  # noqa: PLR0913 # one parameter an option
 
     Without a path, the logs that `ingest` finds in this folder and in the known places of agents.
 
-    Rotated generations are read in their order. Running it again adds nothing that is there already, also when files
-    were renamed, copied or compressed meanwhile. Known tables of databases (SQLite files, PostgreSQL URLs) are read as
-    well.
+    Rotated generations are read in their order, those of a log that was read before under any name in its folder and
+    the folders in that. Running it again adds nothing that is there already, also when files were renamed, copied or
+    compressed meanwhile. Known tables of databases (SQLite files, PostgreSQL URLs) are read as well.
 
     \b
       ingest backfill maestro.log          the log and its rotated generations
@@ -60,9 +63,10 @@ def backfill(  # noqa: PLR0913 # one parameter an option
             paths,
             warehouse,
             format_name=format_name,
-            mapping=mapping,
+            mapping=mappings,
             prices=prices,
             keep_raw=keep_raw,
+            host=host,
             tables=tables,
             dry_run=dry_run,
             progress=progress,
@@ -71,10 +75,10 @@ def backfill(  # noqa: PLR0913 # one parameter an option
         refresh_later(warehouse)
     if done.left_out:
         say(f"{done.left_out:,} database{'s' * (done.left_out != 1)} without known tables left out")
-    _say(done, warehouse, dry_run=dry_run, format_name=format_name, mapping=mapping)
+    _say(done, warehouse, dry_run=dry_run, format_name=format_name, mappings=mappings)
     if done.outcome.failed:
         sys.exit(1)
-    if strict and done.totals.rejects:
+    if strict and (done.totals.rejects or done.outcome.unread):
         sys.exit(4)
 
 
@@ -99,22 +103,28 @@ def _bar() -> "Iterator[Callable[[int, int, Path], None] | None]":
         yield lambda done, size, path: bar.update(task, completed=done, total=size or None, description=path.name)
 
 
-def _say(done: "Backfilled", warehouse: str, *, dry_run: bool, format_name: str | None, mapping: str | None) -> None:
+def _say(
+    done: "Backfilled", warehouse: str, *, dry_run: bool, format_name: str | None, mappings: tuple[str, ...]
+) -> None:
+    from ingest.files.generations import passed_over
+
     totals, outcome, verb = done.totals, done.outcome, "would add" if dry_run else "added"
-    if outcome.unknown:
-        from ingest.choices import mapping_in
+    if outcome.unknown or outcome.unread:
+        from ingest.choices import mappings_in
         from ingest.databases.column_files import is_columns
         from ingest.databases.column_files import why_nothing as of_columns
         from ingest.history.unrecognised import why_nothing_in
 
-        own = mapping_in(mapping) if mapping else None
+        own = mappings_in(mappings)
         columns = [path for path in outcome.unknown if is_columns(path)]
         others = [path for path in outcome.unknown if path not in columns]
-        told = why_nothing_in(others, warehouse, format_name=format_name, mapping=own) if others else []
+        told = why_nothing_in(others, warehouse, unread=outcome.unread, format_name=format_name, mappings=own)
         for line in (*map(of_columns, columns), *told):
             click.echo(f"Warning: {line}", err=True)
     for path in outcome.open_ended:
         say(f"{path}: the last record isn't complete yet; it is taken once the file has been quiet for 30 s")
+    if outcome.others or outcome.unlooked:
+        say(passed_over(outcome.others, outcome.unlooked))
     for path in outcome.gone:
         click.echo(
             f"Warning: {path} was packed or deleted before it was read; what is left of its family was read", err=True
@@ -127,6 +137,6 @@ def _say(done: "Backfilled", warehouse: str, *, dry_run: bool, format_name: str 
     files = f"{outcome.files:,} file{'s' * (outcome.files != 1)}"
     tables = f", {outcome.tables:,} table{'s' * (outcome.tables != 1)}" if outcome.tables else ""
     say(
-        f"{verb} {totals.calls:,} calls and {totals.events:,} events from {files}{tables}"
+        f"{verb} {totals.calls:,} records and {totals.events:,} events from {files}{tables}"
         f" ({outcome.bytes / 1e6:,.1f} MB new)"
     )

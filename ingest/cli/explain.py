@@ -6,19 +6,20 @@ import sys
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from ingest.choices import formats_of, mapping_in
+from ingest.choices import formats_of, mappings_in
 from ingest.cli.completion import files
+from ingest.cli.options import mapping_option
 from ingest.errors import IngestError
 from parsers.values.messages import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from parsers import Format
+    from parsers import Block, Format
     from parsers.explain.explain import Explanation, Field
 
 _READ = 4 << 20
@@ -32,15 +33,26 @@ _A_PATH = re.compile(r"[^\s{}\[\]\"'=]*(?:[./\\][^\s{}\[\]\"'=]*)+")
 @click.command()
 @click.argument("file_or_line", shell_complete=files)
 @click.option("--format", "format_name", metavar="NAME", help="Read only this format, instead of any known one.")
-@click.option("--mapping", type=click.Path(exists=True, dir_okay=False), help="TOML file that describes a log.")
+@mapping_option
 @click.option(
     "--at",
     type=click.IntRange(min=0),
     metavar="OFFSET",
     help="Show the record that begins at this byte of FILE, as `ingest report rejects` names it.",
 )
+@click.option(
+    "--suggest-mapping", is_flag=True, help="Write the TOML of a mapping for lines of FILE that no format reads."
+)
 @click.option("-j", "--json", "as_json", is_flag=True, help="One JSON array instead of tables.")
-def explain(*, file_or_line: str, format_name: str | None, mapping: str | None, at: int | None, as_json: bool) -> None:
+def explain(  # noqa: PLR0913 # one parameter an option
+    *,
+    file_or_line: str,
+    format_name: str | None,
+    mappings: tuple[str, ...],
+    at: int | None,
+    suggest_mapping: bool,
+    as_json: bool,
+) -> None:
     """Show how a line is read: format, fields, columns, or why it is rejected.
 
     FILE_OR_LINE is a file, of which the first record of each kind is shown, `-` for standard input, a database (SQLite
@@ -51,8 +63,11 @@ def explain(*, file_or_line: str, format_name: str | None, mapping: str | None, 
     from parsers.explain.explain import explain as explain_line
     from parsers.explain.explain import samples
 
-    formats = formats_of(format_name, mapping_in(mapping) if mapping else None)
+    formats = formats_of(format_name, mappings_in(mappings))
     block = _block(file_or_line) if at is None else None
+    if suggest_mapping:
+        click.echo(_suggested(file_or_line, block), nl=False)
+        return
     if at is not None:
         found = [_record(file_or_line, at, formats)]
     elif block is None and _is_database(file_or_line):
@@ -62,7 +77,7 @@ def explain(*, file_or_line: str, format_name: str | None, mapping: str | None, 
     else:
         found = samples(block, formats)
         if not found:
-            raise IngestError(_nothing(file_or_line, block.data, mapping))
+            raise IngestError(_nothing(file_or_line, block.data, mappings))
     if as_json:
         click.echo(json.dumps([asdict(one) for one in found], ensure_ascii=False, indent=2, default=str))
         return
@@ -70,7 +85,7 @@ def explain(*, file_or_line: str, format_name: str | None, mapping: str | None, 
         click.echo("\n".join(_told(one, whole=at is not None)) + "\n")
 
 
-def _block(name: str) -> Any:  # Any: Block, imported only when it is needed
+def _block(name: str) -> "Block | None":
     """Return the beginning of the file *name*, up to a whole line; None when *name* is a line, or a database."""
     from parsers import Block, encoding_of
 
@@ -85,6 +100,36 @@ def _block(name: str) -> Any:  # Any: Block, imported only when it is needed
     if len(data) >= _READ:
         data = data[: data.rfind(b"\n") + 1] or data
     return Block(data, sealed=True, encoding=encoding_of(data))
+
+
+def _suggested(name: str, block: "Block | None") -> str:
+    """Return the TOML of a mapping for the lines of *block*, the beginning of the file *name*.
+
+    Raises:
+        IngestError: It is no file of lines, or none of its lines holds both counts of tokens and a model.
+    """
+    from parsers import FORMATS, Block
+    from parsers.explain.suggest import suggest
+
+    if block is None and _is_database(name):
+        raise IngestError(f"{name} is a database: a mapping describes lines")
+    if block is None:
+        block, name = Block(name.encode("utf-8", "replace") + b"\n", sealed=True), "a line"
+    if (toml := suggest(block, FORMATS, "standard input" if name == "-" else name)) is not None:
+        return toml
+    if known := _formats_in(block):
+        raise IngestError(f"{name} needs no mapping: it is read as {' and '.join(known)}")
+    raise IngestError(
+        f"{name}: no line holds both counts of tokens and a model; `ingest mapping` shows how to write one"
+    )
+
+
+def _formats_in(block: "Block") -> list[str]:
+    """Return the names of the formats that read records of *block*."""
+    from parsers import FORMATS
+    from parsers.explain.explain import samples
+
+    return sorted({one.format.partition("/")[0] for one in samples(block, FORMATS) if one.format})
 
 
 def _record(name: str, at: int, formats: "Sequence[Format]") -> "Explanation":
@@ -173,15 +218,16 @@ def _head(path: Path, at: int = 0) -> bytes:
     return head
 
 
-def _nothing(name: str, data: bytes, mapping: str | None) -> str:
+def _nothing(name: str, data: bytes, mappings: tuple[str, ...]) -> str:
     if not data.strip(b"\0 \t\r\n"):
         return f"{name} is empty: there is no line to explain"
     line = data.split(b"\n", 1)[0].decode("utf-8", "replace")
-    if mapping:
+    if mappings:
         from parsers.mapping.mapping import unmatched
 
-        return unmatched(mapping_in(mapping), line)
-    return f"{name}: no format knows a line of it; describe it in a mapping file (--mapping). The first: {_safe(line)}"
+        return unmatched(mappings_in(mappings), line)
+    remedy = "describe it in a mapping file, which --suggest-mapping drafts"
+    return f"{name}: no format knows a line of it; {remedy}. The first: {_safe(line)}"
 
 
 def _told(one: "Explanation", *, whole: bool = False) -> list[str]:

@@ -40,6 +40,7 @@ def export(
       ingest export all.duckdb                  tables and views for any DuckDB
       ingest export agents.csv --report cost-by-agent
     """
+    from ingest.choices import alternatives
     from queries import connect, load, run
     from queries.answers import reports
     from queries.connection.connect import check_values, why_nothing, zone
@@ -57,7 +58,9 @@ def export(
         if report_name is None:
             replace(path, lambda part: write_to(connection, part))
         else:
-            answer = run(connection, load(report_name, reports.folders(None, warehouse)), **parameters)
+            asked = load(report_name, reports.folders(None, warehouse))
+            pricing = alternatives(warehouse) if asked.repriced else None
+            answer = run(connection, asked, pricing=pricing, **parameters)
             if answer.frame.is_empty():
                 check_values(connection, warehouse, {name: [value] for name, value in parameters.items()})
             write(answer.with_filters(filters), zone=zone(connection), form=None, output=dest, all_rows=True)

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from ingest.cli.completion import files
+from ingest.cli.counted import Counting, counted
 from ingest.cli.found import paths_or_found
 from ingest.cli.options import is_quiet, reading_options, table_option, warehouse_option
 from ingest.cli.statusline import Commits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from ingest.public import Look
 
@@ -45,15 +47,18 @@ LOG_SECONDS = 60
     default="auto",
     help="auto: file events and regular looks; poll: only looks.",
 )
-@click.option("--strict", is_flag=True, help="Exit with 4 when a record was rejected.")
+@click.option(
+    "--strict", is_flag=True, help="Exit with 4 when a record was rejected, or a line of a call was not read."
+)
 def follow(  # noqa: PLR0913 # one parameter an option
     *,
     paths: "Sequence[str]",
     warehouse: str,
     format_name: str | None,
-    mapping: str | None,
+    mappings: tuple[str, ...],
     prices: str | None,
     keep_raw: bool,
+    host: str | None,
     tables: tuple[str, ...],
     once: bool,
     interval: float,
@@ -64,7 +69,8 @@ def follow(  # noqa: PLR0913 # one parameter an option
 
     Without a path, the logs that `ingest` finds in this folder and in the known places of agents.
 
-    What is there already is read first, rotated generations included. A file that doesn't exist yet is waited for.
+    What is there already is read first, rotated generations included: under any name in the folder of the log and the
+    folders in it, once something of the log was read. A file that doesn't exist yet is waited for.
     Restarted, it goes on where it stopped. Quote globs, so that files that appear later match too. Known tables of
     databases (SQLite files, PostgreSQL URLs) are asked for new rows again and again.
 
@@ -80,7 +86,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
 
     paths = paths_or_found(paths)
     allow_more()
-    status, commits = _Status(), Commits(warehouse)
+    status, commits = _Status(warehouse, once=once), Commits(warehouse)
 
     def looked(look: "Look") -> None:
         status.show(look)
@@ -96,9 +102,10 @@ def follow(  # noqa: PLR0913 # one parameter an option
             paths,
             warehouse,
             format_name=format_name,
-            mapping=mapping,
+            mapping=mappings,
             prices=prices,
             keep_raw=keep_raw,
+            host=host,
             tables=tables,
             once=once,
             interval=interval,
@@ -109,15 +116,16 @@ def follow(  # noqa: PLR0913 # one parameter an option
     finally:
         status.finish()
     commits.ended(totals.commits)
-    if strict and totals.rejects:
+    if strict and (totals.rejects or status.unread):
         sys.exit(4)
 
 
 class _Status:
     """One live line on a terminal; one log line a minute elsewhere."""
 
-    def __init__(self) -> None:
+    def __init__(self, warehouse: str, *, once: bool) -> None:
         self._look: Look | None = None
+        self._warehouse, self._once, self._counting = warehouse, once, Counting(warehouse)
         self._terminal = sys.stderr.isatty() and not is_quiet()
         if self._terminal:
             for handler in logging.getLogger().handlers:  # a message takes the place of the live line, which comes back
@@ -125,13 +133,18 @@ class _Status:
         self._started = self._said = time.monotonic()
         self._rows, self._rows_at, self._rate = 0, self._started, 0.0
 
+    @property
+    def unread(self) -> "Mapping[Path, int]":
+        """The files with lines of calls that no format reads, and how many."""
+        return self._look.unread if self._look else {}
+
     def show(self, look: "Look") -> None:
         self._look, now = look, time.monotonic()
         if self._terminal:
-            self._draw(self._line(look, now))
+            self._draw(self._line(look, now, self._counting.text(look.totals.commits)))
         elif now - self._said >= LOG_SECONDS:
             self._said = now
-            log.info("%s", self._line(look, now))
+            log.info("%s", self._line(look, now, self._counting.text(look.totals.commits)))
 
     def finish(self) -> None:
         """Say how it ended, if it began."""
@@ -139,7 +152,13 @@ class _Status:
             return
         if self._terminal:
             self._draw("")
-        log.info("%s", self._line(self._look, time.monotonic()))
+        # Who interrupts doesn't wait for DuckDB.
+        calls = counted(self._warehouse) if self._once else self._counting.text(self._look.totals.commits)
+        log.info("%s", self._line(self._look, time.monotonic(), calls))
+        if self.unread:
+            from ingest.history.unrecognised import Notes
+
+            Notes(self._warehouse).write(self.unread, ())
         if rejects := self._look.totals.rejects:
             log.warning("%s records rejected; see `ingest report rejects`", f"{rejects:,}")
 
@@ -151,7 +170,7 @@ class _Status:
         except OSError:
             self._terminal = False
 
-    def _line(self, look: "Look", now: float) -> str:
+    def _line(self, look: "Look", now: float, calls: str) -> str:
         totals, count = look.totals, look.files
         rows = totals.calls + totals.events
         if now - self._rows_at >= 1:
@@ -159,7 +178,7 @@ class _Status:
             self._rows, self._rows_at = rows, now
         age = f"{now - totals.committed_at:.0f} s ago" if totals.commits else "none yet"
         return (
-            f"{count:,} file{'s' * (count != 1)} · {totals.calls:,} calls, {totals.events:,} events "
-            f"({self._rate:,.0f} rows/s) · {look.behind / 1e6:,.1f} MB behind · commit {age} · "
-            f"{totals.tokens:,} tokens · ${totals.cost_usd:,.2f}"
+            (f"{calls} · " if calls else "")
+            + f"{count:,} file{'s' * (count != 1)} · {look.behind / 1e6:,.1f} MB behind · commit {age} · "
+            f"+{totals.calls:,} records, {totals.events:,} events ({self._rate:,.0f} rows/s)"
         )

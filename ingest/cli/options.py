@@ -14,7 +14,7 @@ _Command = TypeVar("_Command", bound=Callable[..., object])
 
 def _chosen(ctx: click.Context, _param: click.Parameter, option: str | None) -> str:
     """Return the warehouse, by the one rule of all commands, and say which where the command line doesn't."""
-    chosen = settings.warehouse(option, has_paths=bool(ctx.params.get("paths") or ctx.params.get("database")))
+    chosen = settings.warehouse(option, has_paths=bool(ctx.params.get("paths") or ctx.params.get("place")))
     if ctx.resilient_parsing:  # the shell asks what to offer
         return chosen.value
     if option is None and chosen.value != "warehouse":
@@ -57,16 +57,30 @@ def warehouse_option(command: _Command) -> _Command:
     )(command)
 
 
+def mapping_option(command: _Command) -> _Command:
+    """Add `--mapping FILE`, passed as `mappings: tuple[str, ...]`."""
+    return click.option(
+        "--mapping",
+        "mappings",
+        multiple=True,
+        type=click.Path(exists=True, dir_okay=False),
+        help="TOML file that describes a log (see `ingest mapping`). Repeatable: the first that takes a line reads it.",
+    )(command)
+
+
 def reading_options(command: _Command) -> _Command:
-    """Add the options of the commands that read logs: `format_name`, `mapping`, `prices`, `keep_raw`."""
+    """Add the options of the commands that read logs: `format_name`, `mappings`, `prices`, `keep_raw`, `host`."""
     for option in (
+        click.option(
+            "--host", metavar="NAME", help="The machine of these files, where their records don't say it: column host."
+        ),
         click.option(
             "--keep-raw",
             is_flag=True,
             help="Keep the text of rejected records, prompts and keys in it included, and not only their structure.",
         ),
         click.option("--prices", type=click.Path(exists=True, dir_okay=False), help="TOML file with your own prices."),
-        click.option("--mapping", type=click.Path(exists=True, dir_okay=False), help="TOML file that describes a log."),
+        mapping_option,
         click.option(
             "--format",
             "format_name",

@@ -26,6 +26,7 @@ LIMIT_CROSSED = 3
 )
 @click.option("--breakdown", is_flag=True, help="Divide each row by model.")
 @click.option("--explain", is_flag=True, help="Print the SQL with its parameters, to paste into DuckDB.")
+@click.option("--prices", type=click.Path(exists=True, dir_okay=False), help="Own prices, for cache and what-if.")
 @timeout_option
 @output_options
 @click.pass_context
@@ -39,6 +40,7 @@ def report(  # noqa: PLR0913 - an option each
     reports: str | None,
     breakdown: bool,
     explain: bool,
+    prices: str | None,
     form: str | None,
     output: str | None,
     all_rows: bool,
@@ -69,10 +71,17 @@ def report(  # noqa: PLR0913 - an option each
     if explain:
         click.echo(sql_text.as_sql(asked, parameters, filters, warehouse=warehouse), nl=False)
         return
+    pricing = None
+    if asked.repriced:
+        from ingest.choices import alternatives
+
+        pricing = alternatives(warehouse, prices)
     with connect.connect(warehouse, **filters, serving=asked.reach, limits=settings.limits()) as connection:
         with connect.within(connection, timeout):
-            ask = by_model if breakdown else saved.run
-            answer = ask(connection, asked, **parameters).with_filters(filters)
+            if breakdown:
+                answer = by_model(connection, asked, **parameters).with_filters(filters)
+            else:
+                answer = saved.run(connection, asked, pricing=pricing, **parameters).with_filters(filters)
         if answer.frame.is_empty():
             connect.check_values(connection, warehouse, {name: [value] for name, value in parameters.items()})
         zone, nothing = connect.zone(connection), connect.why_nothing(connection, warehouse)

@@ -5,9 +5,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ingest.cli.options import form_option, wants_json, warehouse_option
+from ingest.cli.options import form_option, say, wants_json, warehouse_option
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     import polars as pl
 
     from ingest.maintenance.status import TableSize
@@ -22,23 +25,36 @@ _OTHER_WIDTHS = 60
 @warehouse_option
 @form_option
 def status(*, warehouse: str, form: str | None) -> None:
-    """Show each source: bytes ingested and behind, rows, rejects, first and last call; and the warehouse's size."""
+    """Show each source: bytes ingested and behind, rows, rejects, first and last call; and the warehouse's size.
+
+    Files with lines that speak of tokens and a model, and that no format reads, are named too.
+    """
+    from ingest.errors import unread_lines
+    from ingest.history.unrecognised import Notes
     from ingest.maintenance.status import sizes, sources
     from ingest.warehouse.warehouse import Warehouse
 
     opened = Warehouse(warehouse)
-    found, tables = sources(opened), sizes(opened)
+    found, tables, unread = sources(opened), sizes(opened), Notes(warehouse).unread()
     if wants_json(form):
-        click.echo(_json(warehouse, found, tables))
+        click.echo(as_json(warehouse, found, tables, unread))
     else:
         _print(warehouse, found, tables)
+        if unread:
+            say(unread_lines(unread))
 
 
-def _json(warehouse: str, found: "pl.DataFrame", tables: "list[TableSize]") -> str:
+def as_json(warehouse: str, found: "pl.DataFrame", tables: "list[TableSize]", unread: "Mapping[Path, int]") -> str:
+    """Return what is said of *found*, *tables* and files with lines that are *unread* as JSON."""
     import polars as pl
 
     iso = found.with_columns(pl.col("first_at", "last_at").dt.strftime("%Y-%m-%dT%H:%M:%S%.6f+00:00"))
-    document = {"warehouse": warehouse, "sources": iso.to_dicts(), "tables": [vars(t) for t in tables]}
+    document = {
+        "warehouse": warehouse,
+        "sources": iso.to_dicts(),
+        "tables": [vars(t) for t in tables],
+        "unread": {str(path): lines for path, lines in unread.items()},
+    }
     return json.dumps(document, indent=2, ensure_ascii=False)
 
 

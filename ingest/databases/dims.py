@@ -5,6 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
+from ingest.databases import own_names
 from ingest.databases.detect import shown
 from ingest.databases.polling import Database, open_database
 from ingest.errors import SourceError
@@ -13,14 +14,18 @@ from parsers.snapshots import DIMS, TAKEN, is_kept, snapshot
 
 
 def take(place: str, wanted: Sequence[str], warehouse: Path) -> dict[str, int]:
-    """Replace the snapshots of the tables *wanted*, else of those in `TAKEN`, of the database at *place*.
+    """Replace the snapshots of the tables *wanted*, else of those in `TAKEN`, of the database or CSV at *place*.
 
     Returns the rows of each. All tables are read before the first snapshot is replaced.
 
     Raises:
-        SourceError: The database can't be read, or has no such table.
+        SourceError: The database can't be read, or has no such table; the CSV names nothing.
         WarehouseError: The warehouse can't be written.
     """
+    if place.lower().endswith(own_names.SUFFIXES):
+        name, rows = own_names.read(Path(place))
+        snapshot_files.replace(warehouse, name, rows)
+        return {name: rows.height}
     database = open_database(place)
     try:
         tables = database.tables()

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from ingest.databases.postgres_address import hidden, shown
-from ingest.databases.table_source import quoted
+from ingest.databases.table_source import qualified, quoted
 from ingest.errors import SourceError
 
 _TABLES = """
@@ -18,11 +18,6 @@ from pg_class as c
 where c.relkind in ('r', 'p') and n.nspname <> 'information_schema' and n.nspname not like 'pg\\_%'
 order by 1, a.attnum
 """
-
-
-def qualified(name: str) -> str:
-    """Return *name*, with or without its schema, as an SQL identifier; a schema ends at the first point."""
-    return ".".join(quoted(part) for part in name.split(".", 1))
 
 
 def literal(text: str) -> str:

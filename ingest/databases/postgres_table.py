@@ -19,8 +19,8 @@ from collections.abc import Iterator
 import polars as pl
 import xxhash
 
-from ingest.databases.postgres_server import PostgresServer, literal, qualified
-from ingest.databases.table_source import CHUNK, PLACED, Chunk, Place, quoted
+from ingest.databases.postgres_server import PostgresServer, literal
+from ingest.databases.table_source import CHUNK, PLACED, Chunk, Place, qualified, quoted
 from ingest.errors import SourceError
 from ingest.ledger import Ledger
 from parsers.blocks.format import Beside, Known

@@ -190,6 +190,11 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def qualified(name: str) -> str:
+    """Return *name*, with or without its schema, as an SQL identifier; a schema ends at the first point."""
+    return ".".join(quoted(part) for part in name.split(".", 1))
+
+
 def as_text(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> pl.DataFrame:
     """Return *rows* of text as a frame; the column `position` holds numbers."""
     schema = {name: PLACED.get(name, pl.String) for name in columns}

@@ -8,7 +8,7 @@ the same head is another source: the same fingerprint with a number behind it.
 import re
 from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
-from itertools import count, groupby
+from itertools import chain, count, groupby
 
 import xxhash
 
@@ -27,19 +27,17 @@ def name_of(head: bytes, known: Ledger, taken: Collection[str] = ()) -> str:
     *taken* are the names of the sources that will be committed together with it: their complete first lines may be the
     same although what follows within `HEAD` bytes isn't.
     """
-    base = _digest(head, _runs(head)[0])
-    return next(name for name in _generations(base) if name not in taken and known.position(name) is None)
+    names = _generations(_digest(head, _runs(head)[0]))
+    name = next(names)
+    while name in taken or known.position(name) is not None:
+        name = next(names)
+    return name
 
 
 @lru_cache(maxsize=1024)
 def family_of(head: bytes) -> str:
     """Return a digest of the first line of *head*: sources that could be mistaken for each other share it."""
     return _digest(head, _runs(head)[-1] if head else 0)
-
-
-def first_line(head: bytes) -> bytes:
-    """Return the first line of *head*: sources with different ones are different."""
-    return head[: head.find(b"\n") + 1] or head
 
 
 def known_names(head: bytes, known: Ledger) -> Iterator[tuple[str, Position]]:
@@ -103,6 +101,4 @@ def _digest(head: bytes, length: int) -> str:
 
 
 def _generations(base: str) -> Iterator[str]:
-    yield base
-    for number in count(1):
-        yield f"{base}.{number}"
+    return chain([base], map(f"{base}.{{}}".format, count(1)))

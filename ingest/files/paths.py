@@ -12,11 +12,22 @@ from ingest.files.streams import Key, key_of, suffix_of
 
 _LOG_SUFFIXES = frozenset({".log", ".jsonl", ".ndjson", ".json", ".txt", ".out", ".err", ".csv"})
 _SKIPPED_FOLDERS = frozenset({".git", "node_modules", "__pycache__", ".venv"})
+_LIVE_NAMES = frozenset({"current"})
+"""Names without a suffix that are logs: what svlogd, s6-log and multilog write to."""
+
 _NUMBER = re.compile(r"^(?P<base>.+?)\.(?P<number>\d{1,4})\Z", re.DOTALL)
+_NUMBER_WITHIN = re.compile(r"^(?P<base>.+?)\.(?P<number>\d{1,4})(?P<suffix>\.[a-z]+)\Z", re.DOTALL)
 _DATE = re.compile(
-    r"^(?P<base>.+?)[-.](?P<date>\d{4}-?\d\d-?\d\d(?:[-T_]?\d\d(?:[-:_]?\d\d){0,2})?|\d{10})(?P<suffix>\.\w+)?\Z",
-    re.DOTALL,
+    r"""^(?P<base>.+?)[-._]{1,2}
+    (?P<date>
+        (?:\d{4}-?\d\d-?\d\d(?:[-T_]?\d\d(?:[-:_]?\d\d){0,2}(?:[._]\d{1,9})?)?|\d{10})  # a day, a time, a fraction
+        (?:[-._]\d{1,10})?  # a number, or seconds since 1970
+    )
+    (?P<suffix>\.[^\W\d]\w*)?\Z""",
+    re.DOTALL | re.VERBOSE,
 )
+_LABEL = re.compile(r"^(?P<date>@[0-9a-f]{24})(?:\.[stu])?\Z")
+_OLD = re.compile(r"^(?P<base>.+?)\.(?:old|bak|prev|previous|last)(?P<suffix>\.[a-z]+)?\Z", re.DOTALL)
 _GLOB = re.compile(r"[*?\[]")
 
 
@@ -37,12 +48,22 @@ class Member:
 
 @lru_cache(maxsize=1 << 16)
 def member(path: Path) -> Member:
-    """Return which family *path* belongs to: `name`, `name.N`, `name-DATE`, `name.DATE`, each possibly packed."""
+    """Return which family *path* belongs to by the names that rotators usually give, each possibly packed.
+
+    `name.log` has `name.log.N`, `name.N.log`, `name.log-DATE`, `name-DATE.log`, a time and a number behind the date,
+    and `name.log.old`; `current` has `@LABEL.s`. Others are found by what they hold: see `generations.py`.
+    """
     plain = path.name.removesuffix(suffix_of(path))
-    if found := _NUMBER.match(plain):
-        return Member(path, path.with_name(found["base"]), number=int(found["number"]))
     if found := _DATE.match(plain):
         return Member(path, path.with_name(found["base"] + (found["suffix"] or "")), date=found["date"])
+    if found := _NUMBER.match(plain):
+        return Member(path, path.with_name(found["base"]), number=int(found["number"]))
+    if (found := _NUMBER_WITHIN.match(plain)) and found["suffix"] in _LOG_SUFFIXES:
+        return Member(path, path.with_name(found["base"] + found["suffix"]), number=int(found["number"]))
+    if found := _LABEL.match(plain):
+        return Member(path, path.with_name("current"), date=found["date"])
+    if found := _OLD.match(plain):
+        return Member(path, path.with_name(found["base"] + (found["suffix"] or "")), number=1)
     return Member(path, path.with_name(plain))
 
 
@@ -67,7 +88,12 @@ def _families(folder: Path) -> dict[Path, list[Member]]:
 
 def in_order(members: Iterable[Member]) -> list[Member]:
     """Return *members* by family, the oldest first: dates ascending, then numbers descending, then the live one."""
-    return sorted(members, key=lambda m: (m.base, m.live, not m.date, m.date, -m.number, m.path))
+    return sorted(members, key=lambda m: (m.base, m.live, not m.date, _ascending(m.date), -m.number, m.path))
+
+
+def _ascending(date: str) -> list[int]:
+    """Return the numbers of a *date*, by which it is sooner or later than others."""
+    return [int(date[1:], 16)] if date.startswith("@") else [int(digits) for digits in re.findall(r"\d+", date)]
 
 
 def expand(paths: Sequence[str], *, families: bool) -> list[Path]:
@@ -78,7 +104,7 @@ def expand(paths: Sequence[str], *, families: bool) -> list[Path]:
     found: dict[Path, Member] = {}
     listed: dict[Path, dict[Path, list[Member]]] = {}
     for text in paths:
-        alone = families and not _is_folder(path_of(text))
+        alone = families and not is_folder(path_of(text))
         for path in _matches(text):
             this = member(path)
             found.setdefault(path, this)
@@ -93,7 +119,7 @@ def what_is_missing(path: str) -> str:
     """Say what *path*, a file, folder or glob, waits for; nothing when it names a file now, if only a rotated one."""
     if next(iter(_matches(path)), None) is not None:
         return ""
-    if _is_folder(path_of(path)):
+    if is_folder(path_of(path)):
         return f"no log is in {path} yet; waiting for one"
     if _GLOB.search(path):
         return f"nothing matches {path} yet; waiting for it"
@@ -102,7 +128,31 @@ def what_is_missing(path: str) -> str:
 
 def below(folder: Path, suffixes: Collection[str]) -> list[Path]:
     """Return the files below *folder* with one of *suffixes*, such as `.db`; never a warehouse's own."""
-    return list(_walk(folder, suffixes)) if _is_folder(folder) else []
+    return [path for path in everything_below(folder) if member(path).base.suffix in suffixes]
+
+
+def everything_below(folder: Path, *, depth: int | None = None) -> Iterator[Path]:
+    """Yield all files below *folder*, so many folders deep, whatever they are called; never a warehouse's own."""
+    above = len(folder.parts)
+    for parent, names, files in os.walk(folder, followlinks=depth is not None):
+        if "_delta_log" in names:
+            names.clear()
+            continue
+        names[:] = sorted(n for n in names if n not in _SKIPPED_FOLDERS)
+        if depth is not None and len(Path(parent).parts) - above >= depth:
+            names.clear()
+        yield from (_path(parent, name) for name in sorted(files))
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether *path* is a folder; unlike `Path.is_dir`, without raising where that may not be known."""
+    return os.path.isdir(path)  # noqa: PTH112 # it may raise
+
+
+def looks_like_log(path: Path) -> bool:
+    """Tell by its name whether *path*, found in a folder, is read: it, or what it is a generation of, is called so."""
+    base = member(path).base
+    return base.suffix in _LOG_SUFFIXES or base.name in _LIVE_NAMES
 
 
 def folders(paths: Sequence[str]) -> dict[Path, bool]:
@@ -110,16 +160,16 @@ def folders(paths: Sequence[str]) -> dict[Path, bool]:
     result: dict[Path, bool] = {}
     for text in paths:
         path = path_of(text)
-        deep = _is_folder(path) or "**" in text
-        folder = path if _is_folder(path) else _fixed_part(path) if _GLOB.search(text) else path.parent
+        deep = is_folder(path) or "**" in text
+        folder = path if is_folder(path) else _fixed_part(path) if _GLOB.search(text) else path.parent
         result[folder] = result.get(folder, False) or deep
     return result
 
 
 def _matches(text: str) -> Iterator[Path]:
     path = path_of(text)
-    if _is_folder(path):
-        yield from _walk(path)
+    if is_folder(path):
+        yield from filter(looks_like_log, everything_below(path))
     elif os.path.exists(path):  # noqa: PTH110 # False where that may not be known
         yield path
     elif _GLOB.search(text):
@@ -131,24 +181,10 @@ def _matches(text: str) -> Iterator[Path]:
         yield from (p for p in family(path) if os.path.exists(p)) if member(path).live else ()  # noqa: PTH110 # see above
 
 
-def _walk(folder: Path, suffixes: Collection[str] = _LOG_SUFFIXES) -> Iterator[Path]:
-    """Yield the files below *folder* that look like logs, or have other *suffixes*; never a warehouse's own."""
-    for parent, names, files in os.walk(folder):
-        if "_delta_log" in names:
-            names.clear()
-            continue
-        names[:] = sorted(n for n in names if n not in _SKIPPED_FOLDERS)
-        for name in sorted(files):
-            path, suffix = _file(parent, name)
-            if suffix in suffixes:
-                yield path
-
-
 @lru_cache(maxsize=1 << 16)
-def _file(folder: str, name: str) -> tuple[Path, str]:
-    """Return a path, the same object each time, and the suffix of the family that it belongs to."""
-    path = Path(folder, name)
-    return path, member(path).base.suffix
+def _path(folder: str, name: str) -> Path:
+    """Return a path, the same object each time."""
+    return Path(folder, name)
 
 
 def path_of(text: str) -> Path:
@@ -157,11 +193,6 @@ def path_of(text: str) -> Path:
         return Path(text).expanduser()
     except RuntimeError:
         return Path(text)  # nobody is called so: a name that begins with `~`
-
-
-def _is_folder(path: Path) -> bool:
-    """Tell whether *path* is a folder; unlike `Path.is_dir`, without raising where that may not be known."""
-    return os.path.isdir(path)  # noqa: PTH112 # it may raise
 
 
 def _fixed_part(path: Path) -> Path:

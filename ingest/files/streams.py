@@ -19,7 +19,7 @@ from typing import IO, Protocol
 import pyarrow as pa
 
 from ingest.errors import SourceError
-from ingest.files.unpacking import OPENERS, CutError, Opener, Unpacker
+from ingest.files.unpacking import MAGIC, OPENERS, CutError, Opener, Unpacker, packing_of
 from ingest.ledger import TAIL
 
 log = logging.getLogger(__name__)
@@ -209,7 +209,7 @@ def archive_of(head: bytes) -> str | None:
 
 
 def suffix_of(path: Path) -> str:
-    """Return the suffix that says how *path* is packed; empty for a plain file."""
+    """Return the suffix that says how *path* is packed; empty for a name that says nothing of it."""
     return path.suffix if path.suffix in OPENERS else ""
 
 
@@ -219,17 +219,22 @@ def key_of(status: os.stat_result) -> Key:
 
 
 def open_stream(path: Path) -> Stream:
-    """Open *path*, plain or packed; `-` is standard input.
+    """Open *path*, plain or packed, whatever it is called; `-` is standard input.
 
     Raises:
         OSError: It can't be opened.
     """
     if str(path) == "-":
         return PackedStream("standard input", sys.stdin.buffer)
-    opener = OPENERS.get(suffix_of(path))
-    if opener is None:
-        return PlainStream(path)
-    return PackedStream(str(path), os.fdopen(_opened(path), "rb"), opener)
+    if opener := OPENERS.get(suffix_of(path)):
+        return PackedStream(str(path), os.fdopen(_opened(path), "rb"), opener)
+    plain = PlainStream(path)
+    try:
+        packing = packing_of(plain.read(0, MAGIC))
+    except OSError:
+        plain.close()
+        raise
+    return PackedStream(str(path), os.fdopen(plain.fd, "rb"), OPENERS[packing]) if packing else plain
 
 
 def _opened(path: Path) -> int:

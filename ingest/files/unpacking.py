@@ -20,8 +20,18 @@ OPENERS: dict[str, Opener] = {
 }
 """How to read packed files, by suffix."""
 
+_MAGICS = {b"\x1f\x8b\x08": ".gz", b"BZh": ".bz2", b"\xfd7zXZ\0": ".xz", b"\x28\xb5\x2f\xfd": ".zst"}
+
+MAGIC = max(map(len, _MAGICS))
+"""How many bytes tell how a file is packed."""
+
 _READERS = (gzip.GzipFile, bz2.BZ2File, lzma.LZMAFile)
 _PIECE = 1 << 20
+
+
+def packing_of(beginning: bytes) -> str:
+    """Return the suffix for what is packed and has this *beginning*: svlogd packs without changing the name."""
+    return next((suffix for magic, suffix in _MAGICS.items() if beginning.startswith(magic)), "")
 
 
 class CutError(Exception):

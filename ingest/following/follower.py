@@ -8,10 +8,12 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import cast
 
-from ingest.errors import SourceError, complaint
-from ingest.files.paths import expand, what_is_missing
+from ingest.errors import SourceError, complaint, unread_lines
+from ingest.files.generations import Found, passed_over, search
+from ingest.files.paths import expand, keys_of, what_is_missing
 from ingest.files.streams import Key, PlainStream, suffix_of
 from ingest.following.tracked import (
     Tracked,
@@ -43,6 +45,9 @@ FEW = 8
 NAMED = 3
 """Of more files without a record only their number is said."""
 
+REST = 20
+"""For so many times as long as a search for generations took there is no other."""
+
 TURN_SECONDS = 0.5
 """How long files are read before what is due is committed, and before somebody may ask to stop."""
 
@@ -59,7 +64,11 @@ class Follower:
     committed_at: float = field(default_factory=time.monotonic)
     remembered_at: float = field(default_factory=time.monotonic)
     behind: int = 0
+    unread: dict[Path, int] = field(default_factory=dict)
     _missing: set[str] = field(default_factory=set)
+    _found: Found = field(default_factory=Found)
+    _moved: bool = True
+    _search_at: float = 0.0
     _told: set[Key] = field(default_factory=set)
     _left: list[Key] = field(default_factory=list)
     _waits: bool = False
@@ -75,7 +84,7 @@ class Follower:
             WarehouseError: It can't be written now; nothing is lost, and a later tick tries again.
         """
         if not self._left:
-            self._discover()
+            self._discover(final=final)
         if held(self.tracked.values()).is_enough:
             self._commit()  # it failed the last time: no more is read before
         self._look()
@@ -88,7 +97,7 @@ class Follower:
             self._commit(everything=final or self._waits)
             due = self.interval
         self._close_idle()
-        more = bool(self._left) or any(has_more(f) for f in self.tracked.values())
+        more = bool(self._left) or (final and self._moved) or any(has_more(f) for f in self.tracked.values())
         return None if more else due if self._pending() else self.interval
 
     def close(self) -> None:
@@ -137,6 +146,7 @@ class Follower:
         """Say once of each file that was read to its end that no line of it is known; of many only their number."""
         if self._left or self._waits:
             return
+        self._tell_of_unread()
         silent = [f for f in self.tracked.values() if f.key not in self._told and has_nothing(f)]
         named = silent[: max(0, NAMED - len(self._told))]
         self._told.update(f.key for f in silent)
@@ -145,22 +155,44 @@ class Follower:
         if more := len(silent) - len(named):
             log.info("%s more files hold no record that ingest knows so far", f"{more:,}")
 
-    def _discover(self) -> None:
+    def _tell_of_unread(self) -> None:
+        """Say once of each file that was read to its end how many lines of it speak of calls, and were not read."""
+        cursors = [f.cursor for f in self.tracked.values() if f.cursor and f.cursor.unread and not behind(f)]
+        news = {c.path: c.unread for c in cursors if c.path not in self.unread}
+        self.unread |= {c.path: c.unread for c in cursors}
+        if news:
+            self._told.update(f.key for f in self.tracked.values() if f.cursor and f.cursor.path in news)
+            log.warning("%s", unread_lines(news))
+
+    def _discover(self, *, final: bool) -> None:
         """Find the files that the paths name now; what was found before stays tracked under its new name."""
-        rename(self.tracked, expand(self.paths, families=True))
+        listed = expand(self.paths, families=True)
+        self._moved |= rename(self.tracked, listed, self._found.generations)
+        if self._moved and (final or time.monotonic() >= self._search_at):
+            self._search(listed)
+            rename(self.tracked, listed, self._found.generations)
         for given in self.paths:
             if given not in self._missing and (missing := what_is_missing(given)):
                 self._missing.add(given)
                 log.info("%s", missing)
 
+    def _search(self, listed: Sequence[Path]) -> None:
+        """Look for generations under names that nobody knows, as a log is another file now than it was."""
+        begun, before = time.monotonic(), len(self._found.others) + self._found.unlooked
+        held_open = {key for key, file in self.tracked.items() if file.cursor}
+        self._found, self._moved = search(self.paths, keys_of(listed), self.intake.ledger, held=held_open), False
+        self._search_at = time.monotonic() + REST * (time.monotonic() - begun)
+        if before < len(self._found.others) + self._found.unlooked:
+            log.info("%s", passed_over(self._found.others, self._found.unlooked))
+
     def _read(self, file: Tracked) -> None:
         """Read what is new in one file; say so once when that isn't possible."""
         file.more = False
         try:
-            if suffix_of(file.path):
+            if file.packed or suffix_of(file.path):
                 self._read_packed(file)
             elif self._is_readable(file) and file.cursor:
-                self._read_plain(file, file.cursor)
+                self._read_packed(file) if file.packed else self._read_plain(file, file.cursor)
         except FileNotFoundError:
             file.more = True  # its name went to another file, or away, after the folder was listed
         except (OSError, SourceError) as error:
@@ -184,7 +216,7 @@ class Follower:
                 return
         close(file)
         # Unpacking from the beginning each second would cost too much: a damaged file must change first.
-        if not suffix_of(file.path):
+        if not file.packed and not suffix_of(file.path):
             file.seen = (-1, -1)
 
     def _is_readable(self, file: Tracked) -> bool:
@@ -231,6 +263,7 @@ class Follower:
         """Commit what was read of a content that is gone, before the cursor is placed anew."""
         if cursor.position and not cursor.is_lost:
             log.info("%s was truncated or rewritten", file.path)
+            self._moved = True
             self.intake.flush([cursor])
             cursor.lose()
 

@@ -4,7 +4,7 @@ import contextlib
 import os
 import resource
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -17,11 +17,16 @@ from ingest.reading.publisher import COMMIT_BYTES, COMMIT_ROWS
 
 @dataclass
 class Tracked:
-    """One file, by device and inode, under whatever name it has now."""
+    """One file, by device and inode, under whatever name it has now.
+
+    It is `retired` when its log is another file now, and `packed` when it turned out so, whatever its name says.
+    """
 
     path: Path
     key: Key
     present: bool = True
+    retired: bool = False
+    packed: bool = False
     cursor: Cursor | None = None
     seen: tuple[int, int] = (-1, -1)
     changed_at: float = 0.0
@@ -73,11 +78,15 @@ def behind(file: Tracked) -> int:
     return max(0, file.seen[0] - file.cursor.position)
 
 
-def rename(tracked: dict[Key, Tracked], paths: Iterable[Path]) -> None:
-    """Give the files of *tracked* the names that *paths* say, adding those that are new."""
+def rename(tracked: dict[Key, Tracked], paths: Iterable[Path], retired: Sequence[Path] = ()) -> bool:
+    """Give the files of *tracked* the names that *retired* generations and *paths* say, adding those that are new.
+
+    What is new comes in that order behind those that had names. Return whether any of those lost theirs.
+    """
+    before, over = {file.path: key for key, file in tracked.items() if file.present}, set(retired)
     for file in tracked.values():
         file.present = False
-    for path in paths:
+    for path in (*retired, *paths):
         try:
             status = path.stat()
         except OSError:
@@ -85,9 +94,10 @@ def rename(tracked: dict[Key, Tracked], paths: Iterable[Path]) -> None:
         key = key_of(status)
         file = tracked.setdefault(key, Tracked(path, key))
         if not file.present:
-            file.path, file.present = path, True
+            file.path, file.present, file.retired = path, True, path in over
         if file.cursor is not None:
-            file.cursor.rename(path)
+            file.cursor.rename(file.path)
+    return any(not tracked[key].present or tracked[key].path != path for path, key in before.items())
 
 
 def idlest(files: Iterable[Tracked], *, but: int) -> list[Tracked]:
@@ -115,7 +125,7 @@ def is_at_end(cursor: Cursor) -> bool:
 
 def is_over(file: Tracked, cursor: Cursor) -> bool:
     """Tell whether *file* is a rotated or unlinked generation that has been quiet for long, and nobody can write to."""
-    retired = not file.present or (not member(file.path).live and member(file.path).base.exists())
+    retired = file.retired or not file.present or (not member(file.path).live and member(file.path).base.exists())
     return retired and is_sealed(cursor.stream, quiet_seconds=time.monotonic() - file.changed_at)
 
 
@@ -137,7 +147,7 @@ def open_itself(file: Tracked) -> Stream | None:
     if key_of(status) != file.key != key_of(file.path.stat()):
         stream.close()
         return None
-    file.seen = state(status)
+    file.seen, file.packed = state(status), not stream.can_grow
     return stream
 
 

@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ingest.errors import SourceError, complaint
+from ingest.files.generations import Found, search
 from ingest.files.identity import HEAD, known_names
 from ingest.files.paths import STDIN, Listing, family, key_at
 from ingest.files.streams import Key, PlainStream, Stream, is_sealed, key_of, open_stream, quiet_seconds
+from ingest.ledger import Ledger
 from ingest.reading.cursor import Cursor
 from ingest.reading.intake import Intake
 from ingest.reading.parse_ahead import MOST
@@ -39,7 +41,9 @@ LOOKS = 5
 class Outcome:
     """What a backfill did: files read, files that failed and why, files that hold nothing it knows, open last lines.
 
-    `gone` are files that were listed and not there any more when it was their turn, under no name.
+    `gone` are files that were listed and not there any more when it was their turn, under no name. `others` are those
+    in given folders that don't look like logs, and `unlooked` how many more nobody looked at: they are passed over.
+    `unread` says of how many lines of a file tokens and a model are told, and no format reads them.
     """
 
     files: int = 0
@@ -49,9 +53,12 @@ class Outcome:
     gone: list[Path] = field(default_factory=list)
     unknown: list[Path] = field(default_factory=list)
     open_ended: list[Path] = field(default_factory=list)
+    others: Sequence[Path] = ()
+    unlooked: int = 0
+    unread: dict[Path, int] = field(default_factory=dict)
 
 
-def backfill(listing: Listing, intake: Intake, *, progress: Callable[[int, Path], None]) -> Outcome:
+def backfill(listing: Listing, intake: Intake, *, progress: Callable[[int, Path], None] | None = None) -> Outcome:
     """Read the files of *listing* to their ends and commit what they hold; call *progress* with bytes and the file.
 
     A file that can't be read doesn't stop the others. What is already in the warehouse is not read into it again.
@@ -60,13 +67,16 @@ def backfill(listing: Listing, intake: Intake, *, progress: Callable[[int, Path]
         WarehouseError: Nothing more can be written; what was committed stays, and a later run goes on from there.
     """
     reading = _Reading(intake, progress)
-    queue, rounds = list(listing.files), 0 if STDIN in listing.files else ROUNDS
+    # Of an empty warehouse nothing can go on elsewhere; a folder is searched for what is passed over, too.
+    searched = bool(intake.ledger.sources()) or any(map(os.path.isdir, listing.paths))
+    generations = reading.generations(search(listing.paths, listing.files, intake.ledger)) if searched else ()
+    queue, rounds = [*generations, *listing.files], 0 if STDIN in listing.files else ROUNDS
     for _ in range(LOOKS):
         while queue:
             later = _round(queue, reading, SmallFiles(intake) if rounds else None)
             rounds -= bool(later)
             queue = reading.finish() + later
-        queue = [path for path, key in listing.now().items() if key and key not in reading.met]
+        queue = reading.unmet(listing)
         if not queue:
             break
     reading.miss(listing)
@@ -91,7 +101,7 @@ class _Reading:
     """The cursors whose rows wait to be committed, and those whose rows are on their way; which files were `met`."""
 
     intake: Intake
-    progress: Callable[[int, Path], None]
+    progress: Callable[[int, Path], None] | None
     outcome: Outcome = field(default_factory=Outcome)
     met: set[Key] = field(default_factory=set)
     missing: list[Path] = field(default_factory=list)
@@ -108,7 +118,9 @@ class _Reading:
             stream = open_stream(path)
             if stream.opened:
                 self.met.add(key_of(stream.opened))
-            if cursor := self._place(path, stream):
+            if path == STDIN:
+                stream = _rereadable(stream, self.intake.ledger)
+            if cursor := self.intake.bind(path, stream):
                 with contextlib.closing(cursor.stream):
                     turn = small.offer(cursor) if small else Turn.ALONE
                     if turn is Turn.ALONE:
@@ -127,6 +139,20 @@ class _Reading:
         self.outcome.files += turn is not Turn.LATER
         return turn is Turn.LATER
 
+    def generations(self, found: Found) -> Sequence[Path]:
+        """Return the rotated generations that were *found* by what they hold, and note what else was."""
+        self.outcome.others, self.outcome.unlooked = found.others, found.unlooked
+        return found.generations
+
+    def unmet(self, listing: Listing) -> list[Path]:
+        """Return the files that belong to *listing* now and were not met."""
+        now = listing.now()
+        if now == listing.files:
+            return [path for path, key in now.items() if key and key not in self.met]
+        found = search(listing.paths, now, self.intake.ledger)
+        keys = {path: key_at(path) for path in self.generations(found)} | now
+        return [path for path, key in keys.items() if key and key not in self.met]
+
     def miss(self, listing: Listing) -> None:
         """Note which files of *listing* were not met at all."""
         for path in dict.fromkeys([*self.missing, *(path for path, key in listing.files.items() if key)]):
@@ -143,6 +169,8 @@ class _Reading:
         read, alone = small.parsed(but=ahead)
         for part in read:
             self.rows += part.cursor.pending_rows
+            if part.cursor.unread:
+                self.outcome.unread[part.cursor.path] = part.cursor.unread
             if not part.cursor.claimed:
                 self.outcome.unknown.append(part.cursor.path)
             self._took(part.cursor, len(part.data), part.consumed)
@@ -153,34 +181,27 @@ class _Reading:
             self._leave(cursor)
             self.visit(cursor.path, None)
 
-    def flush(self, *, wait: bool) -> None:
-        """Commit what waits, after what is on its way."""
+    def flush(self, *, wait: bool) -> list[Cursor]:
+        """Commit what waits, after what is on its way; return which of those sources another writer has moved."""
         if self.flying:
             self.intake.settle()
-            self._leave_lost()
+            self._leave_lost([cursor for cursor in self.flying if cursor.is_lost])
         self.flying = list(self.waiting.values())
         self.waiting, self.rows, self.bytes = {}, 0, 0
-        self.intake.flush(self.flying, wait=wait, file_times=True)
+        return self.intake.flush(self.flying, wait=wait, file_times=True)
 
     def finish(self) -> list[Path]:
         """Commit everything; return the files that must be read again because another writer read them too."""
-        self.flush(wait=True)
-        self._leave_lost()
+        self._leave_lost(self.flush(wait=True))
         again, self.flying, self.again = self.again, [], []
         return again
 
-    def _leave_lost(self) -> None:
-        """Note which of the sources that were on their way another writer has moved: they are read again."""
-        again = [c for c in self.flying if c.is_lost and id(c) not in self.waiting and c.path != STDIN]
+    def _leave_lost(self, lost: Sequence[Cursor]) -> None:
+        """Note the sources that were on their way and that another writer has moved: they are read again."""
+        again = [c for c in lost if id(c) not in self.waiting and c.path != STDIN]
         for cursor in again:
             self._leave(cursor)
         self.again += [c.path for c in again]
-
-    def _place(self, path: Path, stream: Stream) -> Cursor | None:
-        if path == STDIN and next(known_names(stream.read(0, HEAD), self.intake.ledger), None):
-            # A pipe can't be read twice, and finding out which source it is may need that.
-            stream = _spooled(stream)
-        return self.intake.bind(path, stream)
 
     def _leave(self, cursor: Cursor) -> None:
         """Forget that *cursor* met its file: it will be opened anew by its name, which may be another's by then."""
@@ -208,6 +229,8 @@ class _Reading:
             return
         if new and not cursor.claimed and cursor.stream.read(cursor.position and cursor.position - 1, 1):
             self.outcome.unknown.append(cursor.path)
+        if cursor.unread:
+            self.outcome.unread[cursor.path] = cursor.unread
         if left and cursor.stream.read(cursor.position, 1):
             self.outcome.open_ended.append(cursor.path)
 
@@ -216,7 +239,8 @@ class _Reading:
         self.waiting[id(cursor)] = cursor
         self.bytes += taken
         self.outcome.bytes += taken
-        self.progress(consumed, cursor.path)
+        if self.progress:
+            self.progress(consumed, cursor.path)
 
     def _is_due(self) -> bool:
         """Whether enough waits to be worth a commit."""
@@ -232,10 +256,13 @@ class _Reading:
         return not cursor.is_lost or self.intake.place(cursor)
 
 
-def _spooled(stream: Stream) -> PlainStream:
+def _rereadable(pipe: Stream, known: Ledger) -> Stream:
+    """Return what comes through the *pipe* as a file where finding out which source it is may need reading it twice."""
+    if next(known_names(pipe.read(0, HEAD), known), None) is None:
+        return pipe
     with tempfile.NamedTemporaryFile(prefix="ingest-stdin-") as file:
         at = 0
-        while data := stream.read(at, 1 << 20):
+        while data := pipe.read(at, 1 << 20):
             file.write(data)
             at += len(data)
         file.flush()

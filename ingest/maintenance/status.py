@@ -44,7 +44,7 @@ def sources(warehouse: Warehouse) -> pl.DataFrame:
         .alias("format"),
         # The digest is missing where no bytes were read: the positions of a table are no bytes.
         pl.when(pl.col("digest").is_not_null().any()).then(pl.col("end_offset").max()).alias("ingested_bytes"),
-        pl.col("calls").sum(),
+        pl.col("calls").sum().alias("records"),
         pl.col("events").sum(),
         pl.col("rejects").sum(),
         pl.col("first_at").min(),
@@ -58,10 +58,8 @@ def sources(warehouse: Warehouse) -> pl.DataFrame:
         _behind(Path(path), done) if at == newest_at and done is not None else None
         for path, done, at, newest_at in found.select("path", "ingested_bytes", "committed_at", "newest").iter_rows()
     ]
-    notes = [
-        "the application lost count: usage.error" if os.path.lexists(Path(p).parent / SENTINEL) else None
-        for p in found["path"]
-    ]
+    missing = warehouse.missing()
+    notes = [_note(Path(path), missing.get(source)) for path, source in found.select("path", "source_id").iter_rows()]
     return found.with_columns(
         behind_bytes=pl.Series(behind, dtype=pl.Int64), note=pl.Series(notes, dtype=pl.String)
     ).select(
@@ -69,7 +67,7 @@ def sources(warehouse: Warehouse) -> pl.DataFrame:
         "format",
         "ingested_bytes",
         "behind_bytes",
-        "calls",
+        "records",
         "events",
         "rejects",
         "first_at",
@@ -89,6 +87,16 @@ def _size(warehouse: Warehouse, name: str) -> TableSize:
     return TableSize(
         name, sum(f.rows for f in files), len(files), sum(f.bytes for f in files), warehouse.tables[name].version
     )
+
+
+def _note(path: Path, missing: int | None) -> str | None:
+    """Return what is known of calls that are nowhere."""
+    notes = []
+    if os.path.lexists(path.parent / SENTINEL):
+        notes.append("the application lost count: usage.error")
+    if missing:
+        notes.append(f"nothing goes on where it ended: up to {missing:,} bytes may be missing")
+    return "; ".join(notes) or None
 
 
 def _behind(path: Path, ingested: int) -> int | None:

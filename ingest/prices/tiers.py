@@ -19,6 +19,12 @@ from ingest.prices.entries import MILLION_EXPONENT, Entry
 
 _MICRO_UNITS = 10 ** (MILLION_EXPONENT + 6)  # of 10⁻²⁴ USD in a USD
 _METADATA = pl.col("metadata")
+STANDARD = "standard"
+_STANDARD = frozenset({STANDARD, "default", "auto", "on_demand"})
+"""What providers call the tier that has the standard price."""
+
+_TIERS = ("speed", "service_tier")
+"""The keys under which a call's metadata tells its tier; of both, the first that isn't the standard one counts."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,32 @@ def rules() -> Rules:
     return Rules(factors, fees, f'[".](?:{"|".join(sorted(marked | counted))})')
 
 
+def tiers() -> tuple[str, ...]:
+    """Return the names of all tiers that some model has, beside the standard one."""
+    return tuple(sorted({value for factor in rules().factors if factor.key in _TIERS for value in factor.values}))
+
+
+def tier_of() -> pl.Expr:
+    """Return the tier that the metadata of a call tells; who tells none has the standard one."""
+    told = (_told(key) for key in _TIERS)
+    return pl.coalesce(*(pl.when(~tier.is_in(_STANDARD)).then(tier) for tier in told), pl.lit(STANDARD))
+
+
+def in_tier(tier: str) -> pl.Expr:
+    """Return the metadata of a call as if it had been made in *tier*: what is told first counts."""
+    keys = "".join(f'"{key}":"{tier}",' for key in _TIERS)
+    return pl.concat_str(pl.lit(f'{{{keys}"told":'), _METADATA.fill_null("null"), pl.lit("}"))
+
+
+def offers(entry: Entry, tier: str, day: date) -> bool:
+    """Tell whether the model of *entry* had a price in *tier* on *day*."""
+    return any(rule.key in _TIERS and rule.holds(entry, tier, day) for rule in rules().factors)
+
+
+def _told(key: str) -> pl.Expr:
+    return _METADATA.str.extract(rf'[".]{key}":\s*"([^"]*)"', 1)
+
+
 def adjusted(rows: pl.DataFrame, entries: Sequence[Entry | None]) -> pl.DataFrame:
     """Return *rows* with `total`, in 10⁻²⁴ USD, as it is with factors and fees; NULL where a factor isn't known.
 
@@ -105,7 +137,7 @@ def adjusted(rows: pl.DataFrame, entries: Sequence[Entry | None]) -> pl.DataFram
     marked = rows.select("key", "total", "metadata", "created_at")[at]
     marked = marked.with_columns(
         pl.col("created_at").dt.date().alias("day"),
-        *(_METADATA.str.extract(rf'[".]{key}":\s*"([^"]*)"', 1).alias(key) for key in known.keys),
+        *(_told(key).alias(key) for key in known.keys),
         *(
             _METADATA.str.extract(rf'[".]{fee.key}":\s*"?(\d+)', 1).cast(pl.Int128, strict=False).alias(fee.key)
             for fee in known.fees

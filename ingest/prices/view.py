@@ -1,6 +1,6 @@
 """What the price table says, as plain rows: every model, one model in full, and the calls that it can't price."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from itertools import takewhile
@@ -30,6 +30,16 @@ def listing(prices: Prices, provider: str | None, at: datetime) -> list[dict[str
         near = ", ".join(alike(provider.lower(), _providers(prices), 5, least=0.4))
         hint = f"nearest: {near}" if near else "`ingest prices list` shows all"
         raise IngestError(f"no prices of provider {provider!r}; {hint}")
+    return rows
+
+
+def of_models(prices: Prices, models: Iterable[tuple[str | None, str]], at: datetime) -> list[dict[str, Any]]:
+    """Return the prices at *at* of each provider and model, a row a tier; a row of NULLs where there are none."""
+    rows: list[dict[str, Any]] = []
+    for provider, model in models:
+        entry = prices.entry(provider, model)
+        known = periods(entry, at) if entry else [dict.fromkeys(("since", "daily_utc", "prompts_above", *RATES))]
+        rows += ({"provider": provider, "model": model, **row} for row in known)
     return rows
 
 

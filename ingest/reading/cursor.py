@@ -11,10 +11,11 @@ Only this module changes a cursor. What always holds:
 
 import os
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future  # noqa: TC003 # named tuples look their types up
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import polars as pl
@@ -64,7 +65,7 @@ class Cursor:
         self._path = path
         self._rivals: frozenset[str] = frozenset()
         self._births = 0
-        self._claimed = 0
+        self._claimed = self._unread = 0
         self._quantum = FIRST
         self._steady = True
         self._digest = xxhash.xxh3_128()
@@ -126,6 +127,11 @@ class Cursor:
     def claimed(self) -> int:
         """How many of its records a format knew."""
         return self._claimed
+
+    @property
+    def unread(self) -> int:
+        """How many of its lines speak of tokens and a model, though no format knew them."""
+        return self._unread
 
     @property
     def is_lost(self) -> bool:
@@ -241,6 +247,8 @@ class Cursor:
             self._claimed += rows.claimed
             self._torn = False
         if rows:
+            self._unread += rows.unread
+            self._whole |= rows.whole
             self._keep(rows)
 
     def take(self, block: Block, rows: Rows) -> int:
@@ -261,7 +269,7 @@ class Cursor:
 
         Returns how many bytes that was.
         """
-        self._torn, self._whole = found is None, found is not None
+        self._torn = found is None
         if found is None:
             return 0
         rows, data = found
@@ -337,7 +345,14 @@ class Cursor:
         """Learn that the source isn't what, or where, it was: nothing more is committed before it is placed anew."""
         self._lost = True
 
-    def cut(self, known: Ledger, *, taken: Collection[str] = (), file_time: datetime | None = None) -> Draft | None:
+    def cut(
+        self,
+        known: Ledger,
+        *,
+        taken: Collection[str] = (),
+        file_time: datetime | None = None,
+        missing: Mapping[str, int] = MappingProxyType({}),
+    ) -> Draft | None:
         """Take out what was read since the last commit; None when there is nothing to remember.
 
         A new source gets a name; *taken* are the names of sources that are committed together with it. One that has
@@ -349,11 +364,10 @@ class Cursor:
         family, births, source_id = "", 0, self._source_id
         if source_id is None:
             family = family_of(self._head)
-            births = known.births(family)
+            source_id, births = name_of(self._head, known, taken), known.births(family)
             if births != self._births and self._is_met(self._head, known):
                 self.lose()
                 return None
-            source_id = name_of(self._head, known, taken)
         draft = Draft(
             self,
             source_id,
@@ -366,10 +380,16 @@ class Cursor:
             file_time,
             family,
             births,
+            missing,
         )
         self._source_id, self._committed = source_id, self._position
         self._digest.reset()
         return draft
+
+
+def first_line(head: bytes) -> bytes:
+    """Return the first line of *head*: sources with different ones are different."""
+    return head[: head.find(b"\n") + 1] or head
 
 
 def line_end_of(encoding: str) -> bytes:

@@ -3,8 +3,8 @@
 A source is a file or a table of a database; here they are the same.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -48,22 +48,29 @@ class Draft:
     file_time: datetime | None = None
     family: str = ""
     births: int = 0
+    missing: Mapping[str, int] = field(default_factory=dict)
 
 
-def finish(drafts: Sequence[Draft], prices: Prices, now: datetime, *, keep_raw: bool = False) -> list[Batch]:
+def finish(
+    drafts: Sequence[Draft], prices: Prices, now: datetime, *, keep_raw: bool = False, host: str | None = None
+) -> list[Batch]:
     """Return *drafts* as rows of the warehouse, read *now*: all at once, since most of the work is the same for any.
 
     Of what was rejected only the structure is kept, unless *keep_raw*.
+    *host* is the machine of the calls that don't say theirs.
     """
     tables = [
         _gathered([[getattr(r, name) for r in draft.rows] for draft in drafts], empty) for name, empty in _EMPTY.items()
     ]
-    if not keep_raw:
-        tables[-1] = tables[-1]._replace(rows=without_text(tables[-1].rows))
+    calls, _, rejects = tables
+    if not keep_raw and rejects.rows.height:
+        tables[-1] = rejects._replace(rows=without_text(rejects.rows))
     ids = pl.Series([draft.source_id for draft in drafts])
     labels = pl.Series([draft.label for draft in drafts])
-    times = pl.Series([draft.file_time for draft in drafts], dtype=UTC).gather(tables[0].source)
+    times = pl.Series([draft.file_time for draft in drafts], dtype=UTC).gather(calls.source)
     labelled = [_labelled(table, ids, labels) for table in tables]
+    if host:
+        labelled[0] = labelled[0].with_columns(pl.col("host").fill_null(host))
     stamped = stamp(*labelled, prices=prices, now=now, file_time=times)
     parts = zip(*map(_parted, stamped, tables), strict=True)
     return [_batch(draft, *frames) for draft, frames in zip(drafts, parts, strict=True)]
@@ -109,4 +116,5 @@ def _batch(draft: Draft, calls: pl.DataFrame, events: pl.DataFrame, rejects: pl.
         rejects,
         draft.family,
         draft.births,
+        draft.missing,
     )

@@ -5,23 +5,25 @@ second waits until the first is committed, and then its content decides.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
 from ingest.errors import SourceError
-from ingest.files.identity import HEAD, family_of, first_line, furthest, known_names
+from ingest.files.identity import HEAD, family_of, furthest, known_names
 from ingest.files.streams import Stream, archive_of
 from ingest.ledger import Ledger
 from ingest.prices.price import Prices
 from ingest.reading.blocks import advance
 from ingest.reading.copies import known_part
-from ingest.reading.cursor import Cursor
+from ingest.reading.cursor import Cursor, first_line
 from ingest.reading.parse_ahead import Ahead
 from ingest.reading.publisher import Publisher, Totals
+from ingest.reading.succession import Succession
 from parsers import Format, Rows
+from parsers.claims.documents import may_be_document
 
 log = logging.getLogger(__name__)
 
@@ -37,16 +39,19 @@ class Intake:
     prices: Prices
     formats: Sequence[Format]
     keep_raw: bool = False
+    host: str | None = None
     totals: Totals = field(default_factory=Totals)
     ahead: Ahead = field(default_factory=Ahead)
     publisher: Publisher = field(init=False)
+    succession: Succession = field(init=False)
     _claims: dict[str, Cursor] = field(default_factory=dict)
     _heads: dict[bytes, dict[Cursor, bytes]] = field(default_factory=dict)
     _settled: int = 0
 
     def __post_init__(self) -> None:
-        """Make the way into the warehouse, which other kinds of sources share."""
-        self.publisher = Publisher(self.ledger, self.prices, self.keep_raw, self.totals)
+        """Make the way into the warehouse, which other kinds of sources share, and learn what was read before."""
+        self.publisher = Publisher(self.ledger, self.prices, self.keep_raw, self.host, self.totals)
+        self.succession = Succession(self.ledger)
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -82,6 +87,7 @@ class Intake:
         A copy that has gone on by itself is a source of its own, without the records that it shares.
         """
         self.release(cursor)
+        self.succession.leave(cursor.source_id, cursor.path)
         cursor.stream.rewind()
         return self._place(cursor)
 
@@ -99,6 +105,8 @@ class Intake:
             self.settle()
             cursor.stream.rewind()
             known = known_part(cursor.path, cursor.stream, self.formats, self.ledger)
+        for source in [found[0]] if found else rivals if known is None else ():
+            self.succession.meet(source, cursor.path)
         if known is None:
             return False
         if known:
@@ -137,8 +145,10 @@ class Intake:
         return taken
 
     def take(self, cursor: Cursor, data: bytes, rows: Rows) -> None:
-        """Let *cursor* have read *data*, which was parsed elsewhere. Call it only if `may_read`."""
+        """Let *cursor* have read *data*, all of its file, which was parsed elsewhere. Call it only if `may_read`."""
         cursor.consume(data, rows)
+        if not rows.claimed and may_be_document(data, ended=True):
+            cursor.take_document(None)
         self._claim(cursor)
 
     def _claim(self, cursor: Cursor) -> None:
@@ -163,8 +173,10 @@ class Intake:
         if cursor.position and (claimed := self._heads.get(first_line(cursor.beginning()))):
             claimed.pop(cursor, None)
 
-    def flush(self, cursors: Iterable[Cursor], *, wait: bool = True, file_times: bool = False) -> None:
+    def flush(self, cursors: Sequence[Cursor], *, wait: bool = True, file_times: bool = False) -> list[Cursor]:
         """Commit what *cursors* have read, in one commit; with *wait*, return when it is in the warehouse for good.
+
+        Returns those whose source, as far as is known then, another writer has moved.
 
         Raises:
             WarehouseError: It can't be written now. What failed to be is kept, and committed before anything else.
@@ -176,7 +188,9 @@ class Intake:
                 cursor.lose()  # another file of that source goes first: what comes after it is read again
                 continue
             file_time = _file_time(cursor) if file_times else None
-            if draft := cursor.cut(self.ledger, taken=names, file_time=file_time):
+            missing = self._missing_before(cursor)
+            if draft := cursor.cut(self.ledger, taken=names, file_time=file_time, missing=missing):
+                self.succession.begin(draft.source_id, cursor.path)
                 drafts.append(draft)
                 names.add(draft.source_id)
                 self._claims[draft.source_id] = cursor
@@ -184,7 +198,26 @@ class Intake:
             self.publisher.publish(drafts)
         if wait:
             self.settle()
+        lost = [cursor for cursor in cursors if cursor.is_lost]
+        if wait:
             self.ledger.secure()  # what was there already, and so was not committed again, as well
+        return lost
+
+    def _missing_before(self, cursor: Cursor) -> dict[str, int]:
+        """Say so when *cursor*, of a new source, has the name of another that nobody has found again."""
+        if not cursor.is_new or cursor.is_lost or not cursor.owes or cursor.is_document:
+            return {}
+        missing = self.succession.ended(cursor.path)
+        for source, size in missing.items():
+            position = self.ledger.position(source)
+            log.warning(
+                "%s: what went on behind byte %s of the log that had this name before was not found;"
+                " up to %s bytes may be missing",
+                cursor.path,
+                f"{position.offset if position else 0:,}",
+                f"{size:,}",
+            )
+        return missing
 
     def settle(self) -> None:
         """Wait for the commit under way: then content decides between the files that waited for it.

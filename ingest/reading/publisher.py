@@ -51,12 +51,13 @@ class Publisher:
     """Stamps and commits what sources yield, one commit at a time, beside whoever reads on. One thread uses it.
 
     `settled` counts the commits that were waited for. `keep_raw` keeps the text of what is rejected, which may hold
-    prompts and keys, and not only its structure.
+    prompts and keys, and not only its structure. `host` is the machine of the calls that don't say theirs.
     """
 
     ledger: Ledger
     prices: Prices
     keep_raw: bool = False
+    host: str | None = None
     totals: Totals = field(default_factory=Totals)
     settled: int = 0
     _worker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "commit"))
@@ -132,7 +133,7 @@ class Publisher:
             self.settle()
 
     def _commit(self, drafts: Sequence[Draft]) -> None:
-        batches = finish(drafts, self.prices, datetime.now(UTC), keep_raw=self.keep_raw)
+        batches = finish(drafts, self.prices, datetime.now(UTC), keep_raw=self.keep_raw, host=self.host)
         self.ledger.commit(batches)
-        self.prices.keep()
         self.totals.add(batches)
+        self.prices.keep()

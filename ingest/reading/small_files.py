@@ -5,12 +5,11 @@ from concurrent.futures import Future  # noqa: TC003 # dataclasses look their ty
 from dataclasses import dataclass, field
 from enum import Enum
 
-from ingest.files.identity import HEAD, first_line
+from ingest.files.identity import HEAD
 from ingest.files.streams import PlainStream
-from ingest.reading.cursor import QUANTUM, Cursor
+from ingest.reading.cursor import QUANTUM, Cursor, first_line
 from ingest.reading.intake import Intake
 from parsers import Block, Rows, parse
-from parsers.claims.documents import may_be_document
 
 MAX_FILE = 4 << 20
 """Files beyond this are worth a block of their own."""
@@ -31,11 +30,12 @@ class Turn(Enum):
 
 @dataclass
 class Part:
-    """A file that was read and waits to be parsed: its bytes, and how many of the file itself those took."""
+    """What was read of a file, from its beginning: bytes, how many of the file itself those took, whether it's all."""
 
     cursor: Cursor
     data: bytes
     consumed: int
+    whole: bool
 
 
 @dataclass
@@ -70,18 +70,19 @@ class SmallFiles:
         """
         if not cursor.is_new or cursor.position:
             return Turn.ALONE
-        head = cursor.beginning()
+        part = _read(cursor)
+        head = part.data[:HEAD]
         line = first_line(head)
         waits = self._meets(head, line) or not self.intake.may_read(cursor, head)
         if not cursor.is_new:
             return Turn.ALONE  # it was named meanwhile, and goes on from where that ended
-        data = b"" if waits else _all_of(cursor)
-        if waits or data:
+        taken = not waits and _can_join(part)
+        if waits or taken:
             self._remember(head, line)
-        if not data:
+        if not taken:
             return Turn.LATER if waits else Turn.ALONE
-        self.parts.append(Part(cursor, data, cursor.stream.consumed(len(data))))
-        self.size += len(data)
+        self.parts.append(part)
+        self.size += len(part.data)
         return Turn.TAKEN
 
     def parse(self) -> tuple[list[Part], list[Cursor]]:
@@ -133,12 +134,17 @@ class SmallFiles:
         return self._barren[head]
 
 
-def _all_of(cursor: Cursor) -> bytes:
-    """Return all bytes of the file, if it is one that can be parsed with others; else none."""
+def _read(cursor: Cursor) -> Part:
+    """Return all bytes of the file; of one that is too large, those that tell it from others."""
     stream = cursor.stream
-    if isinstance(stream, PlainStream) and stream.stat().st_size > MAX_FILE:
-        return b""
-    data = stream.read(0, MAX_FILE + 1)
-    fits = len(data) <= MAX_FILE and data.endswith(b"\n") and cursor.encoding == "utf-8" and not data.startswith(_BOM)
-    fits = fits and not stream.damage
-    return data if fits and not may_be_document(data, ended=True) else b""
+    is_large = isinstance(stream, PlainStream) and stream.stat().st_size > MAX_FILE
+    data = stream.read(0, HEAD if is_large else MAX_FILE + 1)
+    return Part(cursor, data, stream.consumed(len(data)), whole=not is_large and len(data) <= MAX_FILE)
+
+
+def _can_join(part: Part) -> bool:
+    """Tell whether what was read can be parsed with others."""
+    data, cursor = part.data, part.cursor
+    if not part.whole or cursor.stream.damage or not data.endswith(b"\n"):
+        return False
+    return cursor.encoding == "utf-8" and not data.startswith(_BOM)

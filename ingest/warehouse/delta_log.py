@@ -128,10 +128,14 @@ def batch_of(log: Path, version: int) -> str | None:
     return next((info.get(BATCH) for info in _actions(log, version, version, "commitInfo")), None)
 
 
-def written(log: Path, first: int, last: int) -> tuple[list[Path], set[str]]:
-    """Return those of the entries *first* to *last* that are there, and the data files that they added."""
+def written(log: Path, first: int, last: int, *, but: int | None = None) -> tuple[list[Path], set[str]]:
+    """Return those of the entries *first* to *last* that are there, and the data files that they added.
+
+    What entry *but* added is left out: who asks wrote that one.
+    """
     there = [version for version in range(first, last + 1) if entry(log, version).exists()]
-    return [entry(log, version) for version in there], {path for v in there for path, _ in adding(log, v)}
+    added_ = {path for version in there if version != but for path, _ in adding(log, version)}
+    return [entry(log, version) for version in there], added_
 
 
 def added_files(log: Path, last: int) -> list[tuple[int, str]]:

@@ -37,6 +37,10 @@ class Rehearsal:
         """Return where *source_id* would resume."""
         return self._given.get(source_id) or (self._real.position(source_id) if self._real else None)
 
+    def labels(self) -> dict[str, list[str]]:
+        """Return under which paths each source that is really there was read."""
+        return self._real.labels() if self._real else {}
+
     def boundaries(self, source_ids: Collection[str]) -> list[tuple[str, Position]]:
         """Return where the batches of *source_ids* would have ended, the nearest first."""
         given = [(name, self._given[name]) for name in source_ids if name in self._given]

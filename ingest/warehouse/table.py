@@ -52,6 +52,7 @@ class Table:
         self._torn = True
         self._handle: DeltaTable
         self._listed: DeltaTable | None = None
+        self._mine: int | None = None  # the newest version, if this process wrote it
         self._open()
         self._tidied = self.version
         self._synced = max(self._tidied - _DOUBTED, 0 if made else -1)  # its first entry is on the disk then
@@ -133,6 +134,8 @@ class Table:
                 (self.path / action.path).unlink(missing_ok=True)
             return error
         self.refresh()
+        if self.version == before + 1:  # else others wrote some of what came since, and only the entries say which
+            self._mine = self.version
         return None
 
     def _differ(self, expected: Mapping[str, int | None]) -> bool:
@@ -234,7 +237,7 @@ class Table:
         """
         if self._synced == self.version:
             return
-        entries, added = delta_log.written(self.log, self._synced + 1, self.version)
+        entries, added = delta_log.written(self.log, self._synced + 1, self.version, but=self._mine)
         newest = [] if self._files.own else delta_log.checkpoints(self.log)[:1]
         if others := added - self._files.own:
             local.sync([self.path / path for path in others])

@@ -23,6 +23,7 @@ from parsers.schema import BATCHES, TABLES, polars_schema
 
 _TAIL = "#tail"
 _BORN = "#born"
+_MISSING = "#missing"
 _CALLS = "llm_calls"
 _FIRST = ("llm_events", "rejects", "batches")
 _LEDGER = polars_schema(BATCHES)
@@ -79,13 +80,33 @@ class Warehouse:
 
     def boundaries(self, source_ids: Collection[str]) -> list[tuple[str, Position]]:
         """Return the ends of all batches of *source_ids* with their tail hashes, the nearest first."""
+        mine = self._batches().filter(pl.col("source_id").is_in(list(source_ids))).sort("end_offset")
+        return [(name, Position(*end)) for name, *end in mine.select("source_id", "end_offset", "tail").iter_rows()]
+
+    def labels(self) -> dict[str, list[str]]:
+        """Return under which paths each source was read, the last path last; the source that was read last is last."""
+        if not self.tables[_CALLS].offsets:
+            return {}  # a new warehouse has no batches worth a look
+        order = self._batches().sort("committed_at", "end_offset").with_row_index()
+        paths = order.group_by("source_id", "source_path").agg(pl.col("index").max()).sort("index")
+        found: dict[str, list[str]] = {}
+        for source, path in paths.select("source_id", "source_path").iter_rows():
+            found[source] = [*found.pop(source, ()), path]
+        return found
+
+    def missing(self) -> dict[str, int]:
+        """Return of which sources nothing was found that goes on where they ended, and how many bytes that may be."""
+        offsets = self.tables[_CALLS].offsets
+        return {key.removesuffix(_MISSING): size for key, size in offsets.items() if key.endswith(_MISSING) and size}
+
+    def _batches(self) -> pl.DataFrame:
+        """Return of each batch whose it is, under which path, and where it ends: one look at the ledger serves many."""
         table = self.tables["batches"]
         table.refresh()
-        if self._ends[0] != table.version:  # one look at the ledger serves all sources with the same head
-            columns = table.scan().select("source_id", "end_offset", "tail")
-            self._ends = table.version, columns.sort("end_offset").collect()
-        mine = self._ends[1].filter(pl.col("source_id").is_in(list(source_ids)))
-        return [(name, Position(*end)) for name, *end in mine.iter_rows()]
+        if self._ends[0] != table.version:
+            columns = table.scan().select("committed_at", "source_id", "source_path", "end_offset", "tail")
+            self._ends = table.version, columns.collect()
+        return self._ends[1]
 
     def taken(self, source_id: str, since: datetime) -> pl.DataFrame:
         """Return `created_at` and `dedupe_key` of the calls of *source_id* from *since* on."""
@@ -127,6 +148,8 @@ class Warehouse:
         for name in _FIRST:
             _append_new(self.tables[name], batches)
         offsets = {b.source_id: b.end for b in batches} | {b.source_id + _TAIL: b.tail for b in batches}
+        offsets |= {b.source_id + _MISSING: 0 for b in batches if calls.offsets.get(b.source_id + _MISSING)}
+        offsets |= {source + _MISSING: size for b in batches for source, size in b.missing.items()}
         calls.append(pl.concat([b.calls for b in batches]), offsets, expected)
         for table in self.tables.values():
             table.tidy()
@@ -135,7 +158,7 @@ class Warehouse:
         """Tell whether the folder is still what was opened: it may have been deleted and made again, or emptied."""
         if self._lock is not None and not is_current(self._lock, self.folder, WRITERS):
             return False
-        return all(table.is_the_same() for table in self.tables.values())
+        return all(map(Table.is_the_same, self.tables.values()))
 
     def _open_another(self) -> None:
         """Open what is there since the folder was deleted and made again: what the old tables said is void."""
@@ -161,7 +184,7 @@ class Warehouse:
 
 def is_source(key: str) -> bool:
     """Tell whether the transaction id *key* is the offset of a source, not something else that is known of one."""
-    return not key.endswith((_TAIL, _BORN))
+    return not key.endswith((_TAIL, _BORN, _MISSING))
 
 
 def _append_new(table: Table, batches: Sequence[Batch]) -> None:

@@ -19,6 +19,9 @@ from parsers.schema import UTC
 MAX_LINE = (16 << 20) + 4096
 """Longest line taken, in bytes: above the 16 MiB that maestro's usage log allows itself."""
 
+_SAMPLE = 64
+"""So many texts are looked at one by one for what all of them may hold."""
+
 MAX_RECORD = 16 << 20
 """An unfinished record that spans more bytes than this is closed as it is, so that a source never stalls."""
 
@@ -136,7 +139,7 @@ class Lines:
         """Return the *chosen* whole lines as `RECORDS`, decoded with replacement where they are not UTF-8."""
         chosen = self.whole if chosen is None else self.whole & chosen
         at = np.flatnonzero(chosen)
-        text = self._most(at) if len(at) * _SPARSE > len(self) else None
+        text = self._gathered(at) if len(at) * _SPARSE > len(self) else None
         if text is None:
             edges = np.column_stack([self.bounds[at], self.bounds[at + 1]]).ravel()
             pieces = _pieces(self.data, np.append(edges, len(self.data)))  # every other one is a line
@@ -147,17 +150,22 @@ class Lines:
         places = (numbers(self.offsets[at], "source_offset"), numbers(self.source_ends[at], "source_end"))
         return pl.DataFrame([text.alias("line"), *places], schema=RECORDS)
 
-    def _most(self, at: Positions) -> pl.Series | None:
+    def _gathered(self, at: Positions) -> pl.Series | None:
         """Return the text of the lines *at* in half the time, if there is nothing but UTF-8 and newlines; else None."""
+        if (text := self._plain) is None or len(at) == len(text):
+            return text
+        return text.gather(numbers(at, "at"))
+
+    @cached_property
+    def _plain(self) -> pl.Series | None:
+        """Return the text of all lines, for who asks for most of them again; None where a line needs a closer look."""
         if b"\r" in self.data or self.data.startswith(_BOM):
             return None
         try:
             text = pl.scan_lines(self.data, name="line").collect().to_series()
         except pl.exceptions.PolarsError:
             return None
-        if len(text) != len(self):
-            return None
-        return text if len(at) == len(text) else text.gather(numbers(at, "at"))
+        return text if len(text) == len(self) else None
 
     def text(self, first: int, last: int) -> str:
         """Return lines *first* to *last*, both included, as one text without its last line end; `\\n` between them."""
@@ -309,3 +317,25 @@ def _unless_utf8(raw: bytes) -> bytes | None:
     except UnicodeDecodeError:
         return raw
     return None
+
+
+def occurring(texts: pl.Series, literals: Collection[str]) -> set[str]:
+    """Return which of *literals* are in any of *texts*.
+
+    Dozens of formats ask for hundreds of words, and a source holds few of them. A sample tells most of those; the
+    others, which are mostly nowhere, are then searched for together, in one pass: each costs nothing by itself.
+    """
+    found = _within(texts.gather_every(max(1, len(texts) // _SAMPLE)), literals)
+    others = [literal for literal in literals if literal not in found]
+    if not others or len(texts) <= _SAMPLE:
+        return found
+    holding = texts.filter(texts.str.contains_any(others))
+    return found | _within(holding, others)
+
+
+def _within(texts: pl.Series, literals: Collection[str]) -> set[str]:
+    """Return which of *literals*, of which one may begin or end in another, are in any of *texts*."""
+    if texts.is_empty():
+        return set()
+    found = texts.str.extract_many(list(literals), overlapping=True).explode(empty_as_null=False).drop_nulls()
+    return set(found.unique().to_list())

@@ -8,14 +8,16 @@ beside the arrays, such as the session, is a line before all others: it may set 
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from parsers.blocks.format import Format
 from parsers.blocks.lines import RECORDS, Block
 from parsers.claims.parse import Contexts, Rows, parse_records, recover
+from parsers.envelopes.lookalikes import standing
 from parsers.jsonl.decode import text_of
 
 _DEEPEST = 3
@@ -26,8 +28,18 @@ _BLANK = re.compile(r"[ \t\r\n]*")
 _Found = tuple[int, int, Any]
 
 
-def parse_document(data: bytes, formats: Sequence[Format]) -> Rows | None:
-    """Parse *data*, a whole source, if it is one JSON document; None where it isn't, or where no format knows it."""
+class Document(NamedTuple):
+    """A source that is one JSON value: where what it `wraps` stands in its text, and it itself, if that is a record."""
+
+    text: str
+    size: int
+    value: Any
+    wraps: list[_Found]
+    whole: list[_Found]
+
+
+def document_of(data: bytes) -> Document | None:
+    """Return *data*, a whole source, as a document; None where it isn't one, such as half of one, or JSON lines."""
     text = data.decode("utf-8-sig", "replace")
     start = _after_blank(text, 0)
     if text[start : start + 1] not in ("[", "{"):
@@ -36,19 +48,38 @@ def parse_document(data: bytes, formats: Sequence[Format]) -> Rows | None:
         value, end = _JSON.raw_decode(text, start)
         if _after_blank(text, end) != len(text):
             return None  # more follows: JSON lines
-        wrapped = list(_elements(text, start, value, 0))
+        wraps = list(_elements(text, start, value, 0))
     except (ValueError, RecursionError):
         return None
-    # What an object wraps comes first: as a whole it holds every word that its parts hold. An object that wraps
-    # nothing and stands on one line is a JSON line.
+    # An object that stands on one line is a JSON line.
     whole = [(start, end, value)] if isinstance(value, dict) and "\n" in text[start:end] else []
-    for found, contexts in ((wrapped, partial(_beside, value, formats)), (whole, dict)):
-        if not found:
-            continue
-        rows = parse_records(_frame(text, found, len(data)), formats, len(data), contexts)
+    return Document(text, len(data), value, wraps, whole)
+
+
+def rows_in(document: Document, formats: Sequence[Format]) -> Rows | None:
+    """Return the rows of *document*; None where no format knows it."""
+    text, size, value, wraps, whole = document
+    # What an object wraps comes first: as a whole it holds every word that its parts hold.
+    if _is_record(value, formats):
+        wraps = []
+    for found, contexts in ((wraps, partial(_beside, value, formats)), (whole, dict)):
+        rows = parse_records(_frame(text, found, size), formats, size, contexts) if found else None
         if rows is not None:
-            return rows
+            return replace(rows, whole=True)
     return None
+
+
+def parse_document(data: bytes, formats: Sequence[Format]) -> Rows | None:
+    """Parse *data*, a whole source, if it is one JSON document; None where it isn't, or where no format knows it."""
+    document = document_of(data)
+    return rows_in(document, formats) if document else None
+
+
+def _is_record(value: Any, formats: Sequence[Format]) -> bool:
+    """Tell whether *value* as a whole is a record of one of *formats*, whatever arrays are in it."""
+    if not isinstance(value, dict) or all(f.stands is None for f in formats):
+        return False
+    return bool(pl.DataFrame({"line": [text_of(value)]}).select(standing(formats)).item())
 
 
 def _beside(value: Any, formats: Sequence[Format]) -> Contexts:

@@ -5,21 +5,43 @@ may span lines, or with a header that names the format must be parsed alone.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 
 from parsers.blocks.format import Format
 from parsers.blocks.lines import Block, Lines, Mask, Positions, flags, numbers, split
-from parsers.claims.parse import Rows, claimed_by, rows_of
+from parsers.claims.documents import document_of, may_be_document, rows_in
+from parsers.claims.overlooked import unread
+from parsers.claims.parse import Rows, claimed_by, rows_of, values
 from parsers.envelopes.unwrap import Opened, unwrap
 
 
 def parse_many(sources: Sequence[bytes], formats: Sequence[Format]) -> list[Rows | None]:
     """Return the rows of each of *sources*, which begin at their offset 0; None for one that must be parsed alone.
 
-    A source is UTF-8 without a byte order mark, complete, not empty, and ends where a line ends.
+    A source is UTF-8 without a byte order mark, complete, not empty, and ends where a line ends. What is a document
+    that no format knows is read as lines, as one JSON line is; of what may be half a document nothing is read here.
     """
+    rows: list[Rows | None] = [None] * len(sources)
+    of_lines = []
+    for number, source in enumerate(sources):
+        if not may_be_document(source, ended=True):
+            of_lines.append(number)
+        elif document := document_of(source):
+            rows[number] = rows_in(document, formats)
+            if rows[number] is None:
+                of_lines.append(number)
+    if of_lines:
+        found = _parse_lines([sources[number] for number in of_lines], formats)
+        for number, lines in zip(of_lines, found, strict=True):
+            rows[number] = lines
+    return rows
+
+
+def _parse_lines(sources: Sequence[bytes], formats: Sequence[Format]) -> list[Rows | None]:
+    """Return the rows of each of *sources*, as lines of one block; None for one that must be parsed alone."""
     starts = np.concatenate([np.zeros(1, np.int64), np.cumsum([len(s) for s in sources], dtype=np.int64)])
     lines = split(Block(b"".join(sources)))
     alone = _headed(lines, starts, formats)
@@ -31,6 +53,8 @@ def parse_many(sources: Sequence[bytes], formats: Sequence[Format]) -> list[Rows
     for format_, records in claimed_by(lines, formats):
         home = _home(records, starts)
         alone[home[_bound(records, format_)]] = True
+        if format_.whole:
+            alone[np.intersect1d(home, _home(opened.lines.frame(values(opened.lines)), starts))] = True
         claimed.append((format_, records, home))
     refused = lines.rejects
     if alone.any():
@@ -41,7 +65,13 @@ def parse_many(sources: Sequence[bytes], formats: Sequence[Format]) -> list[Rows
         minlength=len(sources),
     )
     rows = rows_of([(format_, records) for format_, records, _ in claimed], refused, int(starts[-1]), {})
-    return _parted(rows, starts, alone, count)
+    parts = _parted(rows, starts, alone, count)
+    return [
+        replace(part, unread=unread(split(Block(source, sealed=True)), (), formats, before=len(source)))
+        if part is not None and not part.claimed
+        else part
+        for part, source in zip(parts, sources, strict=True)
+    ]
 
 
 def _home(rows: pl.DataFrame, starts: Positions) -> Positions:
@@ -69,11 +99,12 @@ def _bound(records: pl.DataFrame, format_: Format) -> Mask:
 def _headed(lines: Lines, starts: Positions, formats: Sequence[Format]) -> Mask:
     """Return which sources begin with a line that says what the whole source is."""
     alone = np.zeros(len(starts) - 1, np.bool_)
-    candidates = [f.heads for f in formats if f.heads is not None]
-    if candidates:
+    heads = [f.heads.fill_null(value=False) for f in formats if f.heads is not None]
+    if heads:
         first = lines.frame(np.isin(lines.bounds[:-1], starts[:-1]))
-        told = first.select(pl.any_horizontal(head.fill_null(value=False) for head in candidates)).to_series()
-        alone[_home(first.filter(told), starts)] = True
+        told = first.select(pl.any_horizontal(heads)).to_series()
+        if told.any():
+            alone[_home(first.filter(told), starts)] = True
     return alone
 
 

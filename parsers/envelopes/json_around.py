@@ -6,13 +6,13 @@ import polars as pl
 
 from parsers.blocks.format import Format
 from parsers.blocks.lines import NONE_REJECTED, RECORDS, reject
+from parsers.envelopes.described import described_json
 from parsers.envelopes.known_envelopes import ENVELOPES, FACTS, Envelope
 from parsers.envelopes.lookalikes import claimed, hints, promising
 from parsers.jsonl.decode import decode
 from parsers.jsonl.fields import Path, extract, path
 
 _LINE = pl.col("line")
-_ANY_MARK = "|".join(sorted({envelope.marks[0] for envelope in ENVELOPES}))
 _BEGUN = (
     r'^\{\s*(?:"[^"]*"\s*:\s*(?:"(?:[^"\\]|\\.)*"|[^"\[{]*?)\s*,\s*)*"(?:log|MESSAGE|message|textPayload|line)"\s*:\s*"'
 )
@@ -27,19 +27,17 @@ def in_json(records: pl.DataFrame, formats: Sequence[Format]) -> tuple[list[pl.D
 
     *records* have their number `at` besides `RECORDS`, and so has what is in them.
     """
-    rest = records.filter(_begin_or_end_in_mark(records["line"]))
+    envelopes = (*described_json(formats), *ENVELOPES)
+    rest = records.filter(_begin_or_end_in_mark(records["line"], envelopes))
     if rest.is_empty():
         return [], NONE_REJECTED
     torn = rest.select(_CUT_SHORT).to_series()
     found, refused = [], [_cut_short(rest.filter(torn), formats)]
     rest = rest.filter(~torn) if torn.any() else rest
-    for envelope in ENVELOPES:
+    for envelope in envelopes:
         if rest.is_empty():
             break
-        marked = pl.all_horizontal(_LINE.str.contains(mark) for mark in envelope.marks)
-        if envelope.lacks is not None:
-            marked &= ~_LINE.str.contains(envelope.lacks)
-        mine = rest.filter(marked)
+        mine = _marked_as(envelope, rest)
         if mine.is_empty():
             continue
         inside, bad = _inside(mine, envelope)
@@ -53,11 +51,21 @@ def in_json(records: pl.DataFrame, formats: Sequence[Format]) -> tuple[list[pl.D
     return [frame for frame in found if not frame.is_empty()], pl.concat(refused)
 
 
-def _begin_or_end_in_mark(lines: pl.Series) -> pl.Series:
+def _marked_as(envelope: Envelope, records: pl.DataFrame) -> pl.DataFrame:
+    """Return those of *records* that may be in *envelope*: each mark is looked for where the ones before it are."""
+    for mark in envelope.marks:
+        if records.is_empty():
+            return records
+        records = records.filter(_LINE.str.contains(mark))
+    return records if envelope.lacks is None else records.filter(~_LINE.str.contains(envelope.lacks))
+
+
+def _begin_or_end_in_mark(lines: pl.Series, envelopes: Sequence[Envelope]) -> pl.Series:
     """Return which *lines* may have the first mark of an envelope; of long ones only their ends are looked at."""
+    any_mark = "|".join(sorted({envelope.marks[0] for envelope in envelopes}))
     if lines.str.len_bytes().sum() <= _LONG * len(lines):
-        return lines.str.contains(_ANY_MARK)
-    return lines.str.head(_LONG).str.contains(_ANY_MARK) | lines.str.tail(_LONG).str.contains(_ANY_MARK)
+        return lines.str.contains(any_mark)
+    return lines.str.head(_LONG).str.contains(any_mark) | lines.str.tail(_LONG).str.contains(any_mark)
 
 
 def _cut_short(torn: pl.DataFrame, formats: Sequence[Format]) -> pl.DataFrame:
@@ -77,12 +85,15 @@ def _trusted(
     inside: pl.DataFrame, wrapped: pl.DataFrame, envelope: Envelope, formats: Sequence[Format]
 ) -> pl.DataFrame:
     """Return what is *inside* of *wrapped* lines that are no record themselves; nothing if none looks like a line."""
-    likely = inside.select(promising(formats)).to_series()
-    if not likely.any():
-        return inside.clear()
-    others = formats if envelope.holds == "text" else [f for f in formats if not f.rank]
+    describing = [f for f in formats if envelope.place[0] in f.unwrap]
+    kept = inside
+    if not describing:  # else a user says that it is one
+        likely = inside.select(promising(formats)).to_series()
+        if not likely.any():
+            return inside.clear()
+        kept = inside if envelope.holds == "text" else inside.filter(likely)
+    others = [f for f in formats if f not in describing and (envelope.holds == "text" or not f.rank)]
     own = wrapped.filter(claimed(others))["at"]
-    kept = inside if envelope.holds == "text" else inside.filter(likely)
     return kept.filter(~pl.col("at").is_in(own.implode()))
 
 

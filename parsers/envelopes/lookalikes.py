@@ -29,9 +29,14 @@ def promising(formats: Sequence[Format]) -> pl.Expr:
 
 def claimed(formats: Iterable[Format]) -> pl.Expr:
     """Return whether `line` is a JSON record of one of *formats* as it is."""
-    return pl.any_horizontal(
-        pl.lit(value=False), *(f.claims.fill_null(value=False) for f in formats if f.json and f.heads is None)
-    )
+    tests = (f.claims if f.stands is None else f.stands for f in formats if f.json and f.heads is None)
+    return pl.any_horizontal(pl.lit(value=False), *(test.fill_null(value=False) for test in tests))
+
+
+def standing(formats: Iterable[Format]) -> pl.Expr:
+    """Return whether `line` is a record as it is of one of those *formats* that can tell."""
+    tests = [f.stands.fill_null(value=False) for f in formats if f.stands is not None]
+    return pl.any_horizontal(pl.lit(value=False), *tests)
 
 
 def may_hold(lines: pl.Series, formats: Sequence[Format]) -> bool:

@@ -6,8 +6,9 @@ from functools import cache
 import polars as pl
 
 from parsers.blocks.format import Format
+from parsers.envelopes.described import without_described
 from parsers.envelopes.known_envelopes import FACTS
-from parsers.envelopes.lookalikes import promising
+from parsers.envelopes.lookalikes import promising, standing
 from parsers.envelopes.prefixes import COLOURS, PREFIXES, Prefix, nameless
 
 _LINE = pl.col("line")
@@ -32,8 +33,11 @@ def before_text(records: pl.DataFrame, formats: Sequence[Format]) -> list[pl.Dat
     )
     rest = _without_colours(rest)
     for _ in range(_MOST):
+        own, rest = without_described(rest, formats)
+        done += own
         # What follows in a piece of a line is no line yet: it is looked at when the pieces are joined.
-        some = rest.select(_LINE.str.contains(_ANY) & pl.col("part").is_null()).to_series()
+        begins = _LINE.str.contains(_ANY) & pl.col("part").is_null()
+        some = rest.select(begins & ~(pl.col("envelope").is_not_null() & standing(formats))).to_series()
         done.append(rest.filter(~some))
         rest = rest.filter(some)
         if rest.is_empty():

@@ -12,8 +12,10 @@ import polars as pl
 
 from parsers.blocks.format import Format
 from parsers.blocks.lines import RECORDS, Lines, Mask, flags, numbers
+from parsers.envelopes.described import described_json, described_text
 from parsers.envelopes.json_around import in_json
 from parsers.envelopes.known_envelopes import FACTS, FIRST_KEYS
+from parsers.envelopes.lookalikes import standing
 from parsers.envelopes.pieces import Joined, consistent, join
 from parsers.envelopes.prefixed import before_text
 
@@ -73,7 +75,7 @@ def _once(opened: Opened, formats: Sequence[Format], end: int, *, skim: bool) ->
     """Take off one envelope of each line that has one."""
     lines, refused = opened.lines, opened.refused
     found: list[pl.DataFrame] = []
-    json, text = _may_be_json(lines), _may_have_prefix(lines)
+    json, text = _may_be_json(lines, formats), _may_have_prefix(lines, formats)
     idle = _idle(lines, json, formats) if skim and opened.facts is None else np.zeros(len(json), np.bool_)
     json &= ~idle
     if json.any():
@@ -84,6 +86,9 @@ def _once(opened: Opened, formats: Sequence[Format], end: int, *, skim: bool) ->
     if not found:
         return replace(opened, refused=refused)
     taken = pl.concat([frame.match_to_schema(_TAKEN, missing_columns="insert") for frame in found])
+    taken = _without_standing(taken, lines, formats)
+    if taken.is_empty():
+        return replace(opened, refused=refused)
     gone = idle.copy()
     gone[taken["at"].to_numpy()] = True
     taken, joined = join(taken, sealed=lines.sealed, end=end)
@@ -111,12 +116,29 @@ def _idle(lines: Lines, json: Mask, formats: Sequence[Format]) -> Mask:
     return idle
 
 
-def _may_be_json(lines: Lines) -> Mask:
+def _without_standing(taken: pl.DataFrame, lines: Lines, formats: Sequence[Format]) -> pl.DataFrame:
+    """Return what was *taken* out of *lines* without that of lines that a format reads as they are, and only so."""
+    if all(f.stands is None for f in formats):
+        return taken
+    stands = standing(formats)
+    chosen = np.zeros(len(lines), np.bool_)
+    chosen[taken["at"].to_numpy()] = True
+    outer = _at(lines, chosen).filter(stands)["at"]
+    if outer.is_empty():
+        return taken
+    inside = taken.filter(stands)["at"]
+    return taken.filter(~pl.col("at").is_in(outer.implode()) | pl.col("at").is_in(inside.implode()))
+
+
+def _may_be_json(lines: Lines, formats: Sequence[Format]) -> Mask:
     """Return which lines are JSON objects that begin with a key that an envelope may begin with, told by four bytes."""
+    any_key = bool(described_json(formats))
     found: Mask = lines.first_byte == _OPEN_BRACE
     if not found.any():
         return found
     found &= np.asarray(lines.whole)
+    if any_key:
+        return found
     head = np.zeros(len(lines), np.int64)
     for i in range(_HEAD):
         head |= lines.byte_at(2 + i).astype(np.int64) << (8 * i)
@@ -124,9 +146,11 @@ def _may_be_json(lines: Lines) -> Mask:
     return found
 
 
-def _may_have_prefix(lines: Lines) -> Mask:
+def _may_have_prefix(lines: Lines, formats: Sequence[Format]) -> Mask:
     """Return which text lines may have a prefix: none that begins with a time in brackets, unless coloured."""
     first = lines.first_byte
+    if described_text(formats):
+        return np.asarray((first != _OPEN_BRACE) & (first != _NEWLINE) & lines.whole)
     timed = first == _BRACKET
     if timed.any():
         second = lines.byte_at(1)

@@ -175,16 +175,18 @@ SUM = _LINE.str.contains(rf'{OWN}"(?:{"|".join(REQUESTS)})"\s*:\s*"?(?:[2-9]|1\d
 )
 """Whether a line says at its top that it stands for several requests: what `reconcile` is for."""
 
-FORMAT = json_format(
+_SUMMED = _LINE.str.contains(rf'"(?:{_any_key(SUMS)})"\s*:')
+_OWN = json_format(
     "application logs in JSON lines",
     _SHAPE,
     claims=_LINE.str.contains(rf'"(?:{_any_key(COUNTS)})"\s*:\s*(?:"?\d|\{{\s*"total")')
     & _LINE.str.contains(rf'"(?:{_any_key(MODEL)})"\s*:\s*"[^"]')
-    & ~_LINE.str.contains(rf'"(?:{_any_key(SUMS)})"\s*:')
+    & ~_SUMMED
     & ~SUM,
     hints=(*HINTS, "okens_", "okensIn", "okensOut", "eval_count", "predicted_n"),
     rank=3,
 )
+FORMAT = replace(_OWN, leaves=_SUMMED | SUM)
 
 HEADER = json_header(
     FORMAT,

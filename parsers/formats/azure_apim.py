@@ -13,7 +13,7 @@ import polars as pl
 
 from parsers.rows.by_header import json_header
 from parsers.rows.calls import Meaning
-from parsers.rows.json_shape import HINTS, Shape, json_format, top_names
+from parsers.rows.json_shape import Shape, json_format, top_names
 
 
 def _places(name: str) -> tuple[str, ...]:
@@ -46,7 +46,7 @@ FORMAT = json_format(
     _SHAPE,
     claims=_LINE.str.contains(r'"[pP]romptTokens"\s*:')
     & _LINE.str.contains(r'"GatewayLlmLogs"|"[iI]sStreamCompleted"\s*:'),
-    hints=HINTS,
+    hints=('"GatewayLlmLogs"', 'sStreamCompleted"'),
 )
 
 HEADER = json_header(

@@ -29,7 +29,7 @@ import polars as pl
 from parsers.blocks.format import Context, Format, Parsed
 from parsers.rows.anthropic_iterations import beside
 from parsers.rows.calls import Meaning
-from parsers.rows.json_shape import HINTS, Shape, made, read
+from parsers.rows.json_shape import Shape, made, read
 from parsers.values.lenient import time
 
 
@@ -94,7 +94,9 @@ def _parse(records: pl.DataFrame, context: Context) -> Parsed:
         called = pl.concat([called, others.drop(_ONCE)], how="diagonal").sort("source_offset", maintain_order=True)
     parsed = made(called.drop("api_error", "error_type"), _SHAPE, rejects)
     marked = pl.col("metadata").str.replace('"sidechain":"true"', '"sidechain":true', literal=True)
-    return replace(parsed, calls=parsed.calls.with_columns(metadata=marked), events=_errors(fields.filter(failed)))
+    errors = fields.filter(failed)
+    events = parsed.events if errors.is_empty() else _errors(errors)
+    return replace(parsed, calls=parsed.calls.with_columns(metadata=marked), events=events)
 
 
 def _errors(fields: pl.DataFrame) -> pl.DataFrame:
@@ -116,7 +118,8 @@ FORMAT = Format(
     json=True,
     claims=pl.col("line").str.contains(r'"type"\s*:\s*"assistant"')
     & pl.col("line").str.contains(r'"usage"\s*:\s*\{')
-    & pl.col("line").str.contains(r'"(?:sessionId|requestId|uuid)"\s*:'),
+    & pl.col("line").str.contains(r'"(?:sessionId|requestId|uuid)"\s*:')
+    & pl.col("line").str.contains('okens"', literal=True),
     parse=_parse,
-    hints=HINTS,
+    hints=('"assistant"',),
 )

@@ -9,7 +9,7 @@ A trace has several calls, and they have no identifier of their own.
 import polars as pl
 
 from parsers.rows.calls import Meaning
-from parsers.rows.json_shape import HINTS, Shape, json_format
+from parsers.rows.json_shape import Shape, json_format
 from parsers.rows.usage_objects import OPENAI
 
 _SHAPE = Shape(
@@ -36,5 +36,5 @@ FORMAT = json_format(
     & pl.col("line").str.contains(r'"usage"\s*:\s*\{')
     & pl.col("line").str.contains(r'"prompt_tokens"\s*:')
     & ~pl.col("line").str.contains(r'"type"\s*:\s*"(?:GENERATION|EMBEDDING)"'),
-    hints=HINTS,
+    hints=('"traceId"',),
 )

@@ -16,7 +16,7 @@ import polars as pl
 
 from parsers.rows.by_header import json_header
 from parsers.rows.calls import Meaning
-from parsers.rows.json_shape import HINTS, Shape, json_format, top_names
+from parsers.rows.json_shape import Shape, json_format, top_names
 
 _SHAPE = Shape(
     paths={
@@ -48,7 +48,7 @@ FORMAT = json_format(
     _SHAPE,
     claims=pl.col("line").str.contains(r'"request_created_at"\s*:')
     & pl.col("line").str.contains(r'"prompt_tokens"\s*:'),
-    hints=HINTS,
+    hints=('"request_created_at"',),
 )
 
 HEADER = json_header(FORMAT, (("request_created_at",), ("prompt_tokens",)), reads=top_names(_SHAPE))

@@ -12,7 +12,7 @@ import polars as pl
 
 from parsers.rows.by_header import json_header
 from parsers.rows.calls import Meaning
-from parsers.rows.json_shape import HINTS, Shape, json_format, top_names
+from parsers.rows.json_shape import Shape, json_format, top_names
 
 
 def _metadata(key: str) -> tuple[str, ...]:
@@ -60,7 +60,7 @@ FORMAT = json_format(
     "LangSmith runs",
     _SHAPE,
     claims=_LINE.str.contains(r'"run_type"\s*:\s*"') & _LINE.str.contains(r'"(?:prompt|total)_tokens"\s*:'),
-    hints=HINTS,
+    hints=('"run_type"',),
 )
 
 HEADER = json_header(FORMAT, (("run_type",), ("prompt_tokens", "total_tokens")), reads=top_names(_SHAPE))

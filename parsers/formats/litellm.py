@@ -22,7 +22,7 @@ import polars as pl
 from parsers.blocks.format import Context, Format, Known, Parsed, alone
 from parsers.rows.by_header import json_header
 from parsers.rows.calls import Meaning
-from parsers.rows.json_shape import HINTS, Shape, made, read, top_names
+from parsers.rows.json_shape import Shape, made, read, top_names
 from parsers.rows.typed_tables import parsed
 from parsers.rows.usage_objects import OPENAI, UNIQUE
 from parsers.schema import EVENTS, conform
@@ -60,7 +60,7 @@ _SHAPE = Shape(
 _UNIQUE_LENGTH = 20
 """From so many characters on an id is random, as LiteLLM's own are, and not one that an application counts up."""
 
-_WITNESSES = ("started_at", "created_at", "request_tokens", "response_tokens")
+_TIMES, _COUNTS = ("started_at", "created_at"), ("request_tokens", "response_tokens")
 
 
 def _parse(records: pl.DataFrame, context: Context) -> Parsed:
@@ -95,7 +95,9 @@ def _key(name: pl.Expr, columns: Sequence[str]) -> pl.Expr:
 
     Providers reuse other ids, or give none: there, when the call began and ended and what it took tell as well.
     """
-    witnesses = (column for column in _WITNESSES if column in columns)
+    # The payload has seconds as a number, the table a text of milliseconds: one instant, spelled in two ways.
+    times = (time(pl.col(column)).dt.epoch("ms").cast(pl.String) for column in _TIMES if column in columns)
+    witnesses = [*times, *(pl.col(column).cast(pl.String) for column in _COUNTS if column in columns)]
     known = [
         pl.when(name.str.contains(pattern)).then(pl.lit(f"{variant}:") + name) for variant, pattern in UNIQUE.items()
     ]
@@ -113,7 +115,7 @@ FORMAT = Format(
     & pl.col("line").str.contains(r'"start_?[tT]ime"\s*:')
     & pl.col("line").str.contains(r'"prompt_tokens"\s*:'),
     parse=_parse,
-    hints=HINTS,
+    hints=('"custom_llm_provider"', '"model_group"'),
 )
 
 HEADER = json_header(

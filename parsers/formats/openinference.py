@@ -12,7 +12,7 @@ import polars as pl
 
 from parsers.rows.by_header import json_header
 from parsers.rows.calls import Meaning
-from parsers.rows.json_shape import HINTS, Shape, json_format, top_names
+from parsers.rows.json_shape import Shape, json_format, top_names
 
 
 def _places(name: str) -> tuple[str, ...]:
@@ -58,7 +58,7 @@ FORMAT = json_format(
     claims=_LINE.str.contains(r'llm\.token_count\.|"token_count"\s*:\s*\{')
     & _LINE.str.contains(r'span_id"\s*:')
     & _LINE.str.contains(r'"(?:span_kind|attributes|(?:attributes\.)?openinference\.span\.kind)"\s*:'),
-    hints=HINTS,
+    hints=('span_id"',),
 )
 
 HEADER = json_header(

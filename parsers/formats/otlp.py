@@ -26,7 +26,6 @@ from parsers.formats.otlp_names import ATTRIBUTES, NOT_CALLS
 from parsers.jsonl.decode import decode
 from parsers.jsonl.unknown_fields import LEFTOVERS
 from parsers.rows.calls import Meaning, calls
-from parsers.rows.json_shape import HINTS
 from parsers.rows.token_counts import COUNTS
 from parsers.rows.usage_objects import FAMILIES, keys_of
 from parsers.values.lenient import duration_ms, time
@@ -252,5 +251,5 @@ FORMAT = Format(
         r'okens"|oken_count|"error\.type"|"(?:claude_code\.)?api_(?:error|retries_exhausted)"'
     ),
     parse=_parse,
-    hints=(*HINTS, "api_error", "api_retries_exhausted", "error.type"),
+    hints=('"resourceSpans"', '"resourceLogs"'),
 )

@@ -150,11 +150,13 @@ def _at(place: tuple[str, ...]) -> pl.Expr:
     return body
 
 
-_BATCHED = pl.when(
-    _LINE.str.contains('"custom_id"', literal=True)
-    | _LINE.str.contains(r'^\s*\{\s*"key"\s*:\s*"[^"]*"\s*,\s*"response"')
-).then(pl.lit("batch"))
-"""The tier of an item of a batch, which its envelope tells: OpenAI and Anthropic have `custom_id`, Gemini has `key`."""
+_CUSTOM = _LINE.str.contains('"custom_id"', literal=True)
+_BATCHED = {
+    ("response", "body"): _CUSTOM & _LINE.str.contains('"status_code"', literal=True),
+    ("result", "message"): _CUSTOM,
+    ("response",): _LINE.str.contains(r'^\s*\{\s*"key"\s*:\s*"[^"]*"\s*,\s*"response"'),
+}
+"""What tells an item of a batch, by where its body is: OpenAI's, Anthropic's, Gemini's. Others have a `custom_id`."""
 
 
 def _fields(decoded: pl.DataFrame, place: tuple[str, ...]) -> pl.DataFrame:
@@ -176,7 +178,8 @@ def _fields(decoded: pl.DataFrame, place: tuple[str, ...]) -> pl.DataFrame:
     usage = pl.col("used")
     told = {name: value.cast(pl.String) for name, value in details(usage).items() if name in _MEANING.metadata}
     # Anthropic names the tier in the usage, OpenAI beside it; of an item of a batch both say `default`.
-    told["service_tier"] = pl.coalesce(_BATCHED, told["service_tier"], "service_tier")
+    batched = pl.when(_BATCHED.get(place, pl.lit(value=False))).then(pl.lit("batch"))
+    told["service_tier"] = pl.coalesce(batched, told["service_tier"], "service_tier")
     counted = unfold(flat.with_columns(**told, cost=cost(usage).cast(pl.String), **_named()), "used")
     return counted.with_columns(pl.col(name).cast(pl.String) for name in COUNTS if name in counted.columns).drop("used")
 

@@ -12,10 +12,14 @@ from typing import Any
 
 import polars as pl
 
-from parsers.blocks.lines import NONE_REJECTED, reject
+from parsers.blocks.lines import NONE_REJECTED, occurring, reject
 
 OWN = r'^\{(?:"[^"]*"\s*:\s*(?:"(?:[^"\\]|\\.)*"|[^"\[{]*?)\s*,\s*)*'
 """A regex for what stands in an object before one of its own keys: nothing, or other keys with plain values."""
+
+_ESCAPED_KEY = r'\\u[^"]*"\s*:'
+_HANDFUL = 8
+"""So few keys are looked for in every line, there or not."""
 
 _FEW = 512
 """Among so many lines or fewer, Python finds the bad ones."""
@@ -34,7 +38,8 @@ def decode(records: pl.DataFrame, dtype: pl.Struct) -> tuple[pl.DataFrame, pl.Da
     its text, numbers out of range are NULL, of a key that occurs twice the first counts. Keys outside of *dtype* are
     ignored: see `leftovers`. *dtype* is made of structs, lists, text, whole and floating numbers, and booleans.
     """
-    decoded, plain = decode_plain(records["line"], dtype)
+    decoded, plain = decode_plain(records["line"], narrowed(dtype, records["line"]))
+    decoded = _widened(decoded, dtype)
     if plain.all():
         return records.with_columns(decoded.alias("record")), NONE_REJECTED
     others = records.filter(~plain)
@@ -59,6 +64,20 @@ def decode_plain(lines: pl.Series, dtype: pl.Struct) -> tuple[pl.Series, pl.Seri
     half = (len(lines) + 1) // 2
     parts = [decode_plain(part, dtype) for part in (lines.head(half), lines.slice(half))]
     return pl.concat([part for part, _ in parts]), pl.concat([plain for _, plain in parts])
+
+
+def narrowed(dtype: pl.Struct, lines: pl.Series) -> pl.Struct:
+    """Return *dtype* without the fields whose keys are in none of *lines*: looking for them in vain costs most."""
+    keys = _keys(_kind(dtype))
+    there = keys_in(lines, keys)
+    return _narrowed(dtype, there) if len(there) < len(keys) else dtype
+
+
+def keys_in(lines: pl.Series, keys: set[str]) -> set[str]:
+    """Return which of *keys* may be in *lines*: all where a key is written with escapes."""
+    if len(keys) <= _HANDFUL or len(lines) <= _HANDFUL or lines.str.contains(_ESCAPED_KEY).any():
+        return keys
+    return {literal.strip('"') for literal in occurring(lines, {f'"{key}"' for key in keys})}
 
 
 def loads(text: str) -> Any:  # Any: JSON
@@ -134,6 +153,29 @@ def _kind(dtype: Any) -> Any:  # Any: a Polars type or its class → dict, list,
     if isinstance(dtype, pl.List):
         return [_kind(dtype.inner)]
     return {pl.String: (str, bool, int, float), pl.Boolean: (bool,)}.get(dtype.base_type(), (int, float))
+
+
+def _keys(kind: Any) -> set[str]:  # Any: as `_kind` makes it
+    if isinstance(kind, list):
+        return _keys(kind[0])
+    return set(kind).union(*map(_keys, kind.values())) if isinstance(kind, dict) else set()
+
+
+def _narrowed(dtype: Any, keys: set[str]) -> Any:  # Any: a Polars type
+    if isinstance(dtype, pl.List):
+        return pl.List(_narrowed(dtype.inner, keys))
+    if not isinstance(dtype, pl.Struct):
+        return dtype
+    return pl.Struct(
+        [pl.Field(f.name, _narrowed(f.dtype, keys)) for f in dtype.fields if f.name in keys] or dtype.fields[:1]
+    )
+
+
+def _widened(decoded: pl.Series, dtype: pl.Struct) -> pl.Series:
+    """Return structs of a narrowed type as *dtype*, NULL in what was left out."""
+    if decoded.dtype == dtype:
+        return decoded
+    return decoded.to_frame("record").match_to_schema({"record": dtype}, missing_struct_fields="insert").to_series()
 
 
 def _is_plain_line(line: str | None, kind: dict[str, Any]) -> bool:

@@ -96,9 +96,11 @@ _NESTED = _nested()
 def elsewhere(decoded: pl.DataFrame) -> pl.Series:
     """Return `leftovers` of *decoded* records without what is surely a prompt or a response, which would take long."""
     known = _names(decoded.schema["record"])
-    passed_over = "|".join(key for key in (*_CONTENT, *_READ) if key not in known)
-    line = pl.col("line").str.replace_all(rf'"(?:{passed_over})"\s*:\s*{_NESTED}', '"":null')
-    return leftovers(decoded.select(line, "record"))
+    keys = "|".join(key for key in (*_CONTENT, *_READ) if key not in known)
+    lines, passed_over = decoded["line"], rf'"(?:{keys})"\s*:'
+    if lines.str.contains(passed_over).any():
+        lines = lines.str.replace_all(rf"{passed_over}\s*{_NESTED}", '"":null')
+    return leftovers(decoded.select(lines, "record"))
 
 
 def _names(dtype: Any) -> set[str]:  # Any: a Polars type

@@ -30,7 +30,7 @@ def leftovers(records: pl.DataFrame) -> pl.Series:
     at those that columns can't tell.
     """
     dtype = records.schema["record"]
-    counted = records.select("line", present=_present(pl.col("record"), dtype), keys=keys(pl.col("line")))
+    counted = records.select("line", present=_present(records["record"]), keys=keys(pl.col("line")))
     more = counted.select(pl.col("keys") > pl.col("present")).to_series().arg_true()
     found = pl.Series("leftovers", [None], dtype=pl.String).new_from_index(0, len(records))
     if len(more) > _FEW:
@@ -47,15 +47,15 @@ def joined(metadata: pl.Expr, leftover: pl.Expr) -> pl.Expr:
     return pl.coalesce(both, metadata, leftover)
 
 
-def _present(record: pl.Expr, dtype: Any) -> pl.Expr:  # Any: a Struct
-    """Return how many fields of *record*, at any depth, are not NULL."""
-    counts = []
-    for field in dtype.fields:
-        value = record.struct.field(field.name)
-        counts.append(value.is_not_null().cast(pl.Int64))
-        if isinstance(field.dtype, pl.Struct):
-            counts.append(_present(value, field.dtype))
-    return pl.sum_horizontal(counts)
+def _present(records: pl.Series) -> pl.Series:
+    """Return how many fields of each of *records*, at any depth, are not NULL. Most fields of most blocks are."""
+    count = pl.Series([0], dtype=pl.Int64).new_from_index(0, len(records))
+    for values in records.struct.unnest():
+        if values.null_count() < len(values):
+            count += values.is_not_null().cast(pl.Int64)
+            if values.dtype == pl.Struct:
+                count += _present(values)
+    return count
 
 
 def _unknown(line: str, dtype: pl.DataType) -> str | None:

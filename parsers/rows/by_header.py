@@ -30,7 +30,7 @@ from parsers.values.typed import known, metadata
 _FEWEST = 3
 """Fewer known names than this may stand in any row."""
 
-_NAME = re.compile(r"[\w .:@/$%()\[\]-]{0,64}", re.ASCII)
+_NAME = re.compile(r"[\w .:/@$€%°#&+*?'()\[\]-]{0,64}")
 _A_NUMBER = re.compile(r"[\d.:/ -]+")
 _FLATTENED = re.compile(r"^(?:(?:response|usage|llm|extra|fields)\.)+", re.IGNORECASE)
 _DECIMAL = r"^-?(?:0,\d+|\d+,(?:\d\d?|\d{4,}))$"
@@ -193,6 +193,11 @@ def _split(line: str) -> tuple[str, list[str]]:
     separator = max(SEPARATORS, key=line.count)
     row = _cells(line, separator)
     return separator, [name.strip() for name in row or line.replace('"', "").split(separator)]
+
+
+def header_names(line: str) -> list[str]:
+    """Return the names in *line*, the header of a CSV file."""
+    return _split(line)[1]
 
 
 def _cells(line: str, separator: str) -> list[str]:

@@ -7,20 +7,17 @@ from functools import lru_cache, partial
 import polars as pl
 
 from parsers.blocks.format import Context, Format, Parsed
+from parsers.jsonl.decode import keys_in
 from parsers.jsonl.fields import Path, extract, path
 from parsers.jsonl.unknown_fields import LEFTOVERS
 from parsers.rows.calls import FIELDS, TIMES, Meaning, calls
 from parsers.rows.usage_objects import FAMILIES, Family, parts
-from parsers.schema import EVENTS, conform
+from parsers.schema import EVENTS, UTC, conform
 from parsers.values.lenient import time
 from parsers.values.typed import known
 
 HINTS = ('okens"', 'okenCount"', "oken_count")
 """One of them is in every record that counts tokens (`input_tokens`, `promptTokenCount`, `llm.token_count.prompt`)."""
-
-_MANY = 128
-_A_KEY = r'"([^"\\]+)"\s*:'
-_ESCAPED_KEY = r'\\u[^"]*"\s*:'
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +63,11 @@ def top_names(shape: Shape) -> frozenset[str]:
 def parse(shape: Shape, records: pl.DataFrame, context: Context) -> Parsed:
     """Return the calls in *records* of one *shape*; no line needs an earlier one."""
     del context
-    fields, rejects = read(records, shape)
+    return finished(*read(records, shape), shape)
+
+
+def finished(fields: pl.DataFrame, rejects: pl.DataFrame, shape: Shape) -> Parsed:
+    """Return the calls in *fields*, as `read` leaves them, and the answers from a cache; after the *rejects*."""
     if shape.counts is not None:
         fields = fields.filter(shape.counts.fill_null(value=True))
     fields = fields.with_columns(**shape.derived)
@@ -74,14 +75,15 @@ def parse(shape: Shape, records: pl.DataFrame, context: Context) -> Parsed:
         return made(fields.drop(shape.internal), shape, rejects)
     hit = shape.from_cache.fill_null(value=False)
     parsed = made(fields.filter(~hit).drop(shape.internal), shape, rejects)
-    return replace(parsed, events=_cache_hits(fields.filter(hit), shape.meaning.name))
+    return replace(parsed, events=_cache_hits(fields.filter(hit), shape.meaning))
 
 
-def _cache_hits(fields: pl.DataFrame, name: str) -> pl.DataFrame:
+def _cache_hits(fields: pl.DataFrame, meaning: Meaning) -> pl.DataFrame:
     """Return the answers from a proxy's cache as events: no provider was asked, and nothing is paid."""
-    at = pl.coalesce(time(pl.col(name)) for name in TIMES if name in fields.columns)
+    times = [time(pl.col(name), meaning.time, meaning.zone) for name in TIMES if name in fields.columns]
+    at = pl.coalesce(*times, pl.lit(None, dtype=UTC))
     who = [name for name in ("session_id", "agent_id", "model") if name in fields.columns]
-    hits = fields.select("source_offset", *who, created_at=at, kind=pl.lit("cache_hit"), format=pl.lit(name))
+    hits = fields.select("source_offset", *who, created_at=at, kind=pl.lit("cache_hit"), format=pl.lit(meaning.name))
     return conform(hits, EVENTS) if hits.is_empty() else hits
 
 
@@ -135,11 +137,24 @@ def _passed_over(shape: Shape) -> tuple[Path, ...]:
 
 
 def _present(lines: pl.Series, places: dict[str, Path]) -> dict[str, Path]:
-    """Return those of many *places* whose keys are in any of *lines*: looking for hundreds in vain costs most."""
-    if len(places) <= _MANY or lines.str.contains(_ESCAPED_KEY).any():
-        return places
-    keys = set(lines.str.extract_all(_A_KEY).explode(empty_as_null=False).unique().str.extract(_A_KEY, 1).to_list())
-    return {name: where for name, where in places.items() if keys.issuperset(where)}
+    """Return those of many *places* whose keys are in any of *lines*.
+
+    Of those below an object that is there one is left, lest what the object is depend on what other lines hold.
+    """
+    keys = keys_in(lines, {key for where in places.values() for key in where})
+    present = {name: where for name, where in places.items() if keys.issuperset(where)}
+    objects = {above for where in present.values() for above in _above(where)}
+    for name, where in places.items():
+        more = {above for above in _above(where) if keys.issuperset(above)} - objects
+        if more:
+            present[name] = where
+            objects |= more
+    return present
+
+
+def _above(where: Path) -> set[Path]:
+    """Return the places of the objects that *where* lies in."""
+    return {where[:depth] for depth in range(1, len(where))}
 
 
 @lru_cache(maxsize=256)

@@ -84,7 +84,8 @@ def _iso(text: pl.Expr) -> pl.Expr:
         .str.replace(r" ([+-]\d\d:?\d*)$", "$1")
         .str.replace(" ?UTC$", "Z")
     )
-    return _zoned(pl.when(iso.str.contains(r"(?:[zZ]|[+-]\d\d(?::?\d\d)?)$")).then(iso).otherwise(iso + "Z"))
+    iso = pl.when(iso.str.contains(r"(?:[zZ]|[+-]\d\d(?::?\d\d)?)$")).then(iso).otherwise(iso + "Z")
+    return iso.map_batches(zoned, return_dtype=UTC, is_elementwise=True)
 
 
 def epoch(value: pl.Expr, unit: str) -> pl.Expr:

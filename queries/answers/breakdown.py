@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -11,7 +12,7 @@ from queries.answers.reports import Answer, Report, run
 from queries.errors import WordError
 
 
-def by_model(connection: duckdb.DuckDBPyConnection, report: Report, **parameters: object) -> Answer:
+def by_model(connection: duckdb.DuckDBPyConnection, report: Report, **parameters: Any) -> Answer:
     """Answer *report* with a row for each of its rows and each model, in its order, the dearest model first.
 
     Raises:

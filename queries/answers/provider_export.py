@@ -7,7 +7,7 @@
 | OpenAI usage | `data[].start_time` (Unix), `results[]` | `input_tokens` (cached included), output | |
 | OpenAI costs | the same | | `amount.value` in dollars |
 
-A CSV may have any columns with a date, a model, and tokens or cost: see `provider_csv`.
+A CSV, or a JSON list of flat objects, has any columns with a date, a model, and tokens or cost: see `provider_csv`.
 """
 
 import json
@@ -21,7 +21,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from queries.answers.provider_csv import Row, model_of
+from queries.answers.provider_csv import Row, model_of, rows_of
 from queries.answers.provider_csv import rows as rows_of_csv
 from queries.connection.frames import create
 from queries.errors import QueryError, WordError
@@ -81,6 +81,10 @@ def _text(path: Path) -> str:
 def _of_json(content: Row | list[Row]) -> list[Row]:
     pages = content if isinstance(content, list) else [content]
     buckets = [bucket for page in pages for bucket in page.get("data", [page])]
+    if buckets and not any(isinstance(value, list | dict) for value in buckets[0].values()):
+        # Rows, as OpenRouter's activity has them: a table, whose columns are known by their words.
+        texts = [{key: "" if value is None else str(value) for key, value in bucket.items()} for bucket in buckets]
+        return rows_of(list(texts[0]), texts)
     return [_of_result(_day(bucket), result) for bucket in buckets for result in bucket["results"]]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import datetime
 from importlib.resources import files as resources
 from typing import Any, NamedTuple
 
@@ -25,7 +26,7 @@ _ANSWERS: dict[str, type[pl.DataType]] = {
     "limit_for_none": pl.Int64,
     "limit_for_one_percent": pl.Int64,
 }
-_SCHEMA: dict[str, type[pl.DataType]] = {
+_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "provider": pl.String,
     "model": pl.String,
     "counts": pl.String,
@@ -34,7 +35,7 @@ _SCHEMA: dict[str, type[pl.DataType]] = {
     "failed_calls": pl.Int64,
     "charge": pl.String,
     "replayed_limit": pl.Int64,
-    "limit_value": pl.Int64,
+    "stated_at": pl.Datetime("us", "UTC"),
     "limit_window": pl.String,
     "rules_as_of": pl.Date,
     **_ANSWERS,
@@ -57,8 +58,8 @@ def replaying(connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]) -
     if window not in {None, *WINDOWS}:
         raise WordError(f"parameter window takes bucket or fixed, not {window!r}")
     own = Limits([Limit(*row) for row in frame(connection.table("own_limits")).rows()])
-    asked = _Asked(limit and int(limit), window, own)
-    rows = [row | {"charge": charge, "replayed_limit": limit} for row in replays(connection, asked, charge)]
+    asked = _Asked(limit and int(limit), window, own, {} if limit else _stated(connection))
+    rows = replays(connection, asked, charge)
     create(connection, "replays", pl.DataFrame(rows, schema=_SCHEMA))
     try:
         yield
@@ -66,21 +67,30 @@ def replaying(connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]) -
         connection.execute("drop table replays")
 
 
-class _Asked(NamedTuple):
-    """Which limits to replay: one for all, else the account's *own*; and in which *window*, where that is asked."""
+Stated = dict[tuple[str | None, str, str], tuple[int, datetime]]
+"""The limits that providers stated, and when, by provider, model and dimension."""
 
-    limit: int | None
+
+class _Asked(NamedTuple):
+    """Which limits to replay: the one *given* for all, else the account's *own*, else what was *stated*."""
+
+    given: int | None
     window: str | None
     own: Limits
+    stated: Stated
 
-    def of(self, model: Row, counts: str) -> tuple[int | None, str]:
-        """Return the limit of *model* on what *counts* says, if there is one, and its window."""
+    def of(self, model: Row, counts: str) -> Row:
+        """Return the limit of *model* on what *counts* says, if there is one, its window, and when it was stated."""
         own = self.own.of(model["provider"], model["model"], counts)
-        return self.limit or (own and own.a_minute), self.window or (own.window if own else "bucket")
+        limit, stated_at = self.given or (own and own.a_minute), None
+        if limit is None:
+            limit, stated_at = self.stated.get((model["provider"], model["model"], counts), (None, None))
+        window = self.window or (own.window if own else "bucket")
+        return {"replayed_limit": limit, "limit_window": window, "stated_at": stated_at}
 
 
 def replays(connection: duckdb.DuckDBPyConnection, asked: _Asked, charge: str) -> list[Row]:
-    """Return a row for each provider, model and rule that has calls."""
+    """Return a row for each provider, model and rule that has calls, at the limits that are *asked* about."""
     connection.sql("from rated_models order by id").create("rated")
     try:
         models = frame(connection.table("rated")).to_dicts()
@@ -90,7 +100,15 @@ def replays(connection: duckdb.DuckDBPyConnection, asked: _Asked, charge: str) -
     with ThreadPoolExecutor() as threads:  # the largest first: nobody waits for it at the end
         order = sorted(range(len(models)), key=lambda i: -sum(len(part[0]) for part in demands[i]))
         tasks = {i: threads.submit(_replayed, models[i], demands[i], asked) for i in order if demands[i]}
-        return [row for i in sorted(tasks) for row in tasks[i].result()]
+        rows = [row for i in sorted(tasks) for row in tasks[i].result()]
+    return [row | {"charge": charge} for row in rows]
+
+
+def _stated(connection: duckdb.DuckDBPyConnection) -> Stated:
+    rows = frame(connection.sql("select provider, model, dimension, limit_value, stated_at from stated_limits")).rows()
+    found: Stated = {(provider, model, dimension): (limit, at) for provider, model, dimension, limit, at in rows}
+    # Google calls the tokens of a minute that it limits input tokens, as no others count.
+    return {(p, m, "TPM" if p == "google" and d == "ITPM" else d): said for (p, m, d), said in found.items()}
 
 
 def _replayed(model: Row, parts: list[list[token_buckets.Array]], limits: _Asked) -> list[Row]:
@@ -105,10 +123,12 @@ def _replayed(model: Row, parts: list[list[token_buckets.Array]], limits: _Asked
     thirds = token_buckets.thirds_of(at)
     names = zip([*model["names"], "RPM"], [*model["meanings"], "requests"], asked, strict=True)
     known = {name: model[name] for name in ("provider", "model", "rules_as_of", "calls", "failed_calls")}
-    return [
-        known | {"counts": counts, "counted": counted} | _answer(at, one, thirds, *limits.of(model, counts))
-        for counts, counted, one in names
-    ]
+    rows = []
+    for counts, counted, one in names:
+        rule = {"counts": counts, "counted": counted} | limits.of(model, counts)
+        limit, window = rule["replayed_limit"], rule["limit_window"]
+        rows.append(known | rule | _answer(at, one, thirds, limit, window, smallest=limits.given is None))
+    return rows
 
 
 def _by_model(connection: duckdb.DuckDBPyConnection, charge: str, models: int) -> list[list[list[token_buckets.Array]]]:
@@ -126,15 +146,17 @@ def _by_model(connection: duckdb.DuckDBPyConnection, charge: str, models: int) -
     return parts
 
 
-def _answer(
+def _answer(  # noqa: PLR0913 # what a rule says
     at: token_buckets.Array,
     asked: token_buckets.Array,
     thirds: tuple[token_buckets.Array, token_buckets.Array],
     limit: int | None,
     window: str,
+    *,
+    smallest: bool,
 ) -> Row:
     fixed, rolling = token_buckets.peaks(at, asked, thirds)
-    answer: Row = dict.fromkeys(_ANSWERS) | {"limit_value": limit, "limit_window": window}
+    answer: Row = dict.fromkeys(_ANSWERS)
     # A count that begins anew each minute is a bucket that is filled at the beginning of each minute.
     filled = at - at % token_buckets.MINUTE if window == "fixed" else at
     answer |= {"fixed_peak": fixed, "rolling_peak": rolling, "largest_call": int(asked.max())}
@@ -144,6 +166,6 @@ def _answer(
         answer["throttled_calls"] = len(seconds)
         answer["max_wait_s"] = float(seconds.max(initial=0.0))
         answer["total_wait_s"] = float(seconds.sum())
-    elif rolling:
+    if smallest and rolling:
         answer["limit_for_none"], answer["limit_for_one_percent"] = token_buckets.smallest_limits(filled, asked)
     return answer

@@ -12,7 +12,7 @@ from functools import cached_property
 from importlib.resources import files as resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import polars as pl
@@ -22,6 +22,9 @@ from queries.answers.provider_export import comparing
 from queries.connection.connect import lock
 from queries.connection.frames import frame, placed
 from queries.errors import QueryError, WordError
+
+if TYPE_CHECKING:
+    from queries.answers.repriced import Pricing
 
 _REFUSED = "Invalid Input Error: -p "
 """How an error begins that a view raises for a parameter's value."""
@@ -132,7 +135,12 @@ class Report:
     @property
     def reach(self) -> str:
         """The SQL that answering takes, as `connect` wants to know it."""
-        return self.sql + " rated_models" * ("from replays" in self.sql)
+        return self.sql + " rated_models stated_limits" * ("from replays" in self.sql)
+
+    @property
+    def repriced(self) -> bool:
+        """Whether it needs prices: see `run`."""
+        return any(name in self.sql for name in _REPRICED)
 
     def _said(self, word: str) -> list[str]:
         return [line.removeprefix(word).strip() for line in self.comment if line.startswith(word)]
@@ -260,7 +268,13 @@ def _described(name: str, own: Sequence[Traversable]) -> dict[str, str]:
         return {"title": str(error).partition("\n")[0], "parameters": ""}
 
 
-def run(connection: duckdb.DuckDBPyConnection, report: Report | str, **parameters: object) -> Answer:
+def run(
+    connection: duckdb.DuckDBPyConnection,
+    report: Report | str,
+    *,
+    pricing: "Pricing | None" = None,
+    **parameters: object,
+) -> Answer:
     """Answer *report*, or the one that is called so, over what *connection* sees.
 
         >>> import queries
@@ -274,6 +288,7 @@ def run(connection: duckdb.DuckDBPyConnection, report: Report | str, **parameter
         connection: what `connect` has opened. It is locked before a report that is not ours, which may be a stranger's,
             and stays so, as for a user's own SQL.
         report: a name, as in `ingest report`, or a `Report` that `load` has read.
+        pricing: the prices, `ingest.alternatives(warehouse)`, for a report that is `repriced`: `cache` and `what-if`.
         parameters: the report's own; `load(name).parameters` has their defaults and meanings.
 
     Returns:
@@ -289,7 +304,7 @@ def run(connection: duckdb.DuckDBPyConnection, report: Report | str, **parameter
     if report.file:
         lock(connection)
     try:
-        with _needs(connection, report, bound):
+        with _needs(connection, report, bound, pricing):
             try:
                 found = frame(connection.sql(sql, params=bound))
             except duckdb.Error as error:
@@ -332,7 +347,9 @@ def _notes(connection: duckdb.DuckDBPyConnection, report: Report) -> list[str]:
 
 
 @contextmanager
-def _needs(connection: duckdb.DuckDBPyConnection, report: Report, bound: Mapping[str, Any]) -> Iterator[None]:
+def _needs(
+    connection: duckdb.DuckDBPyConnection, report: Report, bound: Mapping[str, Any], pricing: "Pricing | None"
+) -> Iterator[None]:
     """Provide what some reports need beside the views, because it comes from Python or from a user's file."""
     with ExitStack() as needs:
         if "from replays" in report.sql:
@@ -341,6 +358,13 @@ def _needs(connection: duckdb.DuckDBPyConnection, report: Report, bound: Mapping
             needs.enter_context(replaying(connection, bound))
         if "provider_export" in report.sql:
             needs.enter_context(comparing(connection, bound.get("file")))
+        if report.repriced:
+            from queries.answers import repriced
+
+            if "from cache_costs" in report.sql:
+                needs.enter_context(repriced.cache_costs(connection, pricing))
+            if "from costs_elsewhere" in report.sql:
+                needs.enter_context(repriced.costs_elsewhere(connection, pricing, bound))
         yield
 
 
@@ -355,7 +379,8 @@ def _statement(report: Report) -> duckdb.Statement:
     return statements[0]
 
 
-_OURS = ("from replays", "provider_export")
+_REPRICED = ("from cache_costs", "from costs_elsewhere")
+_OURS = ("from replays", "provider_export", *_REPRICED)
 """What only exists while a report runs; see `run`."""
 
 

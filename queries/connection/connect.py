@@ -14,20 +14,20 @@ import duckdb
 import polars as pl
 
 from parsers.schema import CALLS, TABLES, Column, polars_schema
-from parsers.snapshots import DIMS
+from parsers.snapshots import DIMS, called, key_column
 from parsers.values.messages import nearest
 from queries.connection import dated_data, own_limits
 from queries.connection import files as snapshot
 from queries.connection.filters import COLUMNS, Filters, filters, zone_called
 from queries.connection.frames import Stream, create
-from queries.errors import QueryError, WordError
+from queries.errors import LateError, QueryError, WordError
 
 VIEWS = resources("queries") / "views"
 
 _NAMES = COLUMNS | {"run": "run_id"}
 """What a user may call a column by, in a filter or as a report's parameter."""
 
-_PARTS = {"tool": "split_part(split_part(format, '+', 1), '/', 1)"}
+_PARTS = {"tool": "tool_of(format)"}
 """What is no column of its own."""
 
 _WORD = re.compile(r"\w+")
@@ -144,6 +144,9 @@ def connect(  # noqa: PLR0913 - a filter each
 
 def lock(connection: duckdb.DuckDBPyConnection) -> None:
     """Keep *connection* from everything but its snapshot, whose files `connect` has allowed, for good."""
+    ((locked,),) = connection.execute("select current_setting('lock_configuration')").fetchall()
+    if locked:
+        return
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
 
@@ -153,7 +156,7 @@ def within(connection: duckdb.DuckDBPyConnection, seconds: float | None) -> Iter
     """Interrupt what *connection* runs inside after so many *seconds*; None lets it run as long as it takes.
 
     Raises:
-        QueryError: It was interrupted.
+        LateError: It was interrupted.
     """
     if not seconds:
         yield
@@ -173,7 +176,7 @@ def within(connection: duckdb.DuckDBPyConnection, seconds: float | None) -> Iter
         if not over.is_set():
             raise
         said = f"no answer within {seconds:g} s: narrow the question (--since 7d), or allow more with --timeout"
-        raise QueryError(said) from error
+        raise LateError(said) from error
     finally:
         timer.cancel()
 
@@ -271,11 +274,32 @@ def _open_tables(connection: duckdb.DuckDBPyConnection, warehouse: Path, asked: 
         # In memory, because a later snapshot takes the same name.
         frame = pl.read_parquet(path) if path.exists() else pl.DataFrame(schema=types)
         create(connection, f"stored_{name}", frame)
+    _open_own_names(connection, warehouse)
     create(connection, "counting_rules", dated_data.counting_rules())
     create(connection, "downgrades", dated_data.downgrades(warehouse))
     connection.execute("set variable filters = $filters", {"filters": asked.variables()})
     # What may still be read once access to files is switched off.
     connection.execute("set allowed_paths = $paths", {"paths": allowed})
+
+
+def _open_own_names(connection: duckdb.DuckDBPyConnection, warehouse: Path) -> None:
+    """Create a table `dims.<name>` for each other snapshot, and the variable `dims`: what its columns call a call."""
+    connection.execute("create schema dims")
+    names: dict[str, dict[str, object]] = {}
+    for path in sorted((warehouse / "dims").glob("*/snapshot.parquet")):
+        if (name := path.parent.name) in DIMS:
+            continue
+        rows = pl.read_parquet(path)
+        create(connection, f'dims."{name}"', rows)
+        key = key_column(rows.columns)
+        told = rows.select(pl.all().cast(pl.String)).drop_nulls(key)
+        if key is None or told[key].is_duplicated().any():  # a table that is about something else
+            continue
+        for column in told.columns:
+            known = dict(zip(told[key], told[column], strict=True))
+            names[f"{name}.{column}"] = {"key": called(key), "names": known}
+    kind = "map(varchar, struct(key varchar, names map(varchar, varchar)))"
+    connection.execute(f"set variable dims = $names::{kind}", {"names": names})
 
 
 def _rows(

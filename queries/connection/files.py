@@ -1,6 +1,7 @@
 """Which files a table consists of at this moment: those that its Delta log lists, never what lies in the folder."""
 
 import os
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from parsers.values.messages import denied
 from queries.errors import QueryError
 
 _DAY = pl.col("partition.date")
+_COMMIT = re.compile(r"\d{20}\.json")
 
 
 class Files(NamedTuple):
@@ -64,6 +66,20 @@ def files(table: Path, *, since: datetime | None = None, until: datetime | None 
     if missing := [path for path in paths if not os.path.exists(path)]:  # noqa: PTH110 # thousands, and Path is slow
         raise QueryError(f"{missing[0]}, which the table lists, is missing: `ingest verify` says more")
     return Files(paths, alike)
+
+
+def version(warehouse: Path) -> str:
+    """Return a name for the newest snapshot of *warehouse*: another one after each commit to any of its tables."""
+    logs = {name: warehouse / name / "_delta_log" for name in TABLES}
+    try:
+        newest = [
+            max((entry.name for entry in os.scandir(log) if _COMMIT.fullmatch(entry.name)), default="")
+            for log in logs.values()
+            if log.is_dir()
+        ]
+    except PermissionError as error:
+        raise QueryError(denied(error.filename)) from error
+    return "-".join(name.removesuffix(".json").lstrip("0") or "0" for name in newest)
 
 
 def _check(folder: Path) -> None:

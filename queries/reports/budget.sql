@@ -3,7 +3,7 @@
 -- $limit: tokens (or dollars) a day, 0 for no limit (default: 0)
 -- $unit: tokens or usd (default: tokens)
 -- $warn: the share of the limit from which to warn (default: 0.8)
--- $by: a filter or a column, such as user, account, project or model; or metadata.KEY (default: user)
+-- $by: a filter or a column, such as user, account, project or model; metadata.KEY or dims.FILE.COLUMN (default: user)
 -- First: day, key, used_tokens, ratio, status
 -- Sums: used_tokens, used_usd
 -- Chart: series x=day y=used_tokens color=key limit=limit_tokens each=day

@@ -6,7 +6,7 @@
 -- Sums: our_tokens, their_tokens, token_difference, our_cost_usd, their_cost_usd, cost_difference_usd, our_calls, their_calls
 with theirs as (
     select day, regexp_replace(model, '-(\d{8}|\d{4}-\d{2}-\d{2})$', '') as model, sum(requests)::bigint as requests,
-        sum(request_tokens + coalesce(response_tokens, 0))::bigint as tokens, sum(cost_usd) as cost_usd,
+        sum(coalesce(request_tokens + response_tokens, request_tokens, response_tokens))::bigint as tokens, sum(cost_usd) as cost_usd,
     from provider_export
     where $file::varchar is not null group by all
 ),

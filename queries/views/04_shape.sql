@@ -5,16 +5,16 @@
 -- counting them once.
 create view shape as
 with formats as (
-    select distinct split_part(unnest(string_split(format, ',')), '+', 1) as format from stored_batches
+    select distinct layout_of(unnest(string_split(format, ','))) as format from stored_batches
 ),
 tools as (
-    select distinct split_part(format, '/', 1) as tool from formats
+    select distinct tool_of(format) as tool from formats
 )
 select
     exists (select 1 from base_calls) as any_left,
     exists (select 1 from base_calls where dedupe_key is not null) as repeats,
     exists (select 1 from base_calls where starts_with(dedupe_key, 'codex:copy:')) as copies,
-    exists (select 1 from base_calls where ends_with(format, '/sum')) as sums,
+    exists (select 1 from base_calls where is_sum(format)) as sums,
     exists (select 1 from base_calls where starts_with(format, 'maestro-log/'))
     and exists (select 1 from base_calls where starts_with(format, 'maestro-usage/')) as pairs,
     (exists (from formats where format = 'maestro-plane/llm-calls') and exists (from tools where tool = 'maestro-usage'))

@@ -8,6 +8,8 @@ with stored as (
         count(total_tokens) as tokens_known,
         count(cost_usd) as cost_known,
         count(*) filter (token_source = 'estimated') as estimated,
+        count(*) filter (token_source = 'partial') as partial,
+        count(*) filter (token_source = 'contradicted') as contradicted,
         min(created_at) as first_at,
         max(created_at) as last_at,
     from base_calls
@@ -32,5 +34,6 @@ select
     coalesce(max(estimated), 0) as estimated,
     coalesce(max(rows), 0) - coalesce(max(calls), 0) as duplicates_dropped,
     max(first_at) as first_at, max(last_at) as last_at, source_id,
+    coalesce(max(partial), 0) as partial, coalesce(max(contradicted), 0) as contradicted,
 from sources
 group by format, source_id;

@@ -1,4 +1,5 @@
--- The value of a call by which somebody wants to add up, as text: of a filter, a column, or `metadata.<key>`.
+-- The value of a call by which somebody wants to add up, as text: of a filter, a column, `metadata.<key>`, or a name of
+-- the user's own, `dims.<snapshot>.<column>`, which the variable `dims` has by the value of one of the call's columns.
 -- Where `what` is a parameter, only the column that it names is read.
 create macro key_of(what) as case
     when what = 'model' then model
@@ -34,5 +35,24 @@ create macro key_of(what) as case
     when what = 'max_tokens' then max_tokens::varchar
     when starts_with(what, 'metadata.')
         then json_extract_string(metadata, '$."' || nullif(what[10:], '') || '"')
-    else error('-p by= takes a column, such as model, user, project, tool or host, or metadata.KEY')
+    when starts_with(what, 'dims.') and getvariable('dims')[what[6:]] is not null
+        then getvariable('dims')[what[6:]].names[
+            case getvariable('dims')[what[6:]].key
+                when 'user_id' then user_id
+                when 'account_id' then account_id
+                when 'agent_id' then agent_id
+                when 'project' then project
+                when 'host' then host
+                when 'model' then model
+                when 'provider' then provider
+                when 'role' then role
+                when 'task' then task
+                when 'tool' then tool_of(format)
+                when 'story_id' then story_id
+                when 'session_id' then session_id
+                when 'run_id' then run_id
+            end
+        ]
+    when starts_with(what, 'dims.') then error('-p by=dims.FILE.COLUMN takes a column of a file that `ingest dims` has read')
+    else error('-p by= takes a column, such as model, user, project, tool or host, metadata.KEY or dims.FILE.COLUMN')
 end;

@@ -8,11 +8,7 @@ create macro cost_by_time(grain) as table (
     ),
     periods as (
         select
-            case
-                when grain = 'hour' then local_hour(instant)
-                when grain in ('day', 'week', 'month') then date_trunc(grain, instant)
-                else error('-p grain= takes hour, day, week or month')
-            end as period,
+            period_of(instant, grain) as period,
             sum(columns(* exclude (instant, cost_usd)))::bigint,
             sum(cost_usd) as cost_usd,
         from quarters

@@ -1,7 +1,7 @@
 -- What can't be seen of retries: the formats of these calls that log none. One row, a note; none where all log theirs.
 create view unobservable_retries as
 with silent as (
-    select distinct split_part(split_part(format, '+', 1), '/', 1) as name
+    select distinct tool_of(format) as name
     from llm_calls
     where not logs_retries(format, attempt, created_at)
 )

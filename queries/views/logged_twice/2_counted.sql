@@ -31,7 +31,7 @@ logged as (
 steps as (
     select
         source_id, source_offset, request_id, run_id, step_id,
-        case split_part(format, '+', 1) when 'agentic-runtime/stdout' then 1 when 'agentic-runtime/debug' then 2 else 3 end
+        case layout_of(format) when 'agentic-runtime/stdout' then 1 when 'agentic-runtime/debug' then 2 else 3 end
             as account,
     from base_calls
     where getvariable('shape').accounts and starts_with(format, 'agentic-runtime/') and step_id is not null

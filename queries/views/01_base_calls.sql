@@ -13,6 +13,6 @@ where (getvariable('filters').since is null or created_at >= getvariable('filter
     and (getvariable('filters').account_id is null or account_id in getvariable('filters').account_id)
     and (getvariable('filters').role is null or role in getvariable('filters').role)
     and (getvariable('filters').project is null or project in getvariable('filters').project)
-    and (getvariable('filters').tool is null or split_part(split_part(format, '+', 1), '/', 1) in getvariable('filters').tool)
+    and (getvariable('filters').tool is null or tool_of(format) in getvariable('filters').tool)
     and (getvariable('filters').host is null or host in getvariable('filters').host)
     and (getvariable('filters').provider is null or provider in getvariable('filters').provider);

@@ -1,0 +1,35 @@
+"""`ingest page`: the page of `ingest serve` as one file."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ingest.cli.options import say, warehouse_option
+from ingest.cli.question import filter_options, replace, timeout_option
+
+
+@click.command()
+@click.argument("out", metavar="OUT.html")
+@warehouse_option
+@filter_options
+@timeout_option
+def page(*, out: str, warehouse: str, timeout: float, **filters: Any) -> None:
+    """Write the page of `ingest serve` to OUT.html, which needs no server, no network and nothing installed.
+
+    It holds the answers, not the calls: who may see it sees the names and sums of what the filters leave, and the
+    calls of the fullest minutes.
+
+    \b
+      ingest page week.html --since 7d
+      ingest page gpt.html --model gpt-5.2 --tz Europe/Berlin
+    """
+    from ingest.cli.serve import answers
+    from queries.web.single_file import as_html
+
+    if out == "-":
+        click.echo(as_html(warehouse, filters, answers(warehouse), timeout=timeout), nl=False)
+        return
+    written = as_html(warehouse, filters, answers(warehouse), timeout=timeout)
+    replace(Path(out), lambda file: file.write_bytes(written))
+    say(f"wrote {out} ({len(written) / 1e6:,.1f} MB)")

@@ -1,0 +1,1 @@
+"""Answers → a page: over HTTP, and as one file."""
