@@ -48,7 +48,7 @@ def shown(warehouse, after=timedelta(), **options):
 
 
 def test_it_says_the_tokens_of_the_last_minute_and_what_today_cost(warehouse):
-    assert shown(warehouse) == "TPM 9,000 (gpt-5.2) · today $9.00, 1 calls unpriced"
+    assert shown(warehouse) == "TPM 9,000 (gpt-5.2) · today $9.00, 1 call unpriced"
     assert "today $109.00" in shown(warehouse, tz="Europe/Berlin")
 
 
@@ -56,7 +56,7 @@ def test_a_budget_and_limits_are_shown_beside_what_counts_against_them(warehouse
     (tmp_path / "limits.toml").write_text(LIMITS)
 
     said = shown(warehouse, limits=tmp_path / "limits.toml")
-    assert said == "TPM 9,000 (claude-opus-4-5 at 40% of its limit) · today $9.00 of $20.00 (45%), 1 calls unpriced"
+    assert said == "TPM 9,000 (claude-opus-4-5 at 40% of its limit) · today $9.00 of $20.00 (45%), 1 call unpriced"
 
 
 def test_tokens_leave_the_minute_while_time_goes_on_and_old_numbers_say_so(warehouse):

@@ -54,9 +54,9 @@ def sql(  # noqa: PLR0913 - an option each
     """Run one STATEMENT of read-only SQL on the tables and views; `-` reads it from stdin.
 
     \b
-      ingest sql "select model, count(*) as calls from llm_calls group by model order by model"
-      ingest sql "from llm_calls where agent_id = $agent limit 5" -p agent=coder-001
-      ingest sql "from llm_calls join teams using (user_id)" --attach teams=teams.csv
+      ingest sql "select model, count(*) as calls from llm_calls group by model"
+      ingest sql "from llm_calls where agent_id = $agent limit 5" -p agent=a-1
+      ingest sql "from llm_calls join t using (user_id)" --attach t=teams.csv
       ingest sql "show tables"
     """
     from queries.answers.ask import ask, attach

@@ -125,9 +125,10 @@ def _cost(kept: Mapping[str, Any], now: float) -> str:
     if now >= kept["day_ends"]:
         return "today unknown"
     spent, budget = kept["cost_usd"], kept["budget_usd"]
-    unpriced = f", {kept['unpriced_calls']:,} calls unpriced" if kept["unpriced_calls"] else ""
+    without = kept["unpriced_calls"]
+    unpriced = f", {without:,} call{'s' * (without != 1)} unpriced" if without else ""
     if spent is None:
-        return f"today {'$0.00' if not kept['unpriced_calls'] else 'unpriced'}{unpriced}"
+        return f"today {'unknown' if without else '$0.00'}{unpriced}"
     if budget is None:
         return f"today ${spent:,.2f}{unpriced}"
     return f"today ${spent:,.2f} of ${budget:,.2f} ({spent / budget:.0%}){unpriced}"

@@ -1,4 +1,4 @@
--- Blocks of five hours, as plans of coding agents count them: what each took, and what the active one will come to
+-- Blocks of five hours, as plans count them: what each took, and what the active one will come to
 -- One row per block, the latest first. Exit code 3 when a limit was exceeded.
 -- $hours: how long a block is (default: 5)
 -- $limit: tokens a block (default: no limit); `status` is `warn` where the forecast is beyond it
