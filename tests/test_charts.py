@@ -12,6 +12,7 @@ from altair import SCHEMA_URL  # a name, never fetched
 from click.testing import CliRunner
 from warehouses import at, build, call, sample
 
+import ingest
 import queries
 from ingest.cli import cli
 from ingest.warehouse.warehouse import Warehouse
@@ -47,7 +48,8 @@ def busy(tmp_path_factory):
 
 def answer(warehouse, name, tz="UTC", **parameters):
     with queries.connect(warehouse, tz=tz) as connection:
-        return queries.run(connection, name, **parameters)
+        pricing = ingest.alternatives(warehouse) if queries.load(name).repriced else None
+        return queries.run(connection, name, pricing=pricing, **parameters)
 
 
 def texts(svg):
