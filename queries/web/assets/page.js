@@ -77,21 +77,21 @@
     if (!rows.length) return html("p", { class: "empty" }, empty);
     const numbers = new Set(columns.filter((column) => rows.some((row) => typeof row[column] === "number")));
     const most = bar ? Math.max(...rows.map((row) => row[bar] || 0)) : 0;
-    const header = html("tr", {}, ...columns.map((column) => html("th", { scope: "col", class: numbers.has(column) ? "number" : false }, title(column))));
-    if (bar) header.append(html("th", { scope: "col", class: "bar" }, html("span", { class: "hidden" }, `share of the largest ${title(bar)}`)));
-    if (action) header.append(html("th", { scope: "col" }, html("span", { class: "hidden" }, "more")));
-    const body = rows.map((row) => {
-      const line = html("tr", {}, ...columns.map((column) => (column === head
-        ? html("th", { scope: "row", class: long(row[column]) }, name(row[column]))
-        : html("td", { class: numbers.has(column) ? "number" : long(row[column]) }, cell(column, row[column])))));
-      if (bar) {
-        const fill = html("span", {});
-        fill.style.width = `${most > 0 ? (100 * (row[bar] || 0)) / most : 0}%`;
-        line.append(html("td", { class: "bar", "aria-hidden": "true" }, fill));
-      }
-      if (action) line.append(html("td", {}, action(row)));
-      return line;
-    });
+    const heading = (column) => [
+      html("th", { scope: "col", class: numbers.has(column) ? "number" : false }, title(column)),
+      ...(column === bar ? [html("th", { scope: "col", class: "bar" }, html("span", { class: "hidden" }, `share of the largest ${title(bar)}`))] : []),
+      ...(column === head && action ? [html("th", { scope: "col" }, html("span", { class: "hidden" }, "more"))] : []),
+    ];
+    const value = (column, row) => {
+      if (column === head) return [html("th", { scope: "row", class: long(row[column]) }, name(row[column])), ...(action ? [html("td", {}, action(row))] : [])];
+      const written = html("td", { class: numbers.has(column) ? "number" : long(row[column]) }, cell(column, row[column]));
+      if (column !== bar) return [written];
+      const fill = html("span", {});
+      fill.style.width = `${most > 0 ? (100 * (row[bar] || 0)) / most : 0}%`;
+      return [written, html("td", { class: "bar", "aria-hidden": "true" }, fill)];
+    };
+    const header = html("tr", {}, ...columns.flatMap(heading));
+    const body = rows.map((row) => html("tr", {}, ...columns.flatMap((column) => value(column, row))));
     const made = html("table", {}, caption ? html("caption", {}, caption) : null, html("thead", {}, header), html("tbody", {}, ...body));
     return html("div", { class: "scroll", tabIndex: 0, role: "group", "aria-label": caption || "Table" }, made);
   }
@@ -236,7 +236,7 @@
         html("pre", {}, `ingest report burst -p model='${name(row.model)}' -p minute='${row.minute}'`));
     } else {
       await fill(body, [address], (answer) => {
-        const columns = ["created_at", "agent_id", "story_id", "state", "request_tokens", "response_tokens", "total_tokens", "share", "cumulative_share",
+        const columns = ["created_at", "agent_id", "total_tokens", "share", "cumulative_share", "story_id", "state", "request_tokens", "response_tokens",
           "latency_ms", "concurrent_calls", "cost_usd", "session_id", "source_path", "source_offset"];
         const present = columns.filter((column) => answer.rows.some((call) => call[column] !== null));
         body.replaceChildren(table(answer.rows, present, { caption: answer.title, bar: "total_tokens" }), ...notes(answer));
@@ -261,7 +261,7 @@
   function ranking() {
     options($("rank-by"), plan.by, picked.rank);
     return listed("ranking", "cost-by", plan.ranking[picked.rank],
-      ["key", "calls", "failed_calls", "total_tokens", "cost_usd", "unpriced_calls", "cost_share"], { head: "key", bar: "cost_usd", caption: `By ${picked.rank}, dearest first` });
+      ["key", "cost_usd", "cost_share", "total_tokens", "calls", "failed_calls", "unpriced_calls"], { head: "key", bar: "cost_usd", caption: `By ${picked.rank}, dearest first` });
   }
 
   function options(select, values, value) {
@@ -281,7 +281,7 @@
         parts.replaceChildren(
           html("dl", { class: "tiles" }, tile("Cost", cell("cost_usd", sum.cost_usd) || "unknown"), tile("Tokens", cell("", sum.total_tokens) || "unknown"),
             tile("Calls", whole(sum.calls || 0)), tile("Active models", whole(sum.models || 0))),
-          table(providers.rows, ["key", "calls", "total_tokens", "cost_usd"], { caption: "Per provider", head: "key", bar: "cost_usd" }));
+          table(providers.rows, ["key", "cost_usd", "calls", "total_tokens"], { caption: "Per provider", head: "key", bar: "cost_usd" }));
       });
     }));
   }
