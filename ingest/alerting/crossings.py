@@ -65,11 +65,11 @@ def points(rule: Rule, answer: pl.DataFrame, now: datetime) -> list[Point]:
     """
     for column in (*rule.key, *(each for each in (rule.value, rule.at) if each)):
         if column not in answer.columns:
-            raise IngestError(f"rule {rule.name!r}: no column {column!r}{nearest(column, answer.columns)}")
+            raise IngestError(f"no column {column!r}{nearest(column, answer.columns)}")
     if rule.value and not answer[rule.value].dtype.is_numeric():
-        raise IngestError(f"rule {rule.name!r}: {rule.value} is no number")
+        raise IngestError(f"{rule.value} is no number")
     if rule.at and not answer[rule.at].dtype.is_temporal():
-        raise IngestError(f"rule {rule.name!r}: {rule.at} is no time")
+        raise IngestError(f"{rule.at} is no time")
     found = [_point(rule, row, now) for row in answer.iter_rows(named=True) if not rule.at or row[rule.at]]
     return sorted(found, key=lambda point: point.at)
 
