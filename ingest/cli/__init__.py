@@ -34,6 +34,7 @@ COMMANDS = {
     "status": "Show what has been read from each source, and what is behind.",
     "statusline": "Show one line for prompts and editors: tokens a minute, cost today.",
     "report": "Run a saved report, or list them all.",
+    "check": "Ask the rules of alerts.toml, and tell what crossed them.",
     "sql": "Run read-only SQL on the same tables and views that the reports use.",
     "export": "Hand calls or a report to other tools: Parquet, CSV, DuckDB.",
     "serve": "Show a page of it, live, and answer reports over HTTP.",
