@@ -72,6 +72,11 @@ def filter_options(command: _Command) -> _Command:
     return _with(_FILTERS, command)
 
 
+def value_filter_options(command: _Command) -> _Command:
+    """Add the filters but those of time."""
+    return _with(_FILTERS[2:], command)
+
+
 def output_options(command: _Command) -> _Command:
     """Add `form`, `output` and `all_rows`, to be passed on to `write`."""
     return _with(_OUTPUT, command)
