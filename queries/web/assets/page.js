@@ -316,7 +316,7 @@
   function lag() {
     const body = $("lag").querySelector(".body");
     return fill(body, ["api/status"], (answer) => {
-      const columns = ["path", "format", "ingested_bytes", "behind_bytes", "calls", "events", "rejects", "first_at", "last_at", "note"];
+      const columns = Object.keys(answer.sources[0] || {}).filter((column) => column !== "source_id");
       const present = columns.filter((column) => answer.sources.some((row) => row[column] !== null));
       body.replaceChildren(table(answer.sources, present, { head: "path", caption: "Sources, and how many bytes of each are not in the warehouse yet (as `ingest status`)", empty: "No source has been read." }));
     });
