@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 from click.testing import CliRunner
+from logs import lines
 from served import SCRIPT, Served, busy_warehouse
 
 from ingest.cli import cli
@@ -181,6 +182,7 @@ def test_a_drag_over_the_curve_narrows_the_window(served_page):
 
 def test_a_filter_narrows_every_panel_and_is_in_the_address(served_page):
     served_page.find("#pick-model summary").click()
+    served_page.until(lambda: len(served_page.browser.find_elements(By.CSS_SELECTOR, "#pick-model input")) == 4)
     boxes = served_page.browser.find_elements(By.CSS_SELECTOR, "#pick-model input")
     labels = [box.find_element(By.XPATH, "..").text for box in boxes]
     boxes[labels.index(SCRIPT)].click()
@@ -191,6 +193,26 @@ def test_a_filter_narrows_every_panel_and_is_in_the_address(served_page):
     served_page.browser.back()
     served_page.loaded(2)
     assert "Calls\n300" in served_page.text("#totals")
+
+
+def test_what_a_commit_brings_is_on_the_page_soon(browser, tmp_path):
+    log, warehouse = tmp_path / "maestro.log", tmp_path / "w"
+
+    def backfill(calls):
+        log.write_bytes(lines(*range(1, calls + 1)))
+        assert CliRunner().invoke(cli, ["backfill", str(log), "-w", str(warehouse)]).exit_code == 0
+
+    backfill(1)
+    with Served(warehouse) as running:
+        opened = Page(browser, running.url)
+        opened.until(lambda: "1 calls" in opened.text("#live"))
+        assert "Calls\n1\n" in opened.text("#totals")
+        backfill(3)
+        opened.until(lambda: "Calls\n3\n" in opened.text("#totals"))
+        opened.run("document.getElementById('lag').scrollIntoView()")
+        opened.until(lambda: " 3 " in opened.text("#lag"))
+        assert opened.complaints() == []
+        browser.get("about:blank")
 
 
 def test_what_no_call_has_is_said_above_everything(browser, places):

@@ -26,6 +26,7 @@ _LONG = 1024
 """Mean length of the lines, in bytes, from which on they are long."""
 
 _OPEN_BRACE = ord("{")
+_BLANK = ord(" ")
 _LINE_ENDS = (b"\n", b"\n\0")
 
 
@@ -71,8 +72,7 @@ def parse(block: Block, formats: Sequence[Format], contexts: Contexts | None = N
         closed, open_at = _closed(records, opened.lines, format_, end)
         end = min(end, open_at)
         claimed.append((format_, closed))
-    if opened.facts is not None:
-        end = opened.cut(end, block_end)
+    end = opened.cut(end, block_end)
     rows = _told(rows_of(claimed, opened.refused, end, after), opened)
     left = 0 if any(after.values()) else unread(opened.lines, claimed, formats, before=end)
     rows = replace(rows, rejects=_with_bytes(rows.rejects, block), unread=left)
@@ -84,7 +84,21 @@ def parse(block: Block, formats: Sequence[Format], contexts: Contexts | None = N
 def _found(block: Block, lines: Lines, formats: Sequence[Format], after: Contexts) -> list[tuple[Format, pl.DataFrame]]:
     """Return the records in *lines* by their formats: of one, where that has the whole source."""
     owner = _owner(block, lines, formats, after)
-    return claimed_by(lines, formats) if owner is None else [(owner, _whole(lines, owner))]
+    if owner is not None:
+        return [(owner, _whole(lines, owner))]
+    found = claimed_by(lines, formats)
+    told = {format_.name for format_, _ in found} | {name for name, context in after.items() if context}
+    whole = [format_ for format_ in formats if format_.whole and told == {format_.name}]
+    broken = lines.frame(values(lines)) if whole else None
+    if broken is None or broken.is_empty():
+        return found
+    return [(whole[0], pl.concat([*(records for _, records in found), broken]).sort("source_offset"))]
+
+
+def values(lines: Lines) -> Mask:
+    """Return which lines may be JSON values that are no objects."""
+    others: Mask = ~_braces(lines) & (lines.first_byte > _BLANK)
+    return others
 
 
 def _spanning(records: pl.DataFrame, format_: Format) -> pl.Series:

@@ -18,7 +18,7 @@ from queries.errors import QueryError
 from queries.show import texts
 from queries.web import panels
 from queries.web import question as questions
-from queries.web.question import Question
+from queries.web.question import Place, Question
 
 _FULLEST = 40
 """Of so many minutes, the calls are in the file."""
@@ -40,6 +40,7 @@ def as_html(
     *more* are answers that come from no report, by name. A question that can't be answered is a panel that says why.
     """
     given = {name: (value,) if isinstance(value, str) else tuple(value) for name, value in filters.items() if value}
+    place = Place(warehouse)
     asked = Question("", tuple(sorted(given.items())))
     with questions.opened(asked, warehouse) as connection, within(connection, timeout):
         plan = panels.plan(connection, asked, warehouse)
@@ -50,7 +51,7 @@ def as_html(
     for about in by_calls.values():
         with questions.opened(next(iter(about.values())), warehouse) as connection:
             for address, question in about.items():
-                answers[address] = _answer(connection, question, warehouse, timeout)
+                answers[address] = _answer(connection, question, place, timeout)
     rows = answers[plan["series"]].get("json", {}).get("rows", [])
     with questions.opened(asked, warehouse) as connection:
         for row in _fullest(rows):
@@ -58,7 +59,7 @@ def as_html(
             burst = asked.about("burst", rows=panels.MOST_CALLS, **parameters)
             # Called by what a click knows.
             key = f"{'null' if row['model'] is None else row['model']}\n{row['minute']}"
-            answers[key] = _answer(connection, burst, warehouse, timeout)
+            answers[key] = _answer(connection, burst, place, timeout)
     return _page({"plan": plan, "answers": answers, "about": _about(given, plan)})
 
 
@@ -79,18 +80,18 @@ def _addresses(part: Any) -> Iterator[str]:
             yield from _addresses(inner)
 
 
-def _answer(connection: duckdb.DuckDBPyConnection, question: Question, warehouse: str, timeout: float) -> Answers:
+def _answer(connection: duckdb.DuckDBPyConnection, question: Question, place: Place, timeout: float) -> Answers:
     """Return what the page shows of *question*: the rows, the same as CSV, and the SQL."""
     report = saved.load(question.report)
     try:
         with within(connection, timeout):
-            answer = questions.cut(questions.answered(connection, question, report), question.rows)
+            answer = questions.cut(questions.answered(connection, question, report, place), question.rows)
     except QueryError as error:
         return {"error": str(error)}
     text = texts.as_json(answer)
     if len(text) > _LARGEST:
         return {"error": "too much for a file: `ingest serve` shows it"}
-    sql = questions.as_sql(question, report, warehouse).decode()
+    sql = questions.as_sql(question, report, place).decode()
     return {"json": json.loads(text), "csv": texts.as_csv(answer), "sql": sql}
 
 
