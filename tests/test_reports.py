@@ -25,6 +25,7 @@ PARAMETERS = {
     "anomalies": {"factor": "3"},
     "bursts": {"threshold": "1200"},
     "execution": {"run": "run-1"},
+    "headroom": {"at": "2026-10-24T14:01:00Z"},
     "what-if": {"tier": "batch"},
 }
 PRICING = Alternatives(load_prices())

@@ -21,6 +21,7 @@ from ingest.reading.copies import known_part
 from ingest.reading.cursor import Cursor, first_line
 from ingest.reading.parse_ahead import Ahead
 from ingest.reading.publisher import Publisher, Totals
+from ingest.reading.rewritten import take_turns
 from ingest.reading.succession import Succession
 from parsers import Format, Rows
 from parsers.claims.documents import may_be_document
@@ -182,6 +183,7 @@ class Intake:
             WarehouseError: It can't be written now. What failed to be is kept, and committed before anything else.
         """
         self.settle()
+        turns = take_turns(cursors, self.ledger, self.succession)
         drafts, names = [], set[str]()
         for cursor in cursors:
             if cursor.source_id in names:
@@ -189,7 +191,8 @@ class Intake:
                 continue
             file_time = _file_time(cursor) if file_times else None
             missing = self._missing_before(cursor)
-            if draft := cursor.cut(self.ledger, taken=names, file_time=file_time, missing=missing):
+            turn = turns.get(cursor)
+            if draft := cursor.cut(self.ledger, taken=names, file_time=file_time, missing=missing, turn=turn):
                 self.succession.begin(draft.source_id, cursor.path)
                 drafts.append(draft)
                 names.add(draft.source_id)

@@ -25,6 +25,7 @@ class Rehearsal:
         """
         self._given: dict[str, Position] = {}
         self._born: Counter[str] = Counter()
+        self._turns: Counter[str] = Counter()
         self._marks: list[pl.DataFrame] = []
         try:
             self._real: Warehouse | None = Warehouse(folder)
@@ -61,7 +62,13 @@ class Rehearsal:
         """Return `source_id`, `source_offset` and `mark` of the records of *source_ids* from *start* on."""
         real = [self._real.marks(source_ids, start)] if self._real else []
         mine = pl.col("source_id").is_in(source_ids) & (pl.col("source_offset") >= start)
-        return pl.concat([*real, *(marks.filter(mine) for marks in self._marks)])
+        return pl.concat([*real, *(marks.filter(mine).drop("source_path") for marks in self._marks)])
+
+    def marks_under(self, paths: Collection[str]) -> pl.DataFrame:
+        """Return `source_id`, `source_path` and `mark` of all records that would have been read under *paths*."""
+        real = [self._real.marks_under(paths)] if self._real else []
+        mine = pl.col("source_path").is_in(list(paths))
+        return pl.concat([*real, *(marks.filter(mine) for marks in self._marks)], how="diagonal")
 
     def kept_since(self, source_ids: Sequence[str]) -> date | None:
         """Return the day before which rows of *source_ids* may have been taken out; None if none were."""
@@ -70,6 +77,10 @@ class Rehearsal:
     def births(self, family: str) -> int:
         """Return how often sources whose first line is *family* would have been named."""
         return self._born[family] + (self._real.births(family) if self._real else 0)
+
+    def turns(self, name: str) -> int:
+        """Return how often the document called *name* would have been taken up."""
+        return self._turns[name] + (self._real.turns(name) if self._real else 0)
 
     def refresh(self) -> None:
         """Nobody else rehearses."""
@@ -80,7 +91,8 @@ class Rehearsal:
     def commit(self, batches: Sequence[Batch]) -> None:
         """Remember where *batches* end, and their records."""
         self._born.update({b.family for b in batches if b.start is None})
+        self._turns.update(b.turn.name for b in batches if b.turn)
         self._given |= {b.source_id: Position(b.end, b.tail) for b in batches}
         for batch in batches:
             tables = {"llm_calls": batch.calls, "llm_events": batch.events, "rejects": batch.rejects}
-            self._marks += [marked(name, rows.lazy()).collect() for name, rows in tables.items()]
+            self._marks += [marked(name, rows.lazy(), pl.col("source_path")).collect() for name, rows in tables.items()]

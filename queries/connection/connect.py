@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 import polars as pl
 
-from parsers.schema import CALLS, TABLES, Column, polars_schema
+from parsers.schema import ALL_TABLES, CALLS, TABLES, Column, polars_schema
 from parsers.snapshots import DIMS, called, key_column
 from parsers.values.messages import nearest
 from queries.connection import dated_data, own_limits
@@ -92,8 +92,8 @@ def connect(  # noqa: PLR0913 - a filter each
         limits: TOML file with the rate limits of your account; otherwise `limits.toml` in the warehouse.
 
     Returns:
-        DuckDB in memory, with the tables `llm_calls`, `llm_events`, `rejects`, `batches` and the views of the reports.
-        Money is decimal US dollars, tokens are integers, times have the zone *tz*; unknown is NULL.
+        DuckDB in memory, with the tables `llm_calls`, `llm_events`, `rejects`, `batches`, `alerts` and the views of the
+        reports. Money is decimal US dollars, tokens are integers, times have the zone *tz*; unknown is NULL.
 
     Raises:
         QueryError: A filter says what can't be; there is no warehouse, or it is damaged, another program's, or may not
@@ -220,7 +220,8 @@ def check_values(
             continue
         # Not in the span; then it must at least be known from some other time.
         if (files := snapshot.files(Path(warehouse) / "llm_calls")).paths:
-            unknown, known = _unknown(_rows(connection, files, CALLS), column, wanted)
+            with duckdb.connect(config=_CONFIG) as other:  # as *connection* may see its snapshot only
+                unknown, known = _unknown(_rows(other, files, CALLS), column, wanted)
             if unknown:
                 raise WordError(f"no call has {name} {unknown[0]!r}{nearest(unknown[0], known)}")
 
@@ -257,7 +258,7 @@ def _reached(sql: str, scripts: Mapping[str, str]) -> set[str]:
 def _open_tables(connection: duckdb.DuckDBPyConnection, warehouse: Path, asked: Filters) -> None:
     """Create `stored_<table>` for each table, and the variables that the first views use."""
     allowed: list[str] = []
-    for name, columns in TABLES.items():
+    for name, columns in ALL_TABLES.items():
         # Story attempts are numbered from a story's beginning, so events are narrowed by time in their view only.
         of_span = name in {"llm_calls", "rejects"}
         files = snapshot.files(
