@@ -159,6 +159,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
             waits until it can.
         IngestError: There is no such format, or the mapping or the prices are wrong.
     """
+    from ingest.alerting.beside import Beside
     from ingest.databases.detect import shown, split
     from ingest.databases.polling import Polling
     from ingest.following.file_events import Wakeups
@@ -176,7 +177,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
         databases, others = split(texts)
         polling = Polling(databases, intake.publisher, tables) if databases else None
         follower = Follower(others, intake, interval, polling.look if polling else None)
-        upkeep = Upkeep(Path(warehouse))
+        upkeep, rules = Upkeep(Path(warehouse)), Beside(Path(warehouse))
 
         def looked() -> None:
             if on_look:
@@ -186,12 +187,15 @@ def follow(  # noqa: PLR0913 # one parameter an option
             wakeups.watch(folders([text for text in texts if text == shown(text)]))
             looked()
             upkeep.look(intake.totals.commits)
+            rules.look(intake.totals.commits)
             return wakeups.wait(seconds)
 
         try:
             look_again(follower, wait, once=once)
         finally:
             looked()
+            rules.look(intake.totals.commits)
+            rules.close(wait=once)
             follower.close()
             if polling:
                 polling.close()

@@ -48,6 +48,7 @@ INGEST = {
     "history": {"reading", "files", "prices", "ledger"},
     "databases": {"reading", "files", "prices", "warehouse", "ledger"},  # for snapshots, which are no rows of a ledger
     "maintenance": {"files", "prices", "warehouse", "warehouse.storage", "ledger"},
+    "alerting": {"warehouse", "warehouse.storage", "ledger"},  # and no queries: the roof brings their answers
     "reading": {"files", "prices", "ledger"},  # and never the warehouse: a worker of a cluster reads without one
     "files": {"ledger"},
     "prices": {"ledger"},
@@ -85,7 +86,7 @@ RULES = {
     **{f"parsers.{wing}": {f"parsers.{name}" for name in may} for wing, may in PARSERS.items()},
     **{f"queries.{wing}": {f"queries.{name}" for name in (*may, "errors")} for wing, may in QUERIES.items()},
 }
-ROOF = {"ingest.cli", "ingest.public", "ingest.choices", "ingest.__main__"}
+ROOF = {"ingest.cli", "ingest.public", "ingest.checks", "ingest.choices", "ingest.__main__"}
 FACES = {"ingest", "parsers", "queries"}
 """The packages themselves: what they offer to others, imported when it is asked for."""
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import polars as pl
 
 from ingest.files.streams import suffix_of
+from ingest.warehouse.storage import local
+from ingest.warehouse.table import Table
 from ingest.warehouse.warehouse import Warehouse
-from parsers.schema import TABLES
 
 SENTINEL = "usage.error"
 """maestro leaves this file beside its usage log when it lost count of its own calls."""
@@ -79,14 +80,13 @@ def sources(warehouse: Warehouse) -> pl.DataFrame:
 
 def sizes(warehouse: Warehouse) -> list[TableSize]:
     """Return the size of each table, live files only."""
-    return [_size(warehouse, name) for name in TABLES]
+    others = [Table(warehouse.folder, name) for name in local.tables(warehouse.folder) if name not in warehouse.tables]
+    return [_size(table) for table in (*warehouse.tables.values(), *others)]
 
 
-def _size(warehouse: Warehouse, name: str) -> TableSize:
-    files = warehouse.tables[name].files()
-    return TableSize(
-        name, sum(f.rows for f in files), len(files), sum(f.bytes for f in files), warehouse.tables[name].version
-    )
+def _size(table: Table) -> TableSize:
+    files = table.files()
+    return TableSize(table.name, sum(f.rows for f in files), len(files), sum(f.bytes for f in files), table.version)
 
 
 def _note(path: Path, missing: int | None) -> str | None:
