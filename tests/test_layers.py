@@ -40,6 +40,7 @@ MAY_IMPORT = {
         "vl_convert",
         "starlette",
         "uvicorn",
+        "textual",
     },
     "roof": OWN | {"click", "rich", "polars", "duckdb"},
 }
@@ -79,6 +80,7 @@ QUERIES = {
     "show": {"connection", "answers", "show.charts"},
     "show.charts": {"connection", "answers", "show"},
     "web": {"connection", "answers", "show"},
+    "live": {"connection", "answers", "show"},
     "errors": set(),
 }
 RULES = {
@@ -102,6 +104,7 @@ ONLY_IN = {
     "watchdog": {"ingest/following/file_events.py"},
     "starlette": {"queries/web/app.py"},
     "uvicorn": {"queries/web/listen.py"},
+    "textual": {"queries/live/screen.py"},
 }
 MODULES = sorted(p for stage in OWN for p in (ROOT / stage).rglob("*.py"))
 FOLDERS = sorted({p.parent for p in MODULES})

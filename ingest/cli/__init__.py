@@ -37,6 +37,7 @@ COMMANDS = {
     "check": "Ask the rules of alerts.toml, and tell what crossed them.",
     "sql": "Run read-only SQL on the same tables and views that the reports use.",
     "export": "Hand calls or a report to other tools: Parquet, CSV, DuckDB.",
+    "watch": "Show limits, cost and calls as they come, on a screen.",
     "serve": "Show a page of it, live, and answer reports over HTTP.",
     "page": "Write that page as one file that needs no network.",
     "explain": "Show how a line is read: format, fields, columns, or why it is rejected.",

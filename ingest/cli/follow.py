@@ -47,6 +47,7 @@ LOG_SECONDS = 60
     default="auto",
     help="auto: file events and regular looks; poll: only looks.",
 )
+@click.option("--live", is_flag=True, help="Show the screen of `ingest watch` meanwhile.")
 @click.option(
     "--strict", is_flag=True, help="Exit with 4 when a record was rejected, or a line of a call was not read."
 )
@@ -64,6 +65,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
     once: bool,
     interval: float,
     watch: str,
+    live: bool,
     strict: bool,
 ) -> None:
     """Follow files, folders and globs as they grow and are rotated; stop with Ctrl-C.
@@ -81,6 +83,10 @@ def follow(  # noqa: PLR0913 # one parameter an option
       ingest follow runtime.db        new rows of a SQLite file
       ingest follow postgresql://host/app --table llm_calls
     """
+    if live:
+        from ingest.cli.watch import beside_follower
+
+        sys.exit(beside_follower(warehouse))
     import ingest
     from ingest.databases.detect import shown
     from ingest.following.tracked import allow_more

@@ -87,6 +87,11 @@ def filter_options(command: _Command) -> _Command:
     return _with(_FILTERS, command)
 
 
+def value_filter_options(command: _Command) -> _Command:
+    """Add the filters but those of time."""
+    return _with(_FILTERS[2:], command)
+
+
 def output_options(command: _Command) -> _Command:
     """Add `form`, `output`, `all_rows`, `columns` and `long`, to be passed on to `write`."""
     return _with(_OUTPUT, command)

@@ -37,7 +37,7 @@ async def stream(desk: Desk, server: Server, *, after: str | None) -> AsyncItera
     yield b"retry: 3000\n\n"
     while not server.closing:
         try:
-            version = await asyncio.to_thread(desk.version)
+            version = await asyncio.to_thread(desk.committed)
             if version != seen:
                 about, seen = ("changes", known), version
                 changed = desk.once(about, lambda: _changed(desk, known))  # noqa: B023 - awaited at once

@@ -45,6 +45,10 @@ class Desk:
         """Return the name of the newest snapshot."""
         return files.version(Path(self.place.warehouse))
 
+    def committed(self) -> str:
+        """Return the name of the newest commit: the table of calls is the last one that a commit changes."""
+        return files.version(Path(self.place.warehouse), ["llm_calls"])
+
     def ask(self, question: Question) -> "Future[bytes]":
         """Return the answer to *question*, which is under way or will be.
 

@@ -11,7 +11,7 @@
   const off = new Set();
   const picked = { stack: "model", grain: null, rank: "model", limit: "" };
   let plan = null, view = null, series = null, told = [], round = 0, shown = null, newest = null;
-  let took = 0, loading = false, commits = 0, timer = null, stale = new Set();
+  let slice = "", took = 0, loading = false, commits = 0, timer = null, stale = new Set();
 
   /* Asking */
 
@@ -226,7 +226,7 @@
     const section = $("burst"), body = section.querySelector(".body");
     const minute = { model: row.model, minute: row.minute };
     const pairs = [...(row.model === null ? [] : [["p.model", row.model]]), ["p.minute", row.minute]];
-    const address = stored ? `${row.model}\n${row.minute}` : `${plan.burst}${plan.burst.includes("?") ? "&" : "?"}${new URLSearchParams(pairs)}`;
+    const address = stored ? `${slice}\n${row.model}\n${row.minute}` : `${plan.burst}${plan.burst.includes("?") ? "&" : "?"}${new URLSearchParams(pairs)}`;
     section.hidden = false;
     shown = minute;
     $("h-burst").textContent = `Calls of ${name(row.model)} at ${when(row.minute)}`;
@@ -316,7 +316,7 @@
   function lag() {
     const body = $("lag").querySelector(".body");
     return fill(body, ["api/status"], (answer) => {
-      const columns = ["path", "format", "ingested_bytes", "behind_bytes", "calls", "events", "rejects", "first_at", "last_at", "note"];
+      const columns = Object.keys(answer.sources[0] || {}).filter((column) => column !== "source_id");
       const present = columns.filter((column) => answer.sources.some((row) => row[column] !== null));
       body.replaceChildren(table(answer.sources, present, { head: "path", caption: "Sources, and how many bytes of each are not in the warehouse yet (as `ingest status`)", empty: "No source has been read." }));
     });
@@ -385,22 +385,29 @@
     const chosen = stored ? plan.filters[filter] || [] : new URLSearchParams(location.search).getAll(filter);
     const label = chosen.length === 0 ? "all" : chosen.length === 1 ? chosen[0] : `${chosen.length} chosen`;
     details.querySelector("summary").replaceChildren(`${filter} `, html("b", {}, label));
-    if (stored) { details.hidden = !chosen.length; return; }
+    details.hidden = stored && !chosen.length && !stored.slices[filter];
     if (!details.open) return; // who doesn't look needs no values
-    const mine = round, found = await ask(plan.values[filter]).catch(() => ({ rows: [] }));
+    const mine = round, found = stored ? (stored.slices[filter] || []) : await ask(plan.values[filter]).then((answer) => answer.rows.map((row) => row.key), () => []);
     if (mine !== round) return;
-    const names = [...new Set([...chosen, ...found.rows.map((row) => row.key).filter((key) => key !== null && key !== "")])];
+    const names = [...new Set([...chosen, ...found.filter((key) => key !== null && key !== "")])];
     const fieldset = details.querySelector("fieldset");
     if (fieldset.contains(document.activeElement) && fieldset.querySelectorAll("input").length === names.length) return;
     fieldset.replaceChildren(html("legend", { class: "hidden" }, `Calls of which ${filter}`), ...names.map((value) => {
       const box = html("input", { type: "checkbox", checked: chosen.includes(value) });
-      box.addEventListener("change", () => change((pairs) => {
+      box.disabled = Boolean(stored && !found.includes(value));
+      box.addEventListener("change", () => (stored ? turn(filter, value, box.checked) : change((pairs) => {
         const kept = pairs.getAll(filter).filter((each) => each !== value);
         pairs.delete(filter);
         for (const each of box.checked ? [...kept, value] : kept) pairs.append(filter, each);
-      }));
+      })));
       return html("label", {}, box, value);
     }), ...(names.length ? [] : [html("p", { class: "empty" }, "None known.")]));
+  }
+
+  /** Turn a file to the calls of one value, or back to all: it holds no other answers. */
+  function turn(filter, value, on) {
+    slice = on ? `${filter}\n${value}` : "";
+    load();
   }
 
   function trouble(message) {
@@ -416,7 +423,7 @@
     waiting.length = 0;
     showFilters();
     try {
-      const asked = stored ? stored.plan : await request(`api/panels${location.search}`);
+      const asked = stored ? stored.plans[slice] : await request(`api/panels${location.search}`);
       if (mine !== round) return;
       plan = asked;
     } catch (error) {
@@ -453,7 +460,7 @@
     $("live").textContent = `Last commit ${clock}: ${whole(calls || 0)} calls, ${charts.compact(tokens)} tokens`;
   }
 
-  /** Ask again after a commit, but leave the server ten times as long as it took to answer. */
+  /** Ask again after a commit, but leave the server ten times as long as it took to answer, up to a minute. */
   function refreshSoon() {
     if (loading || timer || !$("follow").checked) return;
     timer = setTimeout(() => {
@@ -461,7 +468,7 @@
       if (!commits || !$("follow").checked) return;
       commits = 0;
       load({ refresh: true });
-    }, Math.max(2000, 10 * took));
+    }, Math.min(Math.max(2000, 10 * took), 60_000));
   }
 
   function listen() {
