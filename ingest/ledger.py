@@ -6,7 +6,7 @@ Reading knows no warehouse, and a warehouse knows no files: a worker of a cluste
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import polars as pl
 import xxhash
@@ -32,6 +32,13 @@ class Position:
 
     offset: int
     tail: int
+
+
+class Copy(NamedTuple):
+    """What a file seems to be a copy of: the file *original*, from which *source_id* was read last."""
+
+    source_id: str
+    original: str
 
 
 @dataclass(frozen=True)
@@ -95,6 +102,15 @@ class Ledger(Protocol):
     def marks(self, source_ids: Sequence[str], start: int) -> pl.DataFrame:
         """Return `source_id`, `source_offset` and `mark` of the records of *source_ids* from *start* on."""
 
+    def is_indistinct(self, source_id: str) -> bool:
+        """Tell whether *source_id* has calls, and none says a time or an identifier: another log may hold the same."""
+
+    def copies(self) -> Mapping[str, Copy]:
+        """Return the files that were taken for copies of sources that are indistinct, by their paths."""
+
+    def note_copies(self, copies: Mapping[str, Copy]) -> None:
+        """Remember that files, by their paths, were taken for *copies*."""
+
     def kept_since(self, source_ids: Sequence[str]) -> date | None:
         """Return the day before which rows of *source_ids* may have been taken out; None if none were."""
 
@@ -113,6 +129,9 @@ class Ledger(Protocol):
 
 _TIME = pl.when(pl.col("ts_source") == "log").then(pl.col("created_at").dt.epoch("us")).cast(pl.String)
 
+
+TELLS = (pl.col("ts_source") == "log").fill_null(value=False) | pl.col("request_id").is_not_null()
+"""Whether a call says something that no other call does: when it was, or how it is identified."""
 
 _TOTAL = pl.when(pl.all_horizontal(pl.col("request_tokens", "response_tokens").is_null())).then("total_tokens")
 _LOGGED = pl.when(pl.col("created_at").ne_missing(pl.col("ingested_at"))).then(pl.col("created_at").dt.epoch("us"))

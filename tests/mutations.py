@@ -55,6 +55,18 @@ MUTATIONS = {
         "            expected[turn.name + _TURN] = self.turns(turn.name) or None\n",
         "tests/test_rewritten.py",
     ),
+    "the question whether anything tells a log from its copy": (
+        "ingest/reading/intake.py",
+        "            self._doubtful[cursor.label] = copy\n",
+        "            pass\n",
+        "tests/test_doubtful_copies.py",
+    ),
+    "the path that tells equal logs apart": (
+        "ingest/reading/copies.py",
+        "    source = names.source_at(path) if len(rivals) > 1 else None\n",
+        "    source = None\n",
+        "tests/test_doubtful_copies.py",
+    ),
     "the search for rotated files by what they hold": (
         "ingest/files/generations.py",
         "        paths = {candidate.path for candidate in found}\n",

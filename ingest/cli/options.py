@@ -69,8 +69,13 @@ def mapping_option(command: _Command) -> _Command:
 
 
 def reading_options(command: _Command) -> _Command:
-    """Add the options of the commands that read logs: `format_name`, `mappings`, `prices`, `keep_raw`, `host`."""
+    """Add what commands that read logs take: `format_name`, `mappings`, `prices`, `keep_raw`, `host`, `not_a_copy`."""
     for option in (
+        click.option(
+            "--not-a-copy",
+            is_flag=True,
+            help="Read files that hold the same as another, and say no times, as logs of their own.",
+        ),
         click.option(
             "--host", metavar="NAME", help="The machine of these files, where their records don't say it: column host."
         ),

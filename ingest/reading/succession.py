@@ -20,6 +20,7 @@ class Succession:
     ledger: Ledger
     _met: dict[str, Path] = field(default_factory=dict)
     _last: dict[str, str] | None = None
+    _read: dict[str, list[str]] = field(default_factory=dict)
     _spelled: dict[str, set[str]] = field(default_factory=dict)
 
     def meet(self, source: str, path: Path) -> None:
@@ -49,6 +50,16 @@ class Succession:
         """Note that *source* is the one that is read under the name *path* now."""
         self.meet(source, path)
         self._by_name()[absolute(path)] = source
+        self._read.setdefault(source, []).append(absolute(path))
+
+    def source_at(self, path: Path) -> str | None:
+        """Return the source that was read last under the name *path*."""
+        return self._by_name().get(absolute(path))
+
+    def names(self, source: str) -> list[str]:
+        """Return under which paths *source* was read, the last one last."""
+        self._by_name()
+        return self._read.get(source, [])
 
     def spelling(self, path: Path) -> set[str]:
         """Return how *path* was written when it was read before, here and now or in earlier runs."""
@@ -59,6 +70,7 @@ class Succession:
         if self._last is None:
             labels = self.ledger.labels()
             self._last = {absolute(Path(paths[-1])): source for source, paths in labels.items()}
+            self._read = {source: [absolute(Path(path)) for path in paths] for source, paths in labels.items()}
             for path in chain.from_iterable(labels.values()):
                 self._spelled.setdefault(absolute(Path(path)), set()).add(path)
         return self._last

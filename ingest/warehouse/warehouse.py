@@ -6,7 +6,7 @@ and for every batch, so its offset is where a source resumes. Each commit is a c
 read the same bytes one wins, the other learns it.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from ingest.ledger import Batch, Conflict, Position, marked, tail_hash
-from ingest.warehouse import retention
+from ingest.ledger import TELLS, Batch, Conflict, Copy, Position, marked, tail_hash
+from ingest.warehouse import doubtful, retention
 from ingest.warehouse.open_table import add_missing_columns, create
 from ingest.warehouse.storage.locks import WRITERS, is_current, join
 from ingest.warehouse.table import Table
@@ -49,6 +49,7 @@ class Warehouse:
             self._lock = join(self.folder, WRITERS, self)
         self.tables = {name: Table(self.folder, name, made=make) for name in TABLES}
         self._ends = -1, pl.DataFrame()
+        self._indistinct = -1, frozenset[str]()
 
     def position(self, source_id: str) -> Position | None:
         """Return where *source_id* resumes; None when the warehouse doesn't know it."""
@@ -135,6 +136,29 @@ class Warehouse:
             found.append(marked(name, self.tables[name].scan().filter(wanted), *more))
         return pl.concat(pl.collect_all(found))
 
+    def is_indistinct(self, source_id: str) -> bool:
+        """Tell whether *source_id* has calls, and none says a time or an identifier: another log may hold the same."""
+        calls = self.tables[_CALLS]
+        if self._indistinct[0] != calls.version:
+            calls.refresh()  # the files of an old snapshot may be gone
+            told = calls.scan().group_by("source_id").agg(TELLS.any().alias("told"))
+            found = told.filter(~pl.col("told")).select("source_id").collect().to_series()
+            self._indistinct = calls.version, frozenset(found)
+        return source_id in self._indistinct[1]
+
+    def copies(self) -> Mapping[str, Copy]:
+        """Return the files that were taken for copies of sources that are indistinct, by their paths."""
+        noted = doubtful.read(self.folder)
+        return doubtful.still(noted, self.labels()) if noted else {}
+
+    def note_copies(self, copies: Mapping[str, Copy]) -> None:
+        """Remember that files, by their paths, were taken for *copies*.
+
+        Raises:
+            WarehouseError: It can't be written down.
+        """
+        doubtful.remember(self.folder, copies)
+
     def kept_since(self, source_ids: Sequence[str]) -> date | None:
         """Return the day before which rows of *source_ids* may have been taken out; None if none were."""
         return retention.kept_since(self.folder, source_ids)
@@ -176,6 +200,7 @@ class Warehouse:
         """Open what is there since the folder was deleted and made again: what the old tables said is void."""
         self.tables = {name: Table(self.folder, name) for name in TABLES}
         self._ends = -1, pl.DataFrame()
+        self._indistinct = -1, frozenset()
         self._lock = join(self.folder, WRITERS, self)
 
     def _name(self, batches: Sequence[Batch]) -> None:
