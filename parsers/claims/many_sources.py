@@ -48,9 +48,11 @@ def _parse_lines(sources: Sequence[bytes], formats: Sequence[Format]) -> list[Ro
     claimed = []
     opened = unwrap(lines, formats, int(starts[-1]))
     alone[_home(opened.refused.slice(len(lines.rejects)), starts)] = True
+    for begin, end in zip(opened.joined.begins, opened.joined.ends, strict=True):  # what one left open, another may end
+        alone[np.searchsorted(starts, begin, side="right") - 1 : np.searchsorted(starts, end, side="left")] = True
     if opened.facts is not None:  # envelopes cut lines into pieces, and those of two sources must not be joined
         alone[_wrapped(opened, starts)] = True
-    for format_, records in claimed_by(lines, formats):
+    for format_, records in claimed_by(opened.lines, formats):
         home = _home(records, starts)
         alone[home[_bound(records, format_)]] = True
         if format_.whole:

@@ -72,8 +72,7 @@ def parse(block: Block, formats: Sequence[Format], contexts: Contexts | None = N
         closed, open_at = _closed(records, opened.lines, format_, end)
         end = min(end, open_at)
         claimed.append((format_, closed))
-    if opened.facts is not None:
-        end = opened.cut(end, block_end)
+    end = opened.cut(end, block_end)
     rows = _told(rows_of(claimed, opened.refused, end, after), opened)
     left = 0 if any(after.values()) else unread(opened.lines, claimed, formats, before=end)
     rows = replace(rows, rejects=_with_bytes(rows.rejects, block), unread=left)

@@ -226,7 +226,7 @@ const charts = (() => {
     home.append(legend(shown, colour, off, toggle, name));
     const far = limits.filter((limit) => !near.includes(limit)).map((limit) => limit.text);
     const notes = [every > 1 ? `Each point is the fullest minute of ${every}.` : "", far.length ? `Far above: ${far.join(", ")}.` : "",
-      rest.length ? `Not drawn: ${rest.map(name).join(", ")}.` : ""].filter(Boolean);
+      rest.length ? `Not drawn: ${rest.length > 5 ? `${rest.length} models with lower peaks` : rest.map(name).join(", ")}.` : ""].filter(Boolean);
     if (notes.length) home.append(html("p", { class: "note" }, notes.join(" ")));
     if (!points.length) home.append(html("p", { class: "empty" }, "No minute with tokens."));
   }
