@@ -13,11 +13,9 @@ from fcntl import ioctl
 from struct import pack
 
 import pytest
-from click.testing import CliRunner
 from textual.widgets import DataTable, Input, Static
 from warehouses import build, call, event
 
-from ingest.cli import cli
 from queries.live import facts, lines
 from queries.live.facts import Asked, look
 from queries.live.screen import Drilled, Watch
@@ -202,13 +200,12 @@ def test_only_files_of_the_last_days_are_read(warehouse):
     assert "gone" not in look(Asked(warehouse, {"tz": "UTC"})).models["model"].to_list()
 
 
-def test_without_textual_one_line_says_what_to_install(warehouse, monkeypatch):
-    monkeypatch.setitem(sys.modules, "queries.live.screen", None)
-    monkeypatch.setitem(sys.modules, "textual", None)
-    for name in [name for name in sys.modules if name.startswith("queries.live.screen")]:
-        monkeypatch.delitem(sys.modules, name)
-    done = CliRunner().invoke(cli, ["watch", "-w", str(warehouse)])
-    assert (done.exit_code, done.stderr) == (
+def test_without_textual_one_line_says_what_to_install(warehouse):
+    without = "import sys; sys.modules['textual'] = None; from ingest.__main__ import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", without, "watch", "-w", str(warehouse)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (
         1,
         "Error: the live screen needs textual: pip install 'llm-ingest[live]'\n",
     )
