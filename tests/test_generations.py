@@ -7,6 +7,7 @@ import lzma
 import os
 import shutil
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -19,7 +20,7 @@ from ingest.files.paths import find
 from ingest.files.streams import open_stream
 from ingest.history.backfill import backfill
 from ingest.reading.draft import finish
-from ingest.warehouse.warehouse import Warehouse
+from ingest.warehouse.warehouse import Warehouse, _append_new
 
 NAMES = {
     "loguru": ("app.log", "app.2026-11-28_20-14-0{n}_123456.log"),
@@ -266,7 +267,8 @@ def test_of_many_huge_files_only_the_beginning_is_read(folder, how):
     holds(warehouse, 1, 2, 3, 4)
 
 
-def test_a_generation_that_was_only_named_when_its_reader_was_killed_is_read_under_its_other_name(folder):
+@pytest.mark.parametrize("tables", [(), ("llm_events", "rejects", "batches")], ids=["named", "all but its calls"])
+def test_a_generation_whose_reader_was_killed_amid_its_first_commit_is_read_under_its_other_name(folder, tables):
     log, warehouse = folder / "app.log", folder.parent / "w"
     append(log, lines(1, 2))
     read("follow file", warehouse, log)
@@ -275,8 +277,11 @@ def test_a_generation_that_was_only_named_when_its_reader_was_killed_is_read_und
     with intake(warehouse) as into:
         cursor = into.bind(log, open_stream(log))
         into.read(cursor)
-        into.ledger._name(finish([cursor.cut(into.ledger)], into.prices, datetime.now(UTC)))  # noqa: SLF001 # dies then
+        (batch,) = finish([cursor.cut(into.ledger)], into.prices, datetime.now(UTC))
         cursor.stream.close()
+        into.ledger._name([batch])  # noqa: SLF001 # what a commit does, step by step: it dies then
+        for name in tables:
+            _append_new(into.ledger.tables[name], [replace(batch, start=0)])
     rotate(log, "2-app", 2)
     append(log, lines(5))
     read("follow file", warehouse, log)

@@ -32,6 +32,7 @@ COMMANDS = {
     "compact": "Merge small files; followers and backfills do it by themselves.",
     "dims": "Take snapshots of sessions, stories and failures, to name what calls belong to.",
     "status": "Show what has been read from each source, and what is behind.",
+    "statusline": "Show one line for prompts and editors: tokens a minute, cost today.",
     "report": "Run a saved report, or list them all.",
     "check": "Ask the rules of alerts.toml, and tell what crossed them.",
     "sql": "Run read-only SQL on the same tables and views that the reports use.",

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ingest.cli.completion import files
 from ingest.cli.counted import Counting, counted
 from ingest.cli.found import paths_or_found
 from ingest.cli.options import is_quiet, reading_options, table_option, warehouse_option
+from ingest.cli.statusline import Commits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +28,7 @@ LOG_SECONDS = 60
 
 
 @click.command()
-@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=files)
 @warehouse_option
 @reading_options
 @table_option
@@ -58,6 +60,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
     prices: str | None,
     keep_raw: bool,
     host: str | None,
+    not_a_copy: bool,
     tables: tuple[str, ...],
     once: bool,
     interval: float,
@@ -90,7 +93,11 @@ def follow(  # noqa: PLR0913 # one parameter an option
 
     paths = paths_or_found(paths)
     allow_more()
-    status = _Status(warehouse, once=once)
+    status, commits = _Status(warehouse, once=once), Commits(warehouse)
+
+    def looked(look: "Look") -> None:
+        status.show(look)
+        commits.came(look.totals.commits)
 
     def begin(stop: "Callable[[], None]") -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -106,15 +113,17 @@ def follow(  # noqa: PLR0913 # one parameter an option
             prices=prices,
             keep_raw=keep_raw,
             host=host,
+            not_a_copy=not_a_copy,
             tables=tables,
             once=once,
             interval=interval,
             events=watch == "auto",
             on_start=begin,
-            on_look=status.show,
+            on_look=looked,
         )
     finally:
         status.finish()
+    commits.ended(totals.commits)
     if strict and (totals.rejects or status.unread):
         sys.exit(4)
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ingest.errors import SourceError
-from ingest.files.identity import HEAD, continues, furthest, known_names
+from ingest.files.identity import HEAD, furthest, holds, known_names
 from ingest.files.paths import STDIN, everything_below, is_folder, looks_like_log, member, path_of
 from ingest.files.streams import Key, key_of, open_stream, suffix_of
-from ingest.ledger import Ledger, Position
+from ingest.ledger import Ledger
 
 MOST = 10_000
 """So many files are looked at in one search, those that were written last: of each its first bytes are read."""
@@ -120,7 +120,7 @@ class _Search:
         try:
             if position is None or not position.offset:
                 return False  # a writer died before it committed anything: any file would hold that
-            return not last.samefile(candidate.path) and _holds(last, position)
+            return not last.samefile(candidate.path) and holds(last, position)
         except (OSError, SourceError):
             return False
 
@@ -182,11 +182,6 @@ def _folders_of(logs: Iterable[Path]) -> list[Path]:
     folders = [path.parent for path in logs]
     folders += [Path(os.path.realpath(path)).parent for path in logs if path.is_symlink()]
     return list(dict.fromkeys(folders))
-
-
-def _holds(path: Path, position: Position) -> bool:
-    with closing(open_stream(path)) as stream:
-        return continues(stream, position)
 
 
 def _shapes(path: Path, *, packed: bool) -> set[str]:

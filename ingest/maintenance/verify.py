@@ -66,6 +66,11 @@ def verify(folder: Path, *, read_sources: bool = True) -> Verdict:
     verdict.problems += _tiling(ledger)
     verdict.problems += _offsets(opened, ledger, verdict)
     verdict.problems += [p for name in ROWS for p in _rows(opened, name, ledger)]
+    verdict.notes += [
+        f"{path} was taken for a copy of {copy.original}, though no record tells when it was written;"
+        " `ingest backfill --not-a-copy` reads it as another log"
+        for path, copy in opened.copies().items()
+    ]
     if read_sources:
         again = reread.compare(ledger, opened.sources())
         verdict.checked |= {"sources read again": again.read, "sources gone or changed since": again.gone}

@@ -220,7 +220,8 @@ def check_values(
             continue
         # Not in the span; then it must at least be known from some other time.
         if (files := snapshot.files(Path(warehouse) / "llm_calls")).paths:
-            unknown, known = _unknown(_rows(connection, files, CALLS), column, wanted)
+            with duckdb.connect(config=_CONFIG) as other:  # as *connection* may see its snapshot only
+                unknown, known = _unknown(_rows(other, files, CALLS), column, wanted)
             if unknown:
                 raise WordError(f"no call has {name} {unknown[0]!r}{nearest(unknown[0], known)}")
 

@@ -68,13 +68,13 @@ def files(table: Path, *, since: datetime | None = None, until: datetime | None 
     return Files(paths, alike)
 
 
-def version(warehouse: Path) -> str:
-    """Return a name for the newest snapshot of *warehouse*: another one after each commit to any of its tables."""
-    logs = {name: warehouse / name / "_delta_log" for name in ALL_TABLES}
+def version(warehouse: Path, tables: Iterable[str] = tuple(ALL_TABLES)) -> str:
+    """Return a name for the newest snapshot of *warehouse*: another one after each commit to one of its *tables*."""
+    logs = [warehouse / name / "_delta_log" for name in tables]
     try:
         newest = [
             max((entry.name for entry in os.scandir(log) if _COMMIT.fullmatch(entry.name)), default="")
-            for log in logs.values()
+            for log in logs
             if log.is_dir()
         ]
     except PermissionError as error:

@@ -59,7 +59,7 @@ const charts = (() => {
     const step = STEPS.find((each) => (end - begin) / each <= room) || STEPS[STEPS.length - 1];
     const offset = at.offset(begin), found = [];
     for (let t = Math.ceil((begin + offset) / step) * step - offset; t <= end; t += step) found.push(t);
-    const write = step < DAY ? at.time : step < 28 * DAY ? at.day : at.month;
+    const write = step < DAY ? at.time : step < 91 * DAY ? at.day : at.month;
     return found.map((t) => [t, step < DAY && at.time(t) === "00:00" ? at.day(t) : write(t)]);
   }
 
@@ -226,7 +226,7 @@ const charts = (() => {
     home.append(legend(shown, colour, off, toggle, name));
     const far = limits.filter((limit) => !near.includes(limit)).map((limit) => limit.text);
     const notes = [every > 1 ? `Each point is the fullest minute of ${every}.` : "", far.length ? `Far above: ${far.join(", ")}.` : "",
-      rest.length ? `Not drawn: ${rest.map(name).join(", ")}.` : ""].filter(Boolean);
+      rest.length ? `Not drawn: ${rest.length > 5 ? `${rest.length} models with lower peaks` : rest.map(name).join(", ")}.` : ""].filter(Boolean);
     if (notes.length) home.append(html("p", { class: "note" }, notes.join(" ")));
     if (!points.length) home.append(html("p", { class: "empty" }, "No minute with tokens."));
   }
@@ -305,7 +305,7 @@ const charts = (() => {
     const y = (value) => bottom - (value / values[values.length - 1]) * (bottom - MARGIN.top);
     const step = (right - MARGIN.left) / Math.max(all.length, 1), wide = Math.min(step * 0.85, 46);
     const x = (index) => MARGIN.left + step * (index + 0.5);
-    axis(picture, values, y, right, money);
+    axis(picture, values, y, right, (value) => `$${compact(value)}`);
     const each = Math.ceil(all.length / Math.max(1, Math.floor((right - MARGIN.left) / 62)));
     const hover = svg("rect", { class: "column-cursor", y: MARGIN.top, height: bottom - MARGIN.top, width: step, visibility: "hidden" });
     picture.append(hover);
