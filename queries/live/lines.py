@@ -19,6 +19,8 @@ WIDE, WIDER, WIDEST = 102, 130, 172
 
 _NEAR, _CROSSED = 0.8, 1.0
 _MINUTES = 60
+_ROUNDED, _LONG = 0.9995, 999.5
+"""From where three digits of a number are those of the next unit, or more than three."""
 
 
 def model_columns(width: int) -> list[str]:
@@ -114,8 +116,8 @@ def short(number: float | None) -> str:
     if number is None:
         return ""
     for size, unit in ((1e6, "M"), (1e3, "k")):
-        if number >= size:
-            return f"{number / size:.3g}{unit}" if number < 1000 * size else f"{number / size:,.0f}{unit}"
+        if number >= size * _ROUNDED:
+            return f"{number / size:.3g}{unit}" if number < size * _LONG else f"{number / size:,.0f}{unit}"
     return f"{number:,.0f}"
 
 

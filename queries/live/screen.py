@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 import polars as pl
+from rich.cells import cell_len
 from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
@@ -50,7 +51,7 @@ class Drilled(Screen[None]):
         """Lay out a heading and a table."""
         what = "minutes" if self._minute is None else f"calls of {lines.clock(self._minute, self._zone)}"
         yield Static(Text(f"{lines.cut(self._model, 60)}: {what}"), id="money")
-        yield DataTable(id="models", cursor_type="row", zebra_stripes=True)
+        yield DataTable(id="rows", cursor_type="row", zebra_stripes=True)
         yield Footer()
 
     def on_mount(self) -> None:
@@ -69,6 +70,7 @@ class Drilled(Screen[None]):
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         """Show the calls of a minute."""
+        event.stop()
         if self._minute is None:
             minute = self._minutes[event.cursor_row]
             self.app.push_screen(Drilled(self._asked, self._model, minute, self._zone))
@@ -212,10 +214,14 @@ class Watch(App[None]):
 
 
 def _fill(table: DataTable[Any], columns: list[str], rows: list[lines.Cells]) -> None:
-    """Put *rows* into *table*; the cursor stays where it was."""
+    """Put *rows* into *table*; the cursor stays where it was.
+
+    With widths: a table measures its cells only once it is idle, and would be drawn as wide as its headings until then.
+    """
     at = table.cursor_coordinate
     table.clear(columns=True)
-    table.add_columns(*columns)
+    for number, name in enumerate(columns):
+        table.add_column(name, width=max([cell_len(name), *(cell_len(str(row[number])) for row in rows)]))
     table.add_rows(rows)
     if at.row < len(rows):
         table.cursor_coordinate = at
