@@ -121,6 +121,24 @@ MUTATIONS = {
         "(True if",
         "tests/test_maintenance.py",
     ),
+    "the bound of a block by its lines": (
+        "ingest/reading/cursor.py",
+        """    if data.count(b"\\n") <= most:\n""",
+        "    if True:\n",
+        "tests/test_bounded_memory.py",
+    ),
+    "the bound of an unfinished record by its lines": (
+        "parsers/claims/parse.py",
+        " and len(lines) - line < MAX_RECORD_LINES\n",
+        "\n",
+        "tests/test_bounded_memory.py",
+    ),
+    "the bound of a document by its values": (
+        "parsers/claims/documents.py",
+        "> MAX_OBJECTS or",
+        "> MAX_OBJECTS and",
+        "tests/test_bounded_memory.py",
+    ),
     "the checkpoint that stands for the entries before it": (
         "ingest/maintenance/compact.py",
         " and delta_log.is_checkpoint(base)",
