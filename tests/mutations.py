@@ -139,6 +139,18 @@ MUTATIONS = {
         "> MAX_OBJECTS and",
         "tests/test_bounded_memory.py",
     ),
+    "the counting of what was never opened as behind": (
+        "ingest/following/tracked.py",
+        "        return max(0, file.size - max(0, file.seen[0])) if file.present else 0\n",
+        "        return 0\n",
+        "tests/test_many_files.py",
+    ),
+    "the turn of files that grow between those of new ones": (
+        "ingest/following/follower.py",
+        "self._growing(set(left)) if self._left else []",
+        "[]",
+        "tests/test_many_files.py",
+    ),
     "the checkpoint that stands for the entries before it": (
         "ingest/maintenance/compact.py",
         " and delta_log.is_checkpoint(base)",
