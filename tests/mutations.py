@@ -157,6 +157,36 @@ MUTATIONS = {
         "(True if",
         "tests/test_maintenance.py",
     ),
+    "the bound of a block by its lines": (
+        "ingest/reading/cursor.py",
+        """    if data.count(b"\\n") <= most:\n""",
+        "    if True:\n",
+        "tests/test_bounded_memory.py",
+    ),
+    "the bound of an unfinished record by its lines": (
+        "parsers/claims/parse.py",
+        " and len(lines) - line < MAX_RECORD_LINES\n",
+        "\n",
+        "tests/test_bounded_memory.py",
+    ),
+    "the bound of a document by its values": (
+        "parsers/claims/documents.py",
+        "> MAX_OBJECTS or",
+        "> MAX_OBJECTS and",
+        "tests/test_bounded_memory.py",
+    ),
+    "the counting of what was never opened as behind": (
+        "ingest/following/tracked.py",
+        "        return max(0, file.size - max(0, file.seen[0])) if file.present else 0\n",
+        "        return 0\n",
+        "tests/test_many_files.py",
+    ),
+    "the turn of files that grow between those of new ones": (
+        "ingest/following/follower.py",
+        "self._growing(set(left)) if self._left else []",
+        "[]",
+        "tests/test_many_files.py",
+    ),
     "the checkpoint that stands for the entries before it": (
         "ingest/maintenance/compact.py",
         " and delta_log.is_checkpoint(base)",

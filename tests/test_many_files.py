@@ -6,11 +6,13 @@ import subprocess
 import sys
 
 import pytest
-from logs import calls, catch_up, exactly, follower, line, lines, noise, tiles
+from logs import append, calls, catch_up, exactly, follower, line, lines, noise, tiles
 from test_environment import in_child
 from test_joint import mixed
 
 from ingest.files.streams import QUIET_SECONDS
+from ingest.following import follower as follower_module
+from ingest.following.tracked import behind
 
 
 def test_new_files_of_all_kinds_are_followed_as_they_are_backfilled(tmp_path):
@@ -95,3 +97,37 @@ def test_a_signal_while_many_files_are_first_read_is_obeyed_soon(tmp_path, inter
     subprocess.run([*command, "--once"], check=True, capture_output=True)
     assert calls(warehouse) == exactly(*range(5000))
     assert all(tiles(warehouse).values())
+
+
+def test_what_was_never_opened_is_behind(tmp_path, monkeypatch):
+    for n in range(30):
+        (tmp_path / f"{n}.log").write_bytes(lines(n))
+    each = follower(tmp_path / "w", tmp_path)
+    monkeypatch.setattr(follower_module, "TURN_SECONDS", 0.0)
+    assert each.tick() is None
+    opened = [f.path for f in each.tracked.values() if f.cursor]
+    assert len(opened) == 1
+    assert each.behind == sum(p.stat().st_size for p in tmp_path.glob("*.log") if p not in opened)
+    catch_up(each)
+    each.close()
+    assert each.behind == 0
+
+
+def test_a_file_that_grows_is_read_between_two_turns_with_new_ones(tmp_path, monkeypatch):
+    log = tmp_path / "live.log"
+    log.write_bytes(lines(1))
+    each = follower(tmp_path / "w", tmp_path)
+    catch_up(each)
+    append(log, lines(2))
+    catch_up(each)
+    for n in range(10, 40):
+        (tmp_path / f"{n}.log").write_bytes(lines(n))
+    monkeypatch.setattr(follower_module, "TURN_SECONDS", 0.0)
+    each.tick()
+    append(log, lines(4))
+    while calls(tmp_path / "w")[4] == 0:
+        each.tick()
+    assert sum(behind(f) > 0 for f in each.tracked.values()) > 10  # new ones, of which each turn reads one
+    catch_up(each)
+    each.close()
+    assert calls(tmp_path / "w") == exactly(1, 2, 4, *range(10, 40))

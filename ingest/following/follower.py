@@ -6,7 +6,7 @@ closed when it is sealed. Nothing depends on file events or on the clock: every 
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -107,8 +107,10 @@ class Follower:
 
     def _look(self) -> None:
         """Read what is new, for as long as a turn takes; the files that are `_left` then are the first of the next."""
-        left = [key for key in self._left or self.tracked if key in self.tracked]
-        files, begun = [self.tracked[key] for key in left], time.monotonic()
+        left, begun = [key for key in self._left or self.tracked if key in self.tracked], time.monotonic()
+        growing = self._growing(set(left)) if self._left else []  # they need not wait for a folder of new ones
+        left = [*growing, *left]
+        files = [self.tracked[key] for key in left]
         new = sum(f.cursor is None and f.seen[0] < 0 for f in files)
         self._left, self._offered, self._waits = [], [], False
         most_idle, most_new = most_open()
@@ -119,7 +121,7 @@ class Follower:
             self._read(file)
             if (has := held([file])) != had:
                 now = now.changed(had, has)
-            over = time.monotonic() - begun >= TURN_SECONDS
+            over = at > len(growing) and time.monotonic() - begun >= TURN_SECONDS
             many = now.opened >= most_idle + most_new
             if over or many or at == len(files) or (self._small and self._small.full):
                 self._read_small()
@@ -131,6 +133,10 @@ class Follower:
             if over:
                 self._left = left[at:]
                 break
+
+    def _growing(self, others: Collection[Key]) -> list[Key]:
+        """Return the open files that have grown before, and are not among the *others*."""
+        return [key for key, file in self.tracked.items() if file.cursor and file.grows and key not in others]
 
     def _read_small(self) -> None:
         """Parse the small new files that were offered, and read alone those that can't be parsed with others."""
@@ -226,7 +232,7 @@ class Follower:
         status = cast("PlainStream", file.cursor.stream).stat()
         now = state(status)
         if now != file.seen:
-            file.seen, file.changed_at = now, time.monotonic()
+            file.seen, file.changed_at, file.grows = now, time.monotonic(), True
             if file.cursor.may_be_document_now:
                 file.cursor.lose()
         elif not file.cursor.is_lost and file.cursor.position >= status.st_size:

@@ -19,7 +19,8 @@ from ingest.reading.publisher import COMMIT_BYTES, COMMIT_ROWS
 class Tracked:
     """One file, by device and inode, under whatever name it has now.
 
-    It is `retired` when its log is another file now, and `packed` when it turned out so, whatever its name says.
+    It is `retired` when its log is another file now, and `packed` when it turned out so, whatever its name says. `size`
+    is what it was when the names were listed last. It `grows` once it has changed while it was open.
     """
 
     path: Path
@@ -28,6 +29,8 @@ class Tracked:
     retired: bool = False
     packed: bool = False
     cursor: Cursor | None = None
+    size: int = 0
+    grows: bool = False
     seen: tuple[int, int] = (-1, -1)
     changed_at: float = 0.0
     more: bool = False
@@ -72,8 +75,10 @@ def has_nothing(file: Tracked) -> bool:
 
 
 def behind(file: Tracked) -> int:
-    """Return how many bytes of a plain file have not been read."""
-    if file.cursor is None or not isinstance(file.cursor.stream, PlainStream):
+    """Return how many bytes of *file* have not been read: all that are there of one that was never opened."""
+    if file.cursor is None:
+        return max(0, file.size - max(0, file.seen[0])) if file.present else 0
+    if not isinstance(file.cursor.stream, PlainStream):
         return 0
     return max(0, file.seen[0] - file.cursor.position)
 
@@ -95,14 +100,15 @@ def rename(tracked: dict[Key, Tracked], paths: Iterable[Path], retired: Sequence
         file = tracked.setdefault(key, Tracked(path, key))
         if not file.present:
             file.path, file.present, file.retired = path, True, path in over
+        file.size = status.st_size
         if file.cursor is not None:
             file.cursor.rename(file.path)
     return any(not tracked[key].present or tracked[key].path != path for path, key in before.items())
 
 
 def idlest(files: Iterable[Tracked], *, but: int) -> list[Tracked]:
-    """Return those of *files* that may be closed, *but* so many that changed last."""
-    idle = sorted((f for f in files if is_idle(f)), key=lambda f: f.changed_at)
+    """Return those of *files* that may be closed, *but* so many that grew, or else were opened, last."""
+    idle = sorted((f for f in files if is_idle(f)), key=lambda f: (f.grows, f.changed_at))
     return idle[: max(0, len(idle) - but)]
 
 

@@ -1,6 +1,6 @@
 """The next bytes of a source → rows: blocks of whole records, the blocks that follow being parsed meanwhile."""
 
-from ingest.reading.cursor import QUANTUM, Cursor, end_of_lines, line_end_of
+from ingest.reading.cursor import MAX_LINES, QUANTUM, Cursor, end_of_block, end_of_lines, line_end_of
 from ingest.reading.parse_ahead import MOST, Ahead
 from parsers import Block, Rows, parse
 from parsers.blocks.lines import MAX_KEPT, MAX_LINE, hole, overlong
@@ -28,11 +28,11 @@ def advance(cursor: Cursor, *, sealed: bool = False, ahead: Ahead | None = None)
     """
     if taken := _take_guessed(cursor, ahead, sealed=sealed):
         return taken
-    size = cursor.quantum
+    size, most = cursor.quantum, MAX_LINES
     while True:
         data, ended = _read(cursor, cursor.position, size)
         sealed = sealed and not cursor.stream.damage
-        cut = len(data) if ended and sealed else end_of_lines(data, cursor.encoding)
+        cut = end_of_block(data, cursor.encoding, most=most, whole=ended and sealed)
         if cut and cursor.needs_recall:
             cursor.recall()
         if not cursor.position and (taken := _take_document(cursor, data, ended=ended)):
@@ -42,12 +42,13 @@ def advance(cursor: Cursor, *, sealed: bool = False, ahead: Ahead | None = None)
         if not cut and len(data) > MAX_LINE:
             return _skip_overlong(cursor, data[:MAX_KEPT], sealed=sealed)
         if cut:
-            block = Block(data[:cut], cursor.position, ended and sealed, cursor.encoding)
+            last = ended and sealed and cut == len(data)
+            block = Block(data[:cut], cursor.position, last, cursor.encoding)
             if taken := cursor.take(block, _parse(cursor, block, ahead, sealed=sealed)):
                 return taken
-        if ended:
+        if ended and most >= data.count(b"\n"):
             return 0
-        size *= 2
+        size, most = size * 2, most * 2
 
 
 def _take_document(cursor: Cursor, beginning: bytes, *, ended: bool) -> int:
@@ -105,10 +106,11 @@ def _look_ahead(cursor: Cursor, block: Block, ahead: Ahead | None, *, sealed: bo
             return
         data, ended = _read(cursor, offset, cursor.quantum)
         sealed = sealed and not cursor.stream.damage
-        cut = len(data) if ended and sealed else end_of_lines(data, cursor.encoding)
+        cut = end_of_block(data, cursor.encoding, whole=ended and sealed)
         if not cut or data.startswith(_HOLE):
             return
-        following = Block(data[:cut], offset, ended and sealed, cursor.encoding)
+        last = ended and sealed and cut == len(data)
+        following = Block(data[:cut], offset, last, cursor.encoding)
         cursor.guess(following, ahead.parse(following, cursor.formats, cursor.contexts))
 
 

@@ -41,8 +41,14 @@ FULL_ROWS = 40_000
 MAX_QUANTUM = 31 << 20
 """How large a block becomes that holds fewer. From 32 MiB on glibc gives memory back each time, and clears it anew."""
 
+MAX_LINES = 1 << 20
+"""How many lines a block has at most: each costs some hundred bytes while it is parsed, however short it is."""
+
 MAX_TORN = 16 << 20
 """Up to this size what may become a document is looked at again, from its beginning, whenever it changed."""
+
+_PIECE = 4096
+"""In pieces of so many bytes the lines of a block are counted that has too many."""
 
 _LINE_ENDS = {"utf-8": b"\n", "utf-16-le": b"\n\0", "utf-16-be": b"\0\n"}
 
@@ -229,7 +235,8 @@ class Cursor:
             data = self.stream.read(at, min(QUANTUM, offset - at))
             if not data:
                 return
-            whole = len(data) if at + len(data) >= offset else end_of_lines(data, self._encoding) or len(data)
+            ended = at + len(data) >= offset
+            whole = end_of_block(data, self._encoding, whole=ended) or len(data)
             self._contexts = recover(Block(data[:whole], at, encoding=self._encoding), self.formats, self._contexts)
             at += whole
 
@@ -266,7 +273,8 @@ class Cursor:
             if len(block.data) > self._quantum // 2:
                 # Each block costs some 20 ms however little it holds, and each row a kilobyte until it is committed.
                 full = len(block.data) * FULL_ROWS // max(rows.height, 1)
-                self._quantum = min(max(full, QUANTUM), MAX_QUANTUM)
+                few_lines = len(block.data) * MAX_LINES // max(block.data.count(b"\n"), 1)
+                self._quantum = min(max(full, QUANTUM), MAX_QUANTUM, few_lines)
         return taken
 
     def take_document(self, found: tuple[Rows, bytes] | None) -> int:
@@ -407,6 +415,20 @@ def first_line(head: bytes) -> bytes:
 def line_end_of(encoding: str) -> bytes:
     """Return the bytes that end a line in *encoding*."""
     return _LINE_ENDS[encoding]
+
+
+def end_of_block(data: bytes, encoding: str, *, most: int = MAX_LINES, whole: bool = False) -> int:
+    """Return the length of the complete lines at the beginning of *data*, but no more of them than *most* and a piece.
+
+    With *whole*, nothing follows *data*: its last line needs no end.
+    """
+    if data.count(b"\n") <= most:
+        return len(data) if whole else end_of_lines(data, encoding)
+    lines = end = 0
+    while lines < most:
+        lines += data.count(b"\n", end, end + _PIECE)
+        end += _PIECE
+    return end_of_lines(data[:end], encoding) or end_of_lines(data, encoding)
 
 
 def end_of_lines(data: bytes, encoding: str) -> int:

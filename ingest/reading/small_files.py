@@ -7,7 +7,7 @@ from enum import Enum
 
 from ingest.files.identity import HEAD
 from ingest.files.streams import PlainStream
-from ingest.reading.cursor import QUANTUM, Cursor, first_line
+from ingest.reading.cursor import MAX_LINES, QUANTUM, Cursor, first_line
 from ingest.reading.intake import Intake
 from parsers import Block, Rows, parse
 
@@ -50,6 +50,7 @@ class SmallFiles:
     most: int = MAX_FILES
     parts: list[Part] = field(default_factory=list)
     size: int = 0
+    lines: int = 0
     _parsing: "deque[tuple[list[Part], Future[list[Rows | None]]]]" = field(default_factory=deque)
     _whole: set[bytes] = field(default_factory=set)
     _short: dict[bytes, list[bytes]] = field(default_factory=dict)
@@ -59,7 +60,7 @@ class SmallFiles:
     @property
     def full(self) -> bool:
         """Whether it is time to parse."""
-        return self.size >= QUANTUM or len(self.parts) >= self.most
+        return self.size >= QUANTUM or self.lines >= MAX_LINES or len(self.parts) >= self.most
 
     def offer(self, cursor: Cursor) -> Turn:
         """Take what *cursor*, still at its beginning, reads, if that is small and new, and say whose turn it is.
@@ -83,6 +84,7 @@ class SmallFiles:
             return Turn.LATER if waits else Turn.ALONE
         self.parts.append(part)
         self.size += len(part.data)
+        self.lines += part.data.count(b"\n")
         return Turn.TAKEN
 
     def parse(self) -> tuple[list[Part], list[Cursor]]:
@@ -95,7 +97,7 @@ class SmallFiles:
         if self.parts:
             rows = self.intake.ahead.parse_many([p.data for p in self.parts], self.intake.formats)
             self._parsing.append((self.parts, rows))
-        self.parts, self.size = [], 0
+        self.parts, self.size, self.lines = [], 0, 0
 
     def parsed(self, *, but: int = 0) -> tuple[list[Part], list[Cursor]]:
         """Wait until no more than *but* blocks are being parsed; return the files read, and those to be read alone."""
@@ -145,6 +147,6 @@ def _read(cursor: Cursor) -> Part:
 def _can_join(part: Part) -> bool:
     """Tell whether what was read can be parsed with others."""
     data, cursor = part.data, part.cursor
-    if not part.whole or cursor.stream.damage or not data.endswith(b"\n"):
+    if not part.whole or cursor.stream.damage or not data.endswith(b"\n") or data.count(b"\n") > MAX_LINES:
         return False
     return cursor.encoding == "utf-8" and not data.startswith(_BOM)

@@ -25,6 +25,9 @@ _SAMPLE = 64
 MAX_RECORD = 16 << 20
 """An unfinished record that spans more bytes than this is closed as it is, so that a source never stalls."""
 
+MAX_RECORD_LINES = 1 << 20
+"""One that spans more lines than this likewise: a line costs memory, however short it is."""
+
 MAX_KEPT = 64 << 10
 """How much of a rejected record is kept, in bytes."""
 

@@ -23,6 +23,12 @@ from parsers.jsonl.decode import text_of
 _DEEPEST = 3
 """Arrays of records are looked for this many objects deep: `{"data": {"agent_calls": [...]}}`."""
 
+MAX_OBJECTS = 1 << 20
+"""Of so many objects a document is too large to be read as a whole: each takes up to 300 bytes, however short it is."""
+
+MAX_VALUES = 8 << 20
+"""So many values likewise."""
+
 _JSON = json.JSONDecoder(strict=False)
 _BLANK = re.compile(r"[ \t\r\n]*")
 _Found = tuple[int, int, Any]
@@ -39,7 +45,12 @@ class Document(NamedTuple):
 
 
 def document_of(data: bytes) -> Document | None:
-    """Return *data*, a whole source, as a document; None where it isn't one, such as half of one, or JSON lines."""
+    """Return *data*, a whole source, as a document; None where it isn't one, such as half of one, or JSON lines.
+
+    None also where it has too many values to be held in memory.
+    """
+    if data.count(b"{") + data.count(b"[") > MAX_OBJECTS or data.count(b",") > MAX_VALUES:
+        return None
     text = data.decode("utf-8-sig", "replace")
     start = _after_blank(text, 0)
     if text[start : start + 1] not in ("[", "{"):

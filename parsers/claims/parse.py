@@ -9,7 +9,18 @@ import numpy as np
 import polars as pl
 
 from parsers.blocks.format import Context, Format
-from parsers.blocks.lines import MAX_KEPT, MAX_RECORD, NONE_REJECTED, Block, Lines, Mask, Positions, occurring, split
+from parsers.blocks.lines import (
+    MAX_KEPT,
+    MAX_RECORD,
+    MAX_RECORD_LINES,
+    NONE_REJECTED,
+    Block,
+    Lines,
+    Mask,
+    Positions,
+    occurring,
+    split,
+)
 from parsers.claims.overlooked import unread
 from parsers.envelopes.containers import brought_up
 from parsers.envelopes.facts import tell_calls, tell_events, tell_rejects
@@ -357,7 +368,8 @@ def _closed(records: pl.DataFrame, lines: Lines, format_: Format, end: int) -> t
     texts, ends = [], []
     for line, position in zip(line_of.tolist(), following.tolist(), strict=True):
         unfinished = position == len(begins)
-        if unfinished and not lines.sealed and end - int(lines.offsets[line]) < MAX_RECORD:
+        may_go_on = end - int(lines.offsets[line]) < MAX_RECORD and len(lines) - line < MAX_RECORD_LINES
+        if unfinished and not lines.sealed and may_go_on:
             end = int(lines.offsets[line])
             break
         last = len(lines) - 1 if unfinished else int(begins[position]) - 1
