@@ -16,8 +16,8 @@ import pytest
 from textual.widgets import DataTable, Input, Static
 from warehouses import build, call, event
 
-from queries.live import facts, lines
-from queries.live.facts import Asked, look
+from queries.live import glimpse, row_cells
+from queries.live.glimpse import Asked, look
 from queries.live.screen import Drilled, Watch
 
 LIMITS = '[[limit]]\nmodel = "claude"\nitpm = 1_000\n'
@@ -97,7 +97,7 @@ def test_the_models_fit_into_their_width_and_more_of_it_never_shows_less(warehou
         assert width < 80 or app.query_one("#models", DataTable).virtual_size.width <= width
 
     drive(warehouse, steps, size=(width, 30))
-    assert set(lines.model_columns(width)) <= set(lines.model_columns(width + 40))
+    assert set(row_cells.model_columns(width)) <= set(row_cells.model_columns(width + 40))
 
 
 def test_failures_and_retries_are_among_the_last_and_red(warehouse):
@@ -169,12 +169,12 @@ def test_a_limit_that_is_given_holds_where_the_file_says_none(warehouse):
 
 def test_it_asks_again_after_a_commit_and_not_before(warehouse):
     async def steps(pilot, app):
-        await seen(pilot, lambda: not facts.is_old(app.facts, app.asked, datetime.now(UTC)))
+        await seen(pilot, lambda: not glimpse.is_old(app.facts, app.asked, datetime.now(UTC)))
         before = app.looks
         for _ in range(5):
             app.refresh_now()
             await app.workers.wait_for_complete()
-        assert app.looks == before or facts.is_old(app.facts, app.asked, datetime.now(UTC))
+        assert app.looks == before or glimpse.is_old(app.facts, app.asked, datetime.now(UTC))
         build(warehouse, llm_calls=[call(datetime.now(UTC), 700, agent_id="new", source_offset=9)])
         await seen(pilot, lambda: "new" in [row[0] for row in cells(app, "largest")])
 
@@ -216,7 +216,7 @@ def test_without_textual_one_line_says_what_to_install(warehouse):
     [(None, ""), (0, "0"), (999, "999"), (12_345, "12.3k"), (1_450_000, "1.45M"), (999_999, "1M")],
 )
 def test_tokens_are_short(number, shown):
-    assert lines.short(number) == shown
+    assert row_cells.short(number) == shown
 
 
 def test_follow_shows_the_same_screen_and_q_ends_both(tmp_path):

@@ -50,7 +50,7 @@ def screen(
         if (error.name or "").partition(".")[0] != "textual":
             raise
         raise click.ClickException(INSTALL) from error
-    from queries.live.facts import Asked
+    from queries.live.glimpse import Asked
 
     return Watch(Asked(Path(warehouse), filters, settings.limits(), limit), beside)
 

@@ -17,8 +17,8 @@ from textual.screen import Screen
 from textual.widgets import DataTable, Footer, Input, Static
 
 from queries.errors import QueryError
-from queries.live import lines
-from queries.live.facts import BY, WINDOWS, Asked, Facts, drilled, filters_of, is_old, look
+from queries.live import row_cells
+from queries.live.glimpse import BY, WINDOWS, Asked, Facts, drilled, filters_of, is_old, look
 from queries.show.cells import cell
 
 SECONDS = 1.0
@@ -49,8 +49,8 @@ class Drilled(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Lay out a heading and a table."""
-        what = "minutes" if self._minute is None else f"calls of {lines.clock(self._minute, self._zone)}"
-        yield Static(Text(f"{lines.cut(self._model, 60)}: {what}"), id="money")
+        what = "minutes" if self._minute is None else f"calls of {row_cells.clock(self._minute, self._zone)}"
+        yield Static(Text(f"{row_cells.cut(self._model, 60)}: {what}"), id="money")
         yield DataTable(id="rows", cursor_type="row", zebra_stripes=True)
         yield Footer()
 
@@ -201,19 +201,19 @@ class Watch(App[None]):
         facts, now, width, zone = self.facts, datetime.now(UTC), self.size.width, ZoneInfo(self.facts.zone)
         rows = facts.at(now).to_dicts()
         self._models = [row["model"] for row in rows]
-        cells = [lines.model_cells(row, width, zone) for row in rows]
-        _fill(self.query_one("#models", DataTable), lines.model_columns(width), cells)
-        self.query_one("#money", Static).update(Text(lines.money_line(facts.money, zone)))
-        heading = f"{self.asked.by} ({lines.span(self.asked.minutes)})"
-        largest = [lines.largest_cells(row, width) for row in facts.largest.to_dicts()]
+        cells = [row_cells.model_cells(row, width, zone) for row in rows]
+        _fill(self.query_one("#models", DataTable), row_cells.model_columns(width), cells)
+        self.query_one("#money", Static).update(Text(row_cells.money_line(facts.money, zone)))
+        heading = f"{self.asked.by} ({row_cells.span(self.asked.minutes)})"
+        largest = [row_cells.largest_cells(row, width) for row in facts.largest.to_dicts()]
         _fill(self.query_one("#largest", DataTable), [heading, "tokens", "USD", "calls", "failed"], largest)
-        last = [lines.last_cells(row, width, zone) for row in facts.last.to_dicts()]
-        _fill(self.query_one("#last", DataTable), lines.last_columns(width), last)
-        news = lines.news_line(facts.money, now) + (f" · {self._beside()}" if self._beside else "")
+        last = [row_cells.last_cells(row, width, zone) for row in facts.last.to_dicts()]
+        _fill(self.query_one("#last", DataTable), row_cells.last_columns(width), last)
+        news = row_cells.news_line(facts.money, now) + (f" · {self._beside()}" if self._beside else "")
         self.query_one("#news", Static).update(Text(news))
 
 
-def _fill(table: DataTable[Any], columns: list[str], rows: list[lines.Cells]) -> None:
+def _fill(table: DataTable[Any], columns: list[str], rows: list[row_cells.Cells]) -> None:
     """Put *rows* into *table*; the cursor stays where it was.
 
     With widths: a table measures its cells only once it is idle, and would be drawn as wide as its headings until then.
