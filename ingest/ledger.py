@@ -6,7 +6,7 @@ Reading knows no warehouse, and a warehouse knows no files: a worker of a cluste
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import polars as pl
 import xxhash
@@ -34,6 +34,21 @@ class Position:
     tail: int
 
 
+class Copy(NamedTuple):
+    """What a file seems to be a copy of: the file *original*, from which *source_id* was read last."""
+
+    source_id: str
+    original: str
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Whose turn it is to take up the document called *name*: who comes after *number* others."""
+
+    name: str
+    number: int
+
+
 @dataclass(frozen=True)
 class Batch:
     """What one source adds in one commit: the rows of the bytes from *start* to *end*.
@@ -42,6 +57,7 @@ class Batch:
     and then the bytes begin at 0. `digest` and `tail` are as in the table `batches`. `births` is how often a source
     of the same `family` (the digest of its first line) had been named when this one was; both only count for a new one.
     `missing` says of other sources, which ended and nothing was found to go on there, how many bytes that may be.
+    `turn` is that of a document: it was compared with what those before it had added, so nobody may come between.
     """
 
     source_id: str
@@ -56,6 +72,7 @@ class Batch:
     family: str = ""
     births: int = 0
     missing: Mapping[str, int] = field(default_factory=dict)
+    turn: Turn | None = None
 
 
 class Ledger(Protocol):
@@ -76,8 +93,23 @@ class Ledger(Protocol):
     def births(self, family: str) -> int:
         """Return how often sources whose first line is *family* were named."""
 
+    def turns(self, name: str) -> int:
+        """Return how often the document called *name* was taken up."""
+
+    def marks_under(self, paths: Collection[str]) -> pl.DataFrame:
+        """Return `source_id`, `source_path` and `mark` of all records that were read under one of *paths*."""
+
     def marks(self, source_ids: Sequence[str], start: int) -> pl.DataFrame:
         """Return `source_id`, `source_offset` and `mark` of the records of *source_ids* from *start* on."""
+
+    def is_indistinct(self, source_id: str) -> bool:
+        """Tell whether *source_id* has calls, and none says a time or an identifier: another log may hold the same."""
+
+    def copies(self) -> Mapping[str, Copy]:
+        """Return the files that were taken for copies of sources that are indistinct, by their paths."""
+
+    def note_copies(self, copies: Mapping[str, Copy]) -> None:
+        """Remember that files, by their paths, were taken for *copies*."""
 
     def kept_since(self, source_ids: Sequence[str]) -> date | None:
         """Return the day before which rows of *source_ids* may have been taken out; None if none were."""
@@ -98,11 +130,24 @@ class Ledger(Protocol):
 _TIME = pl.when(pl.col("ts_source") == "log").then(pl.col("created_at").dt.epoch("us")).cast(pl.String)
 
 
+TELLS = (pl.col("ts_source") == "log").fill_null(value=False) | pl.col("request_id").is_not_null()
+"""Whether a call says something that no other call does: when it was, or how it is identified."""
+
+_TOTAL = pl.when(pl.all_horizontal(pl.col("request_tokens", "response_tokens").is_null())).then("total_tokens")
+_LOGGED = pl.when(pl.col("created_at").ne_missing(pl.col("ingested_at"))).then(pl.col("created_at").dt.epoch("us"))
+
+
+def _joined(what: str, *said: str | pl.Expr) -> pl.Expr:
+    """Return *what* and all that is *said*, what isn't said being empty, as one text."""
+    columns = [pl.col(each) if isinstance(each, str) else each for each in said]
+    return pl.concat_str(pl.lit(what), *(each.cast(pl.String).fill_null("") for each in columns), separator=" ")
+
+
 _MARKS = {
-    "llm_calls": pl.concat_str(
-        pl.lit("call"), _TIME, "model", pl.col("total_tokens").cast(pl.String), separator=" ", ignore_nulls=True
+    "llm_calls": _joined(
+        "call", _TIME, "model", "request_id", _TOTAL, "request_tokens", "response_tokens", "success", "error"
     ),
-    "llm_events": pl.lit("event ") + pl.col("kind"),
+    "llm_events": _joined("event", _LOGGED, "kind", "reason"),
     "rejects": pl.lit("reject ") + digests(pl.col("line")),
 }
 
@@ -110,6 +155,6 @@ _MARKS = {
 def marked(table: str, rows: pl.LazyFrame, *more: pl.Expr) -> pl.LazyFrame:
     """Return `source_id`, `source_offset` and `mark` of each of *rows* of *table*, and *more* about it.
 
-    A time that the log doesn't say is left out: it is that of the reading, and another one each time.
+    What the log doesn't say is left out: a time is then that of the reading, and another one each time.
     """
     return rows.select("source_id", "source_offset", _MARKS[table].alias("mark"), *more)

@@ -55,6 +55,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
     prices: str | Path | None = None,
     keep_raw: bool = False,
     host: str | None = None,
+    not_a_copy: bool = False,
     tables: Sequence[str] = (),
     dry_run: bool = False,
     progress: Callable[[int, int, Path], None] | None = None,
@@ -79,6 +80,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
         prices: TOML file of your own prices; otherwise `prices.toml` in the warehouse, if there is one.
         keep_raw: keep the text of rejected records, prompts and keys in it included, and not only their structure.
         host: the machine that *paths* come from, for the column `host` of calls that don't say it themselves.
+        not_a_copy: read files that hold the same as another, and say no times, as logs of their own.
         tables: tables of databases to read, instead of all known ones.
         dry_run: count what would be added, and write nothing.
         progress: called with bytes read so far, bytes to read in all (as they are on the disk), and the file.
@@ -95,7 +97,9 @@ def backfill(  # noqa: PLR0913 # one parameter an option
     databases, others, left_out = _sorted_out(_texts(paths), tables)
     columns, others = column_files.split(others)
     listing = find(others)
-    with _intake(warehouse, format_name, mapping, prices, keep_raw=keep_raw, host=host, dry_run=dry_run) as intake:
+    with _intake(
+        warehouse, format_name, mapping, prices, keep_raw=keep_raw, host=host, not_a_copy=not_a_copy, dry_run=dry_run
+    ) as intake:
         outcome = read_all(listing, intake, progress=progress and _summed(listing.files, progress))
         if columns:
             _read_columns(columns, intake, outcome)
@@ -118,6 +122,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
     prices: str | Path | None = None,
     keep_raw: bool = False,
     host: str | None = None,
+    not_a_copy: bool = False,
     tables: Sequence[str] = (),
     once: bool = False,
     interval: float = 1.0,
@@ -144,6 +149,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
         prices: TOML file of your own prices; otherwise `prices.toml` in the warehouse, if there is one.
         keep_raw: keep the text of rejected records, prompts and keys in it included, and not only their structure.
         host: the machine that *paths* come from, for the column `host` of calls that don't say it themselves.
+        not_a_copy: read files that hold the same as another, and say no times, as logs of their own.
         tables: tables of databases to read, instead of all known ones.
         once: catch up, commit, and return.
         interval: seconds from a line being written to its commit, at most.
@@ -159,6 +165,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
             waits until it can.
         IngestError: There is no such format, or the mapping or the prices are wrong.
     """
+    from ingest.alerting.beside import Beside
     from ingest.databases.detect import shown, split
     from ingest.databases.polling import Polling
     from ingest.following.file_events import Wakeups
@@ -169,14 +176,14 @@ def follow(  # noqa: PLR0913 # one parameter an option
     texts = _texts(paths)
     with (
         Wakeups(events=events and not once, ignore=[Path(warehouse)]) as wakeups,
-        _intake(warehouse, format_name, mapping, prices, keep_raw=keep_raw, host=host) as intake,
+        _intake(warehouse, format_name, mapping, prices, keep_raw=keep_raw, host=host, not_a_copy=not_a_copy) as intake,
     ):
         if on_start:
             on_start(wakeups.stop)
         databases, others = split(texts)
         polling = Polling(databases, intake.publisher, tables) if databases else None
         follower = Follower(others, intake, interval, polling.look if polling else None)
-        upkeep = Upkeep(Path(warehouse))
+        upkeep, rules = Upkeep(Path(warehouse)), Beside(Path(warehouse))
 
         def looked() -> None:
             if on_look:
@@ -186,12 +193,15 @@ def follow(  # noqa: PLR0913 # one parameter an option
             wakeups.watch(folders([text for text in texts if text == shown(text)]))
             looked()
             upkeep.look(intake.totals.commits)
+            rules.look(intake.totals.commits)
             return wakeups.wait(seconds)
 
         try:
             look_again(follower, wait, once=once)
         finally:
             looked()
+            rules.look(intake.totals.commits)
+            rules.close(wait=once)
             follower.close()
             if polling:
                 polling.close()
@@ -210,6 +220,7 @@ def _intake(  # noqa: PLR0913 # what both functions are given
     *,
     keep_raw: bool,
     host: str | None,
+    not_a_copy: bool,
     dry_run: bool = False,
 ) -> Intake:
     """Return the way into the *warehouse* for what these options say; it is made once all of them are good."""
@@ -217,7 +228,7 @@ def _intake(  # noqa: PLR0913 # what both functions are given
     allow_labels(warehouse)
     priced_by = prices_of(prices, warehouse)
     ledger = Rehearsal(str(warehouse)) if dry_run else Warehouse(str(warehouse), make=True)
-    return Intake(ledger, priced_by, formats, keep_raw, host)
+    return Intake(ledger, priced_by, formats, keep_raw, host, not_a_copy)
 
 
 def _sorted_out(paths: Sequence[str], tables: Sequence[str]) -> tuple[list[str], Sequence[str], int]:

@@ -139,6 +139,22 @@ BATCHES = (
     Column("last_at", UTC, "latest `created_at` of the batch's calls"),
 )
 
+ALERTS = (
+    Column("created_at", UTC, "when the value crossed the threshold: the time of its row, or of the check"),
+    Column("alert_id", pl.String, "rule, key and time: every message carries it"),
+    Column("rule", pl.String, "name of the rule in `alerts.toml`"),
+    Column("key", pl.String, "what crossed: the values of the rule's key columns"),
+    Column("value", pl.Float64, "the value then; NULL for a rule that asks for none"),
+    Column("threshold", pl.Float64, "what it crossed; NULL for a rule that has none"),
+    Column("row", pl.String, "the row of the answer, as a JSON object"),
+    Column("found_at", UTC, "when the check found it"),
+    Column("state", pl.String, "`pending` until every message is sent, then `sent`"),
+    Column("told", pl.String, "ways by which it was told so far, comma-separated: stderr, exec, webhook"),
+    Column("tries", pl.Int64, "how often sending failed"),
+    Column("sent_at", UTC, "when the last message was sent"),
+    Column("cleared_at", UTC, "when the value had fallen back to the clear level; NULL while it has not"),
+)
+
 SESSION = "session"
 """The `task` of a sum that doesn't say how many requests it stands for.
 
@@ -148,13 +164,16 @@ It tells such a row, whose `requests` is NULL, from one that was written before 
 TABLES = {"llm_calls": CALLS, "llm_events": EVENTS, "rejects": REJECTS, "batches": BATCHES}
 """The tables of a warehouse, by name. Each is partitioned by `date`, the UTC date of its first column."""
 
+ALL_TABLES = TABLES | {"alerts": ALERTS}
+"""With those that only some warehouses have, as they are made when there is something to put in."""
+
 
 def polars_schema(columns: Sequence[Column]) -> pl.Schema:
     """Return the Polars schema of *columns*."""
     return pl.Schema({column.name: column.type for column in columns})
 
 
-EMPTY = {name: pl.DataFrame(schema=polars_schema(columns)) for name, columns in TABLES.items()}
+EMPTY = {name: pl.DataFrame(schema=polars_schema(columns)) for name, columns in ALL_TABLES.items()}
 """Each table without rows."""
 
 

@@ -7,15 +7,17 @@ if TYPE_CHECKING:
     from queries.answers.ask import ask
     from queries.answers.reports import load, names, run
     from queries.connection.connect import connect
+    from queries.connection.frames import frame
     from queries.errors import QueryError
     from queries.show.charts.drawing import chart
 
-__all__ = ["QueryError", "ask", "chart", "connect", "load", "names", "run"]
+__all__ = ["QueryError", "ask", "chart", "connect", "frame", "load", "names", "run"]
 
 _HOMES = {
     "queries.answers.ask": {"ask"},
     "queries.answers.reports": {"load", "names", "run"},
     "queries.connection.connect": {"connect"},
+    "queries.connection.frames": {"frame"},
     "queries.errors": {"QueryError"},
     "queries.show.charts.drawing": {"chart"},
 }

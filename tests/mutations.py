@@ -27,7 +27,7 @@ MUTATIONS = {
     ),
     "the naming of a new source before its rows": (
         "ingest/warehouse/warehouse.py",
-        "            self._name(new)\n",
+        "            self._name(claimed)\n",
         "            pass\n",
         "tests/test_identity.py tests/test_warehouse.py",
     ),
@@ -42,6 +42,42 @@ MUTATIONS = {
         "            known = known_part(cursor.path, cursor.stream, self.formats, self.ledger)\n",
         "",
         "tests/test_copies.py",
+    ),
+    "the comparison of a document with what its path has stored": (
+        "ingest/reading/rewritten.py",
+        '    return rows.filter(marks["number"] >= known)\n',
+        "    return rows\n",
+        "tests/test_rewritten.py",
+    ),
+    "the turns of those who read a document": (
+        "ingest/warehouse/warehouse.py",
+        "            expected[turn.name + _TURN] = turn.number or None\n",
+        "            expected[turn.name + _TURN] = self.turns(turn.name) or None\n",
+        "tests/test_rewritten.py",
+    ),
+    "the question whether anything tells a log from its copy": (
+        "ingest/reading/intake.py",
+        "            self._doubtful[cursor.label] = copy\n",
+        "            pass\n",
+        "tests/test_doubtful_copies.py",
+    ),
+    "the path that tells equal logs apart": (
+        "ingest/reading/copies.py",
+        "    source = names.source_at(path) if len(rivals) > 1 else None\n",
+        "    source = None\n",
+        "tests/test_doubtful_copies.py",
+    ),
+    "the search for rotated files by what they hold": (
+        "ingest/files/generations.py",
+        "        paths = {candidate.path for candidate in found}\n",
+        "        found, paths = [], set()\n",
+        "tests/test_generations.py",
+    ),
+    "the line that says what is missing": (
+        "ingest/reading/succession.py",
+        "        if source is None or source in self._met:\n",
+        "        if True:\n",
+        "tests/test_generations.py",
     ),
     "the rule when a last line is complete": (
         "ingest/files/streams.py",
@@ -99,7 +135,7 @@ MUTATIONS = {
     ),
     "the question whether the log is still the one that was opened": (
         "ingest/warehouse/warehouse.py",
-        "        return all(table.is_the_same() for table in self.tables.values())\n",
+        "        return all(map(Table.is_the_same, self.tables.values()))\n",
         "        return True\n",
         "tests/test_environment.py",
     ),

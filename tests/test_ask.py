@@ -1,11 +1,15 @@
 """A user's own SQL only reads, and reaches nothing but the snapshot."""
 
+import json
 from pathlib import Path
 
+import polars as pl
 import pytest
+from click.testing import CliRunner
 from warehouses import build, call
 
 import queries
+from ingest.cli import cli
 
 
 @pytest.fixture
@@ -107,3 +111,53 @@ def test_an_error_of_duckdb_is_shown_with_its_own_hint(warehouse):
     with queries.connect(warehouse) as connection, pytest.raises(queries.QueryError, match='"model"') as raised:
         queries.ask(connection, "select modl from llm_calls", {}, origin="mine.sql")
     assert str(raised.value).startswith("mine.sql: ")
+
+
+def asked(warehouse, *arguments, code=0):
+    result = CliRunner().invoke(cli, ["sql", *map(str, arguments), "-w", str(warehouse)])
+    assert result.exit_code == code, result.output
+    return json.loads(result.stdout)["rows"] if code == 0 else result.stderr
+
+
+TEAMS = "select team, count(*) as calls from llm_calls join teams using (agent_id) group by team order by team"
+
+
+def test_files_that_are_named_are_tables(warehouse, tmp_path):
+    frame = pl.DataFrame({"agent_id": ["coder-001", "coder-002"], "team": ["a", "b"]})
+    frame.write_csv(tmp_path / "teams.csv")
+    frame.write_parquet(tmp_path / "teams.parquet")
+    frame.write_ndjson(tmp_path / "teams.jsonl")
+
+    for name in ("teams.csv", "teams.parquet", "teams.jsonl"):
+        rows = asked(warehouse, TEAMS, "--attach", f"teams={tmp_path / name}")
+        assert rows == [{"team": "a", "calls": 1}, {"team": "b", "calls": 1}]
+
+
+def test_no_other_file_can_be_read_beside_one_that_is_named(warehouse, tmp_path):
+    (tmp_path / "teams.csv").write_text("agent_id,team\ncoder-001,a\n")
+    (tmp_path / "secret.csv").write_text("key\nsk-1\n")
+
+    for name in ("secret.csv", "teams.csv"):  # also not by its path: it is a table
+        sql = f"from read_csv('{tmp_path / name}')"
+        assert "disabled" in asked(warehouse, sql, "--attach", f"teams={tmp_path / 'teams.csv'}", code=1)
+
+
+@pytest.mark.parametrize(
+    ("attached", "code", "said"),
+    [
+        ("teams", 2, "is not NAME=VALUE"),
+        ("te ams={}/teams.csv", 2, "--attach takes NAME=FILE"),
+        ("llm_calls={}/teams.csv", 2, "there is a table llm_calls already"),
+        ("LLM_CALLS={}/teams.csv", 2, "there is a table LLM_CALLS already"),
+        ("teams={}/teams.xlsx", 2, "attach CSV, TSV, Parquet or JSON lines"),
+        ("teams={}/gone.csv", 1, "gone.csv is no file"),
+        ("teams={}/bad.parquet", 1, "bad.parquet can't be read"),
+        ("teams={}/*.csv", 1, "is no file"),
+    ],
+)
+def test_what_cannot_be_attached_is_one_line(warehouse, tmp_path, attached, code, said):
+    (tmp_path / "teams.csv").write_text("agent_id,team\ncoder-001,a\n")
+    (tmp_path / "bad.parquet").write_text("no Parquet")
+    told = asked(warehouse, TEAMS, "--attach", attached.format(tmp_path), code=code)
+
+    assert said in told.splitlines()[-1]

@@ -12,6 +12,7 @@ from altair import SCHEMA_URL  # a name, never fetched
 from click.testing import CliRunner
 from warehouses import at, build, call, sample
 
+import ingest
 import queries
 from ingest.cli import cli
 from ingest.warehouse.warehouse import Warehouse
@@ -47,7 +48,8 @@ def busy(tmp_path_factory):
 
 def answer(warehouse, name, tz="UTC", **parameters):
     with queries.connect(warehouse, tz=tz) as connection:
-        return queries.run(connection, name, **parameters)
+        pricing = ingest.alternatives(warehouse) if queries.load(name).repriced else None
+        return queries.run(connection, name, pricing=pricing, **parameters)
 
 
 def texts(svg):
@@ -101,8 +103,8 @@ def test_money_is_written_as_money(rc3):
 @pytest.mark.parametrize("world", ["rc3", "busy"])
 def test_every_report_that_names_a_chart_can_be_drawn(request, world, name):
     report = queries.load(name)
-    if name == "reconcile" or not report.chart:
-        pytest.skip("needs a file, or has no chart")
+    if name == "reconcile" or report.repriced or not report.chart:
+        pytest.skip("needs a file or prices, or has no chart")
     found = answer(request.getfixturevalue(world), name)
 
     if found.frame.is_empty():
@@ -115,7 +117,7 @@ def test_every_report_that_names_a_chart_can_be_drawn(request, world, name):
 def test_a_rank_is_kept_to_what_can_be_read_and_says_so(busy):
     said = texts(svg_of(answer(busy, "cost-by-agent")))
 
-    assert "the largest 30 of 42" in said
+    assert any(text.startswith("the largest 30 of 42") for text in said)
     assert "coder-001" in said
 
 
@@ -239,3 +241,123 @@ def test_the_comment_of_a_report_says_its_chart_beside_its_title():
     report = Report("mine", "-- Title.\n-- Note: a note\n-- Chart: bar y=a x=b\nselect 1")
 
     assert (report.title, report.notes, report.chart) == ("Title", ["a note"], "bar y=a x=b")
+
+
+def drawn(found):
+    return queries.chart(found).to_dict()
+
+
+def days(tmp_path, *moments):
+    return build(tmp_path, llm_calls=[call(moment, 100, source_offset=n) for n, moment in enumerate(moments)])
+
+
+def test_two_days_that_are_a_month_apart_are_days_and_what_lies_between_is_a_gap(tmp_path):
+    warehouse = days(tmp_path, "2026-02-03T10:00:00", "2026-03-05T10:00:00")
+    said = texts(svg_of(answer(warehouse, "cost-by-day")))
+    shown = drawn(answer(warehouse, "cost-by-day"))["layer"][0]["encoding"]["x"]["scale"]["domain"]
+
+    assert "cost (USD) of each day" in said
+    assert (shown[0], shown[-1], len(shown)) == ("Feb 03", "Mar 05", 31)
+    assert "cost (USD) of each month" in texts(svg_of(answer(warehouse, "cost-by-day", grain="month")))
+    assert "cost (USD) of each hour" in texts(svg_of(answer(warehouse, "cost-by-day", grain="hour")))
+
+
+def test_a_month_and_a_week_without_calls_are_gaps_as_well(tmp_path):
+    warehouse = days(tmp_path, "2026-01-03T10:00:00", "2026-04-05T10:00:00")
+    for grain, number in (("month", 4), ("week", 14)):
+        layer = drawn(answer(warehouse, "cost-by-day", grain=grain))["layer"][0]
+        assert len(layer["encoding"]["x"]["scale"]["domain"]) == number
+
+
+def test_of_more_periods_than_fit_the_last_are_drawn_with_their_gaps(tmp_path):
+    warehouse = days(tmp_path, "2024-01-03T10:00:00", "2026-02-02T10:00:00", "2026-02-03T10:00:00")
+    shown = drawn(answer(warehouse, "cost-by-day"))
+
+    assert len(shown["layer"][0]["encoding"]["x"]["scale"]["domain"]) == 366
+    assert "the last 366 of 763" in str(shown["title"])
+
+
+def test_blocks_are_called_so_and_nothing_is_put_between_them(tmp_path):
+    found = answer(days(tmp_path, "2026-02-03T10:00:00", "2026-02-05T10:00:00"), "blocks")
+
+    assert "cost (USD) of each block" in texts(svg_of(found))
+    assert len(drawn(found)["layer"][0]["encoding"]["x"]["scale"]["domain"]) == 2
+
+
+def test_of_more_stories_than_fit_the_dearest_are_drawn(tmp_path):
+    rows = [
+        call(f"2026-02-03T10:{n:02}:00", 100 + n, story_id=f"story-{n:02}", session_id="s", source_offset=n)
+        for n in range(45)
+    ]
+    found = answer(build(tmp_path, llm_calls=rows), "story-attempts")
+    said = texts(svg_of(found))
+
+    assert "story-44" in said
+    assert "story-00" not in said
+    assert any("the largest 30 of 45 by cost (USD)" in text for text in said)
+
+
+def costs(*sizes):
+    return pl.DataFrame({"model": [f"m{n}" for n in range(len(sizes))], "cost_usd": [float(size) for size in sizes]})
+
+
+def test_a_bar_that_dwarfs_the_others_is_cut_and_said_with_its_size():
+    svg = svg_of(picture(costs(1_000, 12, 10, 8), "bar y=model x=cost_usd"))
+
+    assert "axis cut: m0 goes on to $1,000.00" in texts(svg)
+    assert {"$1,000.00", "$12.00", "$8.00"} <= set(texts(svg))
+    (largest,) = {
+        layer["encoding"]["x"]["scale"]["domainMax"]
+        for layer in drawn(picture(costs(1_000, 12, 10, 8), "bar y=model x=cost_usd"))["layer"]
+    }
+    assert largest < 25
+
+
+@pytest.mark.parametrize("sizes", [(1_000, 1), (1_000,), (90, 12, 10), (1_000, 900, 800, 3, 2), (0, 0, 0, 0)])
+def test_an_axis_is_not_cut_where_there_is_little_to_compare_or_many_are_large(sizes):
+    assert "axis cut" not in svg_of(picture(costs(*sizes), "bar y=model x=cost_usd"))
+
+
+def test_a_day_that_dwarfs_the_others_is_cut_and_said(tmp_path):
+    frame = pl.DataFrame({"day": [at(f"2026-02-{d:02}") for d in range(3, 23)], "cost_usd": [500.0] + [3.0] * 19})
+
+    assert "axis cut: Feb 03 goes on to $500.00" in svg_of(picture(frame, "column x=day y=cost_usd each=day"))
+
+
+def test_a_line_that_would_flatten_most_others_has_a_scale_of_logarithms_and_says_so():
+    moments = [at(f"2026-02-03T10:{m:02}:00") for m in range(10)]
+    frame = pl.DataFrame(
+        {
+            "minute": moments * 3,
+            "model": ["a"] * 10 + ["b"] * 10 + ["c"] * 10,
+            "n": [90_000] * 10 + [30] * 10 + [9] * 10,
+        }
+    )
+    line = "series x=minute y=n color=model"
+
+    assert "n of each minute (log scale)" in texts(svg_of(picture(frame, line)))
+    alike = frame.with_columns(pl.col("n").clip(8, 30))
+    assert "log scale" not in svg_of(picture(alike, line))
+
+
+def test_limits_are_marked_in_the_picture_of_each_count(tmp_path):
+    rows = [call("2026-02-03T10:00:10", 500, model=f"m{n}", source_offset=n) for n in range(2)]
+    warehouse = build(tmp_path, llm_calls=rows)
+    (warehouse / "limits.toml").write_text("[[limit]]\nmodel = 'm1'\ntpm = 800\nrpm = 9\n")
+    marks = [layer for layer in drawn(answer(warehouse, "limits"))["spec"]["layer"] if layer["mark"]["type"] == "tick"]
+
+    assert [mark["encoding"]["x"]["field"] for mark in marks] == ["limit"]
+    assert {row["limit"] for row in rows_of(answer(warehouse, "limits"))} == {None, 800, 9}
+
+
+@pytest.mark.parametrize("number", [1, 3, 17, 60])
+@pytest.mark.parametrize("name", ["cost-by-agent", "tpm", "limits", "tpm-series", "sessions", "bursts"])
+def test_one_category_and_sixty_can_be_drawn(tmp_path, name, number):
+    rows = [
+        call(f"2026-02-{n % 27 + 1:02}T10:{m:02}:00", 50_000 if n == 0 else 100 + n, model=f"m{n:02}",
+             agent_id=f"a{n:02}", session_id=f"s{n:02}", source_offset=n * 60 + m)
+        for n in range(number) for m in range(3)
+    ]  # fmt: skip
+    said = texts(svg_of(answer(build(tmp_path, llm_calls=rows), name)))
+
+    assert any(re.fullmatch(r"[mas]\d\d", text) for text in said) or number == 1

@@ -1,11 +1,18 @@
 """What the shell offers after TAB, asked as bash asks."""
 
 import os
+import pty
+import select
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
+from warehouses import build, call
 
 from ingest.cli import cli
 
@@ -16,7 +23,7 @@ def offered(*words, cwd, **environment):
     env = {**os.environ, "_INGEST_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(words), **environment}
     env["COMP_CWORD"] = str(len(words) - 1)
     result = subprocess.run([INGEST], env=env, cwd=cwd, capture_output=True, text=True, check=True)
-    return [line.removeprefix("plain,") for line in result.stdout.splitlines()]
+    return [line.removeprefix("plain,") for line in result.stdout.split()]
 
 
 def test_reports_are_offered_by_name(tmp_path):
@@ -41,6 +48,95 @@ def test_parameters_of_a_report_are_offered(tmp_path):
 
 def test_formats_are_offered(tmp_path):
     assert offered("ingest", "report", "tpm", "--format", "p", cwd=tmp_path) == ["parquet", "png"]
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory):
+    rows = [
+        call("2026-02-03T10:00:00", model="claude-opus-4-5", agent_id="coder-001", format="claude-code/V1+x"),
+        call("2026-02-03T10:00:01", model="gpt-5.2", agent_id="coder-002", source_offset=2),
+        call("2026-02-03T10:00:02", model=None, agent_id="evil\x1b[31m", source_offset=3),
+    ]
+    return str(build(tmp_path_factory.mktemp("w"), llm_calls=rows))
+
+
+@pytest.mark.parametrize(
+    ("option", "begun", "found"),
+    [
+        ("--model", "", ["claude-opus-4-5", "gpt-5.2"]),
+        ("--model", "gpt", ["gpt-5.2"]),
+        ("--agent", "", ["coder-001", "coder-002"]),
+        ("--tool", "cl", ["claude-code"]),
+        ("--tz", "Europe/Berl", ["Europe/Berlin"]),
+        ("--session", "", []),
+    ],
+)
+def test_values_that_the_warehouse_has_are_offered(warehouse, tmp_path, option, begun, found):
+    for before in (["report", "tpm"], ["sql"], ["export", "x.csv"]):
+        assert offered("ingest", *before, option, begun, cwd=tmp_path, INGEST_WAREHOUSE=warehouse) == found
+    assert offered("ingest", "report", "tpm", "-w", warehouse, option, begun, cwd=tmp_path) == found
+
+
+def test_a_warehouse_that_is_none_offers_nothing_and_says_nothing(tmp_path):
+    folder = tmp_path / "warehouse" / "llm_calls" / "date=2026-02-03"
+    folder.mkdir(parents=True)
+    (folder / "a.parquet").write_text("no Parquet")
+
+    assert offered("ingest", "report", "tpm", "--model", "", cwd=tmp_path) == []
+
+
+def test_formats_to_read_are_offered(tmp_path):
+    assert "claude-code" in offered("ingest", "backfill", "--format", "claude", cwd=tmp_path)
+
+
+class Bash:
+    """A real one, at whose prompt is typed."""
+
+    def __init__(self, folder):
+        environment = {"PATH": f"{INGEST.parent}:/usr/bin:/bin", "HOME": str(folder), "PS1": "", "TERM": "dumb"}
+        self._pid, self._terminal = pty.fork()
+        if self._pid == 0:
+            os.chdir(folder)
+            os.execve(shutil.which("bash"), ["bash", "--norc", "--noprofile", "-i"], environment)  # noqa: S606
+        self.typed('eval "$(_INGEST_COMPLETE=bash_source ingest)"; echo "re""ady"\n', "ready")
+
+    def typed(self, keys, expected):
+        """Type *keys*, and return what is shown until *expected* comes."""
+        os.write(self._terminal, keys.encode())
+        shown, until = "", time.monotonic() + 60
+        while expected not in shown:
+            assert select.select([self._terminal], [], [], max(until - time.monotonic(), 0))[0], shown
+            shown += os.read(self._terminal, 4096).decode()
+        return shown
+
+    def close(self):
+        os.kill(self._pid, signal.SIGKILL)
+        os.waitpid(self._pid, 0)
+        os.close(self._terminal)
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("ingest backfill fixtures/rc", "fixtures/rc3/"),
+        ("ingest follow --once fixtures/rc3/mae", "fixtures/rc3/maestro.log"),
+        ("ingest export cal", "calls.parquet"),
+        ("ingest report tpm -o cal", "calls.parquet"),
+        ("ingest report tpm -w fix", "fixtures/"),
+        ("ingest explain fixtures/rc3/mae", "fixtures/rc3/maestro.log"),
+        ("ingest report cost-by-acc", "cost-by-account"),
+        ("ingest report tpm --tz Europe/Berl", "Europe/Berlin"),
+    ],
+)
+def test_bash_completes_files_and_names(tmp_path, typed, completed):
+    (tmp_path / "fixtures" / "rc3").mkdir(parents=True)
+    (tmp_path / "fixtures" / "rc3" / "maestro.log").touch()
+    (tmp_path / "calls.parquet").touch()
+    bash = Bash(tmp_path)
+    try:
+        assert completed in bash.typed(f"{typed}\t", completed)
+    finally:
+        bash.close()
 
 
 def test_the_shell_does_not_wait_for_duckdb():

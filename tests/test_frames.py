@@ -63,3 +63,12 @@ def test_a_report_imports_neither_pyarrow_nor_numpy(tmp_path):
 
     assert done.stdout == "set()\n"
     assert not done.stderr  # as when DuckDB is still in use when the process ends
+
+
+def test_money_is_decimal_or_float_as_one_chooses():
+    relation = duckdb.connect().sql("select 1.5::decimal(18, 10) as cost_usd, 2::bigint as calls, 'x' as model")
+
+    assert frame(relation).schema["cost_usd"] == pl.Decimal(18, 10)
+    floats = frame(relation, money="float")
+    assert floats.schema == {"cost_usd": pl.Float64, "calls": pl.Int64, "model": pl.String}
+    assert frame(frame(relation), money="float").equals(floats)

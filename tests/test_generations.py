@@ -7,6 +7,8 @@ import lzma
 import os
 import shutil
 import time
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pytest
@@ -15,8 +17,10 @@ from logs import append, calls, catch_up, exactly, follower, intake, lines, tile
 
 from ingest.cli import cli
 from ingest.files.paths import find
+from ingest.files.streams import open_stream
 from ingest.history.backfill import backfill
-from ingest.warehouse.warehouse import Warehouse
+from ingest.reading.draft import finish
+from ingest.warehouse.warehouse import Warehouse, _append_new
 
 NAMES = {
     "loguru": ("app.log", "app.2026-11-28_20-14-0{n}_123456.log"),
@@ -261,3 +265,25 @@ def test_of_many_huge_files_only_the_beginning_is_read(folder, how):
 
     assert time.monotonic() - begun < 30
     holds(warehouse, 1, 2, 3, 4)
+
+
+@pytest.mark.parametrize("tables", [(), ("llm_events", "rejects", "batches")], ids=["named", "all but its calls"])
+def test_a_generation_whose_reader_was_killed_amid_its_first_commit_is_read_under_its_other_name(folder, tables):
+    log, warehouse = folder / "app.log", folder.parent / "w"
+    append(log, lines(1, 2))
+    read("follow file", warehouse, log)
+    rotate(log, "1-app", 1)
+    append(log, lines(3, 4))
+    with intake(warehouse) as into:
+        cursor = into.bind(log, open_stream(log))
+        into.read(cursor)
+        (batch,) = finish([cursor.cut(into.ledger)], into.prices, datetime.now(UTC))
+        cursor.stream.close()
+        into.ledger._name([batch])  # noqa: SLF001 # what a commit does, step by step: it dies then
+        for name in tables:
+            _append_new(into.ledger.tables[name], [replace(batch, start=0)])
+    rotate(log, "2-app", 2)
+    append(log, lines(5))
+    read("follow file", warehouse, log)
+
+    holds(warehouse, 1, 2, 3, 4, 5)

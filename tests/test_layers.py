@@ -40,6 +40,7 @@ MAY_IMPORT = {
         "vl_convert",
         "starlette",
         "uvicorn",
+        "textual",
     },
     "roof": OWN | {"click", "rich", "polars", "duckdb"},
 }
@@ -48,6 +49,7 @@ INGEST = {
     "history": {"reading", "files", "prices", "ledger"},
     "databases": {"reading", "files", "prices", "warehouse", "ledger"},  # for snapshots, which are no rows of a ledger
     "maintenance": {"files", "prices", "warehouse", "warehouse.storage", "ledger"},
+    "alerting": {"warehouse", "warehouse.storage", "ledger"},  # and no queries: the roof brings their answers
     "reading": {"files", "prices", "ledger"},  # and never the warehouse: a worker of a cluster reads without one
     "files": {"ledger"},
     "prices": {"ledger"},
@@ -78,6 +80,7 @@ QUERIES = {
     "show": {"connection", "answers", "show.charts"},
     "show.charts": {"connection", "answers", "show"},
     "web": {"connection", "answers", "show"},
+    "live": {"connection", "answers", "show"},
     "errors": set(),
 }
 RULES = {
@@ -85,7 +88,7 @@ RULES = {
     **{f"parsers.{wing}": {f"parsers.{name}" for name in may} for wing, may in PARSERS.items()},
     **{f"queries.{wing}": {f"queries.{name}" for name in (*may, "errors")} for wing, may in QUERIES.items()},
 }
-ROOF = {"ingest.cli", "ingest.public", "ingest.choices", "ingest.__main__"}
+ROOF = {"ingest.cli", "ingest.public", "ingest.checks", "ingest.choices", "ingest.__main__"}
 FACES = {"ingest", "parsers", "queries"}
 """The packages themselves: what they offer to others, imported when it is asked for."""
 
@@ -101,6 +104,7 @@ ONLY_IN = {
     "watchdog": {"ingest/following/file_events.py"},
     "starlette": {"queries/web/app.py"},
     "uvicorn": {"queries/web/listen.py"},
+    "textual": {"queries/live/screen.py"},
 }
 MODULES = sorted(p for stage in OWN for p in (ROOT / stage).rglob("*.py"))
 FOLDERS = sorted({p.parent for p in MODULES})

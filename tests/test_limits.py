@@ -10,6 +10,7 @@ from warehouses import build, call, event
 
 import queries
 from queries.answers import token_buckets
+from queries.connection import own_limits
 
 MINUTE = 60_000_000
 CALLS = st.lists(st.tuples(st.integers(0, 400_000_000), st.integers(0, 5_000)), min_size=1, max_size=60)
@@ -173,7 +174,117 @@ def test_a_replay_at_a_limit_says_who_would_have_waited_and_how_long(connection)
     assert row["max_wait_s"] == pytest.approx(20 / 480 * 60)
 
 
-@pytest.mark.parametrize(("parameter", "value"), [("limit", "0"), ("charge", "middle")])
+def waits_in_minutes(at, asked, limit):
+    """Replay a count that begins anew each minute, call by call: how long each waits, in microseconds."""
+    owed, minute, waits = 0, int(at[0]) // MINUTE, []
+    for instant, amount in zip(at.tolist(), asked.tolist(), strict=True):
+        owed = max(owed - (instant // MINUTE - minute) * limit, 0) + amount
+        minute = instant // MINUTE
+        later = -(-owed // limit) - 1
+        waits.append(later * MINUTE - instant % MINUTE if later > 0 else 0)
+    return waits
+
+
+@given(CALLS, st.integers(1, 6_000))
+@settings(deadline=None)
+def test_a_count_that_begins_anew_each_minute_is_a_bucket_that_is_filled_then(calls, limit):
+    at, asked = in_order(calls)
+    found = token_buckets.waiting(at - at % MINUTE, asked, limit)
+    waits = waits_in_minutes(at, asked, limit)
+
+    assert found.calls.tolist() == [number for number, wait in enumerate(waits) if wait]
+    assert found.until_next_minute(limit, at).tolist() == pytest.approx([wait / 1e6 for wait in waits if wait])
+
+
+def test_a_fixed_window_lets_twice_its_limit_pass_where_minutes_meet(tmp_path):
+    times = [f"2026-02-03T10:{m:02}:{s}" for m, s in ((0, 50), (0, 55), (1, "05"), (1, 10))]
+    rows = [call(when, 500, source_offset=n) for n, when in enumerate(times)]
+    with queries.connect(build(tmp_path, llm_calls=rows), tz="UTC") as connection:
+        limits = {
+            window: queries.run(connection, "limits", window=window).frame.filter(counts="TPM")["limit_for_none"].item()
+            for window in ("bucket", "fixed")
+        }
+        asked = queries.run(connection, "limits", window="fixed", limit="800").frame.filter(counts="TPM")
+
+    assert limits["fixed"] == 1_000 < limits["bucket"]
+    # Of the 500 of 10:00:55, 300 fit: they wait 5 s for 10:01, which then has 600 left, too few for 500 and 500.
+    assert (asked["throttled_calls"].item(), asked["max_wait_s"].item()) == (2, 50)
+    assert asked["limit_window"].item() == "fixed"
+
+
+LIMITS = """usd_a_day = 20
+
+[[limit]]
+model = "claude"
+itpm = 400
+rpm = 1_000
+
+[[limit]]
+model = "claude-opus"
+provider = "anthropic"
+itpm = 480
+window = "fixed"
+"""
+
+
+def test_limits_of_ones_own_are_replayed_each_for_its_dimension(tmp_path):
+    rows = [
+        call(when, model="claude-opus-4-5", provider="anthropic", request_tokens=n, response_tokens=9, source_offset=n)
+        for when, n in (("2026-02-03T10:00:10", 300), ("2026-02-03T10:00:50", 500))
+    ]
+    warehouse = build(tmp_path / "w", llm_calls=rows)
+    (warehouse / "limits.toml").write_text(LIMITS)
+    with queries.connect(warehouse, tz="UTC") as connection:
+        answer = queries.run(connection, "limits")
+        named = queries.run(connection, "limits", limit=5_000)
+    found = {row["counts"]: row for row in answer.frame.to_dicts()}
+
+    assert (found["ITPM"]["replayed_limit"], found["ITPM"]["limit_window"]) == (480, "fixed")
+    assert (found["ITPM"]["throttled_calls"], found["ITPM"]["status"]) == (1, "throttled")
+    assert (found["RPM"]["replayed_limit"], found["RPM"]["status"], found["RPM"]["limit_for_none"]) == (1_000, "ok", 2)
+    assert (found["OTPM"]["replayed_limit"], found["OTPM"]["limit_for_none"], found["OTPM"]["status"]) == (
+        None,
+        11,
+        None,
+    )
+    assert answer.limit_crossed
+    assert {"throttled_calls", "limit_for_none"} <= set(answer.first)
+    assert set(named.frame["replayed_limit"]) == {5_000}
+
+
+def test_another_file_may_hold_the_limits(tmp_path):
+    warehouse = build(tmp_path / "w", llm_calls=[call("2026-02-03T10:00:10", 500)])
+    (tmp_path / "mine.toml").write_text("[[limit]]\ntpm = 100\n")
+    with queries.connect(warehouse, limits=tmp_path / "mine.toml") as connection:
+        assert queries.run(connection, "limits").frame["replayed_limit"].to_list() == [None, 100]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("usd_a_dy = 1\n", "line 1: no setting is called 'usd_a_dy' - did you mean usd_a_day?"),
+        ("\nusd_a_day = -1\n", "line 2: usd_a_day is a number"),
+        ("[[limit]]\ntpm = 3\n\n[[limit]]\ntpn = 3\n", "line 5: a limit has no 'tpn' - did you mean tpm"),
+        ("[[limit]]\ntpm = 1.5\n", "line 2: tpm is a whole number"),
+        ("[[limit]]\ntpm = true\n", "line 2: tpm is a whole number"),
+        ("[[limit]]\nmodel = 'x'\n", "line 1: a limit says at least one of"),
+        ("[[limit]]\ntpm = 1\nwindow = 'sliding'\n", "line 3: window is bucket or fixed, not 'sliding'"),
+        ("[limit]\ntpm = 1\n", "line 1: a limit is a table: write [[limit]]"),
+        ("limit = 3\n", "a limit is a table"),
+        ("usd_a_day = = 1\n", "is not TOML"),
+    ],
+)
+def test_a_mistake_among_the_limits_is_one_line_that_names_its_line(tmp_path, text, said):
+    (tmp_path / "limits.toml").write_text(text)
+    with pytest.raises(queries.QueryError) as told:
+        own_limits.read(tmp_path / "limits.toml")
+
+    assert str(told.value).startswith(str(tmp_path / "limits.toml"))
+    assert said in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(("parameter", "value"), [("limit", "0"), ("charge", "middle"), ("window", "sliding")])
 def test_a_parameter_that_makes_no_sense_says_what_it_takes(connection, parameter, value):
     with pytest.raises(queries.QueryError, match=f"parameter {parameter} takes .* not .*{value}"):
         queries.run(connection, "limits", **{parameter: value})

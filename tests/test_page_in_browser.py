@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 from click.testing import CliRunner
+from logs import lines
 from served import SCRIPT, Served, busy_warehouse
 
 from ingest.cli import cli
@@ -45,7 +46,7 @@ def warehouse(tmp_path_factory):
 def places(warehouse, tmp_path_factory):
     """Return where the page is: served, and as a file that has a model with a script for a name in it."""
     file = tmp_path_factory.mktemp("page") / "page.html"
-    result = CliRunner().invoke(cli, ["page", str(file), "-w", warehouse, "--tz", "UTC"])
+    result = CliRunner().invoke(cli, ["page", str(file), "-w", warehouse, "--tz", "UTC", "--by", "model"])
     assert result.exit_code == 0, result.output
     with Served(warehouse) as running:
         yield {"served": f"{running.url}/?tz=UTC", "file": file.as_uri()}
@@ -102,7 +103,7 @@ class Page:
         return int(self.run("return document.body.dataset.loaded"))
 
     def until(self, happened):
-        WebDriverWait(self.browser, 60).until(lambda _: happened())
+        WebDriverWait(self.browser, 120).until(lambda _: happened())
 
     def run(self, script, *arguments):
         return self.browser.execute_script(script, *arguments)
@@ -179,11 +180,32 @@ def test_a_drag_over_the_curve_narrows_the_window(served_page):
     assert "Calls\n300" in served_page.text("#totals")
 
 
-def test_a_filter_narrows_every_panel_and_is_in_the_address(served_page):
-    served_page.find("#pick-model summary").click()
-    boxes = served_page.browser.find_elements(By.CSS_SELECTOR, "#pick-model input")
+def pick_model(page, model):
+    """Choose *model* in the filter, or no longer."""
+    if not page.find("#pick-model").get_attribute("open"):
+        page.find("#pick-model summary").click()
+    page.until(lambda: len(page.browser.find_elements(By.CSS_SELECTOR, "#pick-model input")) == 4)
+    boxes = page.browser.find_elements(By.CSS_SELECTOR, "#pick-model input")
     labels = [box.find_element(By.XPATH, "..").text for box in boxes]
-    boxes[labels.index(SCRIPT)].click()
+    boxes[labels.index(model)].click()
+
+
+def test_a_file_turns_to_the_calls_of_one_model_and_back(browser, places):
+    opened = Page(browser, places["file"])
+    pick_model(opened, SCRIPT)
+    opened.loaded(1)
+    assert "Calls\n60" in opened.text("#totals")
+    assert len(opened.browser.find_elements(By.CSS_SELECTOR, "#models tbody tr")) == 1
+    opened.find("#models td button").click()
+    opened.until(lambda: opened.run("return document.querySelectorAll('#burst tbody tr').length") == 1)
+    pick_model(opened, SCRIPT)
+    opened.loaded(2)
+    assert "Calls\n300" in opened.text("#totals")
+    assert opened.complaints() == []
+
+
+def test_a_filter_narrows_every_panel_and_is_in_the_address(served_page):
+    pick_model(served_page, SCRIPT)
     served_page.loaded(1)
     assert "model=" in served_page.run("return location.search")
     assert "Calls\n60" in served_page.text("#totals")
@@ -191,6 +213,26 @@ def test_a_filter_narrows_every_panel_and_is_in_the_address(served_page):
     served_page.browser.back()
     served_page.loaded(2)
     assert "Calls\n300" in served_page.text("#totals")
+
+
+def test_what_a_commit_brings_is_on_the_page_soon(browser, tmp_path):
+    log, warehouse = tmp_path / "maestro.log", tmp_path / "w"
+
+    def backfill(calls):
+        log.write_bytes(lines(*range(1, calls + 1)))
+        assert CliRunner().invoke(cli, ["backfill", str(log), "-w", str(warehouse)]).exit_code == 0
+
+    backfill(1)
+    with Served(warehouse) as running:
+        opened = Page(browser, running.url)
+        opened.until(lambda: "1 calls" in opened.text("#live"))
+        assert "Calls\n1\n" in opened.text("#totals")
+        backfill(3)
+        opened.until(lambda: "Calls\n3\n" in opened.text("#totals"))
+        opened.run("document.getElementById('lag').scrollIntoView()")
+        opened.until(lambda: " 3 " in opened.text("#lag"))
+        assert opened.complaints() == []
+        browser.get("about:blank")
 
 
 def test_what_no_call_has_is_said_above_everything(browser, places):

@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 from types import ModuleType
 
+import polars as pl
 import pytest
 from click.testing import CliRunner
 
@@ -115,3 +116,19 @@ def test_nothing_here_names_a_path_of_the_machine_it_was_written_on():
     texts = [p for p in ROOT.rglob("*") if p.suffix in {".py", ".md", ".sql", ".toml"} and ".venv" not in p.parts]
 
     assert not [p for p in texts if re.search(r"/(root|farm|work)/", p.read_text("utf-8")) and p != Path(__file__)]
+
+
+@pytest.mark.parametrize("since", ["2026-02-03", "7d"])
+def test_the_notebook_block_runs_on_the_warehouse_of_the_readme(tmp_path, monkeypatch, since):
+    (tmp_path / "fixtures").symlink_to(ROOT / "fixtures")
+    monkeypatch.chdir(tmp_path)
+    CliRunner().invoke(cli, ["backfill", "fixtures/rc3/maestro.log"], catch_exceptions=False)  # its first block
+    (code,) = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    world: dict[str, object] = {}
+    exec(code.replace('since="2026-02-03"', f'since="{since}"'), world)  # noqa: S102 # what a reader would paste
+
+    empty = since == "7d"
+    assert world["calls"].collect().height == 766
+    assert world["peaks"].is_empty() == world["answer"].frame.is_empty() == empty
+    assert world["costs"].schema["cost_usd"] == pl.Float64
+    assert "no rows" in str(queries.chart(world["answer"]).to_dict()) or not empty

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from logs import lines
 from served import SCRIPT, Served, busy_warehouse
 from warehouses import build, call
 
 from ingest.cli import cli
 from queries.errors import QueryError, WordError
 from queries.web.desk import BusyError, Desk
-from queries.web.question import read
+from queries.web.question import Place, read
 
 HOSTILE = Path(__file__).parent / "hostile_requests.txt"
 ANYWHERE = "0.0.0.0"  # noqa: S104 - what must not go without a token
@@ -49,6 +50,8 @@ def said(*arguments, code=0):
         ("cost-by", {"by": "user"}, ["-p", "by=user"]),
         ("burst", {"p.model": "gpt-5.2"}, ["-p", "model=gpt-5.2"]),
         ("burst", {"model": "gpt-5.2"}, ["--model", "gpt-5.2"]),
+        ("cache", {}, []),
+        ("what-if", {"tier": "batch"}, ["-p", "tier=batch"]),
         ("limits", {"limit": "20k"}, ["-p", "limit=20k"]),
         ("cost-by-day", {"until": "2026-02-03", "grain": "hour"}, ["--until", "2026-02-03", "-p", "grain=hour"]),
     ],
@@ -67,6 +70,20 @@ def test_the_answer_is_that_of_the_command(served, warehouse, name, pairs, optio
 
 def test_without_a_name_all_reports_are_listed(served, warehouse):
     assert served.get("/api/reports")[2].decode() == said("report", "-w", warehouse, "-j")
+
+
+def test_what_no_call_has_is_refused_as_the_command_refuses_it(served):
+    for query in "model=gpt-5", "p.model=gpt-5", "p.model=gpt-5&since=2026-02-04":
+        status, _, body = served.get(f"/api/reports/burst?{query}")
+        assert (status, body[:20]) == (400, b'{"error": "no call ha'[:20]), query
+
+
+def test_who_asks_for_no_zone_gets_that_of_the_server(warehouse):
+    with Served(warehouse, "--tz", "Asia/Tokyo") as running:
+        asked = said("report", "tpm", "-w", warehouse, "--tz", "Asia/Tokyo", "-j")
+        assert running.report("tpm") == asked
+        assert json.loads(running.get("/api/panels")[2])["zone"] == "Asia/Tokyo"
+        assert "+00:00" in running.report("tpm", {"tz": "UTC"})
 
 
 def test_rows_cut_an_answer_and_say_so(served):
@@ -224,18 +241,13 @@ def test_a_warehouse_that_is_not_there_yet_is_said_to_be_missing(tmp_path):
 
 def test_the_stream_tells_the_last_commit_and_then_each_new_one(tmp_path):
     log, warehouse = tmp_path / "maestro.log", tmp_path / "w"
-    line = (
-        "[2026-02-03T16:13:{:02}.000Z] [coder-001] INFO: LLM call to model 'gpt-5.2': latency 1.000s, "
-        "request tokens: 90, response tokens: 10, total tokens: 100, cost $0.001000 "
-        "(agent: coder-001, story: 1, state: CODING)\n"
-    )
-    log.write_text(line.format(1))
+    log.write_bytes(lines(1))
     said("backfill", log, "-w", warehouse)
     with Served(warehouse) as running:
         events = running.events()
         assert next(events)[0] == "open"
         name, first = next(events)
-        log.write_text(line.format(1) + line.format(2) + line.format(3))
+        log.write_bytes(lines(1, 2, 4))
         said("backfill", log, "-w", warehouse)
         _, second = next(events)
         again = running.events(Last_Event_ID=json.loads(first)["committed_at"])
@@ -248,7 +260,9 @@ def test_the_stream_tells_the_last_commit_and_then_each_new_one(tmp_path):
     assert json.loads(first)["calls"] == 1
     assert told["calls"] == 2
     assert told["source_paths"] == [str(log)]
-    assert [(row["model"], row["calls"], row["total_tokens"]) for row in told["models"]] == [("gpt-5.2", 2, 200)]
+    assert [(row["model"], row["calls"], row["total_tokens"]) for row in told["models"]] == [
+        ("claude-sonnet-4-5", 2, 8)
+    ]
     assert json.loads(missed) == told
 
 
@@ -263,7 +277,7 @@ def test_it_stops_well_while_somebody_listens(warehouse, number):
 
 def test_equal_questions_are_computed_once_on_each_snapshot(tmp_path):
     warehouse = build(tmp_path / "w", llm_calls=[call("2026-02-03T10:00:00")])
-    desk = Desk(str(warehouse), own=None, at_once=2, waiting=64, timeout=60)
+    desk = Desk(Place(str(warehouse)), at_once=2, waiting=64, timeout=60)
     found, together = [], threading.Barrier(20)
 
     def ask():
@@ -284,7 +298,7 @@ def test_equal_questions_are_computed_once_on_each_snapshot(tmp_path):
 
 
 def test_a_question_too_many_is_refused_and_not_computed(warehouse):
-    desk, enough = Desk(warehouse, own=None, at_once=1, waiting=1, timeout=60), threading.Event()
+    desk, enough = Desk(Place(warehouse), at_once=1, waiting=1, timeout=60), threading.Event()
 
     def work():
         enough.wait()
@@ -301,7 +315,7 @@ def test_a_question_too_many_is_refused_and_not_computed(warehouse):
 
 
 def test_what_failed_is_asked_anew(warehouse):
-    desk = Desk(warehouse, own=None, at_once=1, waiting=1, timeout=60)
+    desk = Desk(Place(warehouse), at_once=1, waiting=1, timeout=60)
 
     def fail():
         raise QueryError("not now")

@@ -68,7 +68,7 @@ def test_a_narrow_terminal_keeps_what_the_report_is_about():
     wide = {"model": ["claude-opus-4-5"], "requests_of_all_kinds": [1], "tokens_of_all_kinds": [2], "cost_usd": [3.0]}
     lines = printed(answer(pl.DataFrame(wide), RANKING_CHART), width=40)
     assert lines[1].split() == ["model", "cost_usd"]
-    assert lines[-2].startswith("2 more columns: --json")
+    assert lines[-2].startswith("2 more columns: --long")
 
     named = answer(pl.DataFrame({"title": ["t" * 70], "n": [1]}), "")
     assert "t" * 70 in printed(named, width=100)[3]

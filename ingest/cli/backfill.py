@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ingest.cli.completion import files
 from ingest.cli.found import paths_or_found
 from ingest.cli.options import is_quiet, reading_options, say, table_option, warehouse_option
+from ingest.cli.statusline import refresh_later
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=files)
 @warehouse_option
 @reading_options
 @table_option
@@ -34,6 +36,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
     prices: str | None,
     keep_raw: bool,
     host: str | None,
+    not_a_copy: bool,
     tables: tuple[str, ...],
     dry_run: bool,
     strict: bool,
@@ -42,9 +45,9 @@ def backfill(  # noqa: PLR0913 # one parameter an option
 
     Without a path, the logs that `ingest` finds in this folder and in the known places of agents.
 
-    Rotated generations are read in their order. Running it again adds nothing that is there already, also when files
-    were renamed, copied or compressed meanwhile. Known tables of databases (SQLite files, PostgreSQL URLs) are read as
-    well.
+    Rotated generations are read in their order, those of a log that was read before under any name in its folder and
+    the folders in that. Running it again adds nothing that is there already, also when files were renamed, copied or
+    compressed meanwhile. Known tables of databases (SQLite files, PostgreSQL URLs) are read as well.
 
     \b
       ingest backfill maestro.log          the log and its rotated generations
@@ -65,10 +68,13 @@ def backfill(  # noqa: PLR0913 # one parameter an option
             prices=prices,
             keep_raw=keep_raw,
             host=host,
+            not_a_copy=not_a_copy,
             tables=tables,
             dry_run=dry_run,
             progress=progress,
         )
+    if not dry_run:
+        refresh_later(warehouse)
     if done.left_out:
         say(f"{done.left_out:,} database{'s' * (done.left_out != 1)} without known tables left out")
     _say(done, warehouse, dry_run=dry_run, format_name=format_name, mappings=mappings)

@@ -1,4 +1,4 @@
-"""What the shell offers after TAB. It is asked at every key, so nothing here imports DuckDB or reads the warehouse."""
+"""What the shell offers after TAB. It is asked at every key, so what is dear is imported where it is used."""
 
 import importlib.util
 import os
@@ -9,6 +9,12 @@ import click
 from click.shell_completion import CompletionItem
 
 from ingest.cli import settings
+
+_NEWEST = 100
+"""So many files of the newest days say which values there are."""
+
+_AS_NAMED = {"model", "provider", "role", "project", "host"}
+"""The filters whose column is called as they are; others end in `_id`."""
 
 
 def report_names(ctx: click.Context, _parameter: click.Parameter | None, incomplete: str) -> list[CompletionItem]:
@@ -51,3 +57,51 @@ def _comment(file: Path) -> Iterator[str]:
         if not line.startswith("--"):
             return
         yield line
+
+
+def files(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Leave it to the shell to offer files, which it knows better."""
+    return [CompletionItem(incomplete, type="file")]
+
+
+def folders(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Leave it to the shell to offer folders."""
+    return [CompletionItem(incomplete, type="dir")]
+
+
+def zones(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer time zones."""
+    from zoneinfo import available_timezones
+
+    return [CompletionItem(name) for name in sorted(available_timezones()) if name.startswith(incomplete)]
+
+
+def formats(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the formats that are read."""
+    from parsers import FORMATS
+
+    return [CompletionItem(name) for name in sorted(f.name for f in FORMATS) if name.startswith(incomplete)]
+
+
+def values(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the values of a filter that the newest calls of the warehouse have; none where it can't be read.
+
+    Files that were merged meanwhile may be among those that are read: for a suggestion that does no harm.
+    """
+    try:
+        calls = Path(ctx.params.get("warehouse") or settings.warehouse().value) / "llm_calls"
+        newest = sorted(calls.glob("date=*/*.parquet"), key=lambda file: file.parent.name, reverse=True)[:_NEWEST]
+        found = _values(newest, str(parameter.name)) if newest else []
+    except Exception:  # noqa: BLE001 # whatever is wrong with it: a traceback between two keys would help nobody
+        return []
+    return [CompletionItem(value) for value in found if value.startswith(incomplete) and value.isprintable()]
+
+
+def _values(paths: list[Path], name: str) -> list[str]:
+    import polars as pl
+
+    column = {"tool": pl.col("format").str.extract(r"^([^/+]+)")}.get(name)
+    if column is None:
+        column = pl.col(name if name in _AS_NAMED else f"{name}_id")
+    scanned = pl.scan_parquet(paths, glob=False, extra_columns="ignore", missing_columns="insert")
+    return sorted(scanned.select(column.drop_nulls().unique()).collect().to_series().to_list())

@@ -2,11 +2,12 @@
 
 import click
 
+from ingest.cli.completion import files
 from ingest.cli.options import say, table_option, warehouse_option
 
 
 @click.command()
-@click.argument("place", metavar="DATABASE|CSV")
+@click.argument("place", metavar="DATABASE|CSV", shell_complete=files)
 @warehouse_option
 @table_option
 def dims(*, place: str, warehouse: str, tables: tuple[str, ...]) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ingest.choices import formats_of, mappings_in
+from ingest.cli.completion import files
 from ingest.cli.options import mapping_option
 from ingest.errors import IngestError
 from parsers.values.messages import visible
@@ -30,7 +31,7 @@ _A_PATH = re.compile(r"[^\s{}\[\]\"'=]*(?:[./\\][^\s{}\[\]\"'=]*)+")
 
 
 @click.command()
-@click.argument("file_or_line")
+@click.argument("file_or_line", shell_complete=files)
 @click.option("--format", "format_name", metavar="NAME", help="Read only this format, instead of any known one.")
 @mapping_option
 @click.option(

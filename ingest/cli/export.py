@@ -5,13 +5,13 @@ from typing import Any
 
 import click
 
-from ingest.cli.completion import report_names
+from ingest.cli.completion import files, report_names
 from ingest.cli.options import say, warehouse_option
 from ingest.cli.question import filter_options, parameter_option, replace, write
 
 
 @click.command()
-@click.argument("dest")
+@click.argument("dest", shell_complete=files)
 @click.option(
     "--report",
     "report_name",

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ingest.cli.completion import files
 from ingest.cli.counted import Counting, counted
 from ingest.cli.found import paths_or_found
 from ingest.cli.options import is_quiet, reading_options, table_option, warehouse_option
+from ingest.cli.statusline import Commits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +28,7 @@ LOG_SECONDS = 60
 
 
 @click.command()
-@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=files)
 @warehouse_option
 @reading_options
 @table_option
@@ -45,6 +47,7 @@ LOG_SECONDS = 60
     default="auto",
     help="auto: file events and regular looks; poll: only looks.",
 )
+@click.option("--live", is_flag=True, help="Show the screen of `ingest watch` meanwhile.")
 @click.option(
     "--strict", is_flag=True, help="Exit with 4 when a record was rejected, or a line of a call was not read."
 )
@@ -57,17 +60,20 @@ def follow(  # noqa: PLR0913 # one parameter an option
     prices: str | None,
     keep_raw: bool,
     host: str | None,
+    not_a_copy: bool,
     tables: tuple[str, ...],
     once: bool,
     interval: float,
     watch: str,
+    live: bool,
     strict: bool,
 ) -> None:
     """Follow files, folders and globs as they grow and are rotated; stop with Ctrl-C.
 
     Without a path, the logs that `ingest` finds in this folder and in the known places of agents.
 
-    What is there already is read first, rotated generations included. A file that doesn't exist yet is waited for.
+    What is there already is read first, rotated generations included: under any name in the folder of the log and the
+    folders in it, once something of the log was read. A file that doesn't exist yet is waited for.
     Restarted, it goes on where it stopped. Quote globs, so that files that appear later match too. Known tables of
     databases (SQLite files, PostgreSQL URLs) are asked for new rows again and again.
 
@@ -77,13 +83,21 @@ def follow(  # noqa: PLR0913 # one parameter an option
       ingest follow runtime.db        new rows of a SQLite file
       ingest follow postgresql://host/app --table llm_calls
     """
+    if live:
+        from ingest.cli.watch import beside_follower
+
+        sys.exit(beside_follower(warehouse))
     import ingest
     from ingest.databases.detect import shown
     from ingest.following.tracked import allow_more
 
     paths = paths_or_found(paths)
     allow_more()
-    status = _Status(warehouse, once=once)
+    status, commits = _Status(warehouse, once=once), Commits(warehouse)
+
+    def looked(look: "Look") -> None:
+        status.show(look)
+        commits.came(look.totals.commits)
 
     def begin(stop: "Callable[[], None]") -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -99,15 +113,17 @@ def follow(  # noqa: PLR0913 # one parameter an option
             prices=prices,
             keep_raw=keep_raw,
             host=host,
+            not_a_copy=not_a_copy,
             tables=tables,
             once=once,
             interval=interval,
             events=watch == "auto",
             on_start=begin,
-            on_look=status.show,
+            on_look=looked,
         )
     finally:
         status.finish()
+    commits.ended(totals.commits)
     if strict and (totals.rejects or status.unread):
         sys.exit(4)
 

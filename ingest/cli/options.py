@@ -7,19 +7,31 @@ from typing import TypeVar
 
 import click
 
-from ingest.cli import settings
+from ingest.cli import completion, settings
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
 
 def _chosen(ctx: click.Context, _param: click.Parameter, option: str | None) -> str:
     """Return the warehouse, by the one rule of all commands, and say which where the command line doesn't."""
-    chosen = settings.warehouse(option, has_paths=bool(ctx.params.get("paths") or ctx.params.get("database")))
+    chosen = settings.warehouse(option, has_paths=bool(ctx.params.get("paths") or ctx.params.get("place")))
     if ctx.resilient_parsing:  # the shell asks what to offer
         return chosen.value
     if option is None and chosen.value != "warehouse":
         say(f"warehouse: {chosen.value} ({chosen.origin})")
     return _local(chosen.value)
+
+
+def warehouse_name_option(command: _Command) -> _Command:
+    """Add `--warehouse DIR` for a command that doesn't read it, and so neither says nor checks which."""
+    return click.option(
+        "-w",
+        "--warehouse",
+        metavar="DIR",
+        shell_complete=completion.folders,
+        callback=lambda _ctx, _param, option: settings.warehouse(option).value,
+        help="Folder of the tables.",
+    )(command)
 
 
 def _local(folder: str) -> str:
@@ -38,6 +50,7 @@ def warehouse_option(command: _Command) -> _Command:
         "-w",
         "--warehouse",
         metavar="DIR",
+        shell_complete=completion.folders,
         callback=_chosen,
         show_default="$INGEST_WAREHOUSE, the config file's, ./warehouse, or the user's own",
         help="Folder of the tables.",
@@ -56,8 +69,13 @@ def mapping_option(command: _Command) -> _Command:
 
 
 def reading_options(command: _Command) -> _Command:
-    """Add the options of the commands that read logs: `format_name`, `mappings`, `prices`, `keep_raw`, `host`."""
+    """Add what commands that read logs take: `format_name`, `mappings`, `prices`, `keep_raw`, `host`, `not_a_copy`."""
     for option in (
+        click.option(
+            "--not-a-copy",
+            is_flag=True,
+            help="Read files that hold the same as another, and say no times, as logs of their own.",
+        ),
         click.option(
             "--host", metavar="NAME", help="The machine of these files, where their records don't say it: column host."
         ),
@@ -69,7 +87,11 @@ def reading_options(command: _Command) -> _Command:
         click.option("--prices", type=click.Path(exists=True, dir_okay=False), help="TOML file with your own prices."),
         mapping_option,
         click.option(
-            "--format", "format_name", metavar="NAME", help="Read only this format, instead of any known one."
+            "--format",
+            "format_name",
+            metavar="NAME",
+            shell_complete=completion.formats,
+            help="Read only this format, instead of any known one.",
         ),
     ):
         command = option(command)

@@ -13,8 +13,14 @@ from ingest.cli.question import filter_options, replace, timeout_option
 @click.argument("out", metavar="OUT.html")
 @warehouse_option
 @filter_options
+@click.option(
+    "--by",
+    multiple=True,
+    type=click.Choice(["model", "agent", "project", "user", "provider"]),
+    help="Let readers filter by it: one of its eight dearest values at a time. Repeatable.",
+)
 @timeout_option
-def page(*, out: str, warehouse: str, timeout: float, **filters: Any) -> None:
+def page(*, out: str, warehouse: str, by: tuple[str, ...], timeout: float, **filters: Any) -> None:
     """Write the page of `ingest serve` to OUT.html, which needs no server, no network and nothing installed.
 
     It holds the answers, not the calls: who may see it sees the names and sums of what the filters leave, and the
@@ -23,13 +29,15 @@ def page(*, out: str, warehouse: str, timeout: float, **filters: Any) -> None:
     \b
       ingest page week.html --since 7d
       ingest page gpt.html --model gpt-5.2 --tz Europe/Berlin
+      ingest page month.html --since 30d --by model --by agent
     """
     from ingest.cli.serve import answers
+    from queries.web.question import Place
     from queries.web.single_file import as_html
 
+    written = as_html(Place(warehouse), filters, answers(warehouse), by=by, timeout=timeout)
     if out == "-":
-        click.echo(as_html(warehouse, filters, answers(warehouse), timeout=timeout), nl=False)
+        click.echo(written, nl=False)
         return
-    written = as_html(warehouse, filters, answers(warehouse), timeout=timeout)
     replace(Path(out), lambda file: file.write_bytes(written))
     say(f"wrote {out} ({len(written) / 1e6:,.1f} MB)")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ingest.cli import settings
-from ingest.cli.completion import parameters
+from ingest.cli.completion import files, parameters, values, zones
 from ingest.cli.options import json_option
 
 if TYPE_CHECKING:
@@ -25,20 +25,31 @@ _FILTERS = [
         "--since", metavar="WHEN", help="Calls from a date, time or age: 2026-02-03, today, 2026-02-03T14:00, 24h, 7d."
     ),
     click.option("--until", metavar="WHEN", help="Calls before a time or age; a date includes that day."),
-    click.option("--model", metavar="NAME", multiple=True, help="Calls of this model; may be given again."),
-    click.option("--agent", metavar="ID", multiple=True, help="Calls of this agent."),
-    click.option("--story", metavar="ID", multiple=True, help="Calls for this story."),
-    click.option("--session", metavar="ID", multiple=True, help="Calls of this session."),
-    click.option("--user", metavar="ID", multiple=True, help="Calls on behalf of this user."),
-    click.option("--account", metavar="ID", multiple=True, help="Calls on behalf of this account."),
-    click.option("--role", metavar="NAME", multiple=True, help="Calls of this kind of agent."),
-    click.option("--project", metavar="NAME", multiple=True, help="Calls for this project."),
-    click.option("--tool", metavar="NAME", multiple=True, help="Calls that this tool logged, such as claude-code."),
-    click.option("--host", metavar="NAME", multiple=True, help="Calls of this machine."),
-    click.option("--provider", metavar="NAME", multiple=True, help="Calls to this provider."),
+    click.option(
+        "--model", metavar="NAME", multiple=True, shell_complete=values, help="Calls of this model; may be given again."
+    ),
+    click.option("--agent", metavar="ID", multiple=True, shell_complete=values, help="Calls of this agent."),
+    click.option("--story", metavar="ID", multiple=True, shell_complete=values, help="Calls for this story."),
+    click.option("--session", metavar="ID", multiple=True, shell_complete=values, help="Calls of this session."),
+    click.option("--user", metavar="ID", multiple=True, shell_complete=values, help="Calls on behalf of this user."),
+    click.option(
+        "--account", metavar="ID", multiple=True, shell_complete=values, help="Calls on behalf of this account."
+    ),
+    click.option("--role", metavar="NAME", multiple=True, shell_complete=values, help="Calls of this kind of agent."),
+    click.option("--project", metavar="NAME", multiple=True, shell_complete=values, help="Calls for this project."),
+    click.option(
+        "--tool",
+        metavar="NAME",
+        multiple=True,
+        shell_complete=values,
+        help="Calls that this tool logged, such as claude-code.",
+    ),
+    click.option("--host", metavar="NAME", multiple=True, shell_complete=values, help="Calls of this machine."),
+    click.option("--provider", metavar="NAME", multiple=True, shell_complete=values, help="Calls to this provider."),
     click.option(
         "--tz",
         metavar="ZONE",
+        shell_complete=zones,
         default=lambda: (zone := settings.zone()) and zone.value,
         help="Time zone of minutes, hours and days, such as Europe/Berlin. Default: the config file's, the system's.",
     ),
@@ -47,8 +58,12 @@ _FILTERS = [
 _OUTPUT = [
     click.option("--format", "form", type=click.Choice(FORMATS), help="Default: table on a terminal, json in a pipe."),
     json_option,
-    click.option("-o", "--output", metavar="FILE", help="Write to FILE; its extension says the format."),
+    click.option(
+        "-o", "--output", metavar="FILE", shell_complete=files, help="Write to FILE; its extension says the format."
+    ),
     click.option("--all", "all_rows", is_flag=True, help="Show all rows of a table, not just a screen of them."),
+    click.option("--columns", metavar="A,B", help="Only these columns, in this order."),
+    click.option("--long", is_flag=True, help="Show each row of a table as lines, with all its columns."),
 ]
 
 TIMEOUT = 300.0
@@ -72,8 +87,13 @@ def filter_options(command: _Command) -> _Command:
     return _with(_FILTERS, command)
 
 
+def value_filter_options(command: _Command) -> _Command:
+    """Add the filters but those of time."""
+    return _with(_FILTERS[2:], command)
+
+
 def output_options(command: _Command) -> _Command:
-    """Add `form`, `output` and `all_rows`, to be passed on to `write`."""
+    """Add `form`, `output`, `all_rows`, `columns` and `long`, to be passed on to `write`."""
     return _with(_OUTPUT, command)
 
 
@@ -85,23 +105,34 @@ def parameter_option(command: _Command) -> _Command:
         "parameters",
         metavar="NAME=VALUE",
         multiple=True,
-        callback=_pairs,
+        callback=pairs,
         shell_complete=parameters,
         help="Set a parameter; may be given again.",
     )(command)
 
 
-def write(answer: "Answer", *, zone: str, form: str | None, output: str | None, all_rows: bool) -> None:
+def write(  # noqa: PLR0913 # one parameter an option
+    answer: "Answer",
+    *,
+    zone: str,
+    form: str | None,
+    output: str | None,
+    all_rows: bool,
+    columns: str | None = None,
+    long: bool = False,
+) -> None:
     """Write *answer* to *output* or stdout."""
+    if columns:
+        answer = answer.only([name.strip() for name in columns.split(",")])
     form = form or (_form_of(output) if output else "table" if sys.stdout.isatty() else "json")
     if output and output != "-":
-        replace(Path(output), lambda file: file.write_bytes(_bytes(answer, form, zone)))
-    elif form == "table" and sys.stdout.isatty():
+        replace(Path(output), lambda file: file.write_bytes(_bytes(answer, form, zone, long=long)))
+    elif form == "table" and sys.stdout.isatty() and not long:
         _table(answer, zone=zone, all_rows=all_rows)
     elif form in _BINARY and sys.stdout.isatty():
         raise click.UsageError(f"{_BINARY[form]} is not for a terminal; use -o FILE.")
     else:
-        click.echo(_bytes(answer, form, zone), nl=False)
+        click.echo(_bytes(answer, form, zone, long=long), nl=False)
 
 
 def replace(path: Path, write_to: Callable[[Path], object]) -> None:
@@ -125,11 +156,12 @@ def replace(path: Path, write_to: Callable[[Path], object]) -> None:
         raise click.ClickException(f"cannot write {path}: {error.strerror or error}; choose another place") from error
 
 
-def _bytes(answer: "Answer", form: str, zone: str) -> bytes:
+def _bytes(answer: "Answer", form: str, zone: str, *, long: bool = False) -> bytes:
     if form == "table":
-        from queries.show.terminal_table import as_text
+        from queries.show import terminal_table
 
-        return as_text(answer, zone=zone).encode()
+        answer = terminal_table.renamed(answer, settings.names())
+        return (terminal_table.as_lines if long else terminal_table.as_text)(answer, zone=zone).encode()
     if form in {"html", "svg", "png"}:
         from queries.show.charts import pictures
 
@@ -144,10 +176,10 @@ def _bytes(answer: "Answer", form: str, zone: str) -> bytes:
 def _table(answer: "Answer", *, zone: str, all_rows: bool) -> None:
     from rich.console import Console
 
-    from queries.show.terminal_table import table
+    from queries.show.terminal_table import renamed, table
 
     console = Console()
-    table(answer, console, zone=zone, rows=None if all_rows else max(console.height - 8, 10))
+    table(renamed(answer, settings.names()), console, zone=zone, rows=None if all_rows else max(console.height - 8, 10))
 
 
 def _form_of(output: str) -> str:
@@ -160,12 +192,13 @@ def _form_of(output: str) -> str:
         ) from error
 
 
-def _pairs(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
-    pairs = [pair.partition("=") for pair in given]
-    for name, equals, _ in pairs:
+def pairs(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    """Return what was given as NAME=VALUE."""
+    named = [pair.partition("=") for pair in given]
+    for name, equals, _ in named:
         if not equals:
             raise click.BadParameter(f"{name!r} is not NAME=VALUE")
-    return {name: value for name, _, value in pairs}
+    return {name: value for name, _, value in named}
 
 
 def _with(options: Sequence[Callable[[Any], Any]], command: _Command) -> _Command:

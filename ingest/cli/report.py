@@ -4,9 +4,11 @@ from typing import Any
 
 import click
 
-from ingest.cli.completion import report_names
+from ingest.cli import settings
+from ingest.cli.completion import folders, report_names
 from ingest.cli.options import warehouse_option
 from ingest.cli.question import filter_options, output_options, parameter_option, timeout_option, write
+from ingest.cli.statusline import refresh_later
 
 LIMIT_CROSSED = 3
 
@@ -17,8 +19,12 @@ LIMIT_CROSSED = 3
 @warehouse_option
 @filter_options
 @click.option(
-    "--reports", metavar="DIR", help="Folder of your own reports; also $INGEST_REPORTS and WAREHOUSE/reports."
+    "--reports",
+    metavar="DIR",
+    shell_complete=folders,
+    help="Folder of your own reports; also $INGEST_REPORTS and WAREHOUSE/reports.",
 )
+@click.option("--breakdown", is_flag=True, help="Divide each row by model.")
 @click.option("--explain", is_flag=True, help="Print the SQL with its parameters, to paste into DuckDB.")
 @click.option("--prices", type=click.Path(exists=True, dir_okay=False), help="Own prices, for cache and what-if.")
 @timeout_option
@@ -32,11 +38,14 @@ def report(  # noqa: PLR0913 - an option each
     parameters: dict[str, str],
     warehouse: str,
     reports: str | None,
+    breakdown: bool,
     explain: bool,
     prices: str | None,
     form: str | None,
     output: str | None,
     all_rows: bool,
+    columns: str | None,
+    long: bool,
     timeout: float,
     **filters: Any,  # as `queries.connect` takes them
 ) -> None:
@@ -50,6 +59,7 @@ def report(  # noqa: PLR0913 - an option each
     """
     from queries.answers import reports as saved
     from queries.answers import reports as sql_text
+    from queries.answers.breakdown import by_model
     from queries.connection import connect
 
     own = saved.folders(reports, warehouse)
@@ -66,14 +76,18 @@ def report(  # noqa: PLR0913 - an option each
         from ingest.choices import alternatives
 
         pricing = alternatives(warehouse, prices)
-    with connect.connect(warehouse, **filters, serving=asked.reach) as connection:
+    with connect.connect(warehouse, **filters, serving=asked.reach, limits=settings.limits()) as connection:
         with connect.within(connection, timeout):
-            answer = saved.run(connection, asked, pricing=pricing, **parameters).with_filters(filters)
+            if breakdown:
+                answer = by_model(connection, asked, **parameters).with_filters(filters)
+            else:
+                answer = saved.run(connection, asked, pricing=pricing, **parameters).with_filters(filters)
         if answer.frame.is_empty():
             connect.check_values(connection, warehouse, {name: [value] for name, value in parameters.items()})
         zone, nothing = connect.zone(connection), connect.why_nothing(connection, warehouse)
     if nothing and answer.frame.is_empty():
         click.echo(nothing, err=True)
-    write(answer, zone=zone, form=form, output=output, all_rows=all_rows)
+    write(answer, zone=zone, form=form, output=output, all_rows=all_rows, columns=columns, long=long)
+    refresh_later(warehouse, seconds=60)
     if answer.limit_crossed:
         ctx.exit(LIMIT_CROSSED)

@@ -5,14 +5,17 @@ import os
 import socket
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from ingest.cli import settings
 from ingest.cli.options import say, warehouse_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+_Given = TypeVar("_Given")
 
 INSTALL = "`ingest serve` needs a web server: pip install 'llm-ingest[web]'"
 
@@ -28,7 +31,7 @@ INSTALL = "`ingest serve` needs a web server: pip install 'llm-ingest[web]'"
 @click.option(
     "--allow-host", "allowed", multiple=True, metavar="NAME", help="A name that this server is asked by. Repeatable."
 )
-@click.option("--at-once", type=click.IntRange(1, 64), default=4, show_default=True, help="Questions at a time.")
+@click.option("--at-once", type=click.IntRange(1, 64), default=2, show_default=True, help="Questions at a time.")
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0.1),
@@ -37,7 +40,14 @@ INSTALL = "`ingest serve` needs a web server: pip install 'llm-ingest[web]'"
     metavar="SECONDS",
     help="Give up a question after so long.",
 )
+@click.option(
+    "--tz",
+    metavar="ZONE",
+    default=lambda: (zone := settings.zone()) and zone.value,
+    help="Time zone of who asks for none. Default: the config file's, the system's.",
+)
 @click.option("--reports", metavar="DIR", help="Folder of your own reports, as for `ingest report`.")
+@click.option("--prices", type=click.Path(exists=True, dir_okay=False), help="Own prices, as for `ingest report`.")
 def serve(  # noqa: PLR0913 - an option each
     *,
     warehouse: str,
@@ -48,7 +58,9 @@ def serve(  # noqa: PLR0913 - an option each
     allowed: tuple[str, ...],
     at_once: int,
     timeout: float,
+    tz: str | None,
     reports: str | None,
+    prices: str | None,
 ) -> None:
     """Show the warehouse on a page, and answer reports over HTTP; stop with Ctrl-C.
 
@@ -60,14 +72,19 @@ def serve(  # noqa: PLR0913 - an option each
       curl -N 127.0.0.1:8080/api/stream         what each commit changed
       ingest serve --host 0.0.0.0 --token-file ~/.ingest-token
     """
+    from ingest.choices import alternatives
     from queries.connection.connect import is_there
+    from queries.connection.filters import zone_called
 
+    if tz:
+        zone_called(tz)
     secret = _secret(token, token_file)
     try:
         from queries.web import guard
         from queries.web.app import Entrance
         from queries.web.desk import Desk
         from queries.web.listen import serve as run
+        from queries.web.question import Place
     except ImportError as error:
         if (error.name or "").partition(".")[0] not in {"starlette", "uvicorn", "h11", "anyio"}:
             raise
@@ -82,27 +99,31 @@ def serve(  # noqa: PLR0913 - an option each
         say(
             f"no warehouse at {warehouse} yet: the page shows it once `ingest follow` or `ingest backfill` has made one"
         )
-    desk = Desk(warehouse, own=reports, at_once=at_once, waiting=64, timeout=timeout)
+    place = Place(warehouse, reports, tz, lambda: _told(lambda: alternatives(warehouse, prices)))
+    desk = Desk(place, at_once=at_once, waiting=64, timeout=timeout)
     entrance = Entrance(frozenset(guard.hosts(host, allowed)), by_address=not local, token=secret)
     with _listening(host, port) as listening:
         address = f"[{host}]" if ":" in host else host
         # A warning is said also under --quiet: without the port, nobody could ask.
         click.echo(f"{warehouse} is at http://{address}:{listening.getsockname()[1]}/ (Ctrl-C ends)", err=True)
-        run(desk, entrance, answers(warehouse), listening)
+        run(desk, entrance, answers(warehouse, prices), listening)
 
 
-def answers(warehouse: str) -> "Mapping[str, Callable[[], bytes]]":
+def answers(warehouse: str, prices: str | None = None) -> "Mapping[str, Callable[[], bytes]]":
     """Return what the page shows that no report says: sources as `ingest status -j` has them, and prices."""
-    return {"status": lambda: _told(_status, warehouse), "prices": lambda: _told(_prices, warehouse)}
+    return {
+        "status": lambda: _told(lambda: _status(warehouse)),
+        "prices": lambda: _told(lambda: _prices(warehouse, prices)),
+    }
 
 
-def _told(say: "Callable[[str], bytes]", warehouse: str) -> bytes:
-    """Return what *say* says of *warehouse*, in the errors that the page knows."""
+def _told(give: "Callable[[], _Given]") -> "_Given":
+    """Return what *give* gives, or its error as one that the page knows."""
     from ingest.errors import IngestError
     from queries.errors import QueryError
 
     try:
-        return say(warehouse)
+        return give()
     except IngestError as error:
         raise QueryError(str(error)) from error
 
@@ -117,7 +138,7 @@ def _status(warehouse: str) -> bytes:
     return as_json(warehouse, sources(opened), sizes(opened), Notes(warehouse).unread()).encode()
 
 
-def _prices(warehouse: str) -> bytes:
+def _prices(warehouse: str, own: str | None) -> bytes:
     """Return the prices that hold now of the models that the warehouse has calls of."""
     from ingest.choices import prices_of
     from ingest.prices.view import of_models
@@ -125,7 +146,7 @@ def _prices(warehouse: str) -> bytes:
 
     calls = Warehouse(warehouse).tables["llm_calls"].scan().select("provider", "model")
     models = calls.unique().drop_nulls("model").sort("provider", "model", nulls_last=True).collect()
-    rows = of_models(prices_of(None, warehouse), models.rows(), datetime.now(UTC))
+    rows = of_models(prices_of(own, warehouse), models.rows(), datetime.now(UTC))
     return json.dumps({"prices": rows}, default=float, ensure_ascii=False).encode()
 
 

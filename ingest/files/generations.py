@@ -16,10 +16,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ingest.errors import SourceError
-from ingest.files.identity import HEAD, continues, furthest, known_names
+from ingest.files.identity import HEAD, furthest, holds, known_names
 from ingest.files.paths import STDIN, everything_below, is_folder, looks_like_log, member, path_of
 from ingest.files.streams import Key, key_of, open_stream, suffix_of
-from ingest.ledger import Ledger, Position
+from ingest.ledger import Ledger
 
 MOST = 10_000
 """So many files are looked at in one search, those that were written last: of each its first bytes are read."""
@@ -105,11 +105,12 @@ class _Search:
     def _may_be_unread(self, candidate: _Candidate) -> bool:
         """Tell whether nobody has read *candidate* to its end, though it is called as generations are.
 
-        It isn't one when it is known to be of another log: one that was never called as this is.
+        It isn't one when it is known to be of another log: one that was never called as this is. A source without
+        labels was named by a writer that died before it committed anything of it.
         """
-        if not candidate.rivals or any(self.wants(source) for source in candidate.rivals):
-            return candidate.source is None
         labels = [Path(label) for source in candidate.rivals for label in self.labels.get(source, ())]
+        if not labels or any(self.wants(source) for source in candidate.rivals):
+            return candidate.source is None
         return any(_shapes(label, packed=False).intersection(candidate.shapes) for label in labels)
 
     def _is_copy(self, candidate: _Candidate, source: str) -> bool:
@@ -117,7 +118,9 @@ class _Search:
         last = Path(self.labels[source][-1]) if self.labels.get(source) else candidate.path
         position = self.known.position(source)
         try:
-            return position is not None and not last.samefile(candidate.path) and _holds(last, position)
+            if position is None or not position.offset:
+                return False  # a writer died before it committed anything: any file would hold that
+            return not last.samefile(candidate.path) and holds(last, position)
         except (OSError, SourceError):
             return False
 
@@ -179,11 +182,6 @@ def _folders_of(logs: Iterable[Path]) -> list[Path]:
     folders = [path.parent for path in logs]
     folders += [Path(os.path.realpath(path)).parent for path in logs if path.is_symlink()]
     return list(dict.fromkeys(folders))
-
-
-def _holds(path: Path, position: Position) -> bool:
-    with closing(open_stream(path)) as stream:
-        return continues(stream, position)
 
 
 def _shapes(path: Path, *, packed: bool) -> set[str]:

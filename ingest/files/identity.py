@@ -7,12 +7,14 @@ the same head is another source: the same fingerprint with a number behind it.
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing
 from functools import lru_cache
 from itertools import chain, count, groupby
+from pathlib import Path
 
 import xxhash
 
-from ingest.files.streams import Stream
+from ingest.files.streams import Stream, open_stream
 from ingest.ledger import TAIL, Ledger, Position, tail_hash
 
 HEAD = 512
@@ -55,6 +57,17 @@ def continues(stream: Stream, position: Position) -> bool:
     """Tell whether *stream* holds, before *position*, the bytes that were read there."""
     before = stream.before(position.offset)
     return len(before) == min(position.offset, TAIL) and tail_hash(before) == position.tail
+
+
+def holds(path: Path, position: Position) -> bool:
+    """Tell whether the file *path* still holds, before *position*, the bytes that were read there.
+
+    Raises:
+        OSError: It can't be read.
+        SourceError: It is damaged.
+    """
+    with closing(open_stream(path)) as stream:
+        return continues(stream, position)
 
 
 def furthest(stream: Stream, rivals: Mapping[str, Position]) -> tuple[str, Position] | None:

@@ -67,7 +67,9 @@ def backfill(listing: Listing, intake: Intake, *, progress: Callable[[int, Path]
         WarehouseError: Nothing more can be written; what was committed stays, and a later run goes on from there.
     """
     reading = _Reading(intake, progress)
-    generations = reading.generations(search(listing.paths, listing.files, intake.ledger))
+    # Of an empty warehouse nothing can go on elsewhere; a folder is searched for what is passed over, too.
+    searched = bool(intake.ledger.sources()) or any(map(os.path.isdir, listing.paths))
+    generations = reading.generations(search(listing.paths, listing.files, intake.ledger)) if searched else ()
     queue, rounds = [*generations, *listing.files], 0 if STDIN in listing.files else ROUNDS
     for _ in range(LOOKS):
         while queue:
@@ -145,6 +147,8 @@ class _Reading:
     def unmet(self, listing: Listing) -> list[Path]:
         """Return the files that belong to *listing* now and were not met."""
         now = listing.now()
+        if now == listing.files:
+            return [path for path, key in now.items() if key and key not in self.met]
         found = search(listing.paths, now, self.intake.ledger)
         keys = {path: key_at(path) for path in self.generations(found)} | now
         return [path for path, key in keys.items() if key and key not in self.met]
@@ -165,9 +169,10 @@ class _Reading:
         read, alone = small.parsed(but=ahead)
         for part in read:
             self.rows += part.cursor.pending_rows
+            if part.cursor.unread:
+                self.outcome.unread[part.cursor.path] = part.cursor.unread
             if not part.cursor.claimed:
                 self.outcome.unknown.append(part.cursor.path)
-            self._note_unread(part.cursor)
             self._took(part.cursor, len(part.data), part.consumed)
         if read and self._is_due():
             self.flush(wait=False)
@@ -224,14 +229,10 @@ class _Reading:
             return
         if new and not cursor.claimed and cursor.stream.read(cursor.position and cursor.position - 1, 1):
             self.outcome.unknown.append(cursor.path)
-        self._note_unread(cursor)
-        if left and cursor.stream.read(cursor.position, 1):
-            self.outcome.open_ended.append(cursor.path)
-
-    def _note_unread(self, cursor: Cursor) -> None:
-        """Note how many lines of calls in *cursor*'s file nobody could read."""
         if cursor.unread:
             self.outcome.unread[cursor.path] = cursor.unread
+        if left and cursor.stream.read(cursor.position, 1):
+            self.outcome.open_ended.append(cursor.path)
 
     def _took(self, cursor: Cursor, taken: int, consumed: int) -> None:
         """Note that *cursor* has read *taken* bytes, for which *consumed* bytes of its file were needed."""

@@ -24,7 +24,6 @@ from ingest.warehouse.parquet_files import listed
 from ingest.warehouse.storage import local
 from ingest.warehouse.storage.locks import MAINTENANCE, alone
 from ingest.warehouse.table import Table
-from parsers.schema import TABLES
 
 TARGET_BYTES = 128 << 20
 """How large compaction lets a file become."""
@@ -82,7 +81,7 @@ def compact(
         WarehouseError: A table is damaged, or can't be written.
     """
     with maintaining(folder):
-        return [_maintain(Table(folder, name), fewest, pace) for name in TABLES]
+        return [_maintain(Table(folder, name), fewest, pace) for name in local.tables(folder)]
 
 
 @contextmanager
@@ -113,7 +112,7 @@ def expire(folder: Path, before: date) -> dict[str, int]:
         WarehouseError: A table is damaged, or can't be written; the days before stay deleted.
     """
     with maintaining(folder):
-        tables = [Table(folder, name) for name in TABLES if name != "batches"]
+        tables = [Table(folder, name) for name in local.tables(folder) if name != "batches"]
         return {t.name: sum(_expire(t, folder, day, before) for day in t.days() if day < before) for t in tables}
 
 
@@ -123,8 +122,8 @@ def _expire(table: Table, folder: Path, day: date, before: date) -> int:
         files = [f.path for f in table.files() if day_of(f.path) == str(day)]
         if not files:
             return 0
-        rows = table.scan(files).group_by("source_id").len().collect()
-        retention.remember(folder, table.name, before, files, dict(rows.iter_rows()))
+        rows = _by_source(table.scan(files))
+        retention.remember(folder, table.name, before, files, rows)
         try:
             table.replace(day, pl.DataFrame())
         except Conflict:
@@ -136,8 +135,14 @@ def _expire(table: Table, folder: Path, day: date, before: date) -> int:
         live = {f.path for f in table.files()}
         retention.forget_unfinished(folder, table.name, live)
         if live.isdisjoint(files):
-            return int(rows["len"].sum())
+            return sum(rows.values())
     raise WarehouseError(f"{table.path}: another process keeps replacing the rows of {day}; run the same command again")
+
+
+def _by_source(rows: pl.LazyFrame) -> dict[str, int]:
+    """Return how many of *rows* each source has; those of a table without sources have none in particular."""
+    source = pl.col("source_id") if "source_id" in rows.collect_schema() else pl.lit("").alias("source_id")
+    return dict(rows.group_by(source).len().collect().iter_rows())
 
 
 def crowded(day: date) -> int:

@@ -17,7 +17,6 @@ from ingest.maintenance import rebuild_entry
 from ingest.warehouse import delta_log, retention
 from ingest.warehouse.storage import local
 from ingest.warehouse.storage.locks import MAINTENANCE, WRITERS, alone
-from parsers.schema import TABLES
 from parsers.values.messages import denied
 
 BUSY = "a follower, a backfill or maintenance is using this warehouse; stop it first"
@@ -55,7 +54,7 @@ def plan(folder: Path) -> Plan:
         WarehouseError: There is no warehouse, this user may not read it, or no good state is left to go back to.
     """
     local.check(folder)
-    logs = {name: folder / name / "_delta_log" for name in TABLES}
+    logs = {name: folder / name / "_delta_log" for name in local.tables(folder)}
     for log in logs.values():
         if not log.is_dir():
             raise WarehouseError(f"no warehouse at {folder}: name it with --warehouse")

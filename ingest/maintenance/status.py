@@ -1,14 +1,16 @@
 """What has been read from each source, what is behind, and how large the warehouse is."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from ingest.files.streams import suffix_of
+from ingest.warehouse.storage import local
+from ingest.warehouse.table import Table
 from ingest.warehouse.warehouse import Warehouse
-from parsers.schema import TABLES
 
 SENTINEL = "usage.error"
 """maestro leaves this file beside its usage log when it lost count of its own calls."""
@@ -59,7 +61,13 @@ def sources(warehouse: Warehouse) -> pl.DataFrame:
         for path, done, at, newest_at in found.select("path", "ingested_bytes", "committed_at", "newest").iter_rows()
     ]
     missing = warehouse.missing()
-    notes = [_note(Path(path), missing.get(source)) for path, source in found.select("path", "source_id").iter_rows()]
+    alike: dict[str, list[str]] = {}
+    for path, copy in warehouse.copies().items():
+        alike.setdefault(copy.source_id, []).append(path)
+    notes = [
+        _note(Path(path), missing.get(source), alike.get(source, ()))
+        for path, source in found.select("path", "source_id").iter_rows()
+    ]
     return found.with_columns(
         behind_bytes=pl.Series(behind, dtype=pl.Int64), note=pl.Series(notes, dtype=pl.String)
     ).select(
@@ -79,23 +87,25 @@ def sources(warehouse: Warehouse) -> pl.DataFrame:
 
 def sizes(warehouse: Warehouse) -> list[TableSize]:
     """Return the size of each table, live files only."""
-    return [_size(warehouse, name) for name in TABLES]
+    others = [Table(warehouse.folder, name) for name in local.tables(warehouse.folder) if name not in warehouse.tables]
+    return [_size(table) for table in (*warehouse.tables.values(), *others)]
 
 
-def _size(warehouse: Warehouse, name: str) -> TableSize:
-    files = warehouse.tables[name].files()
-    return TableSize(
-        name, sum(f.rows for f in files), len(files), sum(f.bytes for f in files), warehouse.tables[name].version
-    )
+def _size(table: Table) -> TableSize:
+    files = table.files()
+    return TableSize(table.name, sum(f.rows for f in files), len(files), sum(f.bytes for f in files), table.version)
 
 
-def _note(path: Path, missing: int | None) -> str | None:
-    """Return what is known of calls that are nowhere."""
+def _note(path: Path, missing: int | None, alike: Sequence[str]) -> str | None:
+    """Return what is known of calls that are nowhere, or may be."""
     notes = []
     if os.path.lexists(path.parent / SENTINEL):
         notes.append("the application lost count: usage.error")
     if missing:
         notes.append(f"nothing goes on where it ended: up to {missing:,} bytes may be missing")
+    if alike:
+        which = alike[0] if len(alike) == 1 else f"{len(alike):,} files, such as {alike[0]},"
+        notes.append(f"{which} taken for a copy, though no record tells: --not-a-copy reads it as another log")
     return "; ".join(notes) or None
 
 

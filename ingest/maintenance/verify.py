@@ -14,7 +14,6 @@ from ingest.warehouse import delta_log, retention
 from ingest.warehouse.storage import local
 from ingest.warehouse.table import Table
 from ingest.warehouse.warehouse import Warehouse, is_source
-from parsers.schema import TABLES
 from parsers.values.messages import denied
 
 ROWS = {"llm_calls": "calls", "llm_events": "events", "rejects": "rejects"}
@@ -43,7 +42,7 @@ def verify(folder: Path, *, read_sources: bool = True) -> Verdict:
     """
     verdict = Verdict()
     local.check(folder)
-    for name in TABLES:
+    for name in local.tables(folder):
         log = folder / name / "_delta_log"
         if not log.is_dir():
             raise WarehouseError(f"no warehouse at {folder}: name it with --warehouse")
@@ -56,7 +55,8 @@ def verify(folder: Path, *, read_sources: bool = True) -> Verdict:
     except WarehouseError as error:
         verdict.problems.append(str(error))
         return verdict
-    for name, table in opened.tables.items():
+    others = {name: Table(folder, name) for name in local.tables(folder) if name not in opened.tables}
+    for name, table in (opened.tables | others).items():
         verdict.problems += _files(table, verdict)
         verdict.checked[f"rows of {name}"] = sum(f.rows for f in table.files())
     if verdict.problems:
@@ -66,6 +66,11 @@ def verify(folder: Path, *, read_sources: bool = True) -> Verdict:
     verdict.problems += _tiling(ledger)
     verdict.problems += _offsets(opened, ledger, verdict)
     verdict.problems += [p for name in ROWS for p in _rows(opened, name, ledger)]
+    verdict.notes += [
+        f"{path} was taken for a copy of {copy.original}, though no record tells when it was written;"
+        " `ingest backfill --not-a-copy` reads it as another log"
+        for path, copy in opened.copies().items()
+    ]
     if read_sources:
         again = reread.compare(ledger, opened.sources())
         verdict.checked |= {"sources read again": again.read, "sources gone or changed since": again.gone}

@@ -5,21 +5,62 @@ since. How far it agrees with its original is told by the ends of the batches th
 last such end by the records themselves. Files that differ within the first bytes, which name a source, share nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
 import polars as pl
 
-from ingest.files.identity import HEAD, agreeing
+from ingest.errors import SourceError
+from ingest.files.identity import HEAD, agreeing, continues, holds
+from ingest.files.paths import member
 from ingest.files.streams import Stream
-from ingest.ledger import Ledger, Position, marked
+from ingest.ledger import Copy, Ledger, Position, marked
 from ingest.reading.blocks import advance
 from ingest.reading.cursor import Cursor
+from ingest.reading.succession import Succession, absolute
 from parsers import Format, Rows
+
+Found = tuple[str, Position]
 
 _MANY = 8
 """Of more sources that begin like a file, and have no end of a batch to compare, none is taken for its original."""
+
+
+def own_source(path: Path, stream: Stream, rivals: Mapping[str, Position], names: Succession) -> Found | None:
+    """Return the source of *rivals* that was read last under *path*, if *stream* continues it and times tell nothing.
+
+    Another log, which holds the same, may have been read further: where nothing else tells them apart, the path does.
+    """
+    source = names.source_at(path) if len(rivals) > 1 else None
+    if source is None or source not in rivals or not names.ledger.is_indistinct(source):
+        return None
+    if continues(stream, rivals[source]):
+        return source, rivals[source]
+    stream.rewind()
+    return None
+
+
+def doubtful_copy(path: Path, sources: Iterable[str], names: Succession) -> Copy | None:
+    """Return what *path*, which holds what one of *sources* does, may be a copy of, or may not: nothing tells.
+
+    That is another file, of another family, which still holds what was read there, when no call of it says a time or an
+    identifier, and nothing of it was read under *path*.
+    """
+    for source in sources:
+        read, position = names.names(source), names.ledger.position(source)
+        if not read or absolute(path) in read or position is None or not position.offset:
+            continue
+        original = Path(read[-1])
+        if member(original).base == member(Path(absolute(path))).base:
+            continue
+        try:
+            same = original.samefile(path) or not holds(original, position)
+        except (OSError, SourceError):
+            continue
+        if not same and names.ledger.is_indistinct(source):
+            return Copy(source, str(original))
+    return None
 
 
 def known_part(path: Path, stream: Stream, formats: Sequence[Format], known: Ledger) -> int | None:

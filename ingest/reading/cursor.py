@@ -11,7 +11,7 @@ Only this module changes a cursor. What always holds:
 
 import os
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future  # noqa: TC003 # named tuples look their types up
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +23,7 @@ import xxhash
 
 from ingest.files.identity import HEAD, family_of, known_names, name_of
 from ingest.files.streams import Stream
-from ingest.ledger import TAIL, Ledger, Position, tail_hash
+from ingest.ledger import TAIL, Ledger, Position, Turn, tail_hash
 from ingest.reading.draft import Draft
 from parsers import Block, Contexts, Format, Rows, recover
 from parsers.blocks.lines import encoding_of
@@ -98,6 +98,11 @@ class Cursor:
     def path(self) -> Path:
         """What the file is called now."""
         return self._path
+
+    @property
+    def label(self) -> str:
+        """What the file is called now, as text: what is no UTF-8 as `\\xe9`."""
+        return os.fsencode(self._path).decode("utf-8", "backslashreplace")
 
     @property
     def source_id(self) -> str | None:
@@ -297,6 +302,11 @@ class Cursor:
             self._pending_rows += height
             self._yielded |= height > rows.rejects["format"].null_count()
 
+    def leave_out(self, news: Callable[[Rows], Rows]) -> None:
+        """Keep of what is pending only the *news*: the rest is known already."""
+        self._pending = [news(rows) for rows in self._pending]
+        self._pending_rows = sum(rows.height for rows in self._pending)
+
     def drain(self) -> list[Rows]:
         """Return what is pending, and forget it."""
         rows, self._pending = self._pending, []
@@ -360,6 +370,7 @@ class Cursor:
         taken: Collection[str] = (),
         file_time: datetime | None = None,
         missing: Mapping[str, int] = MappingProxyType({}),
+        turn: Turn | None = None,
     ) -> Draft | None:
         """Take out what was read since the last commit; None when there is nothing to remember.
 
@@ -379,7 +390,7 @@ class Cursor:
         draft = Draft(
             self,
             source_id,
-            os.fsencode(self._path).decode("utf-8", "backslashreplace"),  # what is no UTF-8 as `\xe9`
+            self.label,
             self._committed,
             self._position,
             tail_hash(self._tail),
@@ -389,6 +400,7 @@ class Cursor:
             family,
             births,
             missing,
+            turn,
         )
         self._source_id, self._committed = source_id, self._position
         self._digest.reset()

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 import polars as pl
 
-from ingest.ledger import Batch
+from ingest.ledger import Batch, Turn
 from ingest.prices.price import Prices, stamp
 from parsers import Rows
 from parsers.jsonl.structure import without_text
@@ -49,6 +49,7 @@ class Draft:
     family: str = ""
     births: int = 0
     missing: Mapping[str, int] = field(default_factory=dict)
+    turn: Turn | None = None
 
 
 def finish(
@@ -117,4 +118,5 @@ def _batch(draft: Draft, calls: pl.DataFrame, events: pl.DataFrame, rejects: pl.
         draft.family,
         draft.births,
         draft.missing,
+        draft.turn,
     )

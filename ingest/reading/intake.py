@@ -14,18 +14,22 @@ from typing import Self
 from ingest.errors import SourceError
 from ingest.files.identity import HEAD, family_of, furthest, known_names
 from ingest.files.streams import Stream, archive_of
-from ingest.ledger import Ledger
+from ingest.ledger import Copy, Ledger
 from ingest.prices.price import Prices
 from ingest.reading.blocks import advance
-from ingest.reading.copies import known_part
+from ingest.reading.copies import doubtful_copy, known_part, own_source
 from ingest.reading.cursor import Cursor, first_line
 from ingest.reading.parse_ahead import Ahead
 from ingest.reading.publisher import Publisher, Totals
+from ingest.reading.rewritten import take_turns
 from ingest.reading.succession import Succession
 from parsers import Format, Rows
 from parsers.claims.documents import may_be_document
 
 log = logging.getLogger(__name__)
+
+NAMED = 3
+"""Of more files that may be copies, or may not, only their number is said."""
 
 
 @dataclass
@@ -40,12 +44,14 @@ class Intake:
     formats: Sequence[Format]
     keep_raw: bool = False
     host: str | None = None
+    not_a_copy: bool = False
     totals: Totals = field(default_factory=Totals)
     ahead: Ahead = field(default_factory=Ahead)
     publisher: Publisher = field(init=False)
     succession: Succession = field(init=False)
     _claims: dict[str, Cursor] = field(default_factory=dict)
     _heads: dict[bytes, dict[Cursor, bytes]] = field(default_factory=dict)
+    _doubtful: dict[str, Copy] = field(default_factory=dict)
     _settled: int = 0
 
     def __post_init__(self) -> None:
@@ -101,11 +107,15 @@ class Intake:
             cursor.place(head, None)
             return True
         known: int | None = 0
-        if not (found := furthest(cursor.stream, rivals)):
+        found = own_source(cursor.path, cursor.stream, rivals, self.succession)
+        if not (found := found or furthest(cursor.stream, rivals)):
             self.settle()
             cursor.stream.rewind()
             known = known_part(cursor.path, cursor.stream, self.formats, self.ledger)
-        for source in [found[0]] if found else rivals if known is None else ():
+        same = [found[0]] if found else [*rivals] if known is None else []
+        if self._is_own(cursor, same):
+            same, found, known = [], None, 0
+        for source in same:
             self.succession.meet(source, cursor.path)
         if known is None:
             return False
@@ -115,6 +125,31 @@ class Intake:
         cursor.place(head, found)
         cursor.pass_over(known)
         return True
+
+    def _is_own(self, cursor: Cursor, same: Sequence[str]) -> bool:
+        """Tell whether *cursor* reads a log of its own, though it holds the *same* as others do."""
+        copy = doubtful_copy(cursor.path, same, self.succession)
+        if copy and not self.not_a_copy:
+            self._doubtful[cursor.label] = copy
+        return copy is not None and self.not_a_copy
+
+    def _tell_of_copies(self) -> None:
+        """Say once which files were taken for copies though nothing tells, of many only their number; note all."""
+        copies, self._doubtful = self._doubtful, {}
+        told = self.ledger.copies() if copies else {}
+        news = {path: copy for path, copy in copies.items() if told.get(path) != copy}
+        if not news:
+            return
+        self.ledger.note_copies(news)
+        for path, copy in list(news.items())[:NAMED]:
+            log.warning(
+                "%s was taken for a copy of %s, as no record tells when it was written; if it is another log,"
+                " read it with --not-a-copy",
+                path,
+                copy.original,
+            )
+        if (more := len(news) - NAMED) > 0:
+            log.warning("so were %s more files; `ingest verify` names them", f"{more:,}")
 
     def may_read(self, cursor: Cursor, head: bytes | None = None) -> bool:
         """Tell whether *cursor* may read on now; False while a file that may be the same source isn't committed.
@@ -182,6 +217,8 @@ class Intake:
             WarehouseError: It can't be written now. What failed to be is kept, and committed before anything else.
         """
         self.settle()
+        self._tell_of_copies()
+        turns = take_turns(cursors, self.ledger, self.succession)
         drafts, names = [], set[str]()
         for cursor in cursors:
             if cursor.source_id in names:
@@ -189,7 +226,8 @@ class Intake:
                 continue
             file_time = _file_time(cursor) if file_times else None
             missing = self._missing_before(cursor)
-            if draft := cursor.cut(self.ledger, taken=names, file_time=file_time, missing=missing):
+            turn = turns.get(cursor)
+            if draft := cursor.cut(self.ledger, taken=names, file_time=file_time, missing=missing, turn=turn):
                 self.succession.begin(draft.source_id, cursor.path)
                 drafts.append(draft)
                 names.add(draft.source_id)

@@ -124,7 +124,8 @@ class Publisher:
         for draft in drafts:
             position = self.ledger.position(draft.source_id)
             unmoved = (position.offset if position else None) == draft.start
-            if unmoved and self.ledger.births(draft.family) == draft.births:
+            its_turn = draft.turn is None or self.ledger.turns(draft.turn.name) == draft.turn.number
+            if unmoved and its_turn and self.ledger.births(draft.family) == draft.births:
                 good.append(draft)
             else:
                 draft.reader.lose()

@@ -1,14 +1,14 @@
 """A warehouse for dry runs: knows what the real one knows, remembers what it is given, writes nothing."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 
 import polars as pl
 
 from ingest.errors import WarehouseError
-from ingest.ledger import Batch, Position, marked
+from ingest.ledger import TELLS, Batch, Copy, Position, marked
 from ingest.warehouse.storage import local
 from ingest.warehouse.warehouse import Warehouse
 from parsers.schema import UTC
@@ -25,6 +25,9 @@ class Rehearsal:
         """
         self._given: dict[str, Position] = {}
         self._born: Counter[str] = Counter()
+        self._turns: Counter[str] = Counter()
+        self._tell: dict[str, bool] = {}
+        self._copies: dict[str, Copy] = {}
         self._marks: list[pl.DataFrame] = []
         try:
             self._real: Warehouse | None = Warehouse(folder)
@@ -61,7 +64,26 @@ class Rehearsal:
         """Return `source_id`, `source_offset` and `mark` of the records of *source_ids* from *start* on."""
         real = [self._real.marks(source_ids, start)] if self._real else []
         mine = pl.col("source_id").is_in(source_ids) & (pl.col("source_offset") >= start)
-        return pl.concat([*real, *(marks.filter(mine) for marks in self._marks)])
+        return pl.concat([*real, *(marks.filter(mine).drop("source_path") for marks in self._marks)])
+
+    def marks_under(self, paths: Collection[str]) -> pl.DataFrame:
+        """Return `source_id`, `source_path` and `mark` of all records that would have been read under *paths*."""
+        real = [self._real.marks_under(paths)] if self._real else []
+        mine = pl.col("source_path").is_in(list(paths))
+        return pl.concat([*real, *(marks.filter(mine) for marks in self._marks)], how="diagonal")
+
+    def is_indistinct(self, source_id: str) -> bool:
+        """Tell whether *source_id* would have calls, and none would say a time or an identifier."""
+        real = bool(self._real and self._real.is_indistinct(source_id))
+        return not self._tell[source_id] if source_id in self._tell else real
+
+    def copies(self) -> Mapping[str, Copy]:
+        """Return the files that were or would be taken for copies of sources that are indistinct, by their paths."""
+        return {**(self._real.copies() if self._real else {}), **self._copies}
+
+    def note_copies(self, copies: Mapping[str, Copy]) -> None:
+        """Remember that files, by their paths, would be taken for *copies*."""
+        self._copies |= copies
 
     def kept_since(self, source_ids: Sequence[str]) -> date | None:
         """Return the day before which rows of *source_ids* may have been taken out; None if none were."""
@@ -70,6 +92,10 @@ class Rehearsal:
     def births(self, family: str) -> int:
         """Return how often sources whose first line is *family* would have been named."""
         return self._born[family] + (self._real.births(family) if self._real else 0)
+
+    def turns(self, name: str) -> int:
+        """Return how often the document called *name* would have been taken up."""
+        return self._turns[name] + (self._real.turns(name) if self._real else 0)
 
     def refresh(self) -> None:
         """Nobody else rehearses."""
@@ -80,7 +106,11 @@ class Rehearsal:
     def commit(self, batches: Sequence[Batch]) -> None:
         """Remember where *batches* end, and their records."""
         self._born.update({b.family for b in batches if b.start is None})
+        self._turns.update(b.turn.name for b in batches if b.turn)
         self._given |= {b.source_id: Position(b.end, b.tail) for b in batches}
         for batch in batches:
+            if batch.calls.height:
+                told = batch.calls.select(TELLS.any()).item()
+                self._tell[batch.source_id] = self._tell.get(batch.source_id, False) or told
             tables = {"llm_calls": batch.calls, "llm_events": batch.events, "rejects": batch.rejects}
-            self._marks += [marked(name, rows.lazy()).collect() for name, rows in tables.items()]
+            self._marks += [marked(name, rows.lazy(), pl.col("source_path")).collect() for name, rows in tables.items()]

@@ -15,7 +15,7 @@ from deltalake.exceptions import DeltaError
 from ingest.errors import WarehouseError, one_line
 from ingest.warehouse import delta_log
 from ingest.warehouse.storage import local
-from parsers.schema import EMPTY, TABLES, polars_schema
+from parsers.schema import ALL_TABLES, EMPTY, polars_schema
 from parsers.values.messages import denied
 
 _LITTLE = 64 << 10
@@ -106,7 +106,7 @@ def add_missing_columns(folder: Path, name: str) -> None:
     path = folder / name
     for last_try in (False, False, True):
         there = {field.name for field in snapshot(path).schema().fields}
-        missing = [column for column in TABLES[name] if column.name not in there]
+        missing = [column for column in ALL_TABLES[name] if column.name not in there]
         if not missing:
             return
         fields = Schema.from_arrow(pl.DataFrame(schema=polars_schema(missing)).to_arrow().schema).fields

@@ -21,7 +21,7 @@ from ingest.warehouse import delta_log
 from ingest.warehouse.open_table import CHECKPOINT_EVERY, explain, snapshot
 from ingest.warehouse.parquet_files import DataFile, DataFiles, listed
 from ingest.warehouse.storage import local
-from parsers.schema import TABLES, polars_schema
+from parsers.schema import ALL_TABLES, polars_schema
 
 _TRIES = 5
 
@@ -56,7 +56,7 @@ class Table:
         self._open()
         self._tidied = self.version
         self._synced = max(self._tidied - _DOUBTED, 0 if made else -1)  # its first entry is on the disk then
-        self._files = DataFiles(self.path, TABLES[name][0].name)
+        self._files = DataFiles(self.path, ALL_TABLES[name][0].name)
 
     @property
     def version(self) -> int:
@@ -150,7 +150,7 @@ class Table:
 
         By their paths: Polars' `scan_delta` looks for `my logs` in a folder called `my%20logs`.
         """
-        columns = polars_schema(TABLES[self.name])
+        columns = polars_schema(ALL_TABLES[self.name])
         paths = [self.path / each for each in (files if files is not None else [f.path for f in self.files()])]
         if not paths:
             return pl.LazyFrame(schema=columns)

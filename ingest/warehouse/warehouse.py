@@ -6,7 +6,7 @@ and for every batch, so its offset is where a source resumes. Each commit is a c
 read the same bytes one wins, the other learns it.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from ingest.ledger import Batch, Conflict, Position, marked, tail_hash
-from ingest.warehouse import retention
+from ingest.ledger import TELLS, Batch, Conflict, Copy, Position, marked, tail_hash
+from ingest.warehouse import doubtful, retention
 from ingest.warehouse.open_table import add_missing_columns, create
 from ingest.warehouse.storage.locks import WRITERS, is_current, join
 from ingest.warehouse.table import Table
@@ -24,6 +24,7 @@ from parsers.schema import BATCHES, TABLES, polars_schema
 _TAIL = "#tail"
 _BORN = "#born"
 _MISSING = "#missing"
+_TURN = "#turn"
 _CALLS = "llm_calls"
 _FIRST = ("llm_events", "rejects", "batches")
 _LEDGER = polars_schema(BATCHES)
@@ -48,6 +49,7 @@ class Warehouse:
             self._lock = join(self.folder, WRITERS, self)
         self.tables = {name: Table(self.folder, name, made=make) for name in TABLES}
         self._ends = -1, pl.DataFrame()
+        self._indistinct = -1, frozenset[str]()
 
     def position(self, source_id: str) -> Position | None:
         """Return where *source_id* resumes; None when the warehouse doesn't know it."""
@@ -64,6 +66,10 @@ class Warehouse:
     def births(self, family: str) -> int:
         """Return how often sources whose first line is *family* were named."""
         return self.tables[_CALLS].offsets.get(family + _BORN, 0)
+
+    def turns(self, name: str) -> int:
+        """Return how often the document called *name* was taken up."""
+        return self.tables[_CALLS].offsets.get(name + _TURN, 0)
 
     def refresh(self) -> None:
         """See what other writers have committed."""
@@ -117,12 +123,41 @@ class Warehouse:
 
     def marks(self, source_ids: Sequence[str], start: int) -> pl.DataFrame:
         """Return `source_id`, `source_offset` and `mark` of the records of *source_ids* from *start* on."""
-        mine = pl.col("source_id").is_in(source_ids) & (pl.col("source_offset") >= start)
+        return self._marks(pl.col("source_id").is_in(source_ids) & (pl.col("source_offset") >= start))
+
+    def marks_under(self, paths: Collection[str]) -> pl.DataFrame:
+        """Return `source_id`, `source_path` and `mark` of all records that were read under one of *paths*."""
+        return self._marks(pl.col("source_path").is_in(list(paths)), pl.col("source_path"))
+
+    def _marks(self, wanted: pl.Expr, *more: pl.Expr) -> pl.DataFrame:
         found = []
         for name in ("llm_calls", "llm_events", "rejects"):
             self.tables[name].refresh()  # the files of an old snapshot may be gone
-            found.append(marked(name, self.tables[name].scan().filter(mine)))
+            found.append(marked(name, self.tables[name].scan().filter(wanted), *more))
         return pl.concat(pl.collect_all(found))
+
+    def is_indistinct(self, source_id: str) -> bool:
+        """Tell whether *source_id* has calls, and none says a time or an identifier: another log may hold the same."""
+        calls = self.tables[_CALLS]
+        if self._indistinct[0] != calls.version:
+            calls.refresh()  # the files of an old snapshot may be gone
+            told = calls.scan().group_by("source_id").agg(TELLS.any().alias("told"))
+            found = told.filter(~pl.col("told")).select("source_id").collect().to_series()
+            self._indistinct = calls.version, frozenset(found)
+        return source_id in self._indistinct[1]
+
+    def copies(self) -> Mapping[str, Copy]:
+        """Return the files that were taken for copies of sources that are indistinct, by their paths."""
+        noted = doubtful.read(self.folder)
+        return doubtful.still(noted, self.labels()) if noted else {}
+
+    def note_copies(self, copies: Mapping[str, Copy]) -> None:
+        """Remember that files, by their paths, were taken for *copies*.
+
+        Raises:
+            WarehouseError: It can't be written down.
+        """
+        doubtful.remember(self.folder, copies)
 
     def kept_since(self, source_ids: Sequence[str]) -> date | None:
         """Return the day before which rows of *source_ids* may have been taken out; None if none were."""
@@ -139,10 +174,11 @@ class Warehouse:
             self._open_another()
             raise Conflict
         calls = self.tables[_CALLS]
-        if new := [b for b in batches if b.start is None]:
-            self._name(new)
+        if claimed := [b for b in batches if b.start is None or b.turn]:
+            self._name(claimed)
             batches = [replace(b, start=0) if b.start is None else b for b in batches]
         expected = {b.source_id: b.start for b in batches}
+        expected |= {b.turn.name + _TURN: b.turn.number + 1 for b in batches if b.turn}
         if any(calls.offsets.get(key) != value for key, value in expected.items()):
             raise Conflict
         for name in _FIRST:
@@ -164,27 +200,31 @@ class Warehouse:
         """Open what is there since the folder was deleted and made again: what the old tables said is void."""
         self.tables = {name: Table(self.folder, name) for name in TABLES}
         self._ends = -1, pl.DataFrame()
+        self._indistinct = -1, frozenset()
         self._lock = join(self.folder, WRITERS, self)
 
-    def _name(self, new: Sequence[Batch]) -> None:
-        """Make the names of *new* sources known before any of their rows, one writer at a time per first line.
+    def _name(self, batches: Sequence[Batch]) -> None:
+        """Make the names of new sources known before any of their rows, one writer at a time per first line.
 
         Two writers that meet a growing file at different lengths name it by different heads, and neither name would
-        conflict with the other. What they share is the first line.
+        conflict with the other. What they share is the first line. Documents take their turns, new or not.
         """
-        calls = self.tables[_CALLS]
+        calls, new = self.tables[_CALLS], [b for b in batches if b.start is None]
         offsets = {b.source_id: 0 for b in new} | {b.source_id + _TAIL: _NOTHING for b in new}
         expected: dict[str, int | None] = {b.source_id: None for b in new}
         for batch in new:
             if batch.family:
                 offsets[batch.family + _BORN] = batch.births + 1
                 expected[batch.family + _BORN] = batch.births or None
+        for turn in [b.turn for b in batches if b.turn]:
+            offsets[turn.name + _TURN] = turn.number + 1
+            expected[turn.name + _TURN] = turn.number or None
         calls.append(pl.DataFrame(), offsets, expected)
 
 
 def is_source(key: str) -> bool:
     """Tell whether the transaction id *key* is the offset of a source, not something else that is known of one."""
-    return not key.endswith((_TAIL, _BORN, _MISSING))
+    return not key.endswith((_TAIL, _BORN, _MISSING, _TURN))
 
 
 def _append_new(table: Table, batches: Sequence[Batch]) -> None:

@@ -45,6 +45,7 @@ class Format:
         heads: true on the first `line` of a source that is in this format as a whole, such as the header of a CSV
             file. All its lines are then claimed, and offered to nobody else, while the format has a context.
         leaves: true on `line` for the lines that it knows and leaves out on purpose, such as sums of many calls.
+        whole: whether a source in this format holds nothing else: any other line among its own is one that is broken.
         rank: when a line is offered to it: formats that know their own lines come first, those that guess last.
         unwrap: what else than the known envelopes may be around its lines: places in JSON, or regexes of text with a
             group, which is the line.
@@ -63,6 +64,7 @@ class Format:
     hints: tuple[str, ...] = ()
     heads: pl.Expr | None = None
     leaves: pl.Expr | None = None
+    whole: bool = False
     rank: int = 0
     unwrap: tuple[str, ...] = ()
     stands: pl.Expr | None = None

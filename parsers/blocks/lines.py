@@ -19,6 +19,9 @@ from parsers.schema import UTC
 MAX_LINE = (16 << 20) + 4096
 """Longest line taken, in bytes: above the 16 MiB that maestro's usage log allows itself."""
 
+_SAMPLE = 64
+"""So many texts are looked at one by one for what all of them may hold."""
+
 MAX_RECORD = 16 << 20
 """An unfinished record that spans more bytes than this is closed as it is, so that a source never stalls."""
 
@@ -317,3 +320,25 @@ def _unless_utf8(raw: bytes) -> bytes | None:
     except UnicodeDecodeError:
         return raw
     return None
+
+
+def occurring(texts: pl.Series, literals: Collection[str]) -> set[str]:
+    """Return which of *literals* are in any of *texts*.
+
+    Dozens of formats ask for hundreds of words, and a source holds few of them. A sample tells most of those; the
+    others, which are mostly nowhere, are then searched for together, in one pass: each costs nothing by itself.
+    """
+    found = _within(texts.gather_every(max(1, len(texts) // _SAMPLE)), literals)
+    others = [literal for literal in literals if literal not in found]
+    if not others or len(texts) <= _SAMPLE:
+        return found
+    holding = texts.filter(texts.str.contains_any(others))
+    return found | _within(holding, others)
+
+
+def _within(texts: pl.Series, literals: Collection[str]) -> set[str]:
+    """Return which of *literals*, of which one may begin or end in another, are in any of *texts*."""
+    if texts.is_empty():
+        return set()
+    found = texts.str.extract_many(list(literals), overlapping=True).explode(empty_as_null=False).drop_nulls()
+    return set(found.unique().to_list())

@@ -14,7 +14,7 @@ from parsers.blocks.format import Format
 from parsers.blocks.lines import Block, Lines, Mask, Positions, flags, numbers, split
 from parsers.claims.documents import document_of, may_be_document, rows_in
 from parsers.claims.overlooked import unread
-from parsers.claims.parse import Rows, claimed_by, rows_of
+from parsers.claims.parse import Rows, claimed_by, rows_of, values
 from parsers.envelopes.unwrap import Opened, unwrap
 
 
@@ -48,11 +48,15 @@ def _parse_lines(sources: Sequence[bytes], formats: Sequence[Format]) -> list[Ro
     claimed = []
     opened = unwrap(lines, formats, int(starts[-1]))
     alone[_home(opened.refused.slice(len(lines.rejects)), starts)] = True
+    for begin, end in zip(opened.joined.begins, opened.joined.ends, strict=True):  # what one left open, another may end
+        alone[np.searchsorted(starts, begin, side="right") - 1 : np.searchsorted(starts, end, side="left")] = True
     if opened.facts is not None:  # envelopes cut lines into pieces, and those of two sources must not be joined
         alone[_wrapped(opened, starts)] = True
-    for format_, records in claimed_by(lines, formats):
+    for format_, records in claimed_by(opened.lines, formats):
         home = _home(records, starts)
         alone[home[_bound(records, format_)]] = True
+        if format_.whole:
+            alone[np.intersect1d(home, _home(opened.lines.frame(values(opened.lines)), starts))] = True
         claimed.append((format_, records, home))
     refused = lines.rejects
     if alone.any():

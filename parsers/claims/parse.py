@@ -1,7 +1,7 @@
 """A block of any formats → rows: offer each line to the formats in order, and let each parse what it claimed."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import or_
 
@@ -18,9 +18,9 @@ from parsers.blocks.lines import (
     Lines,
     Mask,
     Positions,
+    occurring,
     split,
 )
-from parsers.blocks.literals import any_of, occurring
 from parsers.claims.overlooked import unread
 from parsers.envelopes.containers import brought_up
 from parsers.envelopes.facts import tell_calls, tell_events, tell_rejects
@@ -37,6 +37,7 @@ _LONG = 1024
 """Mean length of the lines, in bytes, from which on they are long."""
 
 _OPEN_BRACE = ord("{")
+_BLANK = ord(" ")
 _LINE_ENDS = (b"\n", b"\n\0")
 
 
@@ -48,7 +49,7 @@ class Rows:
     that only a reader of files knows (source_id, source_path, ingested_at, prices) are NULL. `claimed` counts the
     records that some format knew, also those that make no row, such as a header. `whole` says that a source was read
     as one document, of which no part can be read alone. `unread` counts the lines that speak of tokens and a model and
-    that no format knew.
+    that no format knew. `height` is how many rows that is, of all tables.
     """
 
     calls: pl.DataFrame
@@ -60,10 +61,11 @@ class Rows:
     whole: bool = False
     unread: int = 0
 
-    @property
-    def height(self) -> int:
-        """How many rows that is, of all tables."""
-        return self.calls.height + self.events.height + self.rejects.height
+    height: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Count the rows of all tables."""
+        object.__setattr__(self, "height", self.calls.height + self.events.height + self.rejects.height)
 
 
 def parse(block: Block, formats: Sequence[Format], contexts: Contexts | None = None) -> Rows:
@@ -81,8 +83,7 @@ def parse(block: Block, formats: Sequence[Format], contexts: Contexts | None = N
         closed, open_at = _closed(records, opened.lines, format_, end)
         end = min(end, open_at)
         claimed.append((format_, closed))
-    if opened.facts is not None:
-        end = opened.cut(end, block_end)
+    end = opened.cut(end, block_end)
     rows = _told(rows_of(claimed, opened.refused, end, after), opened)
     left = 0 if any(after.values()) else unread(opened.lines, claimed, formats, before=end)
     rows = replace(rows, rejects=_with_bytes(rows.rejects, block), unread=left)
@@ -94,7 +95,21 @@ def parse(block: Block, formats: Sequence[Format], contexts: Contexts | None = N
 def _found(block: Block, lines: Lines, formats: Sequence[Format], after: Contexts) -> list[tuple[Format, pl.DataFrame]]:
     """Return the records in *lines* by their formats: of one, where that has the whole source."""
     owner = _owner(block, lines, formats, after)
-    return claimed_by(lines, formats) if owner is None else [(owner, _whole(lines, owner))]
+    if owner is not None:
+        return [(owner, _whole(lines, owner))]
+    found = claimed_by(lines, formats)
+    told = {format_.name for format_, _ in found} | {name for name, context in after.items() if context}
+    whole = [format_ for format_ in formats if format_.whole and told == {format_.name}]
+    broken = lines.frame(values(lines)) if whole else None
+    if broken is None or broken.is_empty():
+        return found
+    return [(whole[0], pl.concat([*(records for _, records in found), broken]).sort("source_offset"))]
+
+
+def values(lines: Lines) -> Mask:
+    """Return which lines may be JSON values that are no objects."""
+    others: Mask = ~_braces(lines) & (lines.first_byte > _BLANK)
+    return others
 
 
 def _spanning(records: pl.DataFrame, format_: Format) -> pl.Series:
@@ -268,7 +283,7 @@ def _hinted(records: pl.DataFrame, formats: Sequence[Format]) -> pl.DataFrame:
     """Return those of *records* that hold a hint of one of *formats*, if finding that out is worth it."""
     if _is_long(records) or not all(f.hints for f in formats):
         return records
-    return records.filter(pl.col("line").str.contains(any_of(hint for f in formats for hint in f.hints)))
+    return records.filter(pl.col("line").str.contains(_any_of(hint for f in formats for hint in f.hints)))
 
 
 def _offered(records: pl.DataFrame, formats: Sequence[Format]) -> list[tuple[Format, pl.DataFrame]]:
@@ -289,6 +304,14 @@ def _offered(records: pl.DataFrame, formats: Sequence[Format]) -> list[tuple[For
             result.append((format_, candidates.filter(mine)))
             rest.give(asked.arg_true().filter(mine))
     return result
+
+
+def _any_of(literals: Iterable[str]) -> str:
+    """Return one regex for *literals*.
+
+    Of few it is a vectorised search, ten times as fast as `contains_any`; of fifty both find 0.6 GB/s.
+    """
+    return "|".join(sorted({pl.escape_regex(literal) for literal in literals}))
 
 
 def _is_long(records: pl.DataFrame) -> bool:
@@ -313,7 +336,7 @@ class _Rest:
         """Return which records are free and hold one of the *hints*; without hints, which are free."""
         if not hints:
             return self._free
-        patterns = [pl.escape_regex(hint) for hint in hints] if self._is_long else [any_of(hints)]
+        patterns = [pl.escape_regex(hint) for hint in hints] if self._is_long else [_any_of(hints)]
         for pattern in patterns:
             if pattern not in self._held:
                 self._held[pattern] = self.records["line"].str.contains(pattern)

@@ -12,7 +12,7 @@ from parsers.envelopes.lookalikes import promising, standing
 from parsers.envelopes.prefixes import COLOURS, PREFIXES, Prefix, nameless
 
 _LINE = pl.col("line")
-_ANY = "^(?:" + "|".join(nameless(prefix.pattern) for prefix in PREFIXES) + ")"
+_ANY = "^(?:" + "|".join(prefix.test for prefix in PREFIXES) + ")"
 _MAY_BE_PIECE = "^(?:" + "|".join(nameless(p.pattern) for p in PREFIXES if "(?P<tag>" in p.pattern) + ")"
 _ESCAPE = "\x1b"
 _MOST = 4
@@ -68,7 +68,7 @@ def _step(records: pl.DataFrame) -> pl.DataFrame:
     for prefix in PREFIXES:
         if rest.is_empty():
             break
-        test = _LINE.str.contains("^" + prefix.pattern)
+        test = _LINE.str.contains("^" + prefix.test)
         # Behind a prefix that is told, blanks and words are the line's own.
         mine = rest.select(test & pl.col("envelope").is_null() if prefix.loose else test).to_series()
         if mine.any():

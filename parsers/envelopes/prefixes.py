@@ -4,6 +4,10 @@ import re
 from dataclasses import dataclass
 
 _ISO = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?"
+_LEVEL = r"(?i:trace|debug|info|notice|warn(?:ing)?|error|critical|fatal)"
+"""The words of loggers; what one says before an object, such as `response:`, is no part of that."""
+_SAID = r"(?:[\s|\[\](),*-]+[\w.$/@]+){0,4}?[\s|\[\](),*-]+"
+"""What a logger says between the time and the level: names, threads and numbers."""
 
 
 @dataclass(frozen=True)
@@ -11,7 +15,8 @@ class Prefix:
     """Text before a line: a regex whose groups are named as `FACTS`; `tag` is `P` for a piece of a longer line.
 
     `sure` says that the regex alone tells; else something that is a line of a format must follow, in some line of the
-    block at least if the prefix is not a `loose` one. A `cell` is what follows in a CSV file.
+    block at least if the prefix is not a `loose` one. A `cell` is what follows in a CSV file. `then` is a regex for
+    what must follow the prefix.
     """
 
     name: str
@@ -19,6 +24,12 @@ class Prefix:
     sure: bool = True
     loose: bool = False
     cell: bool = False
+    then: str = ""
+
+    @property
+    def test(self) -> str:
+        """The regex without names, to be joined with others, and what must follow."""
+        return nameless(self.pattern) + self.then
 
 
 def nameless(pattern: str) -> str:
@@ -34,6 +45,8 @@ PREFIXES = (
         r'(?:-|(?:\[\S+?(?: [^\s=\]]+="(?:[^"\\\]]|\\.)*")*\])+) (?:\x{FEFF})?',
     ),
     Prefix("kubectl", r"\[pod/(?P<pod>[^/\]\s]+)/(?P<container>[^/\]\s]+)\] "),
+    Prefix("logger", rf"(?P<time>{_ISO}){_SAID}{_LEVEL}\b[^{{\"]*", sure=False, then=r"\{"),
+    Prefix("logger", rf"(?:\d{{4}}/\d\d/\d\d \d\d:\d\d:\d\d\S*|{_LEVEL}\b)[^{{\"]*", sure=False, then=r"\{"),
     Prefix(
         "syslog",
         rf"(?:<\d{{1,3}}>)?(?:[A-Z][a-z]{{2}} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)?|(?P<time>{_ISO})) "

@@ -16,6 +16,7 @@ from parsers.envelopes.described import described_json, described_text
 from parsers.envelopes.json_around import in_json
 from parsers.envelopes.known_envelopes import FACTS, FIRST_KEYS
 from parsers.envelopes.lookalikes import standing
+from parsers.envelopes.objects import one_a_line
 from parsers.envelopes.pieces import Joined, consistent, join
 from parsers.envelopes.prefixed import before_text
 
@@ -60,13 +61,14 @@ def unwrap(lines: Lines, formats: Sequence[Format], end: int, *, skim: bool = Fa
     With *skim*, wrapped lines without any hint of *formats* may be left out: reading JSON costs ten times as much as
     looking for literals. That won't do where a record may go on in them.
     """
-    opened = Opened(lines, None, Joined.nothing(end), lines.rejects)
+    bare, joined = one_a_line(lines, end)
+    opened = Opened(bare, None, joined, lines.rejects)
     for _ in range(DEEPEST):
         deeper = _once(opened, formats, end, skim=skim)
         if deeper.lines is opened.lines:
             return deeper
         opened = deeper
-        if opened.skimmed and len(opened.joined.begins):
+        if opened.skimmed and len(opened.joined.begins) > len(joined.begins):
             return unwrap(lines, formats, end)
     return opened
 

@@ -94,7 +94,9 @@ def _parse(records: pl.DataFrame, context: Context) -> Parsed:
         called = pl.concat([called, others.drop(_ONCE)], how="diagonal").sort("source_offset", maintain_order=True)
     parsed = made(called.drop("api_error", "error_type"), _SHAPE, rejects)
     marked = pl.col("metadata").str.replace('"sidechain":"true"', '"sidechain":true', literal=True)
-    return replace(parsed, calls=parsed.calls.with_columns(metadata=marked), events=_errors(fields.filter(failed)))
+    errors = fields.filter(failed)
+    events = parsed.events if errors.is_empty() else _errors(errors)
+    return replace(parsed, calls=parsed.calls.with_columns(metadata=marked), events=events)
 
 
 def _errors(fields: pl.DataFrame) -> pl.DataFrame:

@@ -12,8 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from parsers.blocks.lines import NONE_REJECTED, reject
-from parsers.blocks.literals import occurring
+from parsers.blocks.lines import NONE_REJECTED, occurring, reject
 
 OWN = r'^\{(?:"[^"]*"\s*:\s*(?:"(?:[^"\\]|\\.)*"|[^"\[{]*?)\s*,\s*)*'
 """A regex for what stands in an object before one of its own keys: nothing, or other keys with plain values."""
@@ -76,7 +75,7 @@ def narrowed(dtype: pl.Struct, lines: pl.Series) -> pl.Struct:
 
 def keys_in(lines: pl.Series, keys: set[str]) -> set[str]:
     """Return which of *keys* may be in *lines*: all where a key is written with escapes."""
-    if len(keys) <= _HANDFUL or lines.str.contains(_ESCAPED_KEY).any():
+    if len(keys) <= _HANDFUL or len(lines) <= _HANDFUL or lines.str.contains(_ESCAPED_KEY).any():
         return keys
     return {literal.strip('"') for literal in occurring(lines, {f'"{key}"' for key in keys})}
 

@@ -1,7 +1,8 @@
 """A user's own SQL: one statement that only reads, on a connection that can reach nothing but its snapshot."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import duckdb
 
@@ -12,6 +13,7 @@ from queries.connection.frames import frame, placed
 from queries.errors import QueryError, WordError
 
 _EXPLAIN = re.compile(r"\s*explain(\s+analyze)?\s+(?=\w)", re.IGNORECASE)
+_TABLE = re.compile(r"[A-Za-z_]\w{0,62}")
 _READS = "only reading is allowed here: select, from, with, values, describe, show, summarize, explain"
 
 
@@ -34,6 +36,36 @@ def ask(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str
 
     # A comment may say how to draw the rows, as in a report.
     return Answer("sql", origin or "SQL", dict(parameters), found, chart=Report("sql", sql).chart)
+
+
+def attach(connection: duckdb.DuckDBPyConnection, name: str, file: str | Path) -> None:
+    """Let statements read *file* as the table *name*, and no other file: its rows are in memory before all is locked.
+
+    Raises:
+        QueryError: It can't be read.
+        WordError: The name is none for a table, or one that there is; or the file is of a kind that isn't read.
+    """
+    path = Path(file)
+    readers: dict[str, Callable[[str], duckdb.DuckDBPyRelation]] = {
+        ".csv": connection.read_csv,
+        ".tsv": connection.read_csv,
+        ".parquet": connection.read_parquet,
+        **dict.fromkeys((".json", ".jsonl", ".ndjson"), connection.read_json),
+    }
+    read = readers.get(path.suffix.lower())
+    if not _TABLE.fullmatch(name):
+        raise WordError(f"--attach takes NAME=FILE, with letters, digits and _ as a name, not {name!r}")
+    if read is None:
+        raise WordError(f"{file}: attach CSV, TSV, Parquet or JSON lines")
+    taken = {table for (table,) in connection.execute("select table_name from information_schema.tables").fetchall()}
+    if name.lower() in taken:
+        raise WordError(f"there is a table {name} already: attach {file} under another name")
+    if not path.is_file():
+        raise QueryError(f"{file} is no file; check the path")
+    try:
+        read(str(path)).create(name)
+    except duckdb.Error as error:
+        raise QueryError(f"{file} can't be read: {str(error).splitlines()[0]}") from error
 
 
 def _reading(sql: str) -> duckdb.Statement:

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 from importlib.resources import files as resources
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import numpy as np
@@ -13,6 +13,7 @@ import polars as pl
 
 from queries.answers import token_buckets
 from queries.connection.frames import create, frame
+from queries.connection.own_limits import WINDOWS, Limit, Limits
 from queries.errors import WordError
 
 _ANSWERS: dict[str, type[pl.DataType]] = {
@@ -35,6 +36,7 @@ _SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "charge": pl.String,
     "replayed_limit": pl.Int64,
     "stated_at": pl.Datetime("us", "UTC"),
+    "limit_window": pl.String,
     "rules_as_of": pl.Date,
     **_ANSWERS,
 }
@@ -47,13 +49,17 @@ Row = dict[str, Any]
 
 @contextmanager
 def replaying(connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]) -> Iterator[None]:
-    """Give *connection* the table while a report runs that takes the parameters `limit` and `charge`."""
-    limit, charge = bound.get("limit"), bound.get("charge") or "end"
+    """Give *connection* the table while a report runs that takes the parameters `limit`, `charge`, `window`."""
+    limit, charge, window = bound.get("limit"), bound.get("charge") or "end", bound.get("window")
     if limit is not None and int(limit) < 1:
         raise WordError(f"parameter limit takes a whole number from 1 on, not {limit}")
     if charge not in {"start", "end"}:
         raise WordError(f"parameter charge takes start or end of the call, not {charge!r}")
-    rows = replays(connection, limit and int(limit), charge)
+    if window not in {None, *WINDOWS}:
+        raise WordError(f"parameter window takes bucket or fixed, not {window!r}")
+    own = Limits([Limit(*row) for row in frame(connection.table("own_limits")).rows()])
+    asked = _Asked(limit and int(limit), window, own, {} if limit else _stated(connection))
+    rows = replays(connection, asked, charge)
     create(connection, "replays", pl.DataFrame(rows, schema=_SCHEMA))
     try:
         yield
@@ -61,9 +67,30 @@ def replaying(connection: duckdb.DuckDBPyConnection, bound: Mapping[str, Any]) -
         connection.execute("drop table replays")
 
 
-def replays(connection: duckdb.DuckDBPyConnection, limit: int | None, charge: str) -> list[Row]:
-    """Return a row for each provider, model and rule that has calls: at *limit*, else at what its provider stated."""
-    stated = {} if limit else _stated(connection)
+Stated = dict[tuple[str | None, str, str], tuple[int, datetime]]
+"""The limits that providers stated, and when, by provider, model and dimension."""
+
+
+class _Asked(NamedTuple):
+    """Which limits to replay: the one *given* for all, else the account's *own*, else what was *stated*."""
+
+    given: int | None
+    window: str | None
+    own: Limits
+    stated: Stated
+
+    def of(self, model: Row, counts: str) -> Row:
+        """Return the limit of *model* on what *counts* says, if there is one, its window, and when it was stated."""
+        own = self.own.of(model["provider"], model["model"], counts)
+        limit, stated_at = self.given or (own and own.a_minute), None
+        if limit is None:
+            limit, stated_at = self.stated.get((model["provider"], model["model"], counts), (None, None))
+        window = self.window or (own.window if own else "bucket")
+        return {"replayed_limit": limit, "limit_window": window, "stated_at": stated_at}
+
+
+def replays(connection: duckdb.DuckDBPyConnection, asked: _Asked, charge: str) -> list[Row]:
+    """Return a row for each provider, model and rule that has calls, at the limits that are *asked* about."""
     connection.sql("from rated_models order by id").create("rated")
     try:
         models = frame(connection.table("rated")).to_dicts()
@@ -72,13 +99,9 @@ def replays(connection: duckdb.DuckDBPyConnection, limit: int | None, charge: st
         connection.execute("drop table rated")
     with ThreadPoolExecutor() as threads:  # the largest first: nobody waits for it at the end
         order = sorted(range(len(models)), key=lambda i: -sum(len(part[0]) for part in demands[i]))
-        tasks = {i: threads.submit(_replayed, models[i], demands[i], limit, stated) for i in order if demands[i]}
+        tasks = {i: threads.submit(_replayed, models[i], demands[i], asked) for i in order if demands[i]}
         rows = [row for i in sorted(tasks) for row in tasks[i].result()]
     return [row | {"charge": charge} for row in rows]
-
-
-Stated = dict[tuple[str | None, str, str], tuple[int, datetime]]
-"""The limits that providers stated, and when, by provider, model and dimension."""
 
 
 def _stated(connection: duckdb.DuckDBPyConnection) -> Stated:
@@ -88,7 +111,7 @@ def _stated(connection: duckdb.DuckDBPyConnection) -> Stated:
     return {(p, m, "TPM" if p == "google" and d == "ITPM" else d): said for (p, m, d), said in found.items()}
 
 
-def _replayed(model: Row, parts: list[list[token_buckets.Array]], given: int | None, stated: Stated) -> list[Row]:
+def _replayed(model: Row, parts: list[list[token_buckets.Array]], limits: _Asked) -> list[Row]:
     """Return a row for each rule of *model*, whose calls *parts* holds and then no longer does."""
     parts.sort(key=lambda part: int(part[0][0]))
     at, *asked = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -102,9 +125,9 @@ def _replayed(model: Row, parts: list[list[token_buckets.Array]], given: int | N
     known = {name: model[name] for name in ("provider", "model", "rules_as_of", "calls", "failed_calls")}
     rows = []
     for counts, counted, one in names:
-        limit, stated_at = stated.get((model["provider"], model["model"], counts), (given, None))
-        rule = {"counts": counts, "counted": counted, "replayed_limit": limit, "stated_at": stated_at}
-        rows.append(known | rule | _answer(at, one, thirds, limit, smallest=given is None))
+        rule = {"counts": counts, "counted": counted} | limits.of(model, counts)
+        limit, window = rule["replayed_limit"], rule["limit_window"]
+        rows.append(known | rule | _answer(at, one, thirds, limit, window, smallest=limits.given is None))
     return rows
 
 
@@ -123,22 +146,26 @@ def _by_model(connection: duckdb.DuckDBPyConnection, charge: str, models: int) -
     return parts
 
 
-def _answer(
+def _answer(  # noqa: PLR0913 # what a rule says
     at: token_buckets.Array,
     asked: token_buckets.Array,
     thirds: tuple[token_buckets.Array, token_buckets.Array],
     limit: int | None,
+    window: str,
     *,
     smallest: bool,
 ) -> Row:
     fixed, rolling = token_buckets.peaks(at, asked, thirds)
     answer: Row = dict.fromkeys(_ANSWERS)
+    # A count that begins anew each minute is a bucket that is filled at the beginning of each minute.
+    filled = at - at % token_buckets.MINUTE if window == "fixed" else at
     answer |= {"fixed_peak": fixed, "rolling_peak": rolling, "largest_call": int(asked.max())}
     if limit:
-        seconds = token_buckets.waiting(at, asked, limit).seconds(limit)
+        found = token_buckets.waiting(filled, asked, limit)
+        seconds = found.until_next_minute(limit, at) if window == "fixed" else found.seconds(limit)
         answer["throttled_calls"] = len(seconds)
         answer["max_wait_s"] = float(seconds.max(initial=0.0))
         answer["total_wait_s"] = float(seconds.sum())
     if smallest and rolling:
-        answer["limit_for_none"], answer["limit_for_one_percent"] = token_buckets.smallest_limits(at, asked)
+        answer["limit_for_none"], answer["limit_for_one_percent"] = token_buckets.smallest_limits(filled, asked)
     return answer

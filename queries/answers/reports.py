@@ -115,6 +115,24 @@ class Report:
         return next(iter(self._said("Chart:")), "")
 
     @property
+    def first(self) -> list[list[str]]:
+        """The columns that answer the question, which tables show first and never hide: a line with `First:`.
+
+        `a|b` are columns of which those are meant that are known.
+        """
+        return [column.strip().split("|") for line in self._said("First:") for column in line.split(",")]
+
+    @property
+    def sums(self) -> list[str]:
+        """The columns whose values may be added up: a line with `Sums:`."""
+        return [column.strip() for line in self._said("Sums:") for column in line.split(",")]
+
+    @property
+    def divides(self) -> bool:
+        """Whether its rows are sums of calls, so that `--breakdown` may divide them: a line with `Divides:`."""
+        return bool(self._said("Divides:"))
+
+    @property
     def reach(self) -> str:
         """The SQL that answering takes, as `connect` wants to know it."""
         return self.sql + " rated_models stated_limits" * ("from replays" in self.sql)
@@ -162,6 +180,10 @@ class Answer:
     frame: pl.DataFrame
     notes: Sequence[str] = ()
     chart: str = ""
+    first: Sequence[str] = ()
+    """The columns that a table shows before all others, and at every width."""
+    sums: Sequence[str] = ()
+    """The columns of which a table shows what they add up to."""
 
     @property
     def limit_crossed(self) -> bool:
@@ -169,6 +191,17 @@ class Answer:
         return "status" in self.frame.columns and bool(
             self.frame["status"].is_in(["exceeded", "differs", "throttled"]).any()
         )
+
+    def only(self, columns: Sequence[str]) -> "Answer":
+        """Return the same answer with these *columns* only, in this order.
+
+        Raises:
+            WordError: There is no such column.
+        """
+        for name in columns:
+            if name not in self.frame.columns:
+                raise WordError(f"{self.name} has no column {name!r}{nearest(name, self.frame.columns)}")
+        return replace(self, frame=self.frame.select(columns), first=columns)
 
     def with_filters(self, filters: Mapping[str, object]) -> "Answer":
         """Return the same answer, which also says which *filters* were given."""
@@ -282,7 +315,25 @@ def run(
             raise WordError(f"{report}: -p {why}") from error
         raise QueryError(f"{report}: {error}") from error
 
-    return Answer(report.name, report.title, bound, found, _notes(connection, report), report.chart)
+    return Answer(
+        report.name,
+        report.title,
+        bound,
+        found,
+        _notes(connection, report),
+        report.chart,
+        _known(report.first, found),
+        report.sums,
+    )
+
+
+def _known(groups: Sequence[Sequence[str]], frame: pl.DataFrame) -> list[str]:
+    """Return of each of the *groups* the columns that have a value, or its first where none has one."""
+    found = []
+    for group in groups:
+        there = [name for name in group if name in frame.columns]
+        found += [name for name in there if frame[name].null_count() < frame.height] or there[:1]
+    return found
 
 
 def _notes(connection: duckdb.DuckDBPyConnection, report: Report) -> list[str]:

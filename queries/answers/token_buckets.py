@@ -37,6 +37,11 @@ class Waiting:
         """Return how long each call waits."""
         return np.asarray((self.owed - limit * MINUTE) / limit / 1e6, dtype=np.float64)
 
+    def until_next_minute(self, limit: int, at: Array) -> Array:
+        """Return the same where all is filled at once when a minute begins; calls came *at* these instants."""
+        minutes = -(-self.owed // (limit * MINUTE)) - 1
+        return np.asarray((minutes * MINUTE - at[self.calls] % MINUTE) / 1e6, dtype=np.float64)
+
 
 def waiting(at: Array, asked: Array, limit: int) -> Waiting:
     """Replay calls in order of time: instants in microseconds, and what each asks for."""

@@ -13,10 +13,10 @@ from zoneinfo import ZoneInfo
 import duckdb
 import polars as pl
 
-from parsers.schema import CALLS, TABLES, Column, polars_schema
+from parsers.schema import ALL_TABLES, CALLS, TABLES, Column, polars_schema
 from parsers.snapshots import DIMS, called, key_column
 from parsers.values.messages import nearest
-from queries.connection import dated_data
+from queries.connection import dated_data, own_limits
 from queries.connection import files as snapshot
 from queries.connection.filters import COLUMNS, Filters, filters, zone_called
 from queries.connection.frames import Stream, create
@@ -61,6 +61,7 @@ def connect(  # noqa: PLR0913 - a filter each
     tz: str | None = None,
     now: datetime | None = None,
     serving: str | None = None,
+    limits: str | Path | None = None,
 ) -> duckdb.DuckDBPyConnection:
     """Open a snapshot of *warehouse*, narrowed by the filters, which all views and queries then see as the whole world.
 
@@ -88,10 +89,11 @@ def connect(  # noqa: PLR0913 - a filter each
         now: the moment that ages count from.
         serving: the SQL that will be asked. Only the views that it reaches are created, as a fifth of the time of a
             small report went into the others.
+        limits: TOML file with the rate limits of your account; otherwise `limits.toml` in the warehouse.
 
     Returns:
-        DuckDB in memory, with the tables `llm_calls`, `llm_events`, `rejects`, `batches` and the views of the reports.
-        Money is decimal US dollars, tokens are integers, times have the zone *tz*; unknown is NULL.
+        DuckDB in memory, with the tables `llm_calls`, `llm_events`, `rejects`, `batches`, `alerts` and the views of the
+        reports. Money is decimal US dollars, tokens are integers, times have the zone *tz*; unknown is NULL.
 
     Raises:
         QueryError: A filter says what can't be; there is no warehouse, or it is damaged, another program's, or may not
@@ -105,11 +107,13 @@ def connect(  # noqa: PLR0913 - a filter each
     local = zone_called(tz or zone(connection))
     connection.execute("set parquet_metadata_cache = true")
     connection.execute("set timezone = $zone", {"zone": str(local)})
+    moment = now or datetime.now(UTC)
+    connection.execute("set variable now = $now", {"now": moment})
     asked = filters(
         since=since,
         until=until,
         zone=local,
-        now=now or datetime.now(UTC),
+        now=moment,
         model=model,
         agent=agent,
         story=story,
@@ -124,6 +128,8 @@ def connect(  # noqa: PLR0913 - a filter each
     )
     try:
         _open_tables(connection, Path(warehouse), asked)
+        own = Path(limits) if limits else Path(warehouse, own_limits.FILE)
+        create(connection, "own_limits", dated_data.own_limits(own))
         _create_views(connection, VIEWS, serving)
         found = shape(connection)
         if any(found[name] for name in ("repeats", "sums", "pairs", "tees", "accounts", "observers")):
@@ -214,7 +220,8 @@ def check_values(
             continue
         # Not in the span; then it must at least be known from some other time.
         if (files := snapshot.files(Path(warehouse) / "llm_calls")).paths:
-            unknown, known = _unknown(_rows(connection, files, CALLS), column, wanted)
+            with duckdb.connect(config=_CONFIG) as other:  # as *connection* may see its snapshot only
+                unknown, known = _unknown(_rows(other, files, CALLS), column, wanted)
             if unknown:
                 raise WordError(f"no call has {name} {unknown[0]!r}{nearest(unknown[0], known)}")
 
@@ -251,7 +258,7 @@ def _reached(sql: str, scripts: Mapping[str, str]) -> set[str]:
 def _open_tables(connection: duckdb.DuckDBPyConnection, warehouse: Path, asked: Filters) -> None:
     """Create `stored_<table>` for each table, and the variables that the first views use."""
     allowed: list[str] = []
-    for name, columns in TABLES.items():
+    for name, columns in ALL_TABLES.items():
         # Story attempts are numbered from a story's beginning, so events are narrowed by time in their view only.
         of_span = name in {"llm_calls", "rejects"}
         files = snapshot.files(

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from queries.connection.own_limits import read
 from queries.errors import QueryError
 
 _DATA = resources("queries") / "data"
@@ -35,6 +36,12 @@ def downgrades(warehouse: Path) -> pl.DataFrame:
     own = warehouse / "downgrades.toml"
     tiers = _tiers(_DATA / "downgrades.toml", own=False) + (_tiers(own, own=True) if own.is_file() else [])
     return pl.DataFrame(tiers, schema=_TIER | dict.fromkeys(_PRICES, pl.Float64))
+
+
+def own_limits(file: Path) -> pl.DataFrame:
+    """Return the limits of the user's account in *file*: one row for each and what it counts."""
+    kinds = {"model": pl.String, "provider": pl.String, "counts": pl.String, "a_minute": pl.Int64, "window": pl.String}
+    return pl.DataFrame(list(read(file).limits), schema=kinds, orient="row")
 
 
 def _tiers(file: Traversable, *, own: bool) -> list[Table]:

@@ -12,7 +12,7 @@ import polars as pl
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
-from parsers.schema import TABLES, is_inside
+from parsers.schema import ALL_TABLES, is_inside
 from parsers.values.messages import denied
 from queries.errors import QueryError
 
@@ -51,7 +51,7 @@ def files(table: Path, *, since: datetime | None = None, until: datetime | None 
     if listed.is_empty():
         return Files([])
     # In the order in which they are made: what was added later, by whoever, comes behind.
-    made = [*(column.name for column in TABLES[table.name]), *opened.metadata().partition_columns]
+    made = [*(column.name for column in ALL_TABLES[table.name]), *opened.metadata().partition_columns]
     alike = [field.name for field in opened.schema().fields] == made
     if outside := [path for path in listed["path"] if not is_inside(path)]:
         said = f"{table} lists a file outside its folder ({outside[0]!r}), which no ingest wrote"
@@ -68,13 +68,13 @@ def files(table: Path, *, since: datetime | None = None, until: datetime | None 
     return Files(paths, alike)
 
 
-def version(warehouse: Path) -> str:
-    """Return a name for the newest snapshot of *warehouse*: another one after each commit to any of its tables."""
-    logs = {name: warehouse / name / "_delta_log" for name in TABLES}
+def version(warehouse: Path, tables: Iterable[str] = tuple(ALL_TABLES)) -> str:
+    """Return a name for the newest snapshot of *warehouse*: another one after each commit to one of its *tables*."""
+    logs = [warehouse / name / "_delta_log" for name in tables]
     try:
         newest = [
             max((entry.name for entry in os.scandir(log) if _COMMIT.fullmatch(entry.name)), default="")
-            for log in logs.values()
+            for log in logs
             if log.is_dir()
         ]
     except PermissionError as error:

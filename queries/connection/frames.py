@@ -1,7 +1,7 @@
 """Between DuckDB and Polars by Arrow's C stream: both libraries' own ways import pyarrow and numpy, 0.15 s."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import duckdb
 import polars as pl
@@ -10,12 +10,31 @@ _FROM_STREAM = "got external error: "
 """What Polars puts before an error that DuckDB raised while rows were fetched."""
 
 
-def frame(relation: duckdb.DuckDBPyRelation) -> pl.DataFrame:
+def frame(
+    relation: duckdb.DuckDBPyRelation | pl.DataFrame, *, money: Literal["decimal", "float"] = "decimal"
+) -> pl.DataFrame:
     """Run *relation* and return its rows; intervals as text, and a second column `a` as `a_1`: Polars has neither.
+
+        >>> import queries
+        >>> connection = queries.connect("warehouse", tz="UTC")
+        >>> spent = connection.sql("select sum(cost_usd) as cost_usd from llm_calls")
+        >>> queries.frame(spent).item(), queries.frame(spent, money="float").item()
+        (Decimal('92.4528260000'), 92.452826)
+
+    Args:
+        relation: what `connection.sql` returns, or the frame of an answer.
+        money: `decimal` is exact to the tenth of a nanodollar; `float` is what plots and most arithmetic want.
 
     Raises:
         duckdb.Error: It can't be run.
     """
+    found = relation if isinstance(relation, pl.DataFrame) else _rows(relation)
+    if money == "decimal":
+        return found
+    return found.with_columns(pl.col(name).cast(pl.Float64) for name, kind in found.schema.items() if kind.is_decimal())
+
+
+def _rows(relation: duckdb.DuckDBPyRelation) -> pl.DataFrame:
     names, kinds = relation.columns, [str(kind) for kind in relation.types]
     if len(set(names)) < len(names) or any("INTERVAL" in kind for kind in kinds):
         columns = [

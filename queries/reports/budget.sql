@@ -4,7 +4,9 @@
 -- $unit: tokens or usd (default: tokens)
 -- $warn: the share of the limit from which to warn (default: 0.8)
 -- $by: a filter or a column, such as user, account, project or model; metadata.KEY or dims.FILE.COLUMN (default: user)
--- Chart: line x=day y=used_tokens color=key limit=limit_tokens
+-- First: day, key, used_tokens, ratio, status
+-- Sums: used_tokens, used_usd
+-- Chart: series x=day y=used_tokens color=key limit=limit_tokens each=day
 select
     key, day, used_tokens, limit_tokens, ratio, status, crossed_warning_at, crossed_limit_at, calls_over, downgrade_to,
     downgrade_saving_usd, used_usd, limit_usd,

@@ -2,6 +2,8 @@
 -- One row per model and agent, the largest saving first. Prices are those of each call's time; what nobody prices is NULL.
 -- `saved_usd`: what the tokens that were read from the cache would have cost more as ordinary input. `write_cost_usd`: what
 -- those that were written to it cost more than ordinary input. Both are unknown where no call says anything of a cache.
+-- First: model, agent_id, net_usd, read_share
+-- Sums: calls, request_tokens, cache_read_tokens, cache_write_tokens, saved_usd, write_cost_usd, net_usd
 -- Chart: bar y=agent_id x=net_usd color=model
 select
     model, agent_id, sum(calls)::bigint as calls,

@@ -1,5 +1,8 @@
 -- What each account cost
 -- One row per account, dearest first.
+-- First: account_id, cost_usd, total_tokens, calls
+-- Sums: calls, failed_calls, request_tokens, cache_read_tokens, response_tokens, total_tokens, cost_usd, unpriced_calls
+-- Divides: by model
 -- Chart: bar y=account_id x=cost_usd none='no account'
 select
     key.account_id as account_id, calls, failed_calls, request_tokens, cache_read_tokens, response_tokens, total_tokens, cost_usd,

@@ -1,7 +1,10 @@
 -- What each day cost, or each hour, week or month
 -- One row per period of the time zone, in order.
 -- $grain: hour, day, week or month (default: day)
--- Chart: column x=period y=cost_usd
+-- First: period, cost_usd, total_tokens, calls
+-- Sums: calls, failed_calls, request_tokens, cache_read_tokens, response_tokens, total_tokens, cost_usd, unpriced_calls
+-- Divides: by model
+-- Chart: column x=period y=cost_usd each=$grain,day
 select
     period, calls, failed_calls, request_tokens, cache_read_tokens, response_tokens, total_tokens, cost_usd,
     unpriced_calls, cost_share,

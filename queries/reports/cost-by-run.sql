@@ -1,5 +1,8 @@
 -- What each run cost
 -- One row per run, dearest first; `steps` are the different ones that called a model.
+-- First: run_id, cost_usd, total_tokens, calls
+-- Sums: calls, failed_calls, request_tokens, cache_read_tokens, response_tokens, total_tokens, cost_usd, unpriced_calls
+-- Divides: by model
 -- Chart: bar y=run_id x=cost_usd none='no run'
 select
     key.run_id as run_id, calls, failed_calls, request_tokens, cache_read_tokens, response_tokens, total_tokens, cost_usd,

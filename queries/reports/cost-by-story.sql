@@ -1,5 +1,8 @@
 -- What each story cost
 -- One row per story, dearest first; calls without a story are one row.
+-- First: story_id, cost_usd, total_tokens, calls
+-- Sums: calls, failed_calls, request_tokens, cache_read_tokens, response_tokens, total_tokens, cost_usd, unpriced_calls
+-- Divides: by model
 -- Chart: bar y=story_id x=cost_usd none='no story'
 select
     key.story_id as story_id, calls, failed_calls, request_tokens, cache_read_tokens, response_tokens, total_tokens, cost_usd,

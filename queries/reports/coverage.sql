@@ -1,6 +1,8 @@
 -- What is known of each source: rows, rejects, tokens, cost, duplicates
 -- One row per format and source, the largest first. `partial`: of one side only the tokens are known; `contradicted`: no
 -- reading of the counts gives the total that the record states.
+-- First: format, source_path, rows, rejects
+-- Sums: rows, rejects, tokens_known, cost_known, estimated, duplicates_dropped
 -- Chart: bar y=source_path x=rows color=format
 select
     format, source_path, rows, rejects, tokens_known, cost_known, estimated, duplicates_dropped, first_at, last_at,

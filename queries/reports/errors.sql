@@ -1,5 +1,7 @@
 -- Failed calls by type, model and agent, with the latest example
 -- One row per type, model and agent, most frequent first.
+-- First: error_type, model, errors, last_at
+-- Sums: errors, total_tokens, cost_usd
 -- Chart: bar y=error_type x=errors color=model
 select
     error_type, model, agent_id, count(*) as errors, count(distinct story_id) as stories,

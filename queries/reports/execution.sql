@@ -1,6 +1,8 @@
 -- Every call of one run, in order, with what the run had cost by then
 -- One row per call.
 -- $run: the run (default: the latest)
+-- First: created_at, step_id, cost_usd, running_cost_usd
+-- Sums: request_tokens, response_tokens, total_tokens, cost_usd
 -- Chart: line x=created_at y=running_cost_usd
 with run_calls as (
     select *, coalesce(started_at, created_at) as began_at

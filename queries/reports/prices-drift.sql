@@ -1,5 +1,7 @@
 -- Cost as logged against cost by our price table
 -- One row per model, largest difference first; only calls that have both.
+-- First: model, cost_reported_usd, cost_computed_usd
+-- Sums: calls, cost_reported_usd, cost_computed_usd, difference_usd, calls_that_differ, failed_calls
 -- Chart: bar y=model x=cost_reported_usd,cost_computed_usd
 select
     model, provider, count(*) filter (success is not false) as calls,

@@ -2,6 +2,8 @@
 -- One row per UTC day and model. Exit code 3 when a difference is beyond the tolerance.
 -- $file: a usage or cost export of Anthropic or OpenAI (JSON), or a CSV with date, model, and tokens or cost
 -- $tolerance: the share by which both may differ (default: 0.02)
+-- First: day, model, cost_difference_usd, status
+-- Sums: our_tokens, their_tokens, token_difference, our_cost_usd, their_cost_usd, cost_difference_usd, our_calls, their_calls
 with theirs as (
     select day, regexp_replace(model, '-(\d{8}|\d{4}-\d{2}-\d{2})$', '') as model, sum(requests)::bigint as requests,
         sum(coalesce(request_tokens + response_tokens, request_tokens, response_tokens))::bigint as tokens, sum(cost_usd) as cost_usd,

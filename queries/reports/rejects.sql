@@ -1,6 +1,8 @@
 -- Records that could not be read, by reason, with an example
 -- One row per format and reason, most frequent first. `ingest explain EXAMPLE_PATH --at EXAMPLE_OFFSET` shows the record
 -- as it is in the log: the warehouse has its structure.
+-- First: reason, rejects, format, example_path
+-- Sums: rejects
 -- Chart: bar y=reason x=rejects color=format
 select
     format, reason, count(*) as rejects, count(distinct source_id) as sources,

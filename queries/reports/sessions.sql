@@ -1,5 +1,8 @@
 -- Sessions: when, how much, by which models and agents
 -- One row per session, latest first; calls without a session are one row.
+-- First: session_id, ended_at, cost_usd, total_tokens
+-- Sums: calls, failed_calls, total_tokens, cost_usd
+-- Divides: by model
 -- Chart: span y=session_id x=started_at,ended_at none='no session'
 select
     session_id, min(coalesce(started_at, created_at)) as started_at, max(created_at) as ended_at,

@@ -1,5 +1,7 @@
 -- Models that the price table does not know
 -- One row per model and provider, most tokens first.
+-- First: model, unpriced_calls, total_tokens
+-- Sums: calls, request_tokens, response_tokens, total_tokens, unpriced_calls, cost_reported_usd, failed_calls
 -- Chart: bar y=model x=total_tokens
 select
     model, provider,

@@ -5,6 +5,8 @@
 -- $provider: at this provider (default: where $model is given, its maker)
 -- $tier: in this tier of service, such as batch, flex, priority or standard; without a price where it isn't sold in it
 -- Note: The tokens are those that were counted: another model may count the same text differently. What a log says that a call cost is compared with the price table.
+-- First: model, cost_usd, cost_there_usd, difference_usd
+-- Sums: calls, cost_usd, cost_there_usd, difference_usd, unpriced_calls
 -- Chart: bar y=model x=cost_usd,cost_there_usd
 select
     model, sum(calls)::bigint as calls, sum(cost_usd) as cost_usd, sum(cost_there_usd) as cost_there_usd,

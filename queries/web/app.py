@@ -115,10 +115,10 @@ def asset(name: str) -> bytes:
 async def _answer(path: str, pairs: questions.Pairs, desk: Desk, more: Mapping[str, Callable[[], bytes]]) -> Response:
     """Return the answer to the question at *path*."""
     if path == "/api/reports":
-        listed = saved.listing(saved.folders(desk.own, desk.warehouse))
+        listed = saved.listing(saved.folders(desk.place.reports, desk.place.warehouse))
         return Response(texts.as_json(listed), media_type=_JSON)
     if path == "/api/panels":
-        asked = questions.read("", pairs)
+        asked = questions.read("", pairs, desk.place.zone)
         if asked.parameters:
             raise WordError(f"the page has no filter called {asked.parameters[0][0]!r}")
         planned = desk.once(("panels", asked, desk.minute()), lambda: _plan(desk, asked))
@@ -127,14 +127,14 @@ async def _answer(path: str, pairs: questions.Pairs, desk: Desk, more: Mapping[s
         # Files grow without a commit, so these answers hold for seconds.
         return Response(await _of(desk.once((name, time.time() // _SECONDS), more[name])), media_type=_JSON)
     if path.startswith("/api/reports/"):
-        asked = questions.read(path.removeprefix("/api/reports/"), pairs)
+        asked = questions.read(path.removeprefix("/api/reports/"), pairs, desk.place.zone)
         return _sent(asked, await _of(desk.ask(asked)))
     raise guard.Refusal(404, "there is nothing here; api/reports lists the reports")
 
 
 def _plan(desk: Desk, asked: Question) -> bytes:
     with desk.connection(asked) as connection:
-        return json.dumps(panels.plan(connection, asked, desk.warehouse), ensure_ascii=False).encode()
+        return json.dumps(panels.plan(connection, asked, desk.place.warehouse), ensure_ascii=False).encode()
 
 
 async def _of(future: "Future[bytes]") -> bytes:

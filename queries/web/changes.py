@@ -37,7 +37,7 @@ async def stream(desk: Desk, server: Server, *, after: str | None) -> AsyncItera
     yield b"retry: 3000\n\n"
     while not server.closing:
         try:
-            version = await asyncio.to_thread(desk.version)
+            version = await asyncio.to_thread(desk.committed)
             if version != seen:
                 about, seen = ("changes", known), version
                 changed = desk.once(about, lambda: _changed(desk, known))  # noqa: B023 - awaited at once
@@ -59,7 +59,7 @@ def _changed(desk: Desk, after: str | None) -> bytes:
     parameters = (("after", after),) if after else ()
     asked = Question("changes", filters=(("tz", ("UTC",)),), parameters=parameters)
     with desk.connection(asked) as connection:
-        envelope: dict[str, Any] = json.loads(texts.as_json(questions.answered(connection, asked, _REPORT)))
+        envelope: dict[str, Any] = json.loads(texts.as_json(questions.answered(connection, asked, _REPORT, desk.place)))
     (row,) = envelope["rows"]
     return json.dumps(row, ensure_ascii=False).encode() if row["committed_at"] else b""
 

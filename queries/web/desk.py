@@ -15,7 +15,7 @@ from queries.connection import files
 from queries.connection.connect import within
 from queries.errors import QueryError
 from queries.web import question as questions
-from queries.web.question import Question
+from queries.web.question import Place, Question
 
 _MOST_KEPT = 64_000_000
 """Bytes of answers that are kept for who asks the same."""
@@ -30,9 +30,9 @@ class BusyError(QueryError):
 class Desk:
     """The questions that are being answered, and the answers that still hold."""
 
-    def __init__(self, warehouse: str, *, own: str | None, at_once: int, waiting: int, timeout: float) -> None:
-        """Answer questions about *warehouse*, with reports of the folder *own* too."""
-        self.warehouse, self.own = warehouse, own
+    def __init__(self, place: Place, *, at_once: int, waiting: int, timeout: float) -> None:
+        """Answer questions of *place*."""
+        self.place = place
         self._timeout, self._most = timeout, at_once + waiting
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="question")
         self._kept: OrderedDict[Hashable, Future[bytes]] = OrderedDict()
@@ -43,7 +43,11 @@ class Desk:
 
     def version(self) -> str:
         """Return the name of the newest snapshot."""
-        return files.version(Path(self.warehouse))
+        return files.version(Path(self.place.warehouse))
+
+    def committed(self) -> str:
+        """Return the name of the newest commit: the table of calls is the last one that a commit changes."""
+        return files.version(Path(self.place.warehouse), ["llm_calls"])
 
     def ask(self, question: Question) -> "Future[bytes]":
         """Return the answer to *question*, which is under way or will be.
@@ -52,13 +56,13 @@ class Desk:
             WordError: It can't be asked like that.
             BusyError: Too many others wait.
         """
-        report = questions.bind(question, self.warehouse, self.own)
+        report = questions.bind(question, self.place)
         if question.form == "sql":
             done: Future[bytes] = Future()
-            done.set_result(questions.as_sql(question, report, self.warehouse))
+            done.set_result(questions.as_sql(question, report, self.place))
             return done
         # With its text, because a report of the user's own may be mended.
-        about = (question, report.sql, self.minute() if question.moves else None)
+        about = (question, report.sql, self.minute() if question.moves or report.repriced else None)
         return self.once(about, lambda: self._answer(question, report))
 
     @staticmethod
@@ -94,7 +98,7 @@ class Desk:
         A page asks thirty times about the same calls, and to open them takes longer than most answers.
         """
         about = (self.version(), question.filters, self.minute() if question.moves else None)
-        opened = self._take(about) or questions.opened(question, self.warehouse)
+        opened = self._take(about) or questions.opened(question, self.place.warehouse)
         with self._guard:
             self._running.add(opened)
         try:
@@ -124,7 +128,7 @@ class Desk:
 
     def _answer(self, question: Question, report: Report) -> bytes:
         with self.connection(question) as connection:
-            return questions.written(questions.answered(connection, question, report), question)
+            return questions.written(questions.answered(connection, question, report, self.place), question)
 
     def _keep(self, key: Hashable, ended: "Future[bytes]") -> None:
         """Keep what went well, and of that the latest; what failed may go well another time."""

@@ -1,13 +1,13 @@
 """A question as a page or a script asks it: the name of a report and a query string → bytes."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 from urllib.parse import urlencode
 
 import duckdb
 
 from queries.answers import reports as saved
+from queries.answers.repriced import Pricing
 from queries.connection import connect
 from queries.connection.filters import COLUMNS
 from queries.errors import QueryError, WordError
@@ -20,6 +20,7 @@ ONCE = ("since", "until", "tz")
 MOST_ROWS = 1_000_000
 _LONGEST = 1_000
 _LONGEST_ADDRESS = 8_000
+_OPTIONS = ("format", "rows")
 _OWN = "p."
 """What a report's parameter has before its name where a filter is called the same: `p.model`."""
 
@@ -32,6 +33,19 @@ class AbsentError(WordError):
 
 class UnreadableError(QueryError):
     """A warehouse that can't be read now; no other question would be answered either."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where questions are asked: a warehouse, and what its owner has chosen beside it."""
+
+    warehouse: str
+    reports: str | None = None
+    """A folder of the owner's own reports."""
+    zone: str | None = None
+    """Time zone of who doesn't say one; None leaves it to the system."""
+    pricing: Callable[[], Pricing] | None = None
+    """What gives the prices that some reports compare."""
 
 
 @dataclass(frozen=True)
@@ -68,35 +82,32 @@ class Question:
         return replace(self, report=report, parameters=tuple(sorted(parameters.items())), rows=rows)
 
 
-def read(report: str, pairs: Pairs) -> Question:
-    """Return the question that the *pairs* of a query string ask of *report*.
+def read(report: str, pairs: Pairs, zone: str | None = None) -> Question:
+    """Return the question that the *pairs* of a query string ask of *report*, in *zone* if they don't say another.
 
     Raises:
         WordError: One of them says what can't be.
     """
     filters: dict[str, list[str]] = {}
-    parameters: dict[str, str] = {}
-    form, rows = "json", None
+    options: dict[str, list[str]] = {}
+    parameters: dict[str, list[str]] = {}
     for name, value in checked(pairs):
-        if name == "format":
-            form = value
-        elif name == "rows":
-            rows = _rows(value)
-        elif name in ONCE or name in COLUMNS:
-            filters.setdefault(name, []).append(value)
-        elif (own := name.removeprefix(_OWN)) in parameters:
-            raise WordError(f"{own} is given twice")
-        else:
-            parameters[own] = value
-    for name in ONCE:
-        if len(filters.get(name, [])) > 1:
+        kind = filters if name in ONCE or name in COLUMNS else options if name in _OPTIONS else parameters
+        kind.setdefault(name if kind is not parameters else name.removeprefix(_OWN), []).append(value)
+    for name, values in (*filters.items(), *options.items(), *parameters.items()):
+        if len(values) > 1 and name not in COLUMNS:
             raise WordError(f"{name} is given twice")
-    if form not in FORMS:
-        raise WordError(f"format is one of {', '.join(FORMS)}, not {form!r}")
+    if zone:
+        filters.setdefault("tz", [zone])
     if "file" in parameters:
         raise WordError("a report that reads a file is for the command line: ingest report NAME -p file=…")
-    ordered = {name: tuple(filters[name]) for name in sorted(filters)}
-    return Question(report, tuple(ordered.items()), tuple(sorted(parameters.items())), form, rows)
+    return Question(
+        report,
+        tuple((name, tuple(filters[name])) for name in sorted(filters)),
+        tuple((name, parameters[name][0]) for name in sorted(parameters)),
+        _form(options.get("format", ["json"])[0]),
+        _rows(options["rows"][0]) if "rows" in options else None,
+    )
 
 
 def checked(pairs: Pairs) -> list[tuple[str, str]]:
@@ -114,14 +125,14 @@ def checked(pairs: Pairs) -> list[tuple[str, str]]:
     return found
 
 
-def bind(question: Question, warehouse: str, own: str | None) -> saved.Report:
+def bind(question: Question, place: Place) -> saved.Report:
     """Return the report of *question*, whose parameters it takes.
 
     Raises:
         AbsentError: There is no such report.
         WordError: It has no such parameter, or not with such a value.
     """
-    folders = saved.folders(own, warehouse)
+    folders = saved.folders(place.reports, place.warehouse)
     if question.report not in saved.names(folders):
         raise AbsentError(f"no report called {question.report!r}: api/reports lists all")
     report = saved.load(question.report, folders)
@@ -146,9 +157,15 @@ def opened(question: Question, warehouse: str) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def answered(connection: duckdb.DuckDBPyConnection, question: Question, report: saved.Report) -> saved.Answer:
+def answered(
+    connection: duckdb.DuckDBPyConnection, question: Question, report: saved.Report, place: Place
+) -> saved.Answer:
     """Answer *question*, all rows of it, as the command line does."""
-    answer = saved.run(connection, report, **dict[str, Any](question.parameters))
+    given = dict(question.parameters)
+    pricing = place.pricing() if report.repriced and place.pricing else None
+    answer = saved.run(connection, report, pricing=pricing, **given)
+    if answer.frame.is_empty():
+        connect.check_values(connection, place.warehouse, {name: [value] for name, value in given.items()})
     return answer.with_filters(question.given)
 
 
@@ -166,9 +183,15 @@ def written(answer: saved.Answer, question: Question) -> bytes:
     return text.encode()
 
 
-def as_sql(question: Question, report: saved.Report, warehouse: str) -> bytes:
+def as_sql(question: Question, report: saved.Report, place: Place) -> bytes:
     """Return what *question* asks in SQL, with the command that exports what it is asked of."""
-    return saved.as_sql(report, dict(question.parameters), question.given, warehouse=warehouse).encode()
+    return saved.as_sql(report, dict(question.parameters), question.given, warehouse=place.warehouse).encode()
+
+
+def _form(value: str) -> str:
+    if value not in FORMS:
+        raise WordError(f"format is one of {', '.join(FORMS)}, not {value!r}")
+    return value
 
 
 def _rows(value: str) -> int:

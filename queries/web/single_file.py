@@ -3,7 +3,8 @@
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from importlib.resources import files as resources
 from typing import Any
@@ -18,13 +19,16 @@ from queries.errors import QueryError
 from queries.show import texts
 from queries.web import panels
 from queries.web import question as questions
-from queries.web.question import Question
+from queries.web.question import Place, Question
 
-_FULLEST = 40
-"""Of so many minutes, the calls are in the file."""
+_FULLEST, _FULLEST_OF_SLICE = 40, 5
+"""Of so many minutes, the calls are in the file; and of the calls of one value that a reader may choose."""
 
 _LARGEST = 2_000_000
 """Bytes of an answer that is still put into the file."""
+
+_MOST_SLICES = 8
+"""Of so many values of a filter, the file has every answer."""
 
 _PROGRAM = ("charts.js", "page.js")
 _REPORTS = "api/reports/"
@@ -33,33 +37,59 @@ Answers = dict[str, Any]  # what the page is told at an address: JSON
 
 
 def as_html(
-    warehouse: str, filters: Mapping[str, Any], more: Mapping[str, Callable[[], bytes]], *, timeout: float
+    place: Place,
+    filters: Mapping[str, Any],
+    more: Mapping[str, Callable[[], bytes]],
+    *,
+    by: Sequence[str] = (),
+    timeout: float,
 ) -> bytes:
-    """Return the page of the calls of *warehouse* that the *filters* leave; each question has so many seconds.
+    """Return the page of the calls of *place* that the *filters* leave; each question has so many seconds.
 
-    *more* are answers that come from no report, by name. A question that can't be answered is a panel that says why.
+    *more* are answers that come from no report, by name; *by* are filters that a reader may set, to one of their
+    dearest values at a time. A question that can't be answered is a panel that says why.
     """
     given = {name: (value,) if isinstance(value, str) else tuple(value) for name, value in filters.items() if value}
     asked = Question("", tuple(sorted(given.items())))
-    with questions.opened(asked, warehouse) as connection, within(connection, timeout):
-        plan = panels.plan(connection, asked, warehouse)
     answers: Answers = {f"api/{name}": {"json": json.loads(answer())} for name, answer in more.items()}
+    plans = {"": _plan(asked, place, "", answers, timeout)}
+    slices = {name: _dearest(asked, name, place) for name in by if name not in given}
+    for name, values in slices.items():
+        for value in values:
+            narrowed = replace(asked, filters=tuple(sorted({**given, name: (value,)}.items())))
+            plans[f"{name}\n{value}"] = _plan(narrowed, place, f"{name}\n{value}", answers, timeout)
+    return _page({"plans": plans, "slices": slices, "answers": answers, "about": _about(given, slices, plans[""])})
+
+
+def _plan(asked: Question, place: Place, name: str, answers: Answers, timeout: float) -> panels.Plan:
+    """Return the plan of the page of what *asked* is about, called *name*, and add to *answers* what it asks."""
     by_calls: dict[Any, dict[str, Question]] = {}
-    for address, question in _asked(plan):
-        by_calls.setdefault(question.filters, {})[address] = question
-    for about in by_calls.values():
-        with questions.opened(next(iter(about.values())), warehouse) as connection:
-            for address, question in about.items():
-                answers[address] = _answer(connection, question, warehouse, timeout)
-    rows = answers[plan["series"]].get("json", {}).get("rows", [])
-    with questions.opened(asked, warehouse) as connection:
-        for row in _fullest(rows):
+    with questions.opened(asked, place.warehouse) as connection:
+        with within(connection, timeout):
+            plan = panels.plan(connection, asked, place.warehouse)
+        for address, question in _asked(plan):
+            by_calls.setdefault(question.filters, {})[address] = question
+        for address, question in by_calls.pop(asked.filters, {}).items():
+            answers[address] = _answer(connection, question, place, timeout)
+        rows = answers[plan["series"]].get("json", {}).get("rows", [])
+        for row in _fullest(rows, _FULLEST if not name else _FULLEST_OF_SLICE):
             parameters = {"minute": row["minute"]} | ({"model": row["model"]} if row["model"] is not None else {})
             burst = asked.about("burst", rows=panels.MOST_CALLS, **parameters)
             # Called by what a click knows.
-            key = f"{'null' if row['model'] is None else row['model']}\n{row['minute']}"
-            answers[key] = _answer(connection, burst, warehouse, timeout)
-    return _page({"plan": plan, "answers": answers, "about": _about(given, plan)})
+            model = "null" if row["model"] is None else row["model"]
+            answers[f"{name}\n{model}\n{row['minute']}"] = _answer(connection, burst, place, timeout)
+    for about in by_calls.values():
+        with questions.opened(next(iter(about.values())), place.warehouse) as connection:
+            for address, question in about.items():
+                answers[address] = _answer(connection, question, place, timeout)
+    return plan
+
+
+def _dearest(asked: Question, name: str, place: Place) -> list[str]:
+    """Return the values of the filter *name* that cost most."""
+    with questions.opened(asked, place.warehouse) as connection:
+        keys = saved.run(connection, "cost-by", by=name).frame["key"]
+    return keys.drop_nulls().head(_MOST_SLICES).to_list()
 
 
 def _asked(plan: Any) -> Iterator[tuple[str, Question]]:
@@ -79,36 +109,35 @@ def _addresses(part: Any) -> Iterator[str]:
             yield from _addresses(inner)
 
 
-def _answer(connection: duckdb.DuckDBPyConnection, question: Question, warehouse: str, timeout: float) -> Answers:
+def _answer(connection: duckdb.DuckDBPyConnection, question: Question, place: Place, timeout: float) -> Answers:
     """Return what the page shows of *question*: the rows, the same as CSV, and the SQL."""
     report = saved.load(question.report)
     try:
         with within(connection, timeout):
-            answer = questions.cut(questions.answered(connection, question, report), question.rows)
+            answer = questions.cut(questions.answered(connection, question, report, place), question.rows)
     except QueryError as error:
         return {"error": str(error)}
     text = texts.as_json(answer)
     if len(text) > _LARGEST:
         return {"error": "too much for a file: `ingest serve` shows it"}
-    sql = questions.as_sql(question, report, warehouse).decode()
+    sql = questions.as_sql(question, report, place).decode()
     return {"json": json.loads(text), "csv": texts.as_csv(answer), "sql": sql}
 
 
-def _fullest(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the minutes with the most tokens, the fullest one of each model among them."""
+def _fullest(rows: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
+    """Return the *most* minutes with the most tokens, and the fullest one of each model."""
     known = [row for row in rows if row["total_tokens"] is not None]
     known.sort(key=lambda row: -row["total_tokens"])
     peaks = {row["model"]: row for row in reversed(known)}
-    return list({(row["model"], row["minute"]): row for row in [*peaks.values(), *known[:_FULLEST]]}.values())
+    return list({(row["model"], row["minute"]): row for row in [*peaks.values(), *known[:most]]}.values())
 
 
-def _about(given: Mapping[str, tuple[str, ...]], plan: Mapping[str, Any]) -> str:
+def _about(given: Mapping[str, tuple[str, ...]], slices: Mapping[str, list[str]], plan: panels.Plan) -> str:
     now = datetime.now(ZoneInfo(plan["zone"]))
     narrowed = ", ".join(f"{name} {' or '.join(values)}" for name, values in given.items() if name != "tz")
     which = f"the calls with {narrowed}" if narrowed else "all calls"
-    return (
-        f"Written {now:%Y-%m-%d %H:%M} ({plan['zone']}): {which}. Other filters: `ingest page`, or live `ingest serve`."
-    )
+    chosen = f" It can be filtered by one {' or '.join(slices)} at a time." if slices else ""
+    return f"Written {now:%Y-%m-%d %H:%M} ({plan['zone']}): {which}.{chosen} `ingest serve` answers anything else."
 
 
 def _page(content: Answers) -> bytes:

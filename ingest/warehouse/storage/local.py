@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ingest.errors import WarehouseError
-from parsers.schema import TABLES
+from parsers.schema import ALL_TABLES, TABLES
 from parsers.values.messages import denied
 
 
@@ -57,7 +57,7 @@ def check(folder: Path) -> None:
         WarehouseError: One of them may not be read.
     """
     _names(folder)
-    for name in TABLES:
+    for name in ALL_TABLES:
         _names(folder / name)
         _names(folder / name / "_delta_log")
 
@@ -69,6 +69,11 @@ def is_made(folder: Path) -> bool:
         WarehouseError: That may not be known.
     """
     return all(_names(folder / name / "_delta_log") for name in TABLES)
+
+
+def tables(folder: Path) -> list[str]:
+    """Return the tables of the warehouse at *folder*: those that each has, and of the others those that are there."""
+    return [name for name in ALL_TABLES if name in TABLES or (folder / name / "_delta_log").is_dir()]
 
 
 def _names(folder: Path) -> list[str]:

@@ -227,4 +227,5 @@ FORMAT = Format(
     claims=_LINE.map_batches(_claimed, return_dtype=pl.Boolean, is_elementwise=True),
     parse=_parse,
     hints=('"finished_at":', '"latency_ns"', '{"ts":', '"completion_tokens":', "usage_surface_version"),
+    whole=True,
 )

@@ -21,23 +21,30 @@ def chart(answer: Answer) -> Any:
         >>> queries.chart(queries.run(queries.connect("warehouse"), "cost-by-model")).title.text
         'What each model cost'
 
+    An answer without rows is a picture that says so.
+
     Raises:
-        QueryError: The report isn't one that can be drawn, has no rows, or Altair isn't installed (extra `charts`).
+        QueryError: The report isn't one that can be drawn, or Altair isn't installed (extra `charts`).
     """
     plan = read(answer)
     try:
-        from queries.show.charts.kinds import draw
+        from queries.show.charts.kinds import draw, nothing
     except ImportError as error:
         raise QueryError(INSTALL) from error
+    frame, heading = drawable(answer, plan), visible(answer.title)
+    if frame.is_empty():
+        return nothing(heading, _subtitle(answer, plan))
+    return draw(frame, plan, heading=heading, subtitle=_subtitle(answer, plan))
+
+
+def drawable(answer: Answer, plan: Plan) -> pl.DataFrame:
+    """Return the rows that have what is to be drawn."""
     known = [pl.col(name).is_not_null() for name in plan.columns["x"]]
     if plan.kind == "bar":
         known = [pl.any_horizontal(known)]  # of several measures side by side, some may be unknown
     elif plan.kind != "span":
         known += [pl.col(plan.columns["y"][0]).is_not_null()]
-    frame = answer.frame.filter(*known)
-    if frame.is_empty():
-        raise QueryError(f"nothing to draw: {answer.name} gave no rows")
-    return draw(frame, plan, heading=visible(answer.title), subtitle=_subtitle(answer, plan))
+    return answer.frame.filter(*known)
 
 
 def _subtitle(answer: Answer, plan: Plan) -> str:
@@ -45,7 +52,7 @@ def _subtitle(answer: Answer, plan: Plan) -> str:
     given = {
         name: value for name, value in answer.parameters.items() if value is not None and name not in {"file", "tz"}
     }
-    about = [_said(name, answer.frame[name][0]) for name in plan.columns.get("about", [])]
+    about = [_said(name, value) for name in plan.columns.get("about", []) for value in answer.frame[name].head(1)]
     texts = (", ".join(map(str, value)) if isinstance(value, list) else str(value) for value in given.values())
     asked = (f"{name} {text}" for name, text in zip(given, texts, strict=True))
     return visible(" · ".join([*about, *asked]))

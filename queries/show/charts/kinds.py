@@ -24,19 +24,33 @@ def draw(frame: pl.DataFrame, plan: Plan, *, heading: str, subtitle: str) -> Any
     return parts.styled(drawn, heading, [" · ".join(filter(None, (subtitle, note, zone)))])
 
 
+def nothing(heading: str, subtitle: str) -> Any:
+    """Draw that there is nothing to draw."""
+    text = alt.Chart(alt.InlineData(values=[{"text": "no rows"}])).mark_text(fontSize=14, color=parts.GREY)
+    sized = text.encode(text="text:N").properties(width=parts.WIDTH, height=parts.HEIGHT // 4)
+    return parts.styled(sized, heading, [subtitle])
+
+
 def _column(frame: pl.DataFrame, plan: Plan) -> tuple[Any, str]:
     moment, measure = plan.columns["x"][0], plan.columns["y"][0]
     columns = frame.select(x=moment, y=pl.col(measure).cast(pl.Float64), color=parts.text(plan, "color"))
-    columns, note = rows.keep_first(columns.sort("x", descending=True), rows.MOST_COLUMNS)
-    width = rows.step(columns["x"], moment)
-    grown = rows.periods(columns, width)
-    form = parts.clock(grown["x"])
+    width = rows.step(columns["x"], moment, plan.each)
+    each = plan.each or rows.spoken(width)
+    times = rows.periods(columns, width, plan.each)
+    note = f"the last {rows.MOST_COLUMNS} of {len(times):,}" if len(times) > rows.MOST_COLUMNS else ""
+    times = times.tail(rows.MOST_COLUMNS)
+    columns = columns.filter(pl.col("x") >= times.min()).sort("x", descending=True)
+    form = parts.clock(times)
     columns = columns.with_columns(
         x=pl.col("x").dt.strftime(form), text=parts.written(measure, "y", frame.schema[measure])
     )
-    axis = parts.axis([measure], columns["y"], plan.whole)
-    heading = f"{labels.title([measure], plan.unit)} of each {rows.spoken(width)}"
-    shown = grown["x"].dt.strftime(form).to_list()
+    totals = columns.group_by("x").agg(pl.col("y").sum())
+    cut = parts.cut_at(totals["y"])
+    columns = columns.with_columns(top=pl.min_horizontal("y", pl.lit(cut)))
+    axis = parts.axis([measure], columns["top"], plan.whole)
+    heading = f"{labels.title([measure], plan.unit)} of each {each}"
+    shown = times.dt.strftime(form).to_list()
+    scale = alt.Scale(domain=[0, cut]) if cut else alt.Undefined
     base = alt.Chart(parts.values(columns)).encode(
         x=alt.X(
             "x:O",
@@ -44,18 +58,21 @@ def _column(frame: pl.DataFrame, plan: Plan) -> tuple[Any, str]:
             scale=alt.Scale(domain=shown, paddingInner=0.15),
             axis=alt.Axis(labelAngle=0, labelOverlap="greedy", labelSeparation=8),
         ),
-        y=alt.Y("y:Q", title=heading, axis=axis),
     )
     color = parts.color(columns["color"].unique(maintain_order=True).to_list(), parts.title(plan, "color"))
     drawn = [
-        base.mark_bar().encode(
-            color=color, tooltip=[alt.Tooltip("x:N", title="from"), alt.Tooltip("text:N", title=heading)]
+        base.mark_bar(clip=True).encode(
+            y=alt.Y("y:Q", title=heading, axis=axis, scale=scale),
+            color=color,
+            tooltip=[alt.Tooltip("x:N", title="from"), alt.Tooltip("text:N", title=heading)],
         )
     ]
     if len(shown) <= _LABELLED_COLUMNS and "color" not in plan.columns:
-        drawn.append(base.mark_text(baseline="bottom", dy=-3, color=parts.INK).encode(text="text:N"))
+        text = base.mark_text(baseline="bottom", dy=-3, color=parts.INK)
+        drawn.append(text.encode(y=alt.Y("top:Q", title=heading, axis=axis, scale=scale), text="text:N"))
     wide = alt.Step(_WIDE_COLUMN) if len(shown) * _WIDE_COLUMN < parts.WIDTH else parts.WIDTH
-    return alt.layer(*drawn).properties(width=wide, height=parts.HEIGHT), note.replace("first", "last")
+    said = parts.cut_note(cut, totals, measure, frame.schema[measure])
+    return alt.layer(*drawn).properties(width=wide, height=parts.HEIGHT), " · ".join(filter(None, (note, said)))
 
 
 def _point(frame: pl.DataFrame, plan: Plan) -> tuple[Any, str]:
@@ -102,8 +119,15 @@ def _span(frame: pl.DataFrame, plan: Plan) -> tuple[Any, str]:
         when=pl.format("{} to {}", pl.col(begin).dt.strftime("%F %T"), pl.col(end).dt.strftime("%F %T")),
     )
     shown = spans["y"].unique(maintain_order=True)
-    kept = shown.head(rows.MOST_BARS)
-    note = "" if kept.len() == shown.len() else f"the first {kept.len()} of {shown.len():,}"
+    if "by" in plan.columns:
+        (by,) = plan.columns["by"]
+        sized = spans.with_columns(frame[by].cast(pl.Float64).alias(by))
+        spans, note = rows.keep(sized, "y", pl.col(by).sum(), rows.MOST_BARS)
+        note = note and f"{note} by {labels.title([by])}"
+        kept = spans["y"].unique(maintain_order=True)
+    else:
+        kept = shown.head(rows.MOST_BARS)
+        note = "" if kept.len() == shown.len() else f"the first {kept.len()} of {shown.len():,}"
     spans = rows.fold(spans.filter(pl.col("y").is_in(kept.implode())), pl.len())
     y = alt.Y("y:N", title=parts.title(plan, "y"), sort=kept.to_list(), axis=alt.Axis(labelLimit=parts.LONGEST_LABEL))
     times = pl.concat([spans["x"], spans["x2"]])

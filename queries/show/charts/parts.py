@@ -14,11 +14,11 @@ from queries.show.charts.plan import Plan
 COLORS = ["#0072b2", "#d55e00", "#009e73", "#b565a7", "#e69f00", "#56b4e9", "#7f7f7f", "#8c6d31"]
 """After Okabe and Ito, whose colours the colour-blind can tell apart too; neighbours differ most."""
 
-INK, GREY = "#1f2328", "#656d76"
+INK, GREY, RED = "#1f2328", "#656d76", "#cf222e"
 WIDTH, HEIGHT = 720, 340
 LONGEST_LABEL = 480
-_RED = "#cf222e"
 _DAYS, _YEAR = dt.timedelta(days=2), dt.timedelta(days=730)
+_OTHERS, _DWARFED, _ROOM_ABOVE, _NAMED = 2, 8, 1.6, 3
 _MINUTES, _FEW_DAYS, _FEW_TICKS = dt.timedelta(minutes=10), 10, 10
 
 
@@ -107,6 +107,28 @@ def tooltip(frame: pl.DataFrame, plan: Plan) -> list[alt.Tooltip]:
     return [alt.Tooltip(f"{name}:N", title=said[name]) for name in said if said[name] and name in frame.columns]
 
 
+def cut_at(totals: pl.Series) -> float | None:
+    """Return where to cut an axis so that few totals that dwarf all others don't flatten them; None: it needn't be.
+
+    With three bars or more: there must be others to compare.
+    """
+    sizes = totals.drop_nulls().filter(totals.drop_nulls() > 0).sort(descending=True).to_list()
+    for giants in range(1, max(len(sizes) // 4, 1) + 1):
+        if len(sizes) - giants >= _OTHERS and sizes[giants - 1] > _DWARFED * sizes[giants]:
+            return float(sizes[giants] * _ROOM_ABOVE)
+    return None
+
+
+def cut_note(cut: float | None, totals: pl.DataFrame, measure: str, kind: pl.DataType) -> str:
+    """Return what to say of an axis that is cut: which of *totals*, a name and a size each, go how far beyond it."""
+    if cut is None:
+        return ""
+    beyond = totals.filter(pl.nth(1) > cut).sort(pl.nth(1), descending=True)
+    named = [f"{visible(str(name))} goes on to {labels.written(measure, size, kind)}" for name, size in beyond.rows()]
+    more = f", and {len(named) - _NAMED:,} more go on" if len(named) > _NAMED else ""
+    return f"axis cut: {', '.join(named[:_NAMED])}{more}"
+
+
 def limits(frame: pl.DataFrame, plan: Plan) -> pl.Series | None:
     """Return the column of limits, if the plan names one."""
     return frame[plan.columns["limit"][0]] if "limit" in plan.columns else None
@@ -120,8 +142,8 @@ def limit(found: pl.Series | None, channel: str) -> list[alt.Chart]:
     data = alt.InlineData(values=[{"at": highest, "text": f"limit {highest:,}"}])
     base = alt.Chart(data).encode(**{channel: "at:Q"})
     start = {"y" if channel == "x" else "x": alt.value(0)}
-    line = base.mark_rule(color=_RED, strokeDash=[6, 4])
-    return [line, base.mark_text(align="left", dx=4, dy=-7, color=_RED).encode(text="text:N", **start)]
+    line = base.mark_rule(color=RED, strokeDash=[6, 4])
+    return [line, base.mark_text(align="left", dx=4, dy=-7, color=RED).encode(text="text:N", **start)]
 
 
 def faceted(drawn: Any, plan: Plan, facets: pl.Series) -> Any:

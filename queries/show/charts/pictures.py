@@ -10,7 +10,8 @@ from typing import Any
 from parsers.values.messages import visible
 from queries.answers.reports import Answer
 from queries.errors import QueryError
-from queries.show.charts.drawing import INSTALL, chart
+from queries.show.charts.drawing import INSTALL, chart, drawable
+from queries.show.charts.plan import read
 
 _SHARPNESS = 2
 
@@ -39,6 +40,8 @@ def as_png(answer: Answer) -> bytes:
 
 def _specification(answer: Answer) -> dict[str, Any]:
     _converter()
+    if drawable(answer, read(answer)).is_empty():
+        raise QueryError(f"nothing to draw: {answer.name} gave no rows")
     return dict(chart(answer).to_dict())
 
 

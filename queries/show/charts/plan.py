@@ -10,8 +10,10 @@
 - `span`: what `y` lasted, from the first time of `x` to the second, as `x=started_at,ended_at`.
 
 `facet=column` makes one picture for each value; `limit=column` draws a line at it; `about=column` writes what the
-first row has of it under the title; `none='no story'` names an unknown value, and `unit='requests a minute'`
-says what the name of a measure doesn't.
+first row has of it under the title; `by=column` says which are drawn where there are too many: those with the most of
+it. `each=day` (or `minute`, `hour`, `week`, `month`) says what a time stands for, `each=$grain,day` that a parameter
+says it, or else so; any other word is only how to call it. `none='no story'` names an unknown value, and
+`unit='requests a minute'` says what the name of a measure doesn't.
 """
 
 import shlex
@@ -25,8 +27,8 @@ from queries.answers.reports import Answer
 from queries.errors import QueryError
 
 KINDS = ("bar", "series", "line", "column", "point", "span")
-_CHANNELS = ("x", "y", "color", "size", "shape", "facet", "limit", "about")
-_WORDS = ("none", "unit")
+_CHANNELS = ("x", "y", "color", "size", "shape", "facet", "limit", "about", "by")
+_WORDS = ("none", "unit", "each")
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Plan:
     columns: Mapping[str, list[str]]
     none: str = "unknown"
     unit: str = ""
+    each: str = ""
     whole: Sequence[str] = ()
     """Columns of whole numbers."""
 
@@ -67,12 +70,26 @@ def read(answer: Answer) -> Plan:
         raise QueryError(f"{where} needs x=… and y=…" + (", and two columns for x" if kind == "span" else ""))
     _check_types(where, kind, columns, schema)
     whole = [name for name, kind in schema.items() if kind.is_integer()]
-    return Plan(kind, columns, whole=whole, **{name: value for name, value in given.items() if name in _WORDS})
+    words = {name: value for name, value in given.items() if name in _WORDS}
+    return Plan(kind, columns, whole=whole, **words | {"each": _each(words.get("each", ""), answer)})
+
+
+def _each(said: str, answer: Answer) -> str:
+    """Return what a time stands for: the value of a parameter, where it is called so, else what is said behind it."""
+    if not said.startswith("$"):
+        return said
+    name, _, usual = said.removeprefix("$").partition(",")
+    return str(answer.parameters.get(name) or usual)
 
 
 def _check_types(where: str, kind: str, columns: Mapping[str, list[str]], schema: pl.Schema) -> None:
     """Refuse words where a chart has numbers or times."""
-    numbers = [*columns.get("size", []), *columns.get("limit", []), *columns["x" if kind == "bar" else "y"]]
+    numbers = [
+        *columns.get("size", []),
+        *columns.get("limit", []),
+        *columns.get("by", []),
+        *columns["x" if kind == "bar" else "y"],
+    ]
     for name in numbers if kind != "span" else []:
         if not schema[name].is_numeric():
             raise QueryError(f"{where} draws {name}, which is not a number")

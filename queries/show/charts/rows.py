@@ -15,7 +15,7 @@ MOST_POINTS = 2_000
 _MOST_TIMES = 600
 _SECOND, _MINUTE, _HOUR, _DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 _MONTH = timedelta(days=28)
-_NAMED = {"minute": _MINUTE, "hour": _HOUR, "day": _DAY}
+_NAMED = {"minute": _MINUTE, "hour": _HOUR, "day": _DAY, "week": _DAY * 7, "month": _MONTH}
 _SPANS = [
     _SECOND,
     *(_MINUTE * n for n in (1, 2, 5, 10, 15, 30)),
@@ -57,13 +57,13 @@ def fold(frame: pl.DataFrame, by: pl.Expr) -> pl.DataFrame:
     return frame.with_columns(pl.when(named).then("color").otherwise(pl.lit("others")).alias("color"))
 
 
-def step(times: pl.Series, name: str) -> timedelta:
-    """Return what each time stands for: what its column *name* says, else the smallest distance of two of them.
+def step(times: pl.Series, name: str, each: str = "") -> timedelta:
+    """Return what each time stands for: *each*, or what its column *name* says, else the smallest distance of two.
 
     Of a single time it is the day, hour or minute that it begins.
     """
-    if name in _NAMED:
-        return _NAMED[name]
+    if said := _NAMED.get(each) or _NAMED.get(name):
+        return said
     gap = times.unique().sort().diff().drop_nulls().min()
     if isinstance(gap, timedelta):
         return gap
@@ -95,13 +95,19 @@ def filled(frame: pl.DataFrame, span: timedelta) -> pl.DataFrame:
     return grown.with_columns(pl.col("y").fill_null(0)).sort("color", "x")
 
 
-def periods(frame: pl.DataFrame, span: timedelta) -> pl.DataFrame:
-    """Return all times `x` of *frame*, and those between that have no row; months differ, so theirs are as they are."""
-    times = frame.select(pl.col("x").cast(pl.Datetime("us"))).unique()
-    if span < _MONTH:
-        grid = pl.datetime_range(_moment(times["x"].min()), _moment(times["x"].max()), every(span), eager=True)
-        times = pl.concat([times, grid.alias("x").to_frame()]).unique()
-    return times.sort("x")
+def periods(frame: pl.DataFrame, span: timedelta, each: str) -> pl.Series:
+    """Return all times `x` of *frame*, and those between that have no row, where it is known what lies between."""
+    times = frame["x"].cast(pl.Datetime("us")).unique()
+    if each and each not in _NAMED:
+        return times.sort()
+    between = _CALENDAR.get(each) or ("" if span >= _MONTH else every(span))
+    if between:
+        grid = pl.datetime_range(_moment(times.min()), _moment(times.max()), between, eager=True)
+        times = pl.concat([times, grid]).unique()
+    return times.sort()
+
+
+_CALENDAR = {"month": "1mo", "week": "1w"}
 
 
 def every(span: timedelta) -> str:

@@ -59,7 +59,7 @@ const charts = (() => {
     const step = STEPS.find((each) => (end - begin) / each <= room) || STEPS[STEPS.length - 1];
     const offset = at.offset(begin), found = [];
     for (let t = Math.ceil((begin + offset) / step) * step - offset; t <= end; t += step) found.push(t);
-    const write = step < DAY ? at.time : step < 28 * DAY ? at.day : at.month;
+    const write = step < DAY ? at.time : step < 91 * DAY ? at.day : at.month;
     return found.map((t) => [t, step < DAY && at.time(t) === "00:00" ? at.day(t) : write(t)]);
   }
 
@@ -75,9 +75,19 @@ const charts = (() => {
     return { shown: names.slice(0, SERIES), rest: names.slice(SERIES) };
   }
 
-  function legend(names, off, toggle, spoken) {
-    return html("ul", { class: "legend" }, ...names.map((name, index) => {
-      const swatch = html("span", { class: `swatch s${Math.min(index, SERIES)}`, "aria-hidden": "true" });
+  const models = new Map(); // which colour each has, in both pictures
+
+  /** Which colour each of *names* has: that of *known* where it has one, else one that none of them has. */
+  function colours(names, known) {
+    const found = new Map(names.filter((name) => known.has(name)).map((name) => [name, known.get(name)]));
+    const free = [...Array(SERIES).keys()].filter((index) => ![...found.values()].includes(index));
+    for (const name of names) if (!found.has(name)) found.set(name, free.length ? free.shift() : SERIES);
+    return found;
+  }
+
+  function legend(names, colour, off, toggle, spoken) {
+    return html("ul", { class: "legend" }, ...names.map((name) => {
+      const swatch = html("span", { class: `swatch s${colour.get(name)}`, "aria-hidden": "true" });
       if (!toggle) return html("li", {}, swatch, spoken(name));
       const button = html("button", { type: "button", "aria-pressed": String(!off.has(name)) }, swatch, spoken(name));
       button.addEventListener("click", () => toggle(name));
@@ -143,7 +153,7 @@ const charts = (() => {
 
   function tell(tip, heading, lines) {
     tip.replaceChildren(html("b", {}, heading), ...lines.map(([index, text]) => html("div", {},
-      html("span", { class: `swatch s${Math.min(index, SERIES)}` }), text)));
+      html("span", { class: `swatch s${index}` }), text)));
   }
 
   /** Tokens of minutes: a line for each model, *limits* as lines across. */
@@ -151,8 +161,10 @@ const charts = (() => {
     const at = clock(zone), width = every * MINUTE;
     const { shown, rest } = largest(rows, "model", "total_tokens", Math.max);
     const visible = shown.filter((model) => !off.has(model));
+    const colour = colours(shown, models);
+    for (const [model, index] of colour) models.set(model, index);
     const points = rows.filter((row) => visible.includes(row.model) && row.total_tokens !== null)
-      .map((row) => ({ row, t: Date.parse(row.minute), y: row.total_tokens, series: shown.indexOf(row.model) }))
+      .map((row) => ({ row, t: Date.parse(row.minute), y: row.total_tokens, series: colour.get(row.model) }))
       .filter((point) => point.t >= begin - width && point.t <= end + width);
     const highest = Math.max(0, ...points.map((point) => point.y));
     const near = limits.filter((limit) => limit.value <= 3 * highest);
@@ -168,7 +180,7 @@ const charts = (() => {
     }
     for (const model of visible) {
       const own = points.filter((point) => point.row.model === model);
-      picture.append(svg("path", { class: `series s${shown.indexOf(model)}`, d: outline(own, width, x, y) }));
+      picture.append(svg("path", { class: `series s${colour.get(model)}`, d: outline(own, width, x, y) }));
     }
     for (const limit of near) {
       picture.append(svg("line", { class: "limit", x1: MARGIN.left, x2: right, y1: y(limit.value), y2: y(limit.value) }));
@@ -186,7 +198,7 @@ const charts = (() => {
       if (index < 0) { cursor.setAttribute("visibility", "hidden"); tip.hidden = true; brush.setAttribute("width", 0); return; }
       const t = times[index];
       cursor.setAttribute("x1", x(t)); cursor.setAttribute("x2", x(t)); cursor.setAttribute("visibility", "visible");
-      tell(tip, at.full(t), groups.get(t).map((point) => [point.series, `${name(point.row.model)}: ${point.y.toLocaleString("en")} tokens, ${point.row.calls} calls`]));
+      tell(tip, at.full(t), groups.get(t).map((point) => [point.series, `${name(point.row.model)}: ${point.y.toLocaleString("en")} tokens, ${point.row.calls} call${point.row.calls === 1 ? "" : "s"}`]));
       place(tip, x(t), drawn.width);
       cover(brush, anchor < 0 ? null : [x(times[anchor]), x(t)]);
     };
@@ -211,10 +223,10 @@ const charts = (() => {
         },
       });
     }
-    home.append(legend(shown, off, toggle, name));
+    home.append(legend(shown, colour, off, toggle, name));
     const far = limits.filter((limit) => !near.includes(limit)).map((limit) => limit.text);
     const notes = [every > 1 ? `Each point is the fullest minute of ${every}.` : "", far.length ? `Far above: ${far.join(", ")}.` : "",
-      rest.length ? `Not drawn: ${rest.map(name).join(", ")}.` : ""].filter(Boolean);
+      rest.length ? `Not drawn: ${rest.length > 5 ? `${rest.length} models with lower peaks` : rest.map(name).join(", ")}.` : ""].filter(Boolean);
     if (notes.length) home.append(html("p", { class: "note" }, notes.join(" ")));
     if (!points.length) home.append(html("p", { class: "empty" }, "No minute with tokens."));
   }
@@ -273,10 +285,11 @@ const charts = (() => {
   }
 
   /** Cost of periods, divided by key. */
-  function stack(home, rows, { zone, grain, money, name, height = 260 }) {
+  function stack(home, rows, { zone, by, grain, money, name, height = 260 }) {
     const at = clock(zone);
     const { shown, rest } = largest(rows, "key", "cost_usd", (one, other) => one + other);
     const keys = rest.length ? [...shown, rest] : shown;
+    const colour = colours(shown, by === "model" ? models : new Map()).set(rest, SERIES);
     const called = (key) => (key === rest ? `${rest.length} others` : name(key));
     const begins = periods(rows, grain, at);
     const columns = new Map(begins.map((begin) => [begin.id, { begin, sums: keys.map(() => 0), total: 0 }]));
@@ -292,7 +305,7 @@ const charts = (() => {
     const y = (value) => bottom - (value / values[values.length - 1]) * (bottom - MARGIN.top);
     const step = (right - MARGIN.left) / Math.max(all.length, 1), wide = Math.min(step * 0.85, 46);
     const x = (index) => MARGIN.left + step * (index + 0.5);
-    axis(picture, values, y, right, money);
+    axis(picture, values, y, right, (value) => `$${compact(value)}`);
     const each = Math.ceil(all.length / Math.max(1, Math.floor((right - MARGIN.left) / 62)));
     const hover = svg("rect", { class: "column-cursor", y: MARGIN.top, height: bottom - MARGIN.top, width: step, visibility: "hidden" });
     picture.append(hover);
@@ -301,13 +314,13 @@ const charts = (() => {
       column.sums.forEach((value, series) => {
         if (!(value > 0)) return;
         const top = y(base + value);
-        picture.append(svg("rect", { class: `series s${series}`, x: x(index) - wide / 2, width: wide, y: top, height: Math.max(y(base) - top, 0.5) }));
+        picture.append(svg("rect", { class: `series s${colour.get(keys[series])}`, x: x(index) - wide / 2, width: wide, y: top, height: Math.max(y(base) - top, 0.5) }));
         base += value;
       });
       if (index % each === 0) picture.append(svg("text", { x: x(index), y: height - 8, "text-anchor": "middle" }, column.begin.short));
     });
     const lines = (column) => keys.map((key, series) => [series, key, column.sums[series]]).filter(([, , value]) => value > 0)
-      .map(([series, key, value]) => [series, `${called(key)}: ${money(value)}`]);
+      .map(([, key, value]) => [colour.get(key), `${called(key)}: ${money(value)}`]);
     const show = (index) => {
       hover.setAttribute("visibility", index < 0 ? "hidden" : "visible");
       if (index < 0) { tip.hidden = true; return; }
@@ -322,7 +335,7 @@ const charts = (() => {
       });
       point(picture, drawn.width, { move: (px) => show(Math.min(Math.max(Math.floor((px - MARGIN.left) / step), 0), all.length - 1)), leave: () => show(-1) });
     }
-    home.append(all.length ? legend(keys, new Set(), null, called) : html("p", { class: "empty" }, "No calls."));
+    home.append(all.length ? legend(keys, colour, new Set(), null, called) : html("p", { class: "empty" }, "No calls."));
   }
 
   /** Which period a time is of: hours are instants, the others days of the calendar. */

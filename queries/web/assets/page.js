@@ -10,7 +10,8 @@
   const stored = $("answers") ? JSON.parse($("answers").textContent) : null;
   const off = new Set();
   const picked = { stack: "model", grain: null, rank: "model", limit: "" };
-  let plan = null, view = null, series = null, told = [], round = 0, shown = null, took = 0, newest = null;
+  let plan = null, view = null, series = null, told = [], round = 0, shown = null, newest = null;
+  let slice = "", took = 0, loading = false, commits = 0, timer = null, stale = new Set();
 
   /* Asking */
 
@@ -76,21 +77,21 @@
     if (!rows.length) return html("p", { class: "empty" }, empty);
     const numbers = new Set(columns.filter((column) => rows.some((row) => typeof row[column] === "number")));
     const most = bar ? Math.max(...rows.map((row) => row[bar] || 0)) : 0;
-    const header = html("tr", {}, ...columns.map((column) => html("th", { scope: "col", class: numbers.has(column) ? "number" : false }, title(column))));
-    if (bar) header.append(html("th", { scope: "col", class: "bar" }, html("span", { class: "hidden" }, `share of the largest ${title(bar)}`)));
-    if (action) header.append(html("th", { scope: "col" }, html("span", { class: "hidden" }, "more")));
-    const body = rows.map((row) => {
-      const line = html("tr", {}, ...columns.map((column) => (column === head
-        ? html("th", { scope: "row", class: long(row[column]) }, name(row[column]))
-        : html("td", { class: numbers.has(column) ? "number" : long(row[column]) }, cell(column, row[column])))));
-      if (bar) {
-        const fill = html("span", {});
-        fill.style.width = `${most > 0 ? (100 * (row[bar] || 0)) / most : 0}%`;
-        line.append(html("td", { class: "bar", "aria-hidden": "true" }, fill));
-      }
-      if (action) line.append(html("td", {}, action(row)));
-      return line;
-    });
+    const heading = (column) => [
+      html("th", { scope: "col", class: numbers.has(column) ? "number" : false }, title(column)),
+      ...(column === bar ? [html("th", { scope: "col", class: "bar" }, html("span", { class: "hidden" }, `share of the largest ${title(bar)}`))] : []),
+      ...(column === head && action ? [html("th", { scope: "col" }, html("span", { class: "hidden" }, "more"))] : []),
+    ];
+    const value = (column, row) => {
+      if (column === head) return [html("th", { scope: "row", class: long(row[column]) }, name(row[column])), ...(action ? [html("td", {}, action(row))] : [])];
+      const written = html("td", { class: numbers.has(column) ? "number" : long(row[column]) }, cell(column, row[column]));
+      if (column !== bar) return [written];
+      const fill = html("span", {});
+      fill.style.width = `${most > 0 ? (100 * (row[bar] || 0)) / most : 0}%`;
+      return [written, html("td", { class: "bar", "aria-hidden": "true" }, fill)];
+    };
+    const header = html("tr", {}, ...columns.flatMap(heading));
+    const body = rows.map((row) => html("tr", {}, ...columns.flatMap((column) => value(column, row))));
     const made = html("table", {}, caption ? html("caption", {}, caption) : null, html("thead", {}, header), html("tbody", {}, ...body));
     return html("div", { class: "scroll", tabIndex: 0, role: "group", "aria-label": caption || "Table" }, made);
   }
@@ -225,7 +226,7 @@
     const section = $("burst"), body = section.querySelector(".body");
     const minute = { model: row.model, minute: row.minute };
     const pairs = [...(row.model === null ? [] : [["p.model", row.model]]), ["p.minute", row.minute]];
-    const address = stored ? `${row.model}\n${row.minute}` : `${plan.burst}${plan.burst.includes("?") ? "&" : "?"}${new URLSearchParams(pairs)}`;
+    const address = stored ? `${slice}\n${row.model}\n${row.minute}` : `${plan.burst}${plan.burst.includes("?") ? "&" : "?"}${new URLSearchParams(pairs)}`;
     section.hidden = false;
     shown = minute;
     $("h-burst").textContent = `Calls of ${name(row.model)} at ${when(row.minute)}`;
@@ -235,7 +236,7 @@
         html("pre", {}, `ingest report burst -p model='${name(row.model)}' -p minute='${row.minute}'`));
     } else {
       await fill(body, [address], (answer) => {
-        const columns = ["created_at", "agent_id", "story_id", "state", "request_tokens", "response_tokens", "total_tokens", "share", "cumulative_share",
+        const columns = ["created_at", "agent_id", "total_tokens", "share", "cumulative_share", "story_id", "state", "request_tokens", "response_tokens",
           "latency_ms", "concurrent_calls", "cost_usd", "session_id", "source_path", "source_offset"];
         const present = columns.filter((column) => answer.rows.some((call) => call[column] !== null));
         body.replaceChildren(table(answer.rows, present, { caption: answer.title, bar: "total_tokens" }), ...notes(answer));
@@ -251,7 +252,7 @@
     const address = plan.stacked[picked.stack][grain];
     links($("cost").querySelector("footer"), [["cost-over-time", address]]);
     return fill(home, [address], (answer) => {
-      const draw = () => charts.stack(home, answer.rows, { zone: plan.zone, grain, money, name });
+      const draw = () => charts.stack(home, answer.rows, { zone: plan.zone, by: picked.stack, grain, money, name });
       home.redraw = draw;
       draw();
     });
@@ -260,7 +261,7 @@
   function ranking() {
     options($("rank-by"), plan.by, picked.rank);
     return listed("ranking", "cost-by", plan.ranking[picked.rank],
-      ["key", "calls", "failed_calls", "total_tokens", "cost_usd", "unpriced_calls", "cost_share"], { head: "key", bar: "cost_usd", caption: `By ${picked.rank}, dearest first` });
+      ["key", "cost_usd", "cost_share", "total_tokens", "calls", "failed_calls", "unpriced_calls"], { head: "key", bar: "cost_usd", caption: `By ${picked.rank}, dearest first` });
   }
 
   function options(select, values, value) {
@@ -280,7 +281,7 @@
         parts.replaceChildren(
           html("dl", { class: "tiles" }, tile("Cost", cell("cost_usd", sum.cost_usd) || "unknown"), tile("Tokens", cell("", sum.total_tokens) || "unknown"),
             tile("Calls", whole(sum.calls || 0)), tile("Active models", whole(sum.models || 0))),
-          table(providers.rows, ["key", "calls", "total_tokens", "cost_usd"], { caption: "Per provider", head: "key", bar: "cost_usd" }));
+          table(providers.rows, ["key", "cost_usd", "calls", "total_tokens"], { caption: "Per provider", head: "key", bar: "cost_usd" }));
       });
     }));
   }
@@ -315,24 +316,35 @@
   function lag() {
     const body = $("lag").querySelector(".body");
     return fill(body, ["api/status"], (answer) => {
-      const columns = ["path", "format", "ingested_bytes", "behind_bytes", "calls", "events", "rejects", "first_at", "last_at", "note"];
+      const columns = Object.keys(answer.sources[0] || {}).filter((column) => column !== "source_id");
       const present = columns.filter((column) => answer.sources.some((row) => row[column] !== null));
       body.replaceChildren(table(answer.sources, present, { head: "path", caption: "Sources, and how many bytes of each are not in the warehouse yet (as `ingest status`)", empty: "No source has been read." }));
     });
   }
 
-  const PANELS = [
-    totals, curve, cost, ranking, periods, peaks,
-    () => listed("performance", "performance", plan.performance, ["model", "calls", "failed_calls", "error_rate", "retry_rate", "latency_p50_ms", "latency_p95_ms", "latency_p99_ms", "output_tokens_per_second"], { head: "model" }),
+  const PANELS = {
+    totals,
+    tpm: curve,
+    cost,
+    ranking,
+    periods,
+    models: peaks,
+    performance: () => listed("performance", "performance", plan.performance, ["model", "calls", "failed_calls", "error_rate", "retry_rate", "latency_p50_ms",
+      "latency_p95_ms", "latency_p99_ms", "output_tokens_per_second"], { head: "model" }),
     prices,
-    () => listed("unpriced", "unpriced", plan.unpriced, ["model", "provider", "calls", "total_tokens", "unpriced_calls", "first_at", "last_at"], { head: "model", empty: "Every call has a cost." }),
-    limitTable,
-    () => listed("told", "rate-limited", plan.told, ["created_at", "model", "dimension", "limit_value", "used", "requested", "over", "wait_ms", "agent_id"], { empty: "No error told of a limit." }),
-    () => listed("errors", "errors", plan.errors, ["error_type", "model", "agent_id", "errors", "total_tokens", "cost_usd", "first_at", "last_at", "latest_error"], { head: "error_type", empty: "No call failed." }),
-    () => listed("retries", "retries", plan.retries, ["created_at", "agent_id", "story_id", "model", "tries", "outcome", "waited_ms", "error_type", "tokens_of_failed_tries", "cost_of_failed_tries_usd", "evidence"], { empty: "No call was tried again." }),
-    () => listed("coverage", "coverage", plan.coverage, ["source_path", "format", "rows", "rejects", "tokens_known", "cost_known", "estimated", "duplicates_dropped", "first_at", "last_at"], { head: "source_path" }),
+    unpriced: () => listed("unpriced", "unpriced", plan.unpriced, ["model", "provider", "calls", "total_tokens", "unpriced_calls", "first_at", "last_at"],
+      { head: "model", empty: "Every call has a cost." }),
+    told: () => listed("told", "rate-limited", plan.told, ["created_at", "model", "dimension", "limit_value", "used", "requested", "over", "wait_ms", "agent_id"],
+      { empty: "No error told of a limit." }),
+    errors: () => listed("errors", "errors", plan.errors, ["error_type", "model", "agent_id", "errors", "total_tokens", "cost_usd", "first_at", "last_at", "latest_error"],
+      { head: "error_type", empty: "No call failed." }),
+    retries: () => listed("retries", "retries", plan.retries, ["created_at", "agent_id", "story_id", "model", "tries", "outcome", "waited_ms", "error_type",
+      "tokens_of_failed_tries", "cost_of_failed_tries_usd", "evidence"], { empty: "No call was tried again." }),
+    coverage: () => listed("coverage", "coverage", plan.coverage, ["source_path", "format", "rows", "rejects", "tokens_known", "cost_known", "estimated",
+      "duplicates_dropped", "first_at", "last_at"], { head: "source_path" }),
     lag,
-  ];
+    limits: limitTable, // last, as it takes longest
+  };
 
   /* Filters: their state is the address of the page */
 
@@ -366,26 +378,36 @@
     let details = $(`pick-${filter}`);
     if (!details) {
       details = html("details", { class: "pick", id: `pick-${filter}` }, html("summary", {}), html("fieldset", {}));
+      details.addEventListener("toggle", () => { if (details.open) values(filter); });
       details.addEventListener("keydown", (event) => { if (event.key === "Escape") { details.open = false; details.querySelector("summary").focus(); } });
       home.append(details);
     }
     const chosen = stored ? plan.filters[filter] || [] : new URLSearchParams(location.search).getAll(filter);
     const label = chosen.length === 0 ? "all" : chosen.length === 1 ? chosen[0] : `${chosen.length} chosen`;
     details.querySelector("summary").replaceChildren(`${filter} `, html("b", {}, label));
-    if (stored) { details.hidden = !chosen.length; return; }
-    const found = await ask(plan.values[filter]).catch(() => ({ rows: [] }));
-    const names = [...new Set([...chosen, ...found.rows.map((row) => row.key).filter((key) => key !== null && key !== "")])];
+    details.hidden = stored && !chosen.length && !stored.slices[filter];
+    if (!details.open) return; // who doesn't look needs no values
+    const mine = round, found = stored ? (stored.slices[filter] || []) : await ask(plan.values[filter]).then((answer) => answer.rows.map((row) => row.key), () => []);
+    if (mine !== round) return;
+    const names = [...new Set([...chosen, ...found.filter((key) => key !== null && key !== "")])];
     const fieldset = details.querySelector("fieldset");
     if (fieldset.contains(document.activeElement) && fieldset.querySelectorAll("input").length === names.length) return;
     fieldset.replaceChildren(html("legend", { class: "hidden" }, `Calls of which ${filter}`), ...names.map((value) => {
       const box = html("input", { type: "checkbox", checked: chosen.includes(value) });
-      box.addEventListener("change", () => change((pairs) => {
+      box.disabled = Boolean(stored && !found.includes(value));
+      box.addEventListener("change", () => (stored ? turn(filter, value, box.checked) : change((pairs) => {
         const kept = pairs.getAll(filter).filter((each) => each !== value);
         pairs.delete(filter);
         for (const each of box.checked ? [...kept, value] : kept) pairs.append(filter, each);
-      }));
+      })));
       return html("label", {}, box, value);
-    }), names.length ? null : html("p", { class: "empty" }, "None known."));
+    }), ...(names.length ? [] : [html("p", { class: "empty" }, "None known.")]));
+  }
+
+  /** Turn a file to the calls of one value, or back to all: it holds no other answers. */
+  function turn(filter, value, on) {
+    slice = on ? `${filter}\n${value}` : "";
+    load();
   }
 
   function trouble(message) {
@@ -393,17 +415,21 @@
     $("trouble").textContent = message || "";
   }
 
-  async function load() {
+  /** Ask everything anew; a *refresh* asks at once only what is in sight, the rest when it comes into it. */
+  async function load({ refresh = false } = {}) {
     const mine = ++round, began = performance.now();
-    view = null;
+    if (!refresh) view = null;
+    loading = true;
     waiting.length = 0;
     showFilters();
     try {
-      const asked = stored ? stored.plan : await request(`api/panels${location.search}`);
+      const asked = stored ? stored.plans[slice] : await request(`api/panels${location.search}`);
       if (mine !== round) return;
       plan = asked;
     } catch (error) {
-      if (mine === round) trouble(error.message);
+      if (mine !== round) return;
+      loading = false;
+      trouble(error.message);
       return;
     }
     trouble(plan.nothing);
@@ -411,12 +437,20 @@
     $("warehouse").textContent = plan.warehouse;
     document.title = `ingest: ${plan.warehouse}`;
     $("zone").placeholder = plan.zone;
-    $("burst").hidden = $("burst").hidden || !shown;
-    await Promise.all([...PANELS.map((panel) => panel()), ...MANY.map(values)]);
+    const names = Object.keys(PANELS), now = refresh ? names.filter(inSight) : names;
+    stale = new Set(names.filter((id) => !now.includes(id)));
+    await Promise.all([...now.map((id) => PANELS[id]()), ...MANY.map(values)]);
     if (mine !== round) return;
+    loading = false;
     took = performance.now() - began;
     document.body.dataset.loaded = String(mine);
-    if (!stored && newest) say();
+    if (newest) say();
+    if (commits) refreshSoon();
+  }
+
+  function inSight(id) {
+    const box = $(id).getBoundingClientRect();
+    return box.bottom > 0 && box.top < window.innerHeight;
   }
 
   function say() {
@@ -426,20 +460,34 @@
     $("live").textContent = `Last commit ${clock}: ${whole(calls || 0)} calls, ${charts.compact(tokens)} tokens`;
   }
 
-  /** Ask again after a commit, but leave the server ten times as long as it took to answer. */
+  /** Ask again after a commit, but leave the server ten times as long as it took to answer, up to a minute. */
+  function refreshSoon() {
+    if (loading || timer || !$("follow").checked) return;
+    timer = setTimeout(() => {
+      timer = null;
+      if (!commits || !$("follow").checked) return;
+      commits = 0;
+      load({ refresh: true });
+    }, Math.min(Math.max(2000, 10 * took), 60_000));
+  }
+
   function listen() {
     const source = new EventSource("api/stream");
-    let timer = null, first = true;
     source.addEventListener("commit", (event) => {
+      const first = newest === null;
       newest = JSON.parse(event.data);
       if (plan) say();
-      const stale = !first;
-      first = false;
-      if (!stale || timer || !$("follow").checked) return;
-      timer = setTimeout(() => { timer = null; if ($("follow").checked) load(); }, Math.max(2000, 10 * took));
+      if (first) return; // what was asked when the page came has it
+      commits += 1;
+      refreshSoon();
     });
     source.addEventListener("trouble", (event) => { $("live").textContent = event.data; });
-    source.addEventListener("error", () => { if (plan) $("live").textContent = "The server can't be reached."; });
+    source.addEventListener("error", () => { $("live").textContent = "The server can't be reached."; });
+    $("follow").addEventListener("change", () => { if (commits) refreshSoon(); });
+    const watch = new IntersectionObserver((entries) => {
+      for (const { target, isIntersecting } of entries) if (isIntersecting && stale.delete(target.id)) PANELS[target.id]();
+    });
+    for (const id of Object.keys(PANELS)) watch.observe($(id));
   }
 
   function start() {
@@ -484,7 +532,7 @@
     document.addEventListener("click", (event) => {
       for (const details of document.querySelectorAll(".pick[open]")) if (!details.contains(event.target)) details.open = false;
     });
-    window.addEventListener("popstate", load);
+    window.addEventListener("popstate", () => load());
     load();
     listen();
   }

@@ -1,0 +1,1 @@
+"""Answers → a screen that follows the commits: limits now, cost of the day, who it is, the last calls."""
