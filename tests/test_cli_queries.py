@@ -60,7 +60,7 @@ def test_without_a_name_all_reports_are_listed(warehouse):
     assert {"tpm", "tpm-series", "bursts", "burst", "limits", "cost-by-day", "usage", "reconcile"} <= listed
 
 
-@pytest.mark.parametrize(("width", "cut"), [(140, False), (90, True)])
+@pytest.mark.parametrize(("width", "cut"), [(160, False), (90, True)])
 def test_a_wide_terminal_shows_long_texts_whole(width, cut):
     screen = io.StringIO()
     terminal_table.table(

@@ -13,7 +13,9 @@ _DIMS = ("sessions", "stories", "failures")
 _TABLES = ("llm_calls", "llm_events", "rejects", "batches", "alerts", "all_events", "coverage", *_DIMS, *_DATED)
 """What a DuckDB file holds as tables: all that needs the warehouse, the filters or our data. Other views use these."""
 
-_FIRST_OF_THE_OTHERS = "10"
+_MACROS, _FIRST_OF_THE_OTHERS = "00_format_parts.sql", "10"
+"""The scripts that need none of these: what formats say, and all from this one on."""
+
 _FORMULA = r"^[=+\-@\t\r]"
 
 
@@ -71,5 +73,6 @@ def _database(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         for name in _TABLES:
             exported.from_arrow(connection.view(name).to_arrow_reader()).create(name)
         for script in sorted(VIEWS.iterdir(), key=lambda file: file.name):
-            if script.name >= _FIRST_OF_THE_OTHERS and script.name.endswith(".sql"):
+            uses_tables = script.name >= _FIRST_OF_THE_OTHERS and script.name.endswith(".sql")
+            if uses_tables or script.name == _MACROS:
                 exported.execute(script.read_text(encoding="utf-8"))
