@@ -387,13 +387,14 @@ class Cursor:
             if births != self._births and self._is_met(self._head, known):
                 self.lose()
                 return None
+        tail = tail_hash(self._tail)
         draft = Draft(
             self,
             source_id,
             self.label,
             self._committed,
             self._position,
-            tail_hash(self._tail),
+            tail,
             self.drain(),
             self._digest.hexdigest(),
             file_time,
