@@ -162,7 +162,7 @@ def test_a_limit_that_is_given_holds_where_the_file_says_none(warehouse):
         limits = {(row[0], row[1]): row[3] for row in cells(app, "models")}
         assert limits["gpt-5.2", "TPM"] == "3k"
         assert limits["claude-opus-4-5", "ITPM"] == "1k"
-        assert limits["gpt-5.2", "RPM"] == "(2)"
+        assert limits["gpt-5.2", "RPM"] in ("(1)", "(2)")  # the highest peak: its two calls may be of two minutes
 
     drive(warehouse, steps, limit=3_000)
 
