@@ -23,7 +23,7 @@ print(sqlite3.connect(sys.argv[1]).execute('''select model, max(tokens) from (
     select model, created_at / 60000000 as minute, sum(total_tokens) as tokens from llm_calls group by 1, 2
 ) group by model''').fetchall())
 """
-SLOWER = {"execution", "reconcile"}
+SLOWER = {"execution", "reconcile", "what-if"}
 """Reports that need a parameter that no default can give."""
 
 

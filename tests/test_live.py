@@ -248,3 +248,12 @@ def test_follow_shows_the_same_screen_and_q_ends_both(tmp_path):
     os.close(ours)
     assert one.returncode == 0
     assert b"+2 records" in shown
+
+
+def test_without_a_terminal_it_says_what_to_run_instead(warehouse):
+    command = [sys.executable, "-m", "ingest", "watch", "-w", str(warehouse)]
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        "Error: the screen needs a terminal; `ingest report headroom` prints how near the limits are"
+    )

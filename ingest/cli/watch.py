@@ -43,13 +43,15 @@ def watch(*, warehouse: str, parameters: dict[str, str], **filters: Any) -> None
 def screen(
     warehouse: str, filters: "Mapping[str, Any]", *, limit: int | None = None, beside: "Callable[[], str] | None" = None
 ) -> "Watch":
-    """Return the screen, or say which extra it needs."""
+    """Return the screen, or say which extra it needs, or that it needs a terminal."""
     try:
         from queries.live.screen import Watch
     except ImportError as error:
         if (error.name or "").partition(".")[0] != "textual":
             raise
         raise click.ClickException(INSTALL) from error
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise click.UsageError("the screen needs a terminal; `ingest report headroom` prints how near the limits are")
     from queries.live.glimpse import Asked
 
     return Watch(Asked(Path(warehouse), filters, settings.limits(), limit), beside)
