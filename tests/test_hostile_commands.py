@@ -138,7 +138,7 @@ def drawn(chance, folder):
         return chance.choice(WORDS if chance.random() < 0.5 else files(folder))
 
     words = [*path]
-    options = [p for p in command.params if isinstance(p, click.Option)]
+    options = [p for p in command.params if isinstance(p, click.Option) and not p.hidden]
     for option in chance.sample(options, chance.randint(0, min(3, len(options)))):
         words += [chance.choice(option.opts)] if option.is_flag else [chance.choice(option.opts), value()]
     words += [value() for p in command.params if isinstance(p, click.Argument) for _ in range(chance.choice([1, 1, 2]))]
@@ -184,6 +184,7 @@ def wrong(words):
     return None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 @pytest.mark.filterwarnings("default")
 def test_no_command_line_ends_in_a_traceback_or_never(folder, monkeypatch, chunk):

@@ -23,6 +23,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Imports and expressions make many objects and hardly any garbage: to collect it at the default rate would take 60 ms.
 gc.set_threshold(20_000, 50, 50)
 
+_PASSWORD = re.compile(r"([A-Za-z][\w+.-]*://[^\s/@:]*):[^\s@/]*@")
+
 COMMANDS = {
     "follow": "Follow logs into the warehouse, exactly once, until stopped.",
     "backfill": "Read history into the warehouse: rotated, compressed, thousands of files.",
@@ -57,6 +59,11 @@ class _Told(click.ClickException):
         self.exit_code = exit_code  # type: ignore[misc] # click has it for the class
 
 
+def _repeatable(text: str) -> str:
+    """Return what an error says, that no terminal obeys it, and without the password of an address in it."""
+    return visible_lines(_PASSWORD.sub(r"\1:…@", text))
+
+
 class _Root(click.Group):
     """Imports a command when it is used; shows our own errors as one line, and lets bugs keep their traceback."""
 
@@ -87,10 +94,10 @@ class _Root(click.Group):
         try:
             return super().invoke(ctx)
         except click.ClickException as error:
-            error.__dict__["message"] = visible_lines(error.message)  # click repeats what it was given
+            error.__dict__["message"] = _repeatable(error.message)  # click repeats what it was given
             raise
         except (IngestError, QueryError) as error:
-            raise _Told(visible_lines(str(error)), getattr(error, "exit_code", 1)) from error
+            raise _Told(_repeatable(str(error)), getattr(error, "exit_code", 1)) from error
         except PermissionError as error:
             what = error.filename or re.sub(r".*\(os error 13\): | \(set POLARS_.*", "", str(error))
             raise click.ClickException(visible_lines(denied(what, written=True))) from error
