@@ -1,6 +1,7 @@
 """Snapshots of an application's sessions, stories and failures name what calls belong to."""
 
 import json
+import os
 
 import polars as pl
 import pytest
@@ -158,3 +159,11 @@ def test_files_of_another_machine_say_which_but_not_instead_of_their_records(tmp
     run(*command, tmp_path / "app.jsonl", "-w", tmp_path / "w", "--host", "web-1")
 
     assert sorted(asked(tmp_path / "w", "select host from llm_calls")) == [("db-7",), ("web-1",)]
+
+
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.db")
+    for place in (tmp_path / "pipe.db", tmp_path):
+        said = run("dims", place, "-w", tmp_path / "w", code=1)
+        assert said.stderr.startswith("Error: ")
+        assert "is no file" in said.stderr

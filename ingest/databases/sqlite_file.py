@@ -4,6 +4,7 @@ So writers never wait for us, and the write-ahead log can be truncated.
 """
 
 import sqlite3
+import stat
 from pathlib import Path
 from urllib.parse import quote
 
@@ -71,6 +72,8 @@ class SqliteFile:
 
     def _open(self) -> sqlite3.Connection:
         status = self.path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(f"{self.path} is no file")  # to open a named pipe would wait for its writer
         if self._connection is not None and self._inode != (status.st_dev, status.st_ino):
             self.close()
         if self._connection is None:
