@@ -230,7 +230,7 @@ def test_backfill_takes_several_mappings_and_tells_of_each_why_it_takes_no_line(
     read_both = CliRunner().invoke(cli, ["backfill", str(tmp_path / "both.log"), *given])
     read_none = CliRunner().invoke(cli, ["backfill", str(tmp_path / "none.log"), *given])
 
-    assert "added 2 calls" in read_both.output
+    assert "added 2 records" in read_both.output
     assert 'a.toml takes no line; the first is not taken because its `event` is not "done"' in read_none.output
     assert 'b.toml takes no line; the first is not taken because its `kind` is not "done"' in read_none.output
 

@@ -176,7 +176,7 @@ def test_a_warehouse_may_have_any_name(tmp_path, name):
 
     assert calls_in(folder) == [1, 2, 3, 4]
     assert verify(folder).problems == []
-    assert sources(Warehouse(folder))["calls"].to_list() == [4]
+    assert sources(Warehouse(folder))["records"].to_list() == [4]
     assert Warehouse(folder).taken("none", AT).is_empty()
     assert [each.rows for each in compact(folder) if each.table == "llm_calls"] == [4]
     assert expire(folder, date(2026, 3, 1))["llm_calls"] == 4

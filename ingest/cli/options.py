@@ -25,7 +25,7 @@ def _chosen(ctx: click.Context, _param: click.Parameter, option: str | None) -> 
     chosen = settings.warehouse(option, has_paths=bool(ctx.params.get("paths") or ctx.params.get("place")))
     if ctx.resilient_parsing:  # the shell asks what to offer
         return chosen.value
-    if option is None and chosen.value != "warehouse":
+    if option is None and chosen.value != "warehouse" and not chosen.origin.startswith("environment"):
         say(f"warehouse: {chosen.value} ({chosen.origin})")
     return _local(chosen.value)
 

@@ -65,6 +65,11 @@ def config() -> Config:
         text = text_of(file)
     except FileNotFoundError:
         return Config(file, "", {})
+    except PermissionError:
+        # In a folder that this user may not look into, such as another user's home, there is nothing of theirs.
+        if not os.access(file.parent, os.X_OK):
+            return Config(file, "", {})
+        raise IngestError(f"{file} can't be read: Permission denied; mend it, or move it away") from None
     except OSError as error:
         raise IngestError(f"{file} can't be read: {reason(error)}; mend it, or move it away") from error
     except UnicodeDecodeError as error:

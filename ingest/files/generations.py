@@ -180,7 +180,7 @@ def _files(folders: Iterable[Path], *, depth: int | None = None) -> Iterator[Pat
 def _folders_of(logs: Iterable[Path]) -> list[Path]:
     """Return the folders of *logs*, and of what they link to."""
     folders = [path.parent for path in logs]
-    folders += [Path(os.path.realpath(path)).parent for path in logs if path.is_symlink()]
+    folders += [Path(os.path.realpath(path)).parent for path in logs if os.path.islink(path)]  # noqa: PTH114 # the other may raise
     return list(dict.fromkeys(folders))
 
 
