@@ -14,7 +14,7 @@ from ingest.cli import cli
 GIVEN = {"budget": {"by": "agent", "limit": "1400000"}, "cost-by-day": {"grain": "hour"}, "burst": {"model": "gpt-5.2"}}
 # DuckDB would rather be asked otherwise, but these are several statements.
 pytestmark = pytest.mark.filterwarnings("ignore:Arrow output")
-NOT_SQL = {"limits", "reconcile"}
+NOT_SQL = {"limits", "reconcile", "cache", "what-if"}
 
 
 def run(*arguments, code=0):
