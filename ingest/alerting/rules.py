@@ -21,13 +21,12 @@ shape = "slack"               # or "json"
 import os
 import re
 import stat
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ingest.errors import IngestError
-from parsers.values.by_hand import text_of, toml_of
+from parsers.values.by_hand import toml_in
 from parsers.values.messages import line_of, nearest
 
 FILE = "alerts.toml"
@@ -120,16 +119,12 @@ def read(file: Path) -> list[Rule]:
 
 def _toml(file: Path) -> tuple[str, dict[str, Any]]:
     try:
-        status, text = file.stat(), text_of(file)
-        found = toml_of(text)
+        status = file.stat()
+        text, found = toml_in(file, IngestError)
     except FileNotFoundError as error:
         raise IngestError(f"no rules at {file}: write some, as docs/alerts.md shows") from error
     except OSError as error:
         raise IngestError(f"{file} can't be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise IngestError(f"{file} is not UTF-8 at byte {error.start}: save it as UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
-        raise IngestError(f"{file} is not TOML: {error}") from error
     if status.st_uid not in (0, os.geteuid()) or status.st_mode & _OTHERS_MAY_WRITE:
         raise IngestError(f"{file} runs commands, and others than this user may write it: chown it, and chmod go-w")
     return text, found

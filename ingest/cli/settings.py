@@ -58,11 +58,11 @@ def config() -> Config:
     Raises:
         IngestError: It can't be read, isn't TOML, or says something that is no setting; the message names the line.
     """
-    from parsers.values.by_hand import text_of, toml_of
+    from parsers.values.by_hand import toml_in
 
     file = config_file()
     try:
-        text = text_of(file)
+        text, said = toml_in(file, IngestError)
     except FileNotFoundError:
         return Config(file, "", {})
     except PermissionError:
@@ -72,12 +72,7 @@ def config() -> Config:
         raise IngestError(f"{file} can't be read: Permission denied; mend it, or move it away") from None
     except OSError as error:
         raise IngestError(f"{file} can't be read: {reason(error)}; mend it, or move it away") from error
-    except UnicodeDecodeError as error:
-        raise IngestError(f"{file} is not UTF-8 at byte {error.start}: save it as UTF-8") from error
-    try:
-        found = Config(file, text, toml_of(text))
-    except ValueError as error:
-        raise IngestError(f"{file} is not TOML: {error}") from error
+    found = Config(file, text, said)
     _check(found)
     return found
 

@@ -13,7 +13,6 @@ cache_write_1h = 4.00
 reasoning = 8.00
 """
 
-import tomllib
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
@@ -22,7 +21,7 @@ from typing import Any, NamedTuple
 
 from ingest.errors import IngestError, reason
 from ingest.prices.entries import Period, Rates, Tier, rates
-from parsers.values.by_hand import text_of, toml_of
+from parsers.values.by_hand import toml_in
 from parsers.values.messages import line_of
 
 _PER = {"1M": Decimal(1), "1K": Decimal(1_000)}
@@ -47,14 +46,9 @@ def load(path: Path) -> tuple[Override, ...]:
         IngestError: It can't be read, isn't TOML, or says something that isn't a price; the message names the line.
     """
     try:
-        text = text_of(path)
-        listed = toml_of(text, Decimal)
+        text, listed = toml_in(path, IngestError, Decimal)
     except OSError as error:
         raise IngestError(f"{path} can't be read: {reason(error)}; name another file with --prices") from error
-    except UnicodeDecodeError as error:
-        raise IngestError(f"{path} is not UTF-8 at byte {error.start}: save it as UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
-        raise IngestError(f"{path} is not TOML: {error}") from error
     unknown = sorted(set(listed) - {"price"})
     if unknown or not isinstance(listed.get("price", []), list):
         raise IngestError(f"{path}: unexpected {', '.join(unknown) or 'price'}; each price is a table [[price]]")

@@ -56,3 +56,21 @@ def toml_of(text: str, parse_float: Callable[[str], Any] = float) -> dict[str, A
         raise
     except ValueError as error:  # a number of more digits than Python reads, a date that there isn't
         raise tomllib.TOMLDecodeError(str(error)) from error
+
+
+def toml_in(
+    file: Traversable, wrong: Callable[[str], Exception], parse_float: Callable[[str], Any] = float
+) -> tuple[str, dict[str, Any]]:
+    """Return the text in *file*, and what it says as TOML; what is wrong with it is raised as *wrong* says it.
+
+    Raises:
+        OSError: As `bytes_of` does.
+        Exception: What *wrong* makes of one line that names the file, where it is not UTF-8 or no TOML.
+    """
+    try:
+        text = text_of(file)
+        return text, toml_of(text, parse_float)
+    except UnicodeDecodeError as error:
+        raise wrong(f"{file} is not UTF-8 at byte {error.start}: save it as UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise wrong(f"{file} is not TOML: {error}") from error

@@ -11,12 +11,11 @@ rpm = 1_000
 window = "bucket"               # or "fixed": counted anew in each clock minute
 """
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from parsers.values.by_hand import text_of, toml_of
+from parsers.values.by_hand import toml_in
 from parsers.values.messages import line_of, nearest
 from queries.errors import QueryError
 
@@ -59,16 +58,11 @@ def read(file: Path) -> Limits:
         QueryError: It can't be read, isn't TOML, or says what is no limit; the message names the line.
     """
     try:
-        text = text_of(file)
-        found = toml_of(text)
+        text, found = toml_in(file, QueryError)
     except FileNotFoundError:
         return Limits()
     except OSError as error:
         raise QueryError(f"{file} can't be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise QueryError(f"{file} is not UTF-8 at byte {error.start}: save it as UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
-        raise QueryError(f"{file} is not TOML: {error}") from error
     for key in found:
         if key not in {"usd_a_day", "limit"}:
             raise _error(file, text, key, f"no setting is called {key!r}{nearest(key, ('usd_a_day', 'limit'))}")
