@@ -73,7 +73,7 @@ class SqliteFile:
     def _open(self) -> sqlite3.Connection:
         status = self.path.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise OSError(f"{self.path} is no file")  # to open a named pipe would wait for its writer
+            raise OSError("it is no file")  # to open a named pipe would wait for its writer
         if self._connection is not None and self._inode != (status.st_dev, status.st_ino):
             self.close()
         if self._connection is None:
