@@ -21,7 +21,7 @@ _EPOCH_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 def known(text: pl.Expr) -> pl.Expr:
     """Return *text* without surrounding blanks; NULL where nothing is left, which is how logs write "unknown"."""
-    stripped = text.str.strip_chars()
+    stripped = text.cast(pl.String).str.strip_chars()  # a column without a value has no type
     return pl.when(stripped != "").then(stripped)
 
 
