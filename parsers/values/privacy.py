@@ -87,10 +87,13 @@ _SHAPES = (
     r"\b((?i:bearer)[ \t]+)[A-Za-z0-9._~+/=-]{6,}",
     r"\b((?i:basic)[ \t]+)[A-Za-z0-9+/=]{16,}",
     _ASSIGNED,
-    r"([A-Za-z][A-Za-z0-9+.-]{0,30}://)[^ \t\r\n\"'<>/?#@:]*:[^ \t\r\n\"'<>]*@",
-    r"([A-Za-z][A-Za-z0-9+.-]{0,30}://)[^ \t\r\n\"'<>/?#@]+@",
+    r"([A-Za-z0-9+.-]://)[^ \t\r\n\"'<>/?#@:]*:[^ \t\r\n\"'<>]*@",
+    r"([A-Za-z0-9+.-]://)[^ \t\r\n\"'<>/?#@]+@",
 )
-"""What keys, tokens and URLs with credentials look like; the group is what remains of them in a text."""
+"""What keys, tokens and URLs with credentials look like; the group is what remains of them in a text.
+
+None begins with a class of many letters: with one, a search for all at once takes a hundred times as long.
+"""
 
 _MASK = "…"
 _SECRET = "|".join(_SHAPES)
