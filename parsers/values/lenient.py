@@ -78,7 +78,11 @@ def _unusual(text: pl.Expr) -> pl.Expr:
 
 
 def _auto(zone: str, texts: pl.Series) -> pl.Series:
-    return rest(texts, zoned(texts), partial(_any, zone=zone))
+    found = zoned(texts)
+    if found.null_count() == texts.null_count():
+        return found
+    numbers = texts.str.strip_chars().str.contains(_NUMBER).any()
+    return rest(texts, found, partial(_any if numbers else _iso, zone=zone))
 
 
 def _any(text: pl.Expr, *, zone: str) -> pl.Expr:
@@ -86,10 +90,10 @@ def _any(text: pl.Expr, *, zone: str) -> pl.Expr:
     numeric = _epoch(text, "ns")
     for limit, unit in ((1e17, "us"), (1e14, "ms"), (1e11, "s")):
         numeric = pl.when(number < limit).then(_epoch(text, unit)).otherwise(numeric)
-    return pl.when(text.str.contains(_NUMBER)).then(numeric).otherwise(_iso(text, zone))
+    return pl.when(text.str.contains(_NUMBER)).then(numeric).otherwise(_iso(text, zone=zone))
 
 
-def _iso(text: pl.Expr, zone: str) -> pl.Expr:
+def _iso(text: pl.Expr, *, zone: str) -> pl.Expr:
     dotted = text.str.replace(r"(\d\d:\d\d:\d\d),(\d)", "$1.$2")  # as Python's logging writes it
     if zone == "UTC":
         return utc(dotted)
