@@ -1,6 +1,7 @@
 """CSV files: quoted fields may hold anything, and what is torn or stray takes no other row with it."""
 
 import csv
+import json
 from decimal import Decimal
 
 import polars as pl
@@ -8,10 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parsers.blocks.csv_rows import LONGEST, cells
-from parsers.blocks.lines import Block
+from parsers.blocks.csv_rows import LONGEST, columns
+from parsers.blocks.lines import RECORDS, Block
 from parsers.catalogue import FORMATS
 from parsers.claims.parse import parse
+from parsers.jsonl.fields import extract
+from parsers.jsonl.table_cells import CELLS, as_lines, extract_cells
+from parsers.jsonl.unknown_fields import LEFTOVERS
 
 HEADER = (
     "id,pipeline_step_id,account_id,provider,model,role,input_tokens,output_tokens,total_tokens,cost_usd,duration_ms,"
@@ -81,8 +85,11 @@ def test_cells_are_those_of_a_csv_reader(rows):
         except csv.Error:
             return None
 
-    found = [cells and [cell or "" for cell in cells] for cells in cells(pl.Series(rows), ",", 2).to_list()]
-    assert found == [told(row) for row in rows]
+    for count in {2, *(len(row) for row in map(told, rows) if row and len(row) > 1)}:
+        table, fits = columns(pl.Series(rows), ",", count)
+        right = [row for row in map(told, rows) if row and len(row) == count]
+        assert [[cell or "" for cell in row] for row in table.rows()] == right
+        assert fits.to_list() == [told(row) in right for row in rows]
 
 
 def test_rows_below_a_header_whose_quotes_don_t_close_are_rejected():
@@ -158,3 +165,43 @@ def test_a_column_with_prompts_stays_out():
 
     assert rows.calls.height == 1
     assert "secret" not in str(rows.calls.rows())
+
+
+CELL = st.sampled_from(
+    [
+        None, "word", "12", "a b c", "O'Brien \"x\"", '{"a": 1', '{"a": "w", "b": {"c": 2}}', '{"prompt": "secret"}',
+        '{"a":1},"model":{"x":2}', '["x", "y"]', "[1],[2]", '[{"a": 1}]', '{"a":1},{"b":2}', "{}", "true", "ünï",
+    ]
+)  # fmt: skip
+COLUMNS = ("model", "prompt_tokens", "usage", "metadata", "extra", "note", "tags", "response")
+
+
+@settings(deadline=None)
+@given(st.lists(st.fixed_dictionaries(dict.fromkeys(COLUMNS, CELL)), min_size=1, max_size=4))
+def test_cells_mean_what_they_would_in_json_lines(rows):
+    cells = pl.DataFrame(rows, schema=dict.fromkeys(COLUMNS, pl.String))
+    places = {"model": ("model",), "top": ("prompt_tokens",), "in": ("usage", "a"), "b": ("usage", "b", "c")}
+    numbers = pl.DataFrame({"source_offset": range(len(rows)), "source_end": range(len(rows))})
+    lines = numbers.with_columns(line=as_lines(cells)).select(*RECORDS)
+
+    expected, rejects = extract(lines, places)
+    found = extract_cells(numbers.with_columns(pl.lit(cells.to_struct()).alias(CELLS), line=pl.lit("")), places)
+
+    assert rejects.is_empty()
+    for name in places:
+        if name in found.columns:
+            assert found[name].to_list() == expected[name].to_list()
+        else:
+            assert expected[name].is_null().all()
+    assert list(map(told, found[LEFTOVERS])) == list(map(told, expected[LEFTOVERS]))
+
+
+def told(leftovers):
+    return json.loads(leftovers or "{}")
+
+
+def test_a_cell_that_looks_like_more_fields_stays_one_cell():
+    forged = '{""a"":1},""prompt_tokens"":7,""usage"":{""x"":2}'
+    rows = csv_of(f'timestamp,model,total_tokens,note\n2026-08-10T08:00:05Z,gpt-4o,9,"{forged}"\n')
+
+    assert rows.calls.select("total_tokens", "request_tokens", "metadata").rows() == [(9, None, None)]

@@ -24,9 +24,20 @@ _FIELD = f'(?:{_QUOTED}|[^",;\t]*)'
 _OPENS = f'^(?:{_FIELD}{_BETWEEN})*"(?:[^"]|"")*$'
 _CLOSES = f'^(?:[^"]|"")*"(?:{_BETWEEN}{_FIELD})*$'
 _LINE = pl.col("line")
-_FIELDS = pl.List(pl.String)
 
-CLOSED = ~_LINE.str.contains(_OPENS)
+
+def _closed(lines: pl.Series) -> pl.Series:
+    odd = _odd(lines)
+    none = pl.Series(lines.name, [True], dtype=pl.Boolean).new_from_index(0, len(lines))
+    return none.scatter(odd.arg_true(), ~lines.filter(odd).str.contains(_OPENS)) if odd.any() else none
+
+
+def _odd(lines: pl.Series) -> pl.Series:
+    """Return which *lines* have an odd number of quotes: others open no field that they don't close."""
+    return lines.str.count_matches('"', literal=True) % 2 == 1
+
+
+CLOSED = _LINE.map_batches(_closed, return_dtype=pl.Boolean, is_elementwise=True)
 """True for a line in whose end no quoted field is open."""
 
 
@@ -35,8 +46,10 @@ def starts(lines: Lines) -> Mask:
     mask: Mask = np.ones(len(lines), np.bool_)
     if b'"' not in lines.data:
         return mask
-    at = np.flatnonzero(lines.whole)
-    tests = lines.frame().select(opens=_LINE.str.contains(_OPENS), closes=_LINE.str.contains(_CLOSES))
+    frame = lines.frame()
+    odd = _odd(frame["line"])
+    at = np.flatnonzero(lines.whole)[odd.to_numpy()]
+    tests = frame.filter(odd).select(opens=_LINE.str.contains(_OPENS), closes=_LINE.str.contains(_CLOSES))
     closers = at[tests["closes"].to_numpy()]
     end = int(lines.source_ends[-1]) if len(lines) else 0
     after = 0
@@ -53,20 +66,17 @@ def starts(lines: Lines) -> Mask:
     return mask
 
 
-def cells(rows: pl.Series, separator: str, count: int) -> pl.Series:
-    """Return the cells of *rows*, each a list; NULL where quotes don't close. Most have *count* of them."""
+def columns(rows: pl.Series, separator: str, count: int) -> tuple[pl.DataFrame, pl.Series]:
+    """Return the cells of those of *rows* that have *count* of them, as columns of text, and which rows these are."""
     quoted = rows.str.contains('"', literal=True)
-    plain = rows.filter(~quoted).str.split(separator)
-    if not quoted.any():
-        return plain.rename("fields")
-    others = rows.filter(quoted)
-    good = others.str.contains(_well_formed(separator, count))
-    read = _read(others.filter(good), separator, count)
-    at = quoted.arg_true()
-    parts = [(~quoted).arg_true(), at.filter(good), at.filter(~good)]
-    one_by_one = pl.Series([_cells(row, separator) for row in others.filter(~good)], dtype=_FIELDS)
-    placed = pl.DataFrame({"at": pl.concat(parts), "fields": pl.concat([plain.cast(_FIELDS), read, one_by_one])})
-    return placed.sort("at")["fields"]
+    fits = rows.str.count_matches(separator, literal=True) == count - 1
+    if quoted.any():
+        at = quoted.arg_true()
+        good = rows.gather(at).str.contains(_well_formed(separator, count))
+        fits = fits.scatter(at, good)
+        rows, fits = _mended(rows, fits, at.filter(~good), separator, count)
+    whole = rows if fits.all() else rows.filter(fits)
+    return _read(whole, separator, count), fits
 
 
 def _well_formed(separator: str, count: int) -> str:
@@ -75,22 +85,39 @@ def _well_formed(separator: str, count: int) -> str:
     return f"^{field}(?:{between}{field}){{{count - 1}}}$"
 
 
-def _read(rows: pl.Series, separator: str, count: int) -> pl.Series:
-    """Return the cells of *rows* that are well formed."""
+def _mended(
+    rows: pl.Series, fits: pl.Series, odd: pl.Series, separator: str, count: int
+) -> tuple[pl.Series, pl.Series]:
+    """Return *rows* with those *odd* ones, whose quotes only Python takes, quoted as they should be; and which fit."""
+    read = [cells(row, separator) for row in rows.gather(odd)]
+    right = [row is not None and len(row) == count for row in read]
+    mended = [
+        separator.join(_quoted(cell) for cell in row) for row, yes in zip(read, right, strict=True) if row and yes
+    ]
+    told = pl.Series(right, dtype=pl.Boolean)
+    return rows.scatter(odd.filter(told), mended), fits.scatter(odd, told)
+
+
+def _quoted(cell: str) -> str:
+    return '"' + cell.replace('"', '""') + '"'
+
+
+def _read(rows: pl.Series, separator: str, count: int) -> pl.DataFrame:
+    """Return the *count* cells of each of *rows*, which are well formed, as columns."""
+    names = [str(i) for i in range(count)]
     if rows.is_empty():
-        return pl.Series([], dtype=_FIELDS)
+        return pl.DataFrame(schema=dict.fromkeys(names, pl.String))
+    text = rows.str.join("\n").item().encode()
     try:
-        table = pl.read_csv(
-            rows.str.join("\n").item().encode(), has_header=False, separator=separator, infer_schema=False
-        )
+        table = pl.read_csv(text, has_header=False, separator=separator, infer_schema=False, new_columns=names)
     except pl.exceptions.PolarsError:
         table = pl.DataFrame()
-    if table.shape != (len(rows), count):
-        return pl.Series([_cells(row, separator) for row in rows], dtype=_FIELDS)
-    return table.select(pl.concat_list(pl.all())).to_series()
+    if table.shape == (len(rows), count):
+        return table
+    return pl.DataFrame([cells(row, separator) for row in rows], schema=dict.fromkeys(names, pl.String), orient="row")
 
 
-def _cells(row: str, separator: str) -> list[str] | None:
+def cells(row: str, separator: str) -> list[str] | None:
     """Return the cells of one row; None when its quotes don't close."""
     try:
         return next(csv.reader([row], delimiter=separator, strict=True), [])

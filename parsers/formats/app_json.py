@@ -188,15 +188,17 @@ _OWN = json_format(
 )
 FORMAT = replace(_OWN, leaves=_SUMMED | SUM)
 
-HEADER = json_header(
-    FORMAT,
-    (
-        MODEL,
-        COUNTS,
-        # Without any of these it may be a list of limits or prices.
-        tuple(name for field in ("created_at", "request_id", "session_id", *_TIMED) for name in FIELDS[field]),
+HEADER = replace(
+    json_header(
+        FORMAT,
+        (
+            MODEL,
+            COUNTS,
+            # Without any of these it may be a list of limits or prices.
+            tuple(name for field in ("created_at", "request_id", "session_id", *_TIMED) for name in FIELDS[field]),
+        ),
+        reads=top_names(_SHAPE),
     ),
-    reads=top_names(_SHAPE),
     unless=(*SUMS, *REQUESTS, "calls"),
     rank=3,
 )

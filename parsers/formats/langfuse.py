@@ -17,15 +17,18 @@ from functools import lru_cache
 import polars as pl
 
 from parsers.blocks.format import Context, Format, Parsed
+from parsers.jsonl.table_cells import CELLS
 from parsers.rows import json_shape
 from parsers.rows.by_header import json_header
 from parsers.rows.calls import Meaning
 from parsers.rows.json_shape import Shape, top_names
 from parsers.rows.usage_objects import FAMILIES, KEYS
 
+_OBJECTS = ("usage_details", "usageDetails")
+
 
 def _usage(*names: str) -> tuple[str, ...]:
-    return tuple(f"{where}.{name}" for where in ("usage_details", "usageDetails") for name in names)
+    return tuple(f"{where}.{name}" for where in _OBJECTS for name in names)
 
 
 _SHAPE = Shape(
@@ -50,17 +53,16 @@ _SHAPE = Shape(
         "status": ("level",),
         "status_message": ("status_message", "statusMessage"),
         "kind": ("type",),
+        "trace_of_export": ("trace_id",),
         "environment": ("environment",),
     },
     passed_over=("latency", "usage.unit"),
     meaning=Meaning(name="langfuse", request_includes_cache=False, response_includes_reasoning=False),
-    internal=("status_message", "kind"),
+    internal=("status_message", "kind", "trace_of_export"),
     usage=("usage_details.", "usageDetails."),
     families=tuple(f for f in FAMILIES if f.name in ("openai-chat", "anthropic", "gemini", "gemini-snake")),
     derived={
-        "variant": pl.when(pl.col("line").str.contains(r'"trace_id"\s*:'))
-        .then(pl.lit("export"))
-        .otherwise(pl.lit("api")),
+        "variant": pl.when(pl.col("trace_of_export").is_not_null()).then(pl.lit("export")).otherwise(pl.lit("api")),
         # Of an OpenTelemetry span it is an observation, and has its ids.
         "dedupe_key": pl.when(
             pl.col("request_id").str.contains(r"^[0-9a-f]{16}$") & pl.col("run_id").str.contains(r"^[0-9a-f]{32}$")
@@ -78,10 +80,17 @@ _NAMED = {place.rsplit(".", 1)[-1] for places in _SHAPE.paths.values() for place
 
 
 def _parse(records: pl.DataFrame, context: Context) -> Parsed:
-    details = records["line"].str.extract(_OBJECT, 1).unique()
-    names = details.str.extract_all(_BUCKET).explode(empty_as_null=False).drop_nulls().unique()
+    names = _details(records).unique().str.extract_all(_BUCKET).explode(empty_as_null=False).drop_nulls().unique()
     buckets = frozenset(re.findall(_BUCKET, " ".join(names.to_list()))) - _NAMED
     return json_shape.parse(_with_buckets(buckets) if buckets else _SHAPE, records, context)
+
+
+def _details(records: pl.DataFrame) -> pl.Series:
+    """Return the objects in which *records* have their buckets."""
+    if CELLS not in records.columns:
+        return records["line"].str.extract(_OBJECT, 1)
+    cells = records[CELLS].struct
+    return pl.concat([pl.Series(dtype=pl.String), *(cells.field(name) for name in _OBJECTS if name in cells.fields)])
 
 
 @lru_cache(maxsize=64)

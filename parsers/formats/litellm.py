@@ -20,6 +20,7 @@ from dataclasses import replace
 import polars as pl
 
 from parsers.blocks.format import Context, Format, Known, Parsed, alone
+from parsers.jsonl.table_cells import has
 from parsers.rows.by_header import json_header
 from parsers.rows.calls import Meaning
 from parsers.rows.json_shape import Shape, made, read, top_names
@@ -65,8 +66,8 @@ _TIMES, _COUNTS = ("started_at", "created_at"), ("request_tokens", "response_tok
 
 def _parse(records: pl.DataFrame, context: Context) -> Parsed:
     del context
+    is_spend = has(records, "spend")
     fields, rejects = read(records, _SHAPE)
-    is_spend = pl.col("line").str.contains(r'"spend"\s*:')
     fields = fields.with_columns(
         dedupe_key=_key(pl.col("request_id"), fields.columns),
         attempt=(pl.col("retries").cast(pl.Int64, strict=False) + 1).cast(pl.String),

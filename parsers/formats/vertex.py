@@ -76,4 +76,6 @@ FORMAT = Format(
     hints=('"logging_time"',),
 )
 
-HEADER = json_header(FORMAT, (("full_response",), ("logging_time",)), reads=("model", "request_id", "metadata"))
+HEADER = json_header(
+    FORMAT, (("full_response",), ("logging_time",)), reads=("model", "request_id", "metadata"), of_lines=True
+)

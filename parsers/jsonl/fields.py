@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from parsers.blocks.lines import NONE_REJECTED, reject
-from parsers.jsonl.decode import decode_plain, loads, text_of
+from parsers.jsonl.decode import decode_plain, keys_in, loads, text_of
 from parsers.jsonl.unknown_fields import LEFTOVERS, leftovers
 
 Path = tuple[str, ...]
@@ -69,6 +69,27 @@ def extract(
     return (fields if len(parts) == 1 else fields.sort("source_offset")), pl.concat([NONE_REJECTED, *rejects])
 
 
+def present(lines: pl.Series, places: dict[str, Path]) -> dict[str, Path]:
+    """Return those of many *places* whose keys are in any of *lines*.
+
+    Of those below an object that is there one is left, lest what the object is depend on what other lines hold.
+    """
+    keys = keys_in(lines, {key for where in places.values() for key in where})
+    present = {name: where for name, where in places.items() if keys.issuperset(where)}
+    objects = {above for where in present.values() for above in _above(where)}
+    for name, where in places.items():
+        more = {above for above in _above(where) if keys.issuperset(above)} - objects
+        if more:
+            present[name] = where
+            objects |= more
+    return present
+
+
+def _above(where: Path) -> set[Path]:
+    """Return the places of the objects that *where* lies in."""
+    return {where[:depth] for depth in range(1, len(where))}
+
+
 _BRACKETS = 6
 """What is nested deeper is looked into by Python."""
 
@@ -91,6 +112,11 @@ _READ = ("iterations",)
 """Keys of lists that are read by other ways."""
 
 _NESTED = _nested()
+
+
+def is_passed_over(key: str) -> bool:
+    """Tell whether what is below *key* is surely a prompt or a response, or is read by other ways."""
+    return key in _CONTENT or key in _READ
 
 
 def elsewhere(decoded: pl.DataFrame) -> pl.Series:
@@ -204,6 +230,6 @@ def _inner(tree: _Tree, above: Path = ()) -> list[Path]:
 
 def _dtype(tree: _Tree, cut: frozenset[Path], above: Path = ()) -> Any:  # Any: a Struct, or text at the leaves
     keys = [key for key in tree if key]
-    if not keys or above in cut:
+    if above and (not keys or above in cut):
         return pl.String
     return pl.Struct({key: _dtype(tree[key], cut, (*above, key)) for key in keys})

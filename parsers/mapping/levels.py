@@ -15,11 +15,15 @@ import polars as pl
 from parsers.blocks.lines import RECORDS
 from parsers.jsonl.fields import Path, path
 from parsers.jsonl.inner_json import elements, with_objects, without_array
+from parsers.jsonl.table_cells import CELLS
 from parsers.jsonl.unknown_fields import LEFTOVERS, joined
 from parsers.rows.json_shape import Shape, read
 
 EACH = "[]"
 """Stands in a place behind an array whose elements are rows."""
+
+_IN_CELLS = 2
+"""Keys of the longest path in a table: a column, and one of the object in its cell; what is deeper may be text."""
 
 _AT = "number of the element"
 
@@ -75,9 +79,17 @@ def _level(shape: Shape, outer: str, own: str, inner: str) -> Level:
     return Level(path(array) if array else (), level, keys)
 
 
+def fits_cells(levels: Sequence[Level]) -> bool:
+    """Tell whether a row of a table, whose cells may be objects, has all that *levels* look for."""
+    first, *deeper = levels
+    return not deeper and all(len(path(text)) <= _IN_CELLS for texts in first.shape.paths.values() for text in texts)
+
+
 def read_levels(records: pl.DataFrame, levels: Sequence[Level]) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the fields of each row in *records*, as `json_shape.read` does of each record, and the rejects."""
     first, *deeper = levels
+    if CELLS in records.columns:
+        return read(records, first.shape)
     inside = with_objects(records["line"], first.texts)
     fields, rejects = read(records.with_columns(_without(inside, deeper)), first.shape)
     inside = inside.filter(records["source_offset"].is_in(fields["source_offset"].implode()))

@@ -19,7 +19,7 @@ from parsers.blocks.lines import Block, reject, split
 from parsers.envelopes.unwrap import unwrap
 from parsers.jsonl.decode import loads
 from parsers.jsonl.fields import Path, path
-from parsers.mapping.levels import Level, read_levels
+from parsers.mapping.levels import Level, fits_cells, read_levels
 from parsers.rows.by_header import csv_format, header_names, json_header
 from parsers.rows.json_shape import Shape, finished
 from parsers.rows.token_counts import COUNTS
@@ -82,7 +82,8 @@ def format_of(mapping: Mapping) -> Format:
     )
     if not mapping.columns:
         return described
-    header = json_header(described, mapping.columns, reads=[name for group in mapping.columns for name in group])
+    reads = [name for group in mapping.columns for name in group]
+    header = json_header(described, mapping.columns, reads=reads, of_lines=not fits_cells(mapping.levels))
     return replace(csv_format((header,)), name=mapping.name, title=mapping.title, unwrap=mapping.unwrap)
 
 

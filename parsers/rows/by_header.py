@@ -18,10 +18,10 @@ from functools import cached_property, lru_cache, partial
 
 import polars as pl
 
-from parsers.blocks.csv_rows import CLOSED, SEPARATORS, cells, starts
+from parsers.blocks.csv_rows import CLOSED, SEPARATORS, cells, columns, starts
 from parsers.blocks.format import Context, Format, Parsed
 from parsers.blocks.lines import RECORDS, REJECTED, reject
-from parsers.jsonl.decode import decode_plain
+from parsers.jsonl.table_cells import CELLS, as_lines
 from parsers.jsonl.unknown_fields import LEFTOVERS
 from parsers.rows.typed_tables import parsed
 from parsers.values.privacy import Rule, rule_of
@@ -72,15 +72,13 @@ class Header:
 
 
 def json_header(
-    format_: Format,
-    needs: tuple[tuple[str, ...], ...],
-    *,
-    reads: Collection[str] = (),
-    unless: tuple[str, ...] = (),
-    rank: int = 0,
+    format_: Format, needs: tuple[tuple[str, ...], ...], *, reads: Collection[str] = (), of_lines: bool = False
 ) -> Header:
-    """Return the header of rows that are read as the JSON lines of *format_* that they would be."""
-    return Header(format_.name, needs, partial(_as_json, format_), reads, unless, whole=True, rank=rank)
+    """Return the header of rows that mean what JSON lines of *format_* with such fields mean.
+
+    A format *of lines* knows no records whose fields are `CELLS`: these are written as the lines that they would be.
+    """
+    return Header(format_.name, needs, partial(_by_lines if of_lines else _by_cells, format_), reads, whole=True)
 
 
 def header_of(names: Sequence[str], headers: Sequence[Header]) -> tuple[Header, list[str]] | None:
@@ -191,17 +189,13 @@ def _found(line: str, headers: tuple[Header, ...]) -> tuple[Header, list[str], s
 def _split(line: str) -> tuple[str, list[str]]:
     """Return the separator of a header and its names, those too of one whose quotes don't close."""
     separator = max(SEPARATORS, key=line.count)
-    row = _cells(line, separator)
+    row = cells(line, separator)
     return separator, [name.strip() for name in row or line.replace('"', "").split(separator)]
 
 
 def header_names(line: str) -> list[str]:
     """Return the names in *line*, the header of a CSV file."""
     return _split(line)[1]
-
-
-def _cells(line: str, separator: str) -> list[str]:
-    return cells(pl.Series([line]), separator, line.count(separator) + 1).to_list()[0] or []
 
 
 def _are_names(names: Sequence[str]) -> bool:
@@ -234,19 +228,18 @@ def _below(head: str, rows: pl.DataFrame, headers: tuple[Header, ...]) -> Parsed
     if found is None:
         return parsed(None, [reject(rows, "the columns of the header don't make a call")])
     header, names, separator = found
-    if not _cells(head, separator):
+    if not cells(head, separator):
         return parsed(None, [reject(rows, "the quotes of the header don't close")])
-    split = rows.with_columns(fields=cells(rows["line"], separator, len(names)))
-    good = (split["fields"].list.len() == len(names)).fill_null(value=False)
-    bad = reject(split.filter(~good), f"not {len(names)} fields, as the header has") if not good.all() else _NONE
-    cell = pl.col("fields").list
-    at = {name: cell.get(i) for i, name in enumerate(names) if name and not _is_left_out(name, header)}
-    if separator == ";":
-        at = {name: _with_point(value) for name, value in at.items()}
-    kept = split.filter(good).select(*RECORDS, **at) if not good.all() else split.select(*RECORDS, **at)
-    if kept.is_empty():
+    table, good = columns(rows["line"], separator, len(names))
+    bad = _NONE if good.all() else reject(rows.filter(~good), f"not {len(names)} fields, as the header has")
+    if table.is_empty():
         return parsed(None, [bad])
-    result = read_columns(kept, list(at), header)
+    if separator == ";":
+        table = table.select(_with_point(pl.all()))
+    kept = (rows if good.all() else rows.filter(good)).select(*RECORDS)
+    named = {i: name for i, name in enumerate(names) if name and not _is_left_out(name, header)}
+    kept = kept.hstack([table.to_series(i).alias(name) for i, name in named.items()])
+    result = read_columns(kept, list(named.values()), header)
     return Parsed(result.calls, result.events, pl.concat([bad, result.rejects]))
 
 
@@ -265,43 +258,19 @@ def _flat(cell: pl.Expr) -> pl.Expr:
     return pl.when(~cell.str.contains(r"^\s*[\[{]")).then(known(cell))
 
 
-def _as_json(format_: Format, rows: pl.DataFrame) -> Parsed:
+def _by_cells(format_: Format, rows: pl.DataFrame) -> Parsed:
+    """Return what *format_* makes of *rows*, whose cells are the fields of its records."""
+    return format_.parse(rows.select(*RECORDS, pl.struct(pl.exclude(*RECORDS)).alias(CELLS)), {})
+
+
+def _by_lines(format_: Format, rows: pl.DataFrame) -> Parsed:
     """Return what *format_* makes of *rows* written as JSON lines; what it rejects is shown as it was."""
-    lines = rows.select(_lines(rows.drop(*RECORDS)), "source_offset", "source_end")
+    lines = rows.select(as_lines(rows.drop(*RECORDS)), "source_offset", "source_end")
     result = format_.parse(lines, {})
     if result.rejects.is_empty():
         return result
     written = result.rejects.drop("line").join(rows.select("source_offset", "line"), on="source_offset", how="left")
     return Parsed(result.calls, result.events, written.select(*REJECTED))
-
-
-def _lines(columns: pl.DataFrame) -> pl.Series:
-    """Return each row as a JSON object; a cell that is an object itself is one in it."""
-    nested = {column.name: _objects(column) for column in columns if column.str.starts_with("{").any()}
-    texts = [
-        pl.when(~nested[name].is_not_null()).then(pl.col(name)).alias(name) if name in nested else pl.col(name)
-        for name in columns.columns
-    ]
-    line = columns.select(line=pl.struct(texts).struct.json_encode())["line"]
-    if not nested:
-        return line
-    parts = [pl.lit(f',"{name}":') + pl.lit(cell) for name, cell in nested.items()]
-    more = pl.concat_str([part.fill_null("") for part in parts])
-    # Of a key that occurs twice the first counts, and that is the object.
-    return pl.DataFrame({"line": line}).select(
-        line=pl.lit("{")
-        + more.str.slice(1)
-        + pl.when(more != "").then(pl.lit(",")).otherwise(pl.lit(""))
-        + _LINE.str.slice(1)
-    )["line"]
-
-
-def _objects(column: pl.Series) -> pl.Series:
-    """Return those cells that are JSON objects."""
-    likely = column.str.starts_with("{").fill_null(value=False)
-    _, plain = decode_plain(column.filter(likely), pl.Struct({}))
-    at = likely.arg_true().filter(plain)
-    return pl.Series(column.name, [None], dtype=pl.String).new_from_index(0, len(column)).scatter(at, column.gather(at))
 
 
 _NONE = pl.DataFrame(schema=REJECTED)

@@ -7,8 +7,9 @@ from functools import lru_cache, partial
 import polars as pl
 
 from parsers.blocks.format import Context, Format, Parsed
-from parsers.jsonl.decode import keys_in
-from parsers.jsonl.fields import Path, extract, path
+from parsers.blocks.lines import NONE_REJECTED
+from parsers.jsonl.fields import Path, extract, path, present
+from parsers.jsonl.table_cells import CELLS, extract_cells
 from parsers.jsonl.unknown_fields import LEFTOVERS
 from parsers.rows.calls import FIELDS, TIMES, Meaning, calls
 from parsers.rows.usage_objects import FAMILIES, Family, parts
@@ -88,10 +89,16 @@ def _cache_hits(fields: pl.DataFrame, meaning: Meaning) -> pl.DataFrame:
 
 
 def read(records: pl.DataFrame, shape: Shape) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return *records* with the fields of *shape*, and what it doesn't know, as columns of text; and the rejects."""
-    places = _present(records["line"], _places(shape))
-    wide, rejects = extract(records, places, _passed_over(shape))
-    at = frozenset(places)
+    """Return *records* with the fields of *shape*, and what it doesn't know, as columns of text; and the rejects.
+
+    They are JSON lines, or have their fields in `CELLS`.
+    """
+    if CELLS in records.columns:
+        wide, rejects = extract_cells(records, _places(shape), _passed_over(shape)), NONE_REJECTED
+        records = records.drop(CELLS)
+    else:
+        wide, rejects = extract(records, present(records["line"], _places(shape)), _passed_over(shape))
+    at = frozenset(wide.columns)
     named = wide.select(*records.columns, LEFTOVERS, *_fields(shape, at, counted=False))
     return (_with_usage(named, wide.select(_fields(shape, at, counted=True)), shape) if shape.usage else named), rejects
 
@@ -134,27 +141,6 @@ def _places(shape: Shape) -> dict[str, Path]:
 @lru_cache(maxsize=64)
 def _passed_over(shape: Shape) -> tuple[Path, ...]:
     return tuple(path(text) for text in shape.passed_over)
-
-
-def _present(lines: pl.Series, places: dict[str, Path]) -> dict[str, Path]:
-    """Return those of many *places* whose keys are in any of *lines*.
-
-    Of those below an object that is there one is left, lest what the object is depend on what other lines hold.
-    """
-    keys = keys_in(lines, {key for where in places.values() for key in where})
-    present = {name: where for name, where in places.items() if keys.issuperset(where)}
-    objects = {above for where in present.values() for above in _above(where)}
-    for name, where in places.items():
-        more = {above for above in _above(where) if keys.issuperset(above)} - objects
-        if more:
-            present[name] = where
-            objects |= more
-    return present
-
-
-def _above(where: Path) -> set[Path]:
-    """Return the places of the objects that *where* lies in."""
-    return {where[:depth] for depth in range(1, len(where))}
 
 
 @lru_cache(maxsize=256)
