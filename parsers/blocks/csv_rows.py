@@ -113,7 +113,7 @@ def _read(rows: pl.Series, separator: str, count: int) -> pl.DataFrame:
     except pl.exceptions.PolarsError:
         table = pl.DataFrame()
     if table.shape == (len(rows), count):
-        return table
+        return table.rechunk()  # what is asked of each chunk is asked once
     return pl.DataFrame([cells(row, separator) for row in rows], schema=dict.fromkeys(names, pl.String), orient="row")
 
 

@@ -106,6 +106,12 @@ class Lines:
     def __len__(self) -> int:
         return len(self.offsets)
 
+    def head(self, count: int) -> Self:
+        """Return the first *count* lines."""
+        places = (values[:count] for values in (self.skipped, self.offsets, self.source_ends, self.whole))
+        bounds = self.bounds[: count + 1]
+        return type(self)(self.data[: bounds[-1]], bounds, *places, self.sealed, self.rejects)
+
     @cached_property
     def first_byte(self) -> npt.NDArray[np.uint8]:
         """Return `byte_at(0)`, which everybody asks for who tells JSON from text."""
@@ -150,7 +156,8 @@ class Lines:
         skipped = np.flatnonzero(self.skipped[at])
         if len(skipped):
             text = text.scatter(skipped, [self.text(i, i) for i in at[skipped].tolist()])
-        places = (numbers(self.offsets[at], "source_offset"), numbers(self.source_ends[at], "source_end"))
+        # Copied: memory of Python that a thread of Polars lets go of stops whoever pickles rows at that time.
+        places = (numbers(self.offsets[at], "source_offset") + 0, numbers(self.source_ends[at], "source_end") + 0)
         return pl.DataFrame([text.alias("line"), *places], schema=RECORDS)
 
     def _gathered(self, at: Positions) -> pl.Series | None:

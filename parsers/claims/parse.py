@@ -25,7 +25,7 @@ from parsers.claims.overlooked import unread
 from parsers.envelopes.containers import brought_up
 from parsers.envelopes.facts import tell_calls, tell_events, tell_rejects
 from parsers.envelopes.lookalikes import may_hold
-from parsers.envelopes.unwrap import Opened, unwrap
+from parsers.envelopes.unwrap import Opened, bare, unwrap
 from parsers.rows.stated_limits import stated_limits
 from parsers.schema import EMPTY, TABLES, conform
 from parsers.values.privacy import guarded_rows
@@ -73,7 +73,8 @@ def parse(block: Block, formats: Sequence[Format], contexts: Contexts | None = N
     wrapped = split(block)
     block_end = end = block.offset + len(block.data)
     after = dict(contexts or {})
-    opened = unwrap(wrapped, formats, end, skim=True)
+    whole = bare(wrapped, formats, end) if _owner(block, wrapped, formats, after) else None
+    opened = whole or unwrap(wrapped, formats, end, skim=True)
     found = _found(block, opened.lines, formats, after)
     if opened.skimmed and any(f.heads is not None or _spanning(records, f).any() for f, records in found):
         opened = unwrap(wrapped, formats, end)

@@ -28,6 +28,7 @@ _ESCAPED_QUOTE = b"\\u002"
 _LINE_END = '\\n",'
 _OBJECT_IN_TEXT = ('{\\"', '{ \\"')
 _WORTH = 256
+_SAMPLE = 64
 _HEAD = 4
 _HEADS = np.unique([int.from_bytes(f'{key}"::'.encode()[:_HEAD], "little") for key in FIRST_KEYS])
 _TAKEN = pl.Schema(
@@ -71,6 +72,14 @@ def unwrap(lines: Lines, formats: Sequence[Format], end: int, *, skim: bool = Fa
         if opened.skimmed and len(opened.joined.begins) > len(joined.begins):
             return unwrap(lines, formats, end)
     return opened
+
+
+def bare(lines: Lines, formats: Sequence[Format], end: int) -> Opened | None:
+    """Return *lines* as they are if none of the first is in an envelope, which will do for a file of one format."""
+    if unwrap(lines.head(_SAMPLE), formats, end).facts is not None:
+        return None
+    alone, joined = one_a_line(lines, end)
+    return Opened(alone, None, joined, lines.rejects)
 
 
 def _once(opened: Opened, formats: Sequence[Format], end: int, *, skim: bool) -> Opened:

@@ -66,7 +66,13 @@ def _spelled(text: pl.Expr) -> pl.Expr:
 
 
 def _whole(texts: pl.Series) -> pl.Series:
-    return rest(texts, texts.cast(pl.Int64, strict=False), _unusual)
+    whole = rest(texts, texts.cast(pl.Int64, strict=False), _of_data_frames)
+    return rest(texts, whole, _unusual)
+
+
+def _of_data_frames(text: pl.Expr) -> pl.Expr:
+    """Return *text* such as `4531.0`, as a count is written in a column that has gaps."""
+    return text.str.strip_suffix(".0").cast(pl.Int64, strict=False)
 
 
 def _unusual(text: pl.Expr) -> pl.Expr:
@@ -81,8 +87,11 @@ def _auto(zone: str, texts: pl.Series) -> pl.Series:
     found = zoned(texts)
     if found.null_count() == texts.null_count():
         return found
-    numbers = texts.str.strip_chars().str.contains(_NUMBER).any()
-    return rest(texts, found, partial(_any if numbers else _iso, zone=zone))
+    if texts.str.contains(_NUMBER).any():
+        return rest(texts, found, partial(_any, zone=zone))
+    if zone == "UTC":
+        found = rest(texts, found, utc)
+    return rest(texts, found, partial(_iso, zone=zone))
 
 
 def _any(text: pl.Expr, *, zone: str) -> pl.Expr:

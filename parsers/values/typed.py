@@ -15,9 +15,13 @@ _MOST_USD = 10 ** (USD.precision - USD.scale)
 _SECONDS = "%Y-%m-%dT%H:%M:%S"
 _SPACED_SECONDS = "%Y-%m-%d %H:%M:%S"
 _TO_SECONDS = len("2026-02-03T14:29:24")
+_TO_DAY = len("2026-02-03")
 _FRACTION = r"^\.(\d{1,6})"
 _IN_UTC = r"^(?:\.\d{1,9})?(?:Z|\+00:00)$"
 _MEANS_UTC = r"^(?:\.\d{1,9})?(?:Z|\+00(?::?00)?| ?UTC)?$"
+
+_ESCAPED = r'["\\\x00-\x1f]'
+"""What JSON doesn't hold as it is."""
 
 _EPOCH_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
@@ -82,10 +86,13 @@ def _zoned(text: pl.Expr) -> pl.Expr:
 
 
 def _utc(texts: pl.Series) -> pl.Series:
-    found = zoned(texts)
-    for written in (_SPACED_SECONDS, _SECONDS):  # as databases write it, and Python without an offset
-        found = rest(texts, found, partial(_in_utc, written=written, zone=_MEANS_UTC))
-    return rest(texts, found, _iso)
+    found = texts.to_frame("text").select(pl.lit(None, dtype=UTC)).to_series().new_from_index(0, len(texts))
+    plain = [partial(_in_utc, written=written, zone=_MEANS_UTC) for written in (_SECONDS, _SPACED_SECONDS)]
+    if (texts.drop_nulls().head(1).str.slice(_TO_DAY, 1) == " ").any():
+        plain.reverse()  # as databases write it, and then mostly all of a column
+    for read in (*plain, _zoned, _iso):
+        found = rest(texts, found, read)
+    return found
 
 
 def _iso(text: pl.Expr) -> pl.Expr:
@@ -124,13 +131,18 @@ def metadata(fields: Mapping[str, pl.Expr]) -> pl.Expr:
 def _written(rows: pl.Series) -> pl.Series:
     """Return the structs *rows* as JSON objects; most fields of most blocks hold nothing."""
     fields = [guarded(values) for values in rows.struct.unnest() if values.null_count() < len(values)]
-    parts = [
-        pl.lit(f"{json.dumps(values.name, ensure_ascii=False)}:") + json_text(pl.col(values.name)) for values in fields
-    ]
+    parts = [pl.lit(f"{json.dumps(values.name, ensure_ascii=False)}:") + _json_of(values) for values in fields]
     if not parts:
         return pl.Series(rows.name, [None], dtype=pl.String).new_from_index(0, len(rows))
     joined = pl.concat_str(parts, separator=",", ignore_nulls=True)
     return pl.DataFrame(fields).select(pl.when(joined != "").then(pl.lit("{") + joined + pl.lit("}"))).to_series()
+
+
+def _json_of(values: pl.Series) -> pl.Expr:
+    """Return the column of *values* as JSON: words, as most are, only in quotes, which takes a tenth of the time."""
+    value = pl.col(values.name)
+    is_plain = values.dtype == pl.String and not values.str.contains(_ESCAPED).any()
+    return pl.lit('"') + value + pl.lit('"') if is_plain else json_text(value)
 
 
 def json_text(value: pl.Expr) -> pl.Expr:
