@@ -1,9 +1,11 @@
 """What parsing costs, format by format: the lines of each fixture again and again, through all formats at once."""
 
+import json
 import time
 from itertools import accumulate
 from pathlib import Path
 
+from benchmarks import maestro
 from benchmarks.measure import Options, Taken, head, must, row
 from parsers import FORMATS, Block, parse
 
@@ -18,8 +20,20 @@ def main(options: Options) -> None:
         folder = FIXTURES / format_.name
         if format_.heads is None:
             _measure(format_.name, folder, options)
-        elif list(folder.glob("*.csv")):
-            _measure_below_header(format_.name, folder, options)
+        if list(folder.glob("*.csv")):
+            _measure_below_header(f"{format_.name}, as CSV", folder, options)
+    _measure_wrapped(options)
+
+
+def _measure_wrapped(options: Options) -> None:
+    """Measure a maestro log that Docker wrapped beside the plain one: the same records."""
+    log = options.data / "wrapped.log"
+    maestro.write(log, size=1 << 20, share=0.05)
+    lines = [line for line in log.read_text("utf-8").splitlines(keepends=True) if line.endswith("\n")]
+    at = "2026-01-01T00:00:00.000000000Z"
+    wrapped = (json.dumps({"log": line, "stream": "stdout", "time": at}, separators=(",", ":")) for line in lines)
+    _measure_lines("maestro-log, 5% calls", b"", "".join(lines).encode(), options)
+    _measure_lines("the same, wrapped by Docker", b"", "".join(f"{line}\n" for line in wrapped).encode(), options)
 
 
 def _measure(name: str, folder: Path, options: Options) -> None:
@@ -34,6 +48,8 @@ def _measure_below_header(name: str, folder: Path, options: Options) -> None:
     files = [file.read_bytes() for file in sorted(folder.glob("*.csv"))]
     rows = [(head + b"\n", line) for data in files for head, *rest in [data.splitlines()] for line in rest]
     good = [(head, line + b"\n") for head, line in rows if _rows(head + line + b"\n") == 1]
+    if not good:
+        return
     header = good[0][0]
     _measure_lines(name, header, b"".join(line for head, line in good if head == header), options)
 

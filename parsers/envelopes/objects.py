@@ -18,6 +18,7 @@ from parsers.jsonl.decode import loads
 
 _BEHIND = (b'}{"', b'} {"')
 _OPENS = (b"{\n", b"{\r\n")
+_RETURN = b"\r"
 _SEPARATOR = "\x1e"
 _BRACE, _CLOSE = b"{}"
 _INDENTED = np.frombuffer(b" \t\r\n", np.uint8)
@@ -28,7 +29,8 @@ _JSON = json.JSONDecoder(strict=False)
 def one_a_line(lines: Lines, end: int) -> tuple[Lines, Joined]:
     """Return *lines*, which end at the offset *end*, with one object a line, and which of them were made of several."""
     data = lines.data
-    spread = _spread(lines, end) if any(mark in data for mark in _OPENS) else []
+    opens = _OPENS if _RETURN in data else _OPENS[:1]  # one byte is found twenty times as fast as three
+    spread = _spread(lines, end) if any(mark in data for mark in opens) else []
     behind = lines.holding([mark.decode() for mark in _BEHIND]) if any(mark in data for mark in _BEHIND) else None
     if not spread and behind is None and _SEPARATOR.encode() not in data:
         return lines, Joined.nothing(end)
