@@ -68,7 +68,7 @@ def _replayed(log: Path, reader: duckdb.DuckDBPyConnection | None) -> Listing:
         raise _OtherwiseWrittenError  # in parts, or of a later version
     newest = max(entries)
     base = max((version for version in checkpoints if version <= newest), default=-1)
-    if not entries.issuperset(range(base + 1, newest + 1)):
+    if not entries.issuperset(range(base + 1, newest + 1)) or _hinted(log) > base:
         raise _OtherwiseWrittenError
     files: dict[str, Listed] = {}
     table: dict[str, Any] = {}
@@ -87,6 +87,14 @@ def _replayed(log: Path, reader: duckdb.DuckDBPyConnection | None) -> Listing:
             raise _OtherwiseWrittenError
     columns = [field["name"] for field in json.loads(table["schemaString"])["fields"]]
     return Listing(files, columns, list(table["partitionColumns"]))
+
+
+def _hinted(log: Path) -> int:
+    """Return the version of the checkpoint that the log's hint names; -1 for none, as for a hint that can't be read."""
+    try:
+        return int(json.loads((log / "_last_checkpoint").read_text("utf-8"))["version"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return -1
 
 
 def _entry(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
