@@ -113,7 +113,8 @@ def test_a_repeated_call_has_what_its_best_record_has_and_the_largest_counts(tmp
     batches = [
         {"committed_at": c["created_at"], "source_id": c["source_id"], "format": c["format"], "calls": 1} for c in calls
     ]
-    with queries.connect(build(tmp_path, llm_calls=calls, batches=batches), tz="UTC") as connection:
+    built = build(tmp_path, llm_calls=calls, batches=batches)
+    with queries.connect(built, tz="UTC", serving="llm_calls") as connection:
         if "repeated_calls" in {
             name for (name,) in connection.execute("select view_name from duckdb_views()").fetchall()
         }:
