@@ -32,6 +32,9 @@ _PARTS = {"tool": "tool_of(format)"}
 
 _WORD = re.compile(r"\w+")
 
+_KEPT_CALLS = 100_000
+"""Of so many stored calls, those that count are kept: tens of MB."""
+
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "python_enable_replacements": "false",
     "autoinstall_known_extensions": "false",  # nothing is ever fetched
@@ -137,6 +140,8 @@ def connect(  # noqa: PLR0913 - a filter each
             # Last, because views bind what they use when they are created, and this one is dear to bind.
             scripts = _scripts(VIEWS / "logged_twice")
             _create_views(connection, scripts, {name for name in scripts if found.get(_creates(name), True)})
+            if serving is None:
+                _keep_calls(connection)
     except (duckdb.Error, pl.exceptions.PolarsError) as error:
         raise QueryError(f"{warehouse} is not as `ingest` makes a warehouse: {error}") from error
     check_values(connection, warehouse, asked.values)
@@ -252,6 +257,17 @@ def _create_views(connection: duckdb.DuckDBPyConnection, scripts: Mapping[str, s
     for name, script in scripts.items():
         if name in wanted:
             connection.execute(script)
+
+
+def _keep_calls(connection: duckdb.DuckDBPyConnection) -> None:
+    """Count the calls once for all that is asked later, if they are few: planning it takes a question longer than rows.
+
+    Not where one question is known beforehand, whose answer needs a few columns only.
+    """
+    ((listed,),) = connection.execute("select getvariable('calls_listed')").fetchall()
+    if listed is not None and listed <= _KEPT_CALLS:
+        connection.execute("create table calls_counted_once as from llm_calls")
+        connection.execute("create or replace view llm_calls as from calls_counted_once")
 
 
 def _reached(sql: str, scripts: Mapping[str, str]) -> set[str]:
