@@ -44,11 +44,12 @@ def path(text: str) -> Path:
 
 
 def extract(
-    records: pl.DataFrame, paths: Mapping[str, Path], passed_over: Iterable[Path] = ()
+    records: pl.DataFrame, paths: Mapping[str, Path], passed_over: Iterable[Path] = (), closed: Iterable[str] = ()
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return *records* with a column of text for each of *paths* and one for what is elsewhere, and the rejects.
 
-    What neither a path nor one that is *passed over* leads to is in the column `LEFTOVERS`, as `leftovers` tells it.
+    What neither a path nor one that is *passed over* leads to is in the column `LEFTOVERS`, as `leftovers` tells it,
+    but for objects under keys that are *closed*.
     """
     tree = _tree((*paths.values(), *passed_over))
     parts, rejects = [], []
@@ -56,13 +57,13 @@ def extract(
         dtype = _dtype(tree, cut)
         read, plain = decode_plain(part["line"], dtype) if decoded is None else (decoded, None)
         found = (part if plain is None else part.filter(plain)).with_columns(read.alias("record"))
-        found = found.with_columns(elsewhere(found).alias(LEFTOVERS))
+        found = found.with_columns(elsewhere(found, closed).alias(LEFTOVERS))
         texts = (_at(where, dtype).alias(name) for name, where in paths.items())
         parts.append(found.select(*records.columns, LEFTOVERS, *texts))
         if plain is not None and not plain.all():
             others, refused = _one_by_one(part.filter(~plain), paths)
             nothing = pl.lit(None, dtype=dtype).alias("record")
-            unknown = elsewhere(others.select("line", nothing)).alias(LEFTOVERS)
+            unknown = elsewhere(others.select("line", nothing), closed).alias(LEFTOVERS)
             parts.append(others.with_columns(unknown).select(parts[-1].columns))
             rejects.append(refused)
     fields = pl.concat(parts)
@@ -93,10 +94,13 @@ _READ = ("iterations",)
 _NESTED = _nested()
 
 
-def elsewhere(decoded: pl.DataFrame) -> pl.Series:
-    """Return `leftovers` of *decoded* records without what is surely a prompt or a response, which would take long."""
+def elsewhere(decoded: pl.DataFrame, closed: Iterable[str] = ()) -> pl.Series:
+    """Return `leftovers` of *decoded* records without what is surely a prompt or a response, which would take long.
+
+    Nor is anything of what is under keys that the format keeps *closed*.
+    """
     known = _names(decoded.schema["record"])
-    keys = "|".join(key for key in (*_CONTENT, *_READ) if key not in known)
+    keys = "|".join(key for key in (*_CONTENT, *_READ, *closed) if key not in known)
     lines, passed_over = decoded["line"], rf'"(?:{keys})"\s*:'
     if lines.str.contains(passed_over).any():
         lines = lines.str.replace_all(rf"{passed_over}\s*{_NESTED}", '"":null')

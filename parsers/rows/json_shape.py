@@ -35,6 +35,7 @@ class Shape:
         from_cache: true on the fields of those records that a proxy answered from its own cache: no calls but events,
             `cache_hit`.
         passed_over: places of what is the same in every record, or says nothing of a call: it is not kept.
+        closed: keys of objects that say nothing of a call, wherever they are: nobody looks into them.
         families: what usage objects there may be; a count that `paths` finds comes before theirs.
     """
 
@@ -46,6 +47,7 @@ class Shape:
     usage: tuple[str, ...] = ()
     families: tuple[Family, ...] = FAMILIES
     passed_over: tuple[str, ...] = ()
+    closed: tuple[str, ...] = ()
     from_cache: pl.Expr | None = None
 
 
@@ -90,7 +92,7 @@ def _cache_hits(fields: pl.DataFrame, meaning: Meaning) -> pl.DataFrame:
 def read(records: pl.DataFrame, shape: Shape) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return *records* with the fields of *shape*, and what it doesn't know, as columns of text; and the rejects."""
     places = _present(records["line"], _places(shape))
-    wide, rejects = extract(records, places, _passed_over(shape))
+    wide, rejects = extract(records, places, _passed_over(shape), shape.closed)
     at = frozenset(places)
     named = wide.select(*records.columns, LEFTOVERS, *_fields(shape, at, counted=False))
     return (_with_usage(named, wide.select(_fields(shape, at, counted=True)), shape) if shape.usage else named), rejects
