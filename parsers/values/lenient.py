@@ -21,6 +21,8 @@ _GO_DURATION = r"^(?:(\d+)h)?(?:(\d+)m)?(?:([\d.]+)s)?(?:([\d.]+)ms)?(?:([\d.]+)
 _GO_PARTS = (3.6e6, 6e4, 1e3, 1.0, 1e-3, 1e-6)
 _DAY_MS = 86_400_000.0
 _I64 = 9e18  # just below the largest
+_SIZES = ((1e17, 1.0), (1e14, 1e3), (1e11, 1e6))
+"""Below which number of them since 1970 a unit is meant that is so many microseconds; above, nanoseconds."""
 
 
 def time(text: pl.Expr, written: str = "auto", zone: str = "UTC") -> pl.Expr:
@@ -78,15 +80,17 @@ def _unusual(text: pl.Expr) -> pl.Expr:
 
 
 def _auto(zone: str, texts: pl.Series) -> pl.Series:
-    return rest(texts, zoned(texts), partial(_any, zone=zone))
+    return rest(texts, rest(texts, zoned(texts), _sized), _iso, zone)
 
 
-def _any(text: pl.Expr, *, zone: str) -> pl.Expr:
+def _sized(text: pl.Expr) -> pl.Expr:
+    """Return a number since 1970 whose size gives its unit away; NULL where *text* is none."""
     number = text.cast(pl.Float64, strict=False)
-    numeric = _epoch(text, "ns")
-    for limit, unit in ((1e17, "us"), (1e14, "ms"), (1e11, "s")):
-        numeric = pl.when(number < limit).then(_epoch(text, unit)).otherwise(numeric)
-    return pl.when(text.str.contains(_NUMBER)).then(numeric).otherwise(_iso(text, zone))
+    unit = pl.lit(None, dtype=pl.Float64)
+    for limit, in_microseconds in _SIZES:
+        unit = pl.when(number < limit).then(in_microseconds).otherwise(unit)
+    in_us = pl.when(number.abs() < _I64).then(number * unit)
+    return pl.when(text.str.contains(_NUMBER)).then(pl.coalesce(epoch(in_us, "us"), _epoch(text, "ns")))
 
 
 def _iso(text: pl.Expr, zone: str) -> pl.Expr:

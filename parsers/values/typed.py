@@ -45,13 +45,19 @@ def utc(text: pl.Expr) -> pl.Expr:
     return text.map_batches(_utc, return_dtype=UTC, is_elementwise=True)
 
 
-def rest(texts: pl.Series, found: pl.Series, read: Callable[[pl.Expr], pl.Expr]) -> pl.Series:
+def rest(texts: pl.Series, found: pl.Series, read: Callable[..., pl.Expr], *how: str) -> pl.Series:
     """Return *found* with what the slower *read* makes of the *texts* for which nothing was found: mostly of none."""
     if found.null_count() == texts.null_count():
         return found
     at = (found.is_null() & texts.is_not_null()).arg_true()
-    others = texts.gather(at).to_frame("text").select(read(pl.col("text").str.strip_chars())).to_series()
+    others = texts.gather(at).to_frame("text").select(_reading(read, *how)).to_series()
     return found.scatter(at, others.cast(found.dtype))
+
+
+@cache
+def _reading(read: Callable[..., pl.Expr], *how: str) -> pl.Expr:
+    """Return *read* of `text`: made once, as making it takes as long as reading a hundred texts."""
+    return read(pl.col("text").str.strip_chars(), *how)
 
 
 def zoned(texts: pl.Series) -> pl.Series:
