@@ -75,7 +75,7 @@ def narrowed(dtype: pl.Struct, lines: pl.Series) -> pl.Struct:
 
 def keys_in(lines: pl.Series, keys: set[str]) -> set[str]:
     """Return which of *keys* may be in *lines*: all where a key is written with escapes."""
-    if len(keys) <= _HANDFUL or len(lines) <= _HANDFUL or lines.str.contains(_ESCAPED_KEY).any():
+    if len(keys) <= _HANDFUL or lines.str.contains(_ESCAPED_KEY).any():
         return keys
     return {literal.strip('"') for literal in occurring(lines, {f'"{key}"' for key in keys})}
 
