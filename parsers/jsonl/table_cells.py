@@ -6,12 +6,12 @@ path goes on in them or nobody knows their name.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import polars as pl
 
-from parsers.jsonl.decode import loads
-from parsers.jsonl.fields import Path, extract, is_passed_over, present
+from parsers.jsonl.decode import keys_in, loads
+from parsers.jsonl.fields import Path, extract, is_passed_over, with_keys
 from parsers.jsonl.unknown_columns import LONGEST
 from parsers.jsonl.unknown_fields import LEFTOVERS, joined
 from parsers.values.typed import json_text, known, metadata
@@ -29,19 +29,27 @@ def has(records: pl.DataFrame, key: str) -> pl.Expr:
     return pl.col("line").str.contains(rf'"{pl.escape_regex(key)}"\s*:')
 
 
-def extract_cells(records: pl.DataFrame, paths: Mapping[str, Path], passed_over: Iterable[Path] = ()) -> pl.DataFrame:
-    """Return *records* with a column of text for each of *paths* that leads anywhere, and one for what is elsewhere."""
+def extract_cells(
+    records: pl.DataFrame,
+    paths: Mapping[str, Path],
+    passed_over: Iterable[Path] = (),
+    closed: Collection[str] = (),
+) -> pl.DataFrame:
+    """Return *records* with a column of text for each of *paths* that leads anywhere, and one for what is elsewhere.
+
+    What is *passed over* and *closed* is as for `extract`.
+    """
     passed_over = tuple(passed_over)
     cells = records[CELLS].struct.unnest()
     places = (*paths.values(), *passed_over)
     heads, goes_on = {where[0] for where in places}, {where[0] for where in places if where[1:]}
-    unknown = [name for name in cells.columns if name not in heads and not is_passed_over(name)]
+    unknown = [name for name in cells.columns if name not in heads and name not in closed and not is_passed_over(name)]
     objects = _objects(cells.select(name for name in cells.columns if name in heads))
     texts = cells.with_columns(cells[name].set(found.is_not_null(), None) for name, found in objects.items())
     tops = [texts[where[0]].alias(name) for name, where in paths.items() if where[0] in texts.columns and not where[1:]]
     inner = {name: found for name, found in objects.items() if name in goes_on}
     deep = {name: where for name, where in paths.items() if where[0] in inner and where[1:]}
-    found = _extracted(inner | _objects(cells.select(unknown), lists=True), deep, passed_over)
+    found = _extracted(inner | _objects(cells.select(unknown), lists=True), deep, passed_over, closed)
     plain = metadata({name: _plain(name) for name in sorted(unknown)})
     left = cells.with_columns(plain.alias(LEFTOVERS)).select(LEFTOVERS)
     if LEFTOVERS in found.columns:
@@ -65,14 +73,17 @@ def _members(names: Iterable[str]) -> pl.Expr:
     return pl.concat_str(members, separator=",", ignore_nulls=True)
 
 
-def _extracted(cells: Mapping[str, pl.Series], paths: dict[str, Path], passed_over: Iterable[Path]) -> pl.DataFrame:
+def _extracted(
+    cells: Mapping[str, pl.Series], paths: dict[str, Path], passed_over: Iterable[Path], closed: Collection[str]
+) -> pl.DataFrame:
     """Return what `extract` finds in JSON *cells*, by their keys, in a line for each row; no columns without any."""
     if not cells:
         return pl.DataFrame()
     line = pl.DataFrame(cells).select(line=_members(cells))
     placed = line.with_row_index("source_offset").filter(pl.col("line") != "")
     lines = placed.select(line="{" + pl.col("line") + "}", source_offset=pl.col("source_offset").cast(pl.Int64))
-    found, _ = extract(lines.with_columns(source_end="source_offset"), present(lines["line"], paths), passed_over)
+    there = with_keys(paths, keys_in(lines["line"], {key for where in paths.values() for key in where}))
+    found, _ = extract(lines.with_columns(source_end="source_offset"), there, passed_over, closed)
     if len(found) < len(line):
         rows = line.select(source_offset=pl.int_range(pl.len(), dtype=pl.Int64))
         found = rows.join(found, on="source_offset", how="left", maintain_order="left")

@@ -8,7 +8,8 @@ import polars as pl
 
 from parsers.blocks.format import Context, Format, Parsed
 from parsers.blocks.lines import NONE_REJECTED
-from parsers.jsonl.fields import Path, extract, path, present
+from parsers.jsonl.decode import keys_in
+from parsers.jsonl.fields import Path, extract, path, with_keys
 from parsers.jsonl.table_cells import CELLS, extract_cells
 from parsers.jsonl.unknown_fields import LEFTOVERS
 from parsers.rows.calls import FIELDS, TIMES, Meaning, calls
@@ -36,6 +37,7 @@ class Shape:
         from_cache: true on the fields of those records that a proxy answered from its own cache: no calls but events,
             `cache_hit`.
         passed_over: places of what is the same in every record, or says nothing of a call: it is not kept.
+        closed: keys of objects that say nothing of a call, wherever they are: nobody looks into them.
         families: what usage objects there may be; a count that `paths` finds comes before theirs.
     """
 
@@ -47,6 +49,7 @@ class Shape:
     usage: tuple[str, ...] = ()
     families: tuple[Family, ...] = FAMILIES
     passed_over: tuple[str, ...] = ()
+    closed: tuple[str, ...] = ()
     from_cache: pl.Expr | None = None
 
 
@@ -94,10 +97,11 @@ def read(records: pl.DataFrame, shape: Shape) -> tuple[pl.DataFrame, pl.DataFram
     They are JSON lines, or have their fields in `CELLS`.
     """
     if CELLS in records.columns:
-        wide, rejects = extract_cells(records, _places(shape), _passed_over(shape)), NONE_REJECTED
-        records = records.drop(CELLS)
+        wide = extract_cells(records, _places(shape), _passed_over(shape), shape.closed)
+        rejects, records = NONE_REJECTED, records.drop(CELLS)
     else:
-        wide, rejects = extract(records, present(records["line"], _places(shape)), _passed_over(shape))
+        places = _present(shape, frozenset(keys_in(records["line"], _names(shape))))
+        wide, rejects = extract(records, places, _passed_over(shape), shape.closed)
     at = frozenset(wide.columns)
     named = wide.select(*records.columns, LEFTOVERS, *_fields(shape, at, counted=False))
     return (_with_usage(named, wide.select(_fields(shape, at, counted=True)), shape) if shape.usage else named), rejects
@@ -141,6 +145,18 @@ def _places(shape: Shape) -> dict[str, Path]:
 @lru_cache(maxsize=64)
 def _passed_over(shape: Shape) -> tuple[Path, ...]:
     return tuple(path(text) for text in shape.passed_over)
+
+
+@lru_cache(maxsize=64)
+def _names(shape: Shape) -> set[str]:
+    """Return every key on the way to a place where *shape* looks."""
+    return {key for where in _places(shape).values() for key in where}
+
+
+@lru_cache(maxsize=256)
+def _present(shape: Shape, keys: frozenset[str]) -> dict[str, Path]:
+    """Return those of the many places where *shape* looks that are made of *keys* that are there."""
+    return with_keys(_places(shape), keys)
 
 
 @lru_cache(maxsize=256)
