@@ -140,3 +140,23 @@ def test_the_reports_say_of_each_model_what_is_known(tmp_path):
     assert moved[0]["cost_there_usd"] * 3 == moved[0]["cost_usd"]
     assert [row["unpriced_calls"] for row in batch] == [row["unpriced_calls"] for row in moved] == [0, 1, 1]
     assert [row["cost_there_usd"] for row in moved[1:]] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"model": "claude-hiku-4-5"}, "no model 'claude-hiku-4-5' has a price - did you mean claude-haiku-4-5"),
+        ({"model": "gpt-4o", "provider": "opnai"}, "no provider 'opnai' has a price - did you mean openai"),
+        ({"model": "claude-haiku-4-5"}, None),
+        ({"model": "gpt-4o", "provider": "openai"}, None),
+        ({"provider": "azure_openai"}, None),
+        ({"tier": "batch"}, None),
+    ],
+)
+def test_a_mistyped_place_is_told_from_one_without_a_price(tmp_path, asked, said):
+    warehouse = build(tmp_path, llm_calls=priced(call("2026-05-01T10:00", 1_100)).to_dicts())
+    with queries.connect(warehouse) as connection:
+        notes = queries.run(connection, "what-if", pricing=PRICING, **asked).notes
+
+    found = [note for note in notes if "has a price" in note]
+    assert [note.startswith(said) for note in found] == ([] if said is None else [True])

@@ -1,6 +1,7 @@
 """`ingest explain` says how a line is read, for people and for scripts."""
 
 import json
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -228,6 +229,15 @@ def test_a_folder_is_no_line(tmp_path):
 
     assert result.exit_code == 1
     assert "is a folder" in result.output
+
+
+@pytest.mark.parametrize("name", ["pipe.db", "pipe.log"])
+def test_a_named_pipe_is_called_one_and_not_waited_for(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    result = explain(tmp_path / name)
+
+    assert result.exit_code == 1
+    assert f"{tmp_path / name} is a named pipe, not a file" in result.output
 
 
 def test_an_empty_file_says_so(tmp_path):

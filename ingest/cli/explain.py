@@ -2,6 +2,7 @@
 
 import json
 import re
+import stat
 import sys
 from contextlib import closing
 from dataclasses import asdict
@@ -150,6 +151,10 @@ def _record(name: str, at: int, formats: "Sequence[Format]") -> "Explanation":
     return explain_at(head, Block(data, at, sealed=True, encoding=encoding_of(head)), formats)
 
 
+_KINDS = {stat.S_IFIFO: "named pipe", stat.S_IFSOCK: "socket", stat.S_IFCHR: "device", stat.S_IFBLK: "device"}
+_FROM_PIPE = "write what comes out of it to a file, and name that"
+
+
 def _is_file(name: str) -> bool:
     """Tell whether *name* is a file and no line.
 
@@ -162,6 +167,8 @@ def _is_file(name: str) -> bool:
             return True
         if path.is_dir():
             raise IngestError(f"{name} is a folder; name one of its files")
+        if path.exists():
+            raise IngestError(f"{name} is a {_KINDS[stat.S_IFMT(path.stat().st_mode)]}, not a file: {_FROM_PIPE}")
     except (OSError, ValueError):
         return False
     if _A_PATH.fullmatch(name):

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from ingest.prices import match
 from ingest.prices.price import Prices, price
 from ingest.prices.tiers import STANDARD, in_tier, offers, tier_of, tiers
+from parsers.values.messages import nearest
 from parsers.values.providers import provider_of
 
 _COST = "cost_computed_usd"
@@ -65,6 +67,18 @@ class Alternatives:
             .then("cost_usd")
             .otherwise(pl.when(offered).then(pl.lit(cost)))
         )
+
+    def remark(self, *, model: str | None = None, provider: str | None = None) -> str | None:
+        """Say that no table has *provider*, or *model* there, and what may have been meant; None if one has it."""
+        own = {name for override in self.prices.overrides if (name := override.provider)}
+        if provider is not None and provider not in own and match.provider_id(provider) is None:
+            known = {*own, *(listed.id for listed in match.providers())}
+            return f"no provider {provider!r} has a price{nearest(provider, known)}"
+        if model is None or self.prices.entry(provider, model) is not None or match.find(provider, model):
+            return None
+        where = "" if provider is None else f" at {provider}"
+        known = {*match.names(provider), *(override.model for override in self.prices.overrides)}
+        return f"no model {model!r} has a price{where}{nearest(model.lower(), known)}"
 
     def _offered(self, calls: pl.DataFrame, tier: str) -> pl.Series:
         """Return for each of *calls* whether its model is sold in *tier*, as far as the rules know."""

@@ -135,6 +135,12 @@ def providers() -> "list[Provider]":
     return list(_providers().values())
 
 
+def names(provider: str | None = None) -> "Iterator[str]":
+    """Return the names of all models that have a price, at *provider* or anywhere."""
+    own = provider and provider_id(provider)
+    return (name for name, ids in _sellers().items() if own is None or own in ids)
+
+
 def trusted(model: "ModelInfo", ref: str) -> bool:
     """Return whether *model* is what *ref* names: by id, or by a clause that covers all of it but a release suffix.
 

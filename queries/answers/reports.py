@@ -321,7 +321,7 @@ def run(
         report.title,
         bound,
         found,
-        _notes(connection, report),
+        [*_notes(connection, report), *_remarks(report, bound, pricing)],
         report.chart,
         _known(report.first, found),
         report.sums,
@@ -345,6 +345,14 @@ def _notes(connection: duckdb.DuckDBPyConnection, report: Report) -> list[str]:
         except (duckdb.Error, ValueError) as error:
             raise QueryError(f"{report}: `-- Notes: {view}` needs a view of one column of text ({error})") from error
     return found
+
+
+def _remarks(report: Report, bound: Mapping[str, Any], pricing: "Pricing | None") -> list[str]:
+    if "from costs_elsewhere" not in report.sql:
+        return []
+    from queries.answers import repriced
+
+    return repriced.remarks(pricing, bound)
 
 
 @contextmanager

@@ -63,6 +63,9 @@ class Pricing(Protocol):
     ) -> pl.DataFrame:
         """Return *calls* with `cost_there_usd`, NULL where there is no such price."""
 
+    def remark(self, *, model: str | None = None, provider: str | None = None) -> str | None:
+        """Say that nobody has a price of what was asked for, and what may have been meant; None if somebody has."""
+
 
 @contextmanager
 def cache_costs(connection: duckdb.DuckDBPyConnection, pricing: Pricing | None) -> Iterator[None]:
@@ -84,6 +87,12 @@ def costs_elsewhere(
         raise WordError(f"-p tier= takes {', '.join(prices.tiers)}, not {tier!r}{nearest(tier, prices.tiers)}")
     with _summed(connection, "costs_elsewhere", _ELSEWHERE, lambda calls: prices.elsewhere(calls, **place)):
         yield
+
+
+def remarks(pricing: Pricing | None, bound: Mapping[str, Any]) -> list[str]:
+    """Return what a reader of `what-if` must know, where calls have no price there because of a name."""
+    said = _given(pricing).remark(model=bound.get("model"), provider=bound.get("provider"))
+    return [] if said is None else [said]
 
 
 def _given(pricing: Pricing | None) -> Pricing:
