@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars import selectors
 from test_reports import rows
-from warehouses import build, call
+from warehouses import build, call, event
 
 import queries
 
@@ -45,9 +45,17 @@ def more():
     ]
 
 
+def hits():
+    """Return answers from a proxy's cache, beside calls and where there are none: no report counts them."""
+    where = {"model": "gpt-5.2", "agent_id": "coder-001", "format": "litellm/payload", "source_id": "s3"}
+    times = ("2026-10-25T00:30:30", "2026-10-26T10:00:02", "2026-10-26T11:00:00")
+    return [event(when, "cache_hit", **where, source_offset=n) for n, when in enumerate(times)]
+
+
 def stored():
     """Return the rows of the warehouse: those of the reports' tests, and more."""
-    return rows() | {"llm_calls": rows()["llm_calls"] + more()}
+    found = rows()
+    return found | {"llm_calls": found["llm_calls"] + more(), "llm_events": found["llm_events"] + hits()}
 
 
 def everything():
