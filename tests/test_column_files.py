@@ -121,3 +121,14 @@ def test_a_torn_file_is_one_line_and_stops_no_other():
 
     assert "Error: torn.parquet can't be read as columns" in said
     assert "added 3 records" in said
+
+
+def test_following_says_of_files_of_columns_what_reads_them(tmp_path, caplog):
+    OBSERVATIONS.write_parquet(tmp_path / "a.parquet")
+    result = CliRunner().invoke(cli, ["follow", str(tmp_path), "--once", "--warehouse", str(tmp_path / "w")])
+
+    assert result.exit_code == 0
+    said = (
+        f"{tmp_path / 'a.parquet'}: files of columns don't grow, so nobody follows them; `ingest backfill {tmp_path}`"
+    )
+    assert [line for line in caplog.messages if line.startswith(said)]

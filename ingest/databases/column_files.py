@@ -7,6 +7,7 @@ A row of an export of ours goes back to the source that it says it comes from: i
 where it came from it is known already. The log itself, read into the same warehouse, adds what the export lacks.
 """
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC as ZONE
@@ -91,6 +92,17 @@ def backfill(path: Path, intake: Intake) -> bool:
     except _UNREADABLE as error:
         raise SourceError(f"{path} can't be read as columns: {one_line(error)}; is it complete?") from error
     return found is not None
+
+
+def not_followed(paths: Sequence[str]) -> str | None:
+    """Say which of *paths* are files of columns, or hold some, which nobody appends to, and what to do; else None."""
+    named = [path_of(text) for text in paths]
+    found = [f for path in named for f in (below(path, SUFFIXES) if path.is_dir() else [path]) if is_columns(f)]
+    if not found:
+        return None
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    given = f"`ingest backfill {' '.join(map(shlex.quote, paths))}`"
+    return f"{found[0]}{more}: files of columns don't grow, so nobody follows them; {given} reads them"
 
 
 def why_nothing(path: Path) -> str:

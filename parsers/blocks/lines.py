@@ -5,7 +5,7 @@ A block holds whole lines of one source. `split` finds the lines without copying
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
@@ -111,9 +111,16 @@ class Lines:
 
     def head(self, count: int) -> Self:
         """Return the first *count* lines."""
-        places = (values[:count] for values in (self.skipped, self.offsets, self.source_ends, self.whole))
         bounds = self.bounds[: count + 1]
-        return type(self)(self.data[: bounds[-1]], bounds, *places, self.sealed, self.rejects)
+        return replace(
+            self,
+            data=self.data[: bounds[-1]],
+            bounds=bounds,
+            skipped=self.skipped[:count],
+            offsets=self.offsets[:count],
+            source_ends=self.source_ends[:count],
+            whole=self.whole[:count],
+        )
 
     @cached_property
     def first_byte(self) -> npt.NDArray[np.uint8]:
