@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from parsers.blocks.format import Format
-from parsers.envelopes.lookalikes import claimed
+from parsers.envelopes.lookalikes import claimed, hinted
 
 _KNOWN = (
     "attributes", "ctx", "context", "custom", "data", "details", "event", "eventData", "event_data", "eventProperties",
@@ -70,7 +70,8 @@ def _objects(lines: pl.Series, formats: Sequence[Format]) -> pl.Series:
         holds = lines.str.contains(rf'"{pl.escape_regex(name)}"\s*:\s*\{{\s*"').fill_null(value=False)
         at = (holds & found.is_null()).arg_true()
         objects = lines.gather(at).str.json_path_match(f"$['{name}']")
-        taken = objects.to_frame("line").select(_LINE.str.starts_with("{") & claimed(formats)).to_series()
+        record = _LINE.str.starts_with("{") & claimed(hinted(objects, formats))
+        taken = objects.to_frame("line").select(record).to_series()
         good = taken.fill_null(value=False)
         found = found.scatter(at.filter(good), objects.filter(good))
     return found
