@@ -47,12 +47,14 @@ def brought_up(records: pl.DataFrame, formats: Sequence[Format]) -> pl.DataFrame
     may = records.select(_LINE.str.contains(_A_KNOWN)).to_series()
     if not may.any():
         return records
-    mine = records.filter(may)
-    beside = _without_objects(mine["line"])
-    own = beside.str.contains(_OWN_COUNT)
-    found = _objects(mine["line"].set(own, None), formats)
-    if found.null_count() == len(found):
+    found = _objects(records["line"].filter(may), formats)
+    holding = found.is_not_null()
+    if not holding.any():
         return records
+    at = may.arg_true().filter(holding)
+    mine, found = records[at], found.filter(holding)
+    beside = _without_objects(mine["line"])
+    found = found.set(beside.str.contains(_OWN_COUNT), None)
     timed = found.str.contains(_TIME).fill_null(value=False)
     beside = beside.zip_with(~timed, beside.str.replace_all(_TIME, '"written_at":'))
     merged = mine.select(
@@ -60,7 +62,7 @@ def brought_up(records: pl.DataFrame, formats: Sequence[Format]) -> pl.DataFrame
         .then(pl.lit(found).str.strip_suffix("}") + pl.lit(",") + pl.lit(beside).str.strip_prefix("{"))
         .otherwise("line")
     ).to_series()
-    return records.with_columns(line=records["line"].scatter(may.arg_true(), merged))
+    return records.with_columns(line=records["line"].scatter(at, merged))
 
 
 def _objects(lines: pl.Series, formats: Sequence[Format]) -> pl.Series:
