@@ -36,6 +36,9 @@ Contexts = Mapping[str, Context]
 _LONG = 1024
 """Mean length of the lines, in bytes, from which on they are long."""
 
+_FEW = 64
+"""Of so many lines, all are offered: to compile the regex for all hints takes longer."""
+
 _OPEN_BRACE = ord("{")
 _BLANK = ord(" ")
 _LINE_ENDS = (b"\n", b"\n\0")
@@ -291,7 +294,7 @@ def _json_claimed(records: pl.DataFrame, formats: Sequence[Format]) -> list[tupl
 
 def _hinted(records: pl.DataFrame, formats: Sequence[Format]) -> pl.DataFrame:
     """Return those of *records* that hold a hint of one of *formats*, if finding that out is worth it."""
-    if _is_long(records) or not all(f.hints for f in formats):
+    if len(records) <= _FEW or _is_long(records) or not all(f.hints for f in formats):
         return records
     return records.filter(pl.col("line").str.contains(_any_of(hint for f in formats for hint in f.hints)))
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from parsers.blocks.format import Format
-from parsers.envelopes.lookalikes import claimed
+from parsers.envelopes.lookalikes import claimed, hinted
 
 _KNOWN = (
     "attributes", "ctx", "context", "custom", "data", "details", "event", "eventData", "event_data", "eventProperties",
@@ -47,12 +47,14 @@ def brought_up(records: pl.DataFrame, formats: Sequence[Format]) -> pl.DataFrame
     may = records.select(_LINE.str.contains(_A_KNOWN)).to_series()
     if not may.any():
         return records
-    mine = records.filter(may)
-    beside = _without_objects(mine["line"])
-    own = beside.str.contains(_OWN_COUNT)
-    found = _objects(mine["line"].set(own, None), formats)
-    if found.null_count() == len(found):
+    found = _objects(records["line"].filter(may), formats)
+    holding = found.is_not_null()
+    if not holding.any():
         return records
+    at = may.arg_true().filter(holding)
+    mine, found = records[at], found.filter(holding)
+    beside = _without_objects(mine["line"])
+    found = found.set(beside.str.contains(_OWN_COUNT), None)
     timed = found.str.contains(_TIME).fill_null(value=False)
     beside = beside.zip_with(~timed, beside.str.replace_all(_TIME, '"written_at":'))
     merged = mine.select(
@@ -60,7 +62,7 @@ def brought_up(records: pl.DataFrame, formats: Sequence[Format]) -> pl.DataFrame
         .then(pl.lit(found).str.strip_suffix("}") + pl.lit(",") + pl.lit(beside).str.strip_prefix("{"))
         .otherwise("line")
     ).to_series()
-    return records.with_columns(line=records["line"].scatter(may.arg_true(), merged))
+    return records.with_columns(line=records["line"].scatter(at, merged))
 
 
 def _objects(lines: pl.Series, formats: Sequence[Format]) -> pl.Series:
@@ -70,7 +72,8 @@ def _objects(lines: pl.Series, formats: Sequence[Format]) -> pl.Series:
         holds = lines.str.contains(rf'"{pl.escape_regex(name)}"\s*:\s*\{{\s*"').fill_null(value=False)
         at = (holds & found.is_null()).arg_true()
         objects = lines.gather(at).str.json_path_match(f"$['{name}']")
-        taken = objects.to_frame("line").select(_LINE.str.starts_with("{") & claimed(formats)).to_series()
+        record = _LINE.str.starts_with("{") & claimed(hinted(objects, formats))
+        taken = objects.to_frame("line").select(record).to_series()
         good = taken.fill_null(value=False)
         found = found.scatter(at.filter(good), objects.filter(good))
     return found

@@ -8,7 +8,7 @@ from parsers.blocks.format import Format
 from parsers.blocks.lines import NONE_REJECTED, RECORDS, reject
 from parsers.envelopes.described import described_json
 from parsers.envelopes.known_envelopes import ENVELOPES, FACTS, Envelope
-from parsers.envelopes.lookalikes import claimed, hints, promising
+from parsers.envelopes.lookalikes import claimed, hinted, hints, promising
 from parsers.jsonl.decode import decode
 from parsers.jsonl.fields import Path, extract, path
 
@@ -93,7 +93,7 @@ def _trusted(
             return inside.clear()
         kept = inside if envelope.holds == "text" else inside.filter(likely)
     others = [f for f in formats if f not in describing and (envelope.holds == "text" or not f.rank)]
-    own = wrapped.filter(claimed(others))["at"]
+    own = wrapped.filter(claimed(hinted(wrapped["line"], others)))["at"]
     return kept.filter(~pl.col("at").is_in(own.implode()))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 import polars as pl
 
 from parsers.blocks.format import Format
+from parsers.blocks.lines import occurring
 from parsers.envelopes.prefixes import COLOURS, PREFIXES, nameless
 
 _LINE = pl.col("line")
@@ -31,6 +32,13 @@ def claimed(formats: Iterable[Format]) -> pl.Expr:
     """Return whether `line` is a JSON record of one of *formats* as it is."""
     tests = (f.claims if f.stands is None else f.stands for f in formats if f.json and f.heads is None)
     return pl.any_horizontal(pl.lit(value=False), *(test.fill_null(value=False) for test in tests))
+
+
+def hinted(lines: pl.Series, formats: Iterable[Format]) -> list[Format]:
+    """Return those of *formats* that may claim one of *lines*: they have no hints, or one of them is there."""
+    asked = list(formats)
+    there = occurring(lines, {hint for f in asked for hint in f.hints})
+    return [f for f in asked if not f.hints or there.intersection(f.hints)]
 
 
 def standing(formats: Iterable[Format]) -> pl.Expr:

@@ -16,7 +16,7 @@ from parsers.blocks.lines import MAX_RECORD, Lines, Mask, Positions
 from parsers.envelopes.pieces import Joined
 from parsers.jsonl.decode import loads
 
-_BEHIND = ('}{"', '} {"')
+_BEHIND = re.compile(rb'\} ?\{"')
 _SEPARATOR = "\x1e"
 _BRACE, _CLOSE = b"{}"
 _INDENTED = np.frombuffer(b" \t\r\n", np.uint8)
@@ -26,8 +26,8 @@ _JSON = json.JSONDecoder(strict=False)
 
 def one_a_line(lines: Lines, end: int) -> tuple[Lines, Joined]:
     """Return *lines*, which end at the offset *end*, with one object a line, and which of them were made of several."""
-    spread, behind = _spread(lines, end), lines.holding(_BEHIND)
-    if not spread and not behind.any() and _SEPARATOR.encode() not in lines.data:
+    spread, behind = _spread(lines, end), _behind(lines)
+    if not spread and not len(behind) and _SEPARATOR.encode() not in lines.data:
         return lines, Joined.nothing(end)
     open_at = min((int(lines.offsets[first]) for first, last, _ in spread if last is None), default=end)
     inside = np.zeros(len(lines), np.bool_)
@@ -37,7 +37,7 @@ def one_a_line(lines: Lines, end: int) -> tuple[Lines, Joined]:
             inside[first : last + 1] = True
             made.append((text, int(lines.offsets[first]), int(lines.source_ends[last])))
     joined = Joined(_positions(made, 1), _positions(made, 2), open_at)
-    for i in np.flatnonzero(behind & ~inside & lines.whole & (lines.first_byte == _BRACE)).tolist():
+    for i in behind[~inside[behind] & lines.whole[behind] & (lines.first_byte[behind] == _BRACE)].tolist():
         parts = _parts(lines.text(i, i), int(lines.offsets[i]), int(lines.source_ends[i]))
         if parts:
             inside[i] = True
@@ -76,6 +76,12 @@ def _spread(lines: Lines, end: int) -> list[tuple[int, int | None, str]]:
             found.append((first, last, text.replace("\n", " ")))
             after = last + 1
     return found
+
+
+def _behind(lines: Lines) -> Positions:
+    """Return which lines may hold an object behind another."""
+    at = [found.start() for found in _BEHIND.finditer(lines.data)]
+    return np.unique(np.searchsorted(lines.bounds, np.array(at, np.int64), side="right") - 1)
 
 
 def _opening(lines: Lines) -> Mask:

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-_ISO = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?"
+_ISO = r"(?-u:\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?)"
 _LEVEL = r"(?i:trace|debug|info|notice|warn(?:ing)?|error|critical|fatal)"
 """The words of loggers; what one says before an object, such as `response:`, is no part of that."""
 _SAID = r"(?:[\s|\[\](),*-]+[\w.$/@]+){0,4}?[\s|\[\](),*-]+"

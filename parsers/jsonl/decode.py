@@ -77,9 +77,6 @@ def keys_in(lines: pl.Series, keys: set[str]) -> set[str]:
     """Return which of *keys* may be in *lines*: all where a key is written with escapes."""
     if len(keys) <= _HANDFUL or lines.str.contains(_ESCAPED_KEY).any():
         return keys
-    if len(lines) <= _HANDFUL:
-        text = "\n".join(lines.drop_nulls())
-        return {key for key in keys if f'"{key}"' in text}
     return {literal.strip('"') for literal in occurring(lines, {f'"{key}"' for key in keys})}
 
 

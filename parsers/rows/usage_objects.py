@@ -331,8 +331,8 @@ def _at(usage: pl.Expr, path: str) -> pl.Expr:
 
 
 UNIQUE = {
-    "openai-chat": r"^(?:chatcmpl|gen)-[\w-]{16,}$",
-    "openai-responses": r"^resp_\w{16,}$",
-    "anthropic": r"^msg_\w{16,}$",
+    "openai-chat": r"^(?:chatcmpl|gen)-[0-9A-Za-z_-]{16,}$",
+    "openai-responses": r"^resp_[0-9A-Za-z_]{16,}$",
+    "anthropic": r"^msg_[0-9A-Za-z_]{16,}$",
 }
 """Identifiers of responses that are unique in the world, by variant."""

@@ -18,8 +18,8 @@ DURATION_UNITS = {"s": 1e3, "ms": 1.0, "us": 1e-3, "ns": 1e-6}
 """Units of a duration, in milliseconds."""
 
 _MOST = 10**12  # tokens; more is an identifier or a time
-_NUMBER = r"^[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?$"
-_GO_DURATION = r"^(?:(\d+)h)?(?:(\d+)m)?(?:([\d.]+)s)?(?:([\d.]+)ms)?(?:([\d.]+)[uµμ]s)?(?:([\d.]+)ns)?$"
+_NUMBER = r"(?-u)^[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?$"
+_GO_DURATION = r"(?-u)^(?:(\d+)h)?(?:(\d+)m)?(?:([\d.]+)s)?(?:([\d.]+)ms)?(?:([\d.]+)(?u:[uµμ])s)?(?:([\d.]+)ns)?$"
 _GO_PARTS = (3.6e6, 6e4, 1e3, 1.0, 1e-3, 1e-6)
 _DAY_MS = 86_400_000.0
 _I64 = 9e18  # just below the largest
@@ -112,10 +112,10 @@ def _sized(text: pl.Expr) -> pl.Expr:
 
 
 def _iso(text: pl.Expr, zone: str) -> pl.Expr:
-    dotted = text.str.replace(r"(\d\d:\d\d:\d\d),(\d)", "$1.$2")  # as Python's logging writes it
+    dotted = text.str.replace(r"(?-u)(\d\d:\d\d:\d\d),(\d)", "$1.$2")  # as Python's logging writes it
     if zone == "UTC":
         return utc(dotted)
-    naive = dotted.str.contains(r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?$")
+    naive = dotted.str.contains(r"(?-u)^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?$")
     return pl.when(naive).then(_localised(utc(dotted).dt.replace_time_zone(None), zone)).otherwise(utc(dotted))
 
 
@@ -128,7 +128,7 @@ def _epoch(text: pl.Expr, unit: str) -> pl.Expr:
     number = text.cast(pl.Float64, strict=False)
     fits = number.abs() < _I64  # else the cast below would be out of range
     if unit == "ns":  # a Float64 holds nanoseconds since 1970 to a quarter of a microsecond only
-        exact = epoch(text.str.extract(r"^(\d+)", 1), "ns")
+        exact = epoch(text.str.extract(r"(?-u)^(\d+)", 1), "ns")
         return pl.when(fits).then(pl.coalesce(exact, epoch(number.cast(pl.Int64, strict=False), "ns")))
     return pl.when(fits).then(epoch(text, unit))
 
