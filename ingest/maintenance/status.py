@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from ingest.files.streams import suffix_of
-from ingest.warehouse.storage import local
+from ingest.warehouse.delta_log import tables
 from ingest.warehouse.table import Table
 from ingest.warehouse.warehouse import Warehouse
 
@@ -87,7 +87,8 @@ def sources(warehouse: Warehouse) -> pl.DataFrame:
 
 def sizes(warehouse: Warehouse) -> list[TableSize]:
     """Return the size of each table, live files only."""
-    others = [Table(warehouse.folder, name) for name in local.tables(warehouse.folder) if name not in warehouse.tables]
+    store = warehouse.store
+    others = [Table(store, name) for name in tables(store) if name not in warehouse.tables]
     return [_size(table) for table in (*warehouse.tables.values(), *others)]
 
 

@@ -3,22 +3,22 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
-from pathlib import Path
 
 import polars as pl
 
 from ingest.errors import WarehouseError
 from ingest.ledger import TELLS, Batch, Copy, Position, marked
-from ingest.warehouse.storage import local
+from ingest.warehouse import delta_log
+from ingest.warehouse.storage.store import Place, at
 from ingest.warehouse.warehouse import Warehouse
-from parsers.schema import UTC
+from parsers.schema import TABLES, UTC
 
 
 class Rehearsal:
     """Takes commits as a warehouse does, in memory only."""
 
-    def __init__(self, folder: str | Path) -> None:
-        """Rehearse on the warehouse at *folder*, or on an empty one when there is none.
+    def __init__(self, place: Place) -> None:
+        """Rehearse on the warehouse at *place*, or on an empty one when there is none.
 
         Raises:
             WarehouseError: There is one, and it is damaged, or may not be read.
@@ -30,9 +30,9 @@ class Rehearsal:
         self._copies: dict[str, Copy] = {}
         self._marks: list[pl.DataFrame] = []
         try:
-            self._real: Warehouse | None = Warehouse(folder)
+            self._real: Warehouse | None = Warehouse(place)
         except WarehouseError:
-            if local.is_made(Path(folder)):
+            if all(delta_log.is_there(at(place), name) for name in TABLES):
                 raise
             self._real = None
 

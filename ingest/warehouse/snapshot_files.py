@@ -3,41 +3,36 @@
 Layout: `<warehouse>/dims/<name>/snapshot.parquet`, one file. Whoever reads it sees the old one or the new one.
 """
 
-import os
-from pathlib import Path
+import io
 
 import polars as pl
 
 from ingest.errors import WarehouseError, reason
-from ingest.warehouse.storage import local
+from ingest.warehouse.storage.store import Place, at
 
 _FOLDER = "dims"
 _FILE = "snapshot.parquet"
-_UNFINISHED = "new-*.parquet"
 
 
-def replace(warehouse: Path, name: str, rows: pl.DataFrame) -> None:
+def replace(warehouse: Place, name: str, rows: pl.DataFrame) -> None:
     """Let *rows* be the snapshot *name* in *warehouse*, durably.
 
     Raises:
         WarehouseError: It can't be written; the snapshot is what it was.
     """
-    folder = warehouse / _FOLDER / name
-    written = folder / _UNFINISHED.replace("*", str(os.getpid()))
+    store, written = at(warehouse), io.BytesIO()
+    rows.write_parquet(written, compression="zstd")
     try:
-        local.make_folder(folder)
-        _write(rows, written)
-        written.replace(folder / _FILE)
-        local.sync_folder(folder)
+        store.make(f"{_FOLDER}/{name}")
+        store.put(f"{_FOLDER}/{name}/{_FILE}", written.getvalue())
     except OSError as error:
-        raise WarehouseError(f"{folder} can't be written: {reason(error)}") from error
+        raise WarehouseError(f"{store.shown(f'{_FOLDER}/{name}')} can't be written: {reason(error)}") from error
 
 
-def _write(rows: pl.DataFrame, path: Path) -> None:
-    """Write *rows* to *path*, durably; nothing of it is left where that fails."""
-    try:
-        rows.write_parquet(path, compression="zstd")
-        local.sync_file(path)
-    except OSError:
-        path.unlink(missing_ok=True)
-        raise
+def names(warehouse: Place) -> list[str]:
+    """Return the names of the snapshots in *warehouse*, with the folder that they are in.
+
+    Raises:
+        WarehouseError: It can't be looked into.
+    """
+    return [found.name for found in at(warehouse).list(_FOLDER) if found.name.endswith(f"/{_FILE}")]

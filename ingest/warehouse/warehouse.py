@@ -1,4 +1,4 @@
-"""The warehouse: the folder of tables, and the one way to add to it.
+"""The warehouse: the tables, and the one way to add to it.
 
 Rows and offset of a source become visible together. A new source is named first, by a commit of its own. Then
 `llm_events`, `rejects` and `batches` commit and drop what lies below an offset of their own; `llm_calls` commits last
@@ -6,18 +6,18 @@ and for every batch, so its offset is where a source resumes. Each commit is a c
 read the same bytes one wins, the other learns it.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 
 from ingest.ledger import TELLS, Batch, Conflict, Copy, Position, marked, tail_hash
 from ingest.warehouse import doubtful, retention
-from ingest.warehouse.open_table import add_missing_columns, create
-from ingest.warehouse.storage.locks import WRITERS, is_current, join
+from ingest.warehouse.open_table import make_ready
+from ingest.warehouse.storage.locks import WRITERS
+from ingest.warehouse.storage.store import Place, at
 from ingest.warehouse.table import Table
 from parsers.schema import BATCHES, TABLES, polars_schema
 
@@ -34,20 +34,17 @@ _NOTHING = tail_hash(b"")
 class Warehouse:
     """An open warehouse. Not for sharing between threads; any number of processes may have it open."""
 
-    def __init__(self, folder: str | Path, *, make: bool = False) -> None:
-        """Open the warehouse at *folder*; with *make*, create what is missing.
+    def __init__(self, place: Place, *, make: bool = False) -> None:
+        """Open the warehouse at *place*; with *make*, create what is missing.
 
         Raises:
             WarehouseError: It isn't there, can't be written, or is damaged.
         """
-        self.folder = Path(folder)
-        self._lock: int | None = None
+        self.store = at(place)
+        self._is_held: Callable[[], bool] | None = None
         if make:
-            create(self.folder, list(TABLES))
-            for name in TABLES:
-                add_missing_columns(self.folder, name)
-            self._lock = join(self.folder, WRITERS, self)
-        self.tables = {name: Table(self.folder, name, made=make) for name in TABLES}
+            self._is_held = make_ready(self.store, list(TABLES), self)
+        self.tables = {name: Table(self.store, name, made=make) for name in TABLES}
         self._ends = -1, pl.DataFrame()
         self._indistinct = -1, frozenset[str]()
 
@@ -148,7 +145,7 @@ class Warehouse:
 
     def copies(self) -> Mapping[str, Copy]:
         """Return the files that were taken for copies of sources that are indistinct, by their paths."""
-        noted = doubtful.read(self.folder)
+        noted = doubtful.read(self.store)
         return doubtful.still(noted, self.labels()) if noted else {}
 
     def note_copies(self, copies: Mapping[str, Copy]) -> None:
@@ -157,11 +154,11 @@ class Warehouse:
         Raises:
             WarehouseError: It can't be written down.
         """
-        doubtful.remember(self.folder, copies)
+        doubtful.remember(self.store, copies)
 
     def kept_since(self, source_ids: Sequence[str]) -> date | None:
         """Return the day before which rows of *source_ids* may have been taken out; None if none were."""
-        return retention.kept_since(self.folder, source_ids)
+        return retention.kept_since(self.store, source_ids)
 
     def commit(self, batches: Sequence[Batch]) -> None:
         """Add *batches*, of different sources, in one commit of each table, durably.
@@ -192,16 +189,16 @@ class Warehouse:
 
     def _is_the_same(self) -> bool:
         """Tell whether the folder is still what was opened: it may have been deleted and made again, or emptied."""
-        if self._lock is not None and not is_current(self._lock, self.folder, WRITERS):
+        if self._is_held is not None and not self._is_held():
             return False
         return all(map(Table.is_the_same, self.tables.values()))
 
     def _open_another(self) -> None:
         """Open what is there since the folder was deleted and made again: what the old tables said is void."""
-        self.tables = {name: Table(self.folder, name) for name in TABLES}
+        self.tables = {name: Table(self.store, name) for name in TABLES}
         self._ends = -1, pl.DataFrame()
         self._indistinct = -1, frozenset()
-        self._lock = join(self.folder, WRITERS, self)
+        self._is_held = self.store.join(WRITERS, self)
 
     def _name(self, batches: Sequence[Batch]) -> None:
         """Make the names of new sources known before any of their rows, one writer at a time per first line.
