@@ -109,7 +109,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
             outcome.tables, failed = backfill_tables(databases, tables, intake.publisher)
             outcome.failed += failed
     if not dry_run and intake.totals.commits >= MANY_COMMITS:
-        _tidy(Path(warehouse), outcome)
+        _tidy(str(warehouse), outcome)
     return Backfilled(intake.totals, outcome, left_out)
 
 
@@ -183,7 +183,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
         databases, others = split(texts)
         polling = Polling(databases, intake.publisher, tables) if databases else None
         follower = Follower(others, intake, interval, polling.look if polling else None)
-        upkeep, rules = Upkeep(Path(warehouse)), Beside(Path(warehouse))
+        upkeep, rules = Upkeep(str(warehouse)), Beside(str(warehouse))
 
         def looked() -> None:
             if on_look:
@@ -264,7 +264,7 @@ def _summed(files: Iterable[Path], progress: Callable[[int, int, Path], None]) -
     return told
 
 
-def _tidy(warehouse: Path, outcome: Outcome) -> None:
+def _tidy(warehouse: str, outcome: Outcome) -> None:
     """Merge small files, unless somebody else does; what was read is there even if that fails."""
     try:
         compact(warehouse, fewest=crowded)

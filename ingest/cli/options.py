@@ -65,6 +65,12 @@ def _local(folder: str) -> str:
     return folder
 
 
+def only_a_folder(warehouse: str, command: str) -> None:
+    """Refuse a bucket for a *command* that doesn't know any."""
+    if "://" in warehouse:
+        raise click.UsageError(f"`ingest {command}` reads a warehouse in a folder only, and {warehouse} is a bucket.")
+
+
 def warehouse_option(command: _Command) -> _Command:
     """Add `--warehouse DIR`, passed as `warehouse: str`: the folder of the tables."""
     return click.option(

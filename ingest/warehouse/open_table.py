@@ -90,7 +90,7 @@ def create(place: Place, names: Sequence[str]) -> None:
 
 def _is_begun(log: Log) -> bool:
     """Tell whether more than the first entry was ever written."""
-    return log.store.tag(log.entry(1)) is not None or bool(log.look().checkpoints)
+    return log.store.find(log.entry(1)) is not None or bool(log.look().checkpoints)
 
 
 def _create(log: Log) -> None:
@@ -101,7 +101,7 @@ def _create(log: Log) -> None:
     first = log.entry(0)
     try:
         log.store.make(log.folder)
-        if log.store.tag(first) is None:  # and if another process is quicker, its entry says the same
+        if log.store.find(first) is None:  # and if another process is quicker, its entry says the same
             log.store.put_if_absent(first, _first_entry(log.table))
         log.store.settle([first], log.table)
     except OSError as error:

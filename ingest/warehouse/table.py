@@ -82,10 +82,10 @@ class Table:
         """Tell whether the table is still the one that was opened: another may have been made in its place."""
         if self._is_fresh():
             return True
-        now, self._looked = self.store.tag(self.log.entry(self.version)), _now()
+        now, self._looked = self.store.find(self.log.entry(self.version)), _now()
         if now is None:  # cleaned away while this process stood still, or never there
             return self.log.state(opened(self.log))[1] == self._id
-        return now == self._tag
+        return now.tag == self._tag
 
     def refresh(self) -> None:
         """Move the snapshot to the newest version."""
@@ -215,7 +215,7 @@ class Table:
         batch, now = uuid4().hex, self.store.now() if gone else 0.0
         removed = [removal(file, now, data_change=data_change) for file in gone]
         for turn in range(_TRIES):
-            if self._torn or not (self._is_fresh() or self.store.tag(self.log.entry(self.version))):
+            if self._torn or not (self._is_fresh() or self.store.find(self.log.entry(self.version))):
                 self._open()  # the log may have forgotten the snapshot while this process stood still
             if self._differ(expected) or self._lacks(gone):
                 self._files.drop(written or ())
@@ -306,7 +306,7 @@ class Table:
         if self.store.shared or self._synced == self.version:
             return
         versions = range(self._synced + 1, self.version + 1)
-        there = [version for version in versions if self.store.tag(self.log.entry(version)) is not None]
+        there = [version for version in versions if self.store.find(self.log.entry(version))]
         added = {path for version in there if version != self._mine for path in self.log.adding(version)}
         if others := added - self._files.own:
             self.store.settle([f"{self.name}/{unquote(path)}" for path in others], self.name)

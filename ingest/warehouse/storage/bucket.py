@@ -39,7 +39,7 @@ except ImportError:
 SCHEMES = ("s3", "az", "gs")
 PROBE, CLOCK = ".probe", ".clock"
 CONNECTIONS = 16
-_TRIES = 4
+_TRIES = 8
 _PUT_TRIES = 5
 _RETRY = {"max_retries": _TRIES, "retry_timeout": timedelta(seconds=30)}
 _CREDENTIALS = re.compile(r"://[^/]*@")
@@ -98,7 +98,7 @@ class Bucket:
                 tag = obstore.put(self._store, name, data, mode="create", use_multipart=False)["e_tag"] or ""
             except (PermissionDeniedError, UnauthenticatedError) as error:
                 raise self._error(name, error) from error
-            except BaseError as error:
+            except (BaseError, FileNotFoundError) as error:
                 tag, unsure = None, error
             # An answer may be lost, or a 500 or 409 wrong: what is there says who was first.
             if tag is None and (there := self._there(name, unsure)) is not None:
@@ -115,7 +115,7 @@ class Bucket:
         """Let *name* hold *data* if it still has *tag*, and return its new one; None if it hasn't."""
         for _ in range(_PUT_TRIES):
             try:
-                put = obstore.put(self._store, name, data, mode={"e_tag": tag, "version": None}, use_multipart=False)
+                put = obstore.put(self._store, name, data, mode={"e_tag": tag}, use_multipart=False)
                 self._tags[name] = put["e_tag"] or ""
                 return self._tags[name]
             except (PermissionDeniedError, UnauthenticatedError) as error:
@@ -128,16 +128,17 @@ class Bucket:
                 return None
         raise UnsureError(f"{self.shown(name)} can't be written: {one_line(unsure)}; run the same command again")
 
+    def beside(self, folder: str = "") -> tuple[list[str], list[Found]]:
+        """Return the folders and the objects right below *folder*."""
+        with self._told(folder):
+            there = obstore.list_with_delimiter(self._store, folder or None)
+        return list(there["common_prefixes"]), [self._found(each) for each in there["objects"]]
+
     def list(self, folder: str, after: str = "") -> list[Found]:
         """Return the objects below *folder* with names behind *after*, in the order of names."""
-        found = []
         with self._told(folder):
-            for chunk in obstore.list(self._store, folder or None, offset=after or None, chunk_size=1000):
-                for each in chunk:
-                    modified = int(each["last_modified"].timestamp() * 1e9)
-                    found.append(Found(each["path"], each["size"], modified, each["e_tag"] or ""))
-        self._tags.update((each.name, each.tag) for each in found)
-        return sorted(found)
+            chunks = obstore.list(self._store, folder or None, offset=after or None, chunk_size=1000)
+            return sorted(self._found(each) for chunk in chunks for each in chunk)
 
     def delete(self, names: Iterable[str]) -> None:
         """Delete the objects of *names*."""
@@ -147,11 +148,11 @@ class Bucket:
                 obstore.delete(self._store, gone[at : at + 1000])
         self._cache.forget(gone)
 
-    def tag(self, name: str) -> str | None:
-        """Return the tag of *name*; None where it isn't there."""
+    def find(self, name: str) -> Found | None:
+        """Return what is known of *name*; None where it isn't there."""
         try:
             with self._told(name):
-                return obstore.head(self._store, name)["e_tag"] or ""
+                return self._found(obstore.head(self._store, name))
         except FileNotFoundError:
             return None
 
@@ -215,6 +216,11 @@ class Bucket:
         """Make room in the cache for the *needed* data files."""
         self._cache.trim({each.name for each in needed}, sum(each.size for each in needed))
 
+    def _found(self, meta: Any) -> Found:
+        """Return what the bucket says of an object, whose tag is remembered."""
+        self._tags[meta["path"]] = meta["e_tag"] or ""
+        return Found(meta["path"], meta["size"], int(meta["last_modified"].timestamp() * 1e9), meta["e_tag"] or "")
+
     def _probe(self) -> None:
         """Refuse a store in which two could write the same log entry: commits would be lost without a word."""
         for _ in range(2):
@@ -234,8 +240,8 @@ class Bucket:
             return self.get(name)
         except FileNotFoundError:
             return None
-        except WarehouseError:
-            raise UnsureError(f"{self.shown(name)}: {one_line(unsure)}; run the same command again") from unsure
+        except WarehouseError as error:
+            raise UnsureError(str(error)) from unsure
 
     def _fetch(self, name: str) -> None:
         try:
@@ -266,7 +272,7 @@ class Bucket:
         except (BaseError, ValueError) as error:
             raise self._error(name, error) from error
         except FileNotFoundError as error:
-            if "NoSuchBucket" in str(error) or "ContainerNotFound" in str(error):
+            if any(sign in str(error) for sign, _ in _SIGNS):
                 raise self._error(name, error) from error
             raise
 
@@ -274,9 +280,9 @@ class Bucket:
         """Return what *error* means, and what next."""
         text, shown = one_line(error), self.shown(name)
         for sign, said in _SIGNS:
-            if sign in text:
-                return WarehouseError(f"{shown}: {said}")
-        if isinstance(error, PermissionDeniedError | UnauthenticatedError):
+            if sign in str(error):
+                return WarehouseError(f"{self._url}: {said}")
+        if isinstance(error, PermissionDeniedError | UnauthenticatedError) or "403 Forbidden" in str(error):
             return WarehouseError(f"{shown}: these credentials may not do that; ask for more rights, or use others")
         return WarehouseError(f"{shown} can't be reached: {text[:200]}; nothing is lost, try again when it can")
 

@@ -57,18 +57,18 @@ class Folder:
         except FileExistsError:
             return None
         except OSError:
-            if self.tag(name) != (own := self.tag(part.relative_to(self.folder).as_posix())) or own is None:
+            if not (path.exists() and path.samefile(part)):
                 raise
-            return own  # a disk may say that it failed when it didn't
+            return _tag(part.stat())  # a disk may say that it failed when it didn't
         finally:
             part.unlink(missing_ok=True)
 
     def replace_if(self, name: str, data: bytes, tag: str) -> str | None:
         """Let *name* hold *data* if it still has *tag*; for those who hold the lock that guards it."""
-        if self.tag(name) != tag:
+        if (found := self.find(name)) is None or found.tag != tag:
             return None
         self.put(name, data)
-        return self.tag(name)
+        return _tag((self.folder / name).stat())
 
     def list(self, folder: str, after: str = "") -> list[Found]:
         """Return the files below *folder* with names behind *after*, in the order of names."""
@@ -79,10 +79,10 @@ class Folder:
         for name in names:
             (self.folder / name).unlink(missing_ok=True)
 
-    def tag(self, name: str) -> str | None:
-        """Return what tells the file of *name* from another that comes in its place; None where it isn't there."""
+    def find(self, name: str) -> Found | None:
+        """Return what is known of the file of *name*; None where it isn't there."""
         try:
-            return _tag((self.folder / name).stat())
+            return _found(name, (self.folder / name).stat())
         except OSError:
             return None
 
@@ -152,8 +152,11 @@ class Folder:
                     yield from self._walk(name, after)
                 elif name > after and not name.endswith(_TEMPORARY):
                     with contextlib.suppress(FileNotFoundError):
-                        status = entry.stat()
-                        yield Found(name, status.st_size, status.st_mtime_ns, _tag(status))
+                        yield _found(name, entry.stat())
+
+
+def _found(name: str, status: os.stat_result) -> Found:
+    return Found(name, status.st_size, status.st_mtime_ns, _tag(status))
 
 
 def _tag(status: os.stat_result) -> str:

@@ -59,8 +59,8 @@ class Store(Protocol):
     def delete(self, names: Iterable[str]) -> None:
         """Take *names* away, in their order; those that aren't there are passed over."""
 
-    def tag(self, name: str) -> str | None:
-        """Return the tag of *name*; None where it isn't there."""
+    def find(self, name: str) -> Found | None:
+        """Return what is known of *name*; None where it isn't there."""
 
     def file(self, name: str) -> Path:
         """Return a file of this machine that holds *name*. What data files and log entries hold never changes."""
