@@ -71,6 +71,16 @@ def mapping_in(file: str | Path) -> "Mapping":
         raise IngestError(str(error)) from error
 
 
+def check_host(host: str | None) -> None:
+    """See that *host* can be part of a name.
+
+    Raises:
+        IngestError: It can't.
+    """
+    if host is not None and not (host and host.isprintable() and not set(host) & set("@#/ ")):
+        raise IngestError(f"--host {host!r}: a host is called by letters, digits, dots and dashes, such as web-1")
+
+
 def own_file(warehouse: "Place", name: str) -> Path | None:
     """Return the file of this machine that holds what users put under *name* into *warehouse*; None if they didn't.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from ingest.choices import allow_labels, formats_of, mappings_in, prices_of
+from ingest.choices import allow_labels, check_host, formats_of, mappings_in, prices_of
 from ingest.databases import column_files
 from ingest.databases.detect import may_hold_databases
 from ingest.errors import SourceError, WarehouseError, complaint
@@ -17,6 +17,7 @@ from ingest.reading.intake import Intake
 from ingest.reading.publisher import Totals
 from ingest.warehouse.dry_run import Rehearsal
 from ingest.warehouse.storage.locks import BusyError
+from ingest.warehouse.storage.store import ADDRESS
 from ingest.warehouse.warehouse import Warehouse
 
 Paths = str | Path | Iterable[str | Path]
@@ -79,7 +80,8 @@ def backfill(  # noqa: PLR0913 # one parameter an option
         mapping: TOML file that describes the lines of a log of your own; several are tried in their order.
         prices: TOML file of your own prices; otherwise `prices.toml` in the warehouse, if there is one.
         keep_raw: keep the text of rejected records, prompts and keys in it included, and not only their structure.
-        host: the machine that *paths* come from, for the column `host` of calls that don't say it themselves.
+        host: the machine that *paths* come from, for the column `host` of calls that don't say it themselves. In a
+            bucket it is part of what tells a log from one of another machine that begins alike.
         not_a_copy: read files that hold the same as another, and say no times, as logs of their own.
         tables: tables of databases to read, instead of all known ones.
         dry_run: count what would be added, and write nothing.
@@ -148,7 +150,8 @@ def follow(  # noqa: PLR0913 # one parameter an option
         mapping: TOML file that describes the lines of a log of your own; several are tried in their order.
         prices: TOML file of your own prices; otherwise `prices.toml` in the warehouse, if there is one.
         keep_raw: keep the text of rejected records, prompts and keys in it included, and not only their structure.
-        host: the machine that *paths* come from, for the column `host` of calls that don't say it themselves.
+        host: the machine that *paths* come from, for the column `host` of calls that don't say it themselves. In a
+            bucket it is part of what tells a log from one of another machine that begins alike.
         not_a_copy: read files that hold the same as another, and say no times, as logs of their own.
         tables: tables of databases to read, instead of all known ones.
         once: catch up, commit, and return.
@@ -227,7 +230,10 @@ def _intake(  # noqa: PLR0913 # what both functions are given
     formats = formats_of(format_name, mappings_in(mapping))
     allow_labels(warehouse)
     priced_by = prices_of(prices, warehouse)
-    ledger = Rehearsal(str(warehouse)) if dry_run else Warehouse(str(warehouse), make=True)
+    place = str(warehouse)
+    if ADDRESS in place:
+        check_host(host)
+    ledger = Rehearsal(place, host=host) if dry_run else Warehouse(place, make=True, host=host)
     return Intake(ledger, priced_by, formats, keep_raw, host, not_a_copy)
 
 

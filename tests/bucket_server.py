@@ -4,6 +4,8 @@ It is `localbucket`, which is atomic where two put the same name at once, with w
 deletion of many objects at once.
 """
 
+import contextlib
+import http.client
 import json
 import os
 import random
@@ -12,7 +14,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.request
 from collections import Counter
 from http import HTTPStatus
 from http.server import ThreadingHTTPServer
@@ -59,9 +60,11 @@ class Bucket:
         self._process.stdout.close()
 
     def _asked(self, settings):
-        request = urllib.request.Request(self.endpoint + CONTROL, data=json.dumps(settings).encode(), method="POST")
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.loads(answer.read())
+        port = int(self.endpoint.rpartition(":")[2])
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        with contextlib.closing(connection):
+            connection.request("POST", CONTROL, json.dumps(settings).encode())
+            return json.loads(connection.getresponse().read())
 
 
 def started(folder):

@@ -356,3 +356,32 @@ def test_every_table_is_there_as_other_engines_read_it(bucket):
     run("-q", "backfill", LOG, warehouse=bucket.url)
     for table, rows in zip(TABLES, (766, 1316, 0, 1), strict=True):
         assert pl.read_delta(str(bucket.root / "calls" / table)).height == rows
+
+
+def test_logs_of_two_hosts_that_begin_alike_are_two(bucket, tmp_path):
+    for host, own in (("web-1", 101), ("web-2", 202)):
+        (tmp_path / host).mkdir()
+        log_calls(tmp_path / host / "app.log", *range(1, 8), own)
+    for _ in range(2):
+        for host in ("web-1", "web-2"):
+            log = tmp_path / host / "app.log"
+            assert run("-q", "follow", "--once", "--host", host, log, warehouse=bucket.url)[0] == 0
+    told = json.loads(
+        run("sql", "select host, count(*) n from stored_llm_calls group by 1 order by 1", warehouse=bucket.url)[1]
+    )
+    assert told["rows"] == [{"host": "web-1", "n": 8}, {"host": "web-2", "n": 8}]
+    sources = json.loads(run("status", warehouse=bucket.url)[1])["sources"]
+    assert sorted((s["host"], s["records"]) for s in sources) == [("web-1", 8), ("web-2", 8)]
+
+    # Archives are known by their content, whichever host they are of.
+    shutil.copy(tmp_path / "web-1" / "app.log", tmp_path / "archived.log")
+    assert run("backfill", tmp_path / "archived.log", warehouse=bucket.url)[2][-1].startswith("added 0 records")
+    assert verify(bucket.url).problems == []
+
+
+def test_a_host_that_can_be_no_part_of_a_name_is_refused(bucket, tmp_path):
+    log_calls(tmp_path / "app.log", 1)
+    for host in ("a@b", "a#tail", "a/b", ""):
+        code, _, said = run("follow", "--once", "--host", host, tmp_path / "app.log", warehouse=bucket.url)
+        assert (code, len(said)) == (1, 1)
+        assert "a host is called by letters" in said[0]

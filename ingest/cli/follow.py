@@ -93,6 +93,8 @@ def follow(  # noqa: PLR0913 # one parameter an option
 
     paths = paths_or_found(paths)
     allow_more()
+    if "://" in warehouse and host is None:
+        log.warning("without --host, a log that begins as one of another host does counts as that one")
     status, commits = _Status(warehouse, once=once), Commits(warehouse)
 
     def looked(look: "Look") -> None:

@@ -17,7 +17,7 @@ from parsers.schema import TABLES, UTC
 class Rehearsal:
     """Takes commits as a warehouse does, in memory only."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, *, host: str | None = None) -> None:
         """Rehearse on the warehouse at *place*, or on an empty one when there is none.
 
         Raises:
@@ -30,11 +30,16 @@ class Rehearsal:
         self._copies: dict[str, Copy] = {}
         self._marks: list[pl.DataFrame] = []
         try:
-            self._real: Warehouse | None = Warehouse(place)
+            self._real: Warehouse | None = Warehouse(place, host=host)
         except WarehouseError:
             if all(delta_log.is_there(at(place), name) for name in TABLES):
                 raise
             self._real = None
+
+    @property
+    def hosts(self) -> Sequence[str]:
+        """The hosts whose sources a file may be."""
+        return self._real.hosts if self._real else [""]
 
     def position(self, source_id: str) -> Position | None:
         """Return where *source_id* would resume."""

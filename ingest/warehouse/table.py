@@ -235,7 +235,7 @@ class Table:
                 time.sleep(random.uniform(0, _WAIT * turn))  # noqa: S311 # so that not all try again at once
             self.refresh()
         else:
-            raise WarehouseError(f"{self.shown}: others commit without end; commit less often (--every), or --inbox")
+            raise WarehouseError(f"{self.shown}: others commit without end; commit less often (--interval)")
         self.settle()
 
     def _commit(self, actions: Iterable[Action], offsets: Mapping[str, int], batch: str) -> bool:

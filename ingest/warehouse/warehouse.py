@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from ingest.ledger import TELLS, Batch, Conflict, Copy, Position, marked, tail_hash
+from ingest.ledger import HOST, TELLS, Batch, Conflict, Copy, Position, host_of, marked, tail_hash
 from ingest.warehouse import doubtful, retention
 from ingest.warehouse.open_table import make_ready
 from ingest.warehouse.storage.locks import WRITERS
@@ -34,19 +34,32 @@ _NOTHING = tail_hash(b"")
 class Warehouse:
     """An open warehouse. Not for sharing between threads; any number of processes may have it open."""
 
-    def __init__(self, place: Place, *, make: bool = False) -> None:
+    def __init__(self, place: Place, *, make: bool = False, host: str | None = None) -> None:
         """Open the warehouse at *place*; with *make*, create what is missing.
+
+        Where other machines write to it too, *host* is part of the names of the sources, and only its own are known.
 
         Raises:
             WarehouseError: It isn't there, can't be written, or is damaged.
         """
         self.store = at(place)
+        self._host = (host if self.store.shared else None) or ""
         self._is_held: Callable[[], bool] | None = None
         if make:
             self._is_held = make_ready(self.store, list(TABLES), self)
         self.tables = {name: Table(self.store, name, made=make) for name in TABLES}
         self._ends = -1, pl.DataFrame()
         self._indistinct = -1, frozenset[str]()
+
+    @property
+    def hosts(self) -> Sequence[str]:
+        """The hosts whose sources a file may be: this one, or any where none was named; "" for those of none."""
+        if self._host or not self.store.shared:
+            return [self._host]
+        return ["", *sorted({host for name in self.sources() if (host := host_of(name))})]
+
+    def _is_ours(self, source_id: str) -> bool:
+        return not self._host or host_of(source_id) == self._host
 
     def position(self, source_id: str) -> Position | None:
         """Return where *source_id* resumes; None when the warehouse doesn't know it."""
@@ -58,7 +71,7 @@ class Warehouse:
     def sources(self) -> dict[str, Position]:
         """Return every source that the warehouse knows, with where it resumes."""
         offsets = self.tables[_CALLS].offsets
-        return {s: Position(at, offsets[s + _TAIL]) for s, at in offsets.items() if is_source(s)}
+        return {s: Position(at, offsets[s + _TAIL]) for s, at in offsets.items() if is_source(s) and self._is_ours(s)}
 
     def births(self, family: str) -> int:
         """Return how often sources whose first line is *family* were named."""
@@ -94,7 +107,8 @@ class Warehouse:
         paths = order.group_by("source_id", "source_path").agg(pl.col("index").max()).sort("index")
         found: dict[str, list[str]] = {}
         for source, path in paths.select("source_id", "source_path").iter_rows():
-            found[source] = [*found.pop(source, ()), path]
+            if self._is_ours(source):
+                found[source] = [*found.pop(source, ()), path]
         return found
 
     def missing(self) -> dict[str, int]:
@@ -124,7 +138,8 @@ class Warehouse:
 
     def marks_under(self, paths: Collection[str]) -> pl.DataFrame:
         """Return `source_id`, `source_path` and `mark` of all records that were read under one of *paths*."""
-        return self._marks(pl.col("source_path").is_in(list(paths)), pl.col("source_path"))
+        ours = pl.col("source_id").str.ends_with(f"{HOST}{self._host}") if self._host else pl.lit(value=True)
+        return self._marks(pl.col("source_path").is_in(list(paths)) & ours, pl.col("source_path"))
 
     def _marks(self, wanted: pl.Expr, *more: pl.Expr) -> pl.DataFrame:
         found = []
