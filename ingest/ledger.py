@@ -130,6 +130,12 @@ class Ledger(Protocol):
     def kept_since(self, source_ids: Sequence[str]) -> date | None:
         """Return the day before which rows of *source_ids* may have been taken out; None if none were."""
 
+    def objects(self) -> Mapping[str, int]:
+        """Return the stamps of objects of buckets that were read to their ends, by their addresses."""
+
+    def note_objects(self, stamps: Mapping[str, int]) -> None:
+        """Remember that objects, by their addresses, were read as they were when they had these *stamps*."""
+
     def taken(self, source_id: str, since: datetime) -> pl.DataFrame:
         """Return `created_at` and `dedupe_key` of the calls of *source_id* from *since* on."""
 

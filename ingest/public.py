@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ingest.choices import allow_labels, check_host, formats_of, mappings_in, prices_of
 from ingest.databases import column_files
@@ -17,8 +17,11 @@ from ingest.reading.intake import Intake
 from ingest.reading.publisher import Totals
 from ingest.warehouse.dry_run import Rehearsal
 from ingest.warehouse.storage.locks import BusyError
-from ingest.warehouse.storage.store import ADDRESS
+from ingest.warehouse.storage.store import ADDRESS, SCHEMES
 from ingest.warehouse.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from ingest.warehouse.storage.objects import Object
 
 Paths = str | Path | Iterable[str | Path]
 
@@ -74,7 +77,8 @@ def backfill(  # noqa: PLR0913 # one parameter an option
 
     Args:
         paths: files, folders and globs, plain or packed, `-` for standard input, SQLite files, PostgreSQL URLs, Parquet
-            and Arrow files, and Delta tables; the rotated generations of a file belong to it.
+            and Arrow files, and Delta tables; the rotated generations of a file belong to it. Logs in a bucket:
+            `s3://bucket/logs/**/*.gz`, of which those that were read and didn't change since aren't fetched.
         warehouse: folder of the Delta tables `llm_calls`, `llm_events`, `rejects` and `batches`.
         format_name: read only this format, instead of any known one.
         mapping: TOML file that describes the lines of a log of your own; several are tried in their order.
@@ -96,13 +100,18 @@ def backfill(  # noqa: PLR0913 # one parameter an option
         WarehouseError: The warehouse can't be written; what was committed stays, and a later run goes on from there.
         IngestError: There is no such format, or the mapping or the prices are wrong.
     """
-    databases, others, left_out = _sorted_out(_texts(paths), tables)
+    texts = _texts(paths)
+    addresses = [text for text in texts if text.startswith(SCHEMES)]
+    databases, others, left_out = _sorted_out([text for text in texts if text not in addresses], tables)
     columns, others = column_files.split(others)
+    objects = _listed(addresses) if addresses else []
     listing = find(others)
     with _intake(
         warehouse, format_name, mapping, prices, keep_raw=keep_raw, host=host, not_a_copy=not_a_copy, dry_run=dry_run
     ) as intake:
         outcome = read_all(listing, intake, progress=progress and _summed(listing.files, progress))
+        if objects:
+            _read_objects(objects, intake, outcome)
         if columns:
             _read_columns(columns, intake, outcome)
         if databases:
@@ -256,6 +265,32 @@ def _read_columns(files: Iterable[Path], intake: Intake, outcome: Outcome) -> No
         except (OSError, SourceError) as error:
             outcome.failed.append(complaint(path, error))
         outcome.files += 1
+
+
+def _listed(addresses: Iterable[str]) -> "list[Object]":
+    from ingest.warehouse.storage.objects import listed  # with obstore, which files need not wait for
+
+    return [each for address in addresses for each in listed(address)]
+
+
+def _read_objects(objects: "Sequence[Object]", intake: Intake, outcome: Outcome) -> None:
+    """Read *objects* of a bucket as files, some at a time, but for those that are as they were when they were read."""
+    from ingest.warehouse.storage.objects import as_files, groups
+
+    known = intake.ledger.objects()
+    for group in groups(each for each in objects if known.get(each.address) != each.stamp):
+        with as_files(group) as files:
+            intake.addresses = {path: each.address for path, each in files.items()}
+            read = read_all(find([str(path) for path in files]), intake)
+            intake.settle()
+        outcome.join(read, intake.addresses)
+        whole = {each.address: each.stamp for path, each in files.items() if not _names(read.failed, path)}
+        if whole:
+            intake.ledger.note_objects(whole)
+
+
+def _names(failed: Iterable[str], path: Path) -> bool:
+    return any(text.startswith(str(path)) for text in failed)
 
 
 def _summed(files: Iterable[Path], progress: Callable[[int, int, Path], None]) -> Callable[[int, Path], None]:

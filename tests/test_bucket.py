@@ -1,5 +1,6 @@
 """A warehouse in a bucket: what every command says of it is what it says of a folder, and nothing is lost or doubled."""
 
+import gzip
 import json
 import os
 import shutil
@@ -385,3 +386,64 @@ def test_a_host_that_can_be_no_part_of_a_name_is_refused(bucket, tmp_path):
         code, _, said = run("follow", "--once", "--host", host, tmp_path / "app.log", warehouse=bucket.url)
         assert (code, len(said)) == (1, 1)
         assert "a host is called by letters" in said[0]
+
+
+def put(bucket, key, data):
+    path = bucket.root / key
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def test_logs_in_a_bucket_are_read_and_those_that_are_known_are_not_fetched_again(bucket, tmp_path):
+    put(bucket, "logs/2026/02/a.log.gz", gzip.compress(lines(1, 2, 3)))
+    put(bucket, "logs/b.log", lines(10, 11))
+    put(bucket, "logs/again.log", lines(10, 11))
+    put(bucket, "logs/notes.txt", b"nothing of ours\n")
+    address, warehouse = "s3://logs-of-all/logs/**/*.*", tmp_path / "w"
+    code, _, said = run("backfill", address, warehouse=warehouse)
+    assert (code, said[-1].split(" from ")[0]) == (0, "added 5 records and 0 events")
+    assert "s3://logs-of-all/logs/notes.txt: no record that ingest knows" in said[0]
+    assert numbers(warehouse) == exactly(1, 2, 3, 10, 11)
+    paths = Warehouse(warehouse).tables["batches"].scan().collect()["source_path"]
+    assert set(paths) <= {f"s3://logs-of-all/logs/{name}" for name in ("2026/02/a.log.gz", "b.log", "again.log")}
+
+    bucket.counts()
+    assert run("backfill", address, warehouse=warehouse)[2][-1].startswith("added 0 records and 0 events from 0 files")
+    assert bucket.counts() == {"LIST other": 1}
+    put(bucket, "logs/b.log", lines(10, 11, 12))
+    put(bucket, "logs/c.log", lines(20))
+    assert run("backfill", address, warehouse=warehouse)[2][-1].startswith("added 2 records")
+    assert numbers(warehouse) == exactly(1, 2, 3, 10, 11, 12, 20)
+    assert verify(warehouse).problems == []
+
+
+@pytest.mark.parametrize(
+    ("address", "found"),
+    [
+        ("s3://logs-of-all/logs/", {1, 2, 3}),
+        ("s3://logs-of-all/logs", {1, 2, 3}),
+        ("s3://logs-of-all/logs/*.log", {1}),
+        ("s3://logs-of-all/logs/**/*.log", {1, 2, 3}),
+        ("s3://logs-of-all/logs/?/*.log", {2}),
+        ("s3://logs-of-all/logs/x/b.log", {2}),
+        ("s3://logs-of-all/**", {1, 2, 3, 4}),
+    ],
+)
+def test_which_objects_an_address_names(bucket, tmp_path, address, found):
+    for number, key in enumerate(["logs/a.log", "logs/x/b.log", "logs/y/z/c.log", "logs-of-others.log"], 1):
+        put(bucket, key, lines(number))
+    assert run("-q", "backfill", address, warehouse=tmp_path / "w")[0] == 0
+    assert numbers(tmp_path / "w") == exactly(*found)
+
+
+def test_objects_that_are_not_there_or_broken_are_one_line_and_stop_no_other(bucket, tmp_path):
+    code, _, said = run("backfill", "s3://logs-of-all/none/*.log", warehouse=tmp_path / "w")
+    assert (code, len(said)) == (1, 1)
+    assert "there is no such object" in said[0]
+    put(bucket, "logs/broken.log.gz", gzip.compress(lines(*range(1, 200)))[:-40])
+    put(bucket, "logs/whole.log", lines(500))
+    for _ in range(2):
+        code, _, said = run("backfill", "s3://logs-of-all/logs/", warehouse=tmp_path / "w")
+        assert code == 1
+        assert any(line.startswith("Error: s3://logs-of-all/logs/broken.log.gz") for line in said), said
+    assert numbers(tmp_path / "w")[500] == 1

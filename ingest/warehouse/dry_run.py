@@ -90,6 +90,13 @@ class Rehearsal:
         """Remember that files, by their paths, would be taken for *copies*."""
         self._copies |= copies
 
+    def objects(self) -> Mapping[str, int]:
+        """Return the stamps of objects of buckets that were really read to their ends, by their addresses."""
+        return self._real.objects() if self._real else {}
+
+    def note_objects(self, stamps: Mapping[str, int]) -> None:
+        """Nothing was read for good."""
+
     def kept_since(self, source_ids: Sequence[str]) -> date | None:
         """Return the day before which rows of *source_ids* may have been taken out; None if none were."""
         return self._real.kept_since(source_ids) if self._real else None

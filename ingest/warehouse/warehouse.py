@@ -6,6 +6,7 @@ and for every batch, so its offset is where a source resumes. Each commit is a c
 read the same bytes one wins, the other learns it.
 """
 
+import contextlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -25,6 +26,7 @@ _TAIL = "#tail"
 _BORN = "#born"
 _MISSING = "#missing"
 _TURN = "#turn"
+_OBJECT = "#object"
 _CALLS = "llm_calls"
 _FIRST = ("llm_events", "rejects", "batches")
 _LEDGER = polars_schema(BATCHES)
@@ -171,6 +173,21 @@ class Warehouse:
         """
         doubtful.remember(self.store, copies)
 
+    def objects(self) -> Mapping[str, int]:
+        """Return the stamps of objects of buckets that were read to their ends, by their addresses."""
+        offsets = self.tables[_CALLS].offsets
+        return {key.removesuffix(_OBJECT): stamp for key, stamp in offsets.items() if key.endswith(_OBJECT)}
+
+    def note_objects(self, stamps: Mapping[str, int]) -> None:
+        """Remember that objects, by their addresses, were read as they were when they had these *stamps*.
+
+        Raises:
+            WarehouseError: It can't be written down.
+        """
+        with contextlib.suppress(Conflict):  # somebody has read a newer one
+            offsets = {address + _OBJECT: stamp for address, stamp in stamps.items()}
+            self.tables[_CALLS].append(pl.DataFrame(), offsets, {})
+
     def kept_since(self, source_ids: Sequence[str]) -> date | None:
         """Return the day before which rows of *source_ids* may have been taken out; None if none were."""
         return retention.kept_since(self.store, source_ids)
@@ -236,7 +253,7 @@ class Warehouse:
 
 def is_source(key: str) -> bool:
     """Tell whether the transaction id *key* is the offset of a source, not something else that is known of one."""
-    return not key.endswith((_TAIL, _BORN, _MISSING, _TURN))
+    return not key.endswith((_TAIL, _BORN, _MISSING, _TURN, _OBJECT))
 
 
 def _append_new(table: Table, batches: Sequence[Batch]) -> None:

@@ -21,7 +21,7 @@ import xxhash
 from ingest.errors import WarehouseError, one_line
 from ingest.warehouse.storage.cache import Cache, is_data
 from ingest.warehouse.storage.leases import lease
-from ingest.warehouse.storage.store import Fence, Found
+from ingest.warehouse.storage.store import SCHEMES, Fence, Found
 
 try:
     import obstore
@@ -36,7 +36,6 @@ try:
 except ImportError:
     obstore = None  # type: ignore[assignment] # said when a bucket is asked for
 
-SCHEMES = ("s3", "az", "gs")
 PROBE, CLOCK = ".probe", ".clock"
 CONNECTIONS = 16
 _TRIES = 8
@@ -81,6 +80,12 @@ class Bucket:
             found = obstore.get(self._store, name)
             self._tags[name] = found.meta["e_tag"] or ""
             return bytes(found.bytes())
+
+    def stream(self, name: str, size: int) -> Iterator[bytes]:
+        """Yield what *name* holds now, some *size* bytes at a time."""
+        with self._told(name):
+            for chunk in obstore.get(self._store, name).stream(min_chunk_size=size):
+                yield bytes(chunk)
 
     def put(self, name: str, data: bytes) -> None:
         """Let *name* hold *data*."""
@@ -318,7 +323,7 @@ def _bucket(url: str) -> Bucket:
 def _opened(url: str) -> Any:
     shown = _CREDENTIALS.sub("://…@", url)
     parts = urlsplit(url)
-    if parts.scheme not in SCHEMES or not parts.netloc or "@" in parts.netloc:
+    if not url.startswith(SCHEMES) or not parts.netloc or "@" in parts.netloc:
         raise WarehouseError(
             f"{shown}: a warehouse is a folder of this machine, or a bucket: s3://BUCKET/…, az://CONTAINER/…, "
             "gs://BUCKET/…, with its credentials in the environment"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 ADDRESS = "://"
+SCHEMES = ("s3://", "az://", "gs://")
 
 
 class Found(NamedTuple):
