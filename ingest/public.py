@@ -21,6 +21,7 @@ from ingest.warehouse.storage.store import ADDRESS, SCHEMES
 from ingest.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
+    from ingest.ledger import Ledger
     from ingest.warehouse.storage.objects import Object
 
 Paths = str | Path | Iterable[str | Path]
@@ -136,6 +137,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
     not_a_copy: bool = False,
     tables: Sequence[str] = (),
     once: bool = False,
+    inbox: bool = False,
     interval: float = 1.0,
     events: bool = True,
     on_start: Callable[[Callable[[], None]], object] | None = None,
@@ -164,6 +166,8 @@ def follow(  # noqa: PLR0913 # one parameter an option
         not_a_copy: read files that hold the same as another, and say no times, as logs of their own.
         tables: tables of databases to read, instead of all known ones.
         once: catch up, commit, and return.
+        inbox: put batches into the inbox of a bucket, for another process to commit them together with those of other
+            hosts, instead of committing them.
         interval: seconds from a line being written to its commit, at most.
         events: let file events wake it; otherwise it only looks each *interval*.
         on_start: called once with a function that stops it, from any thread or signal handler.
@@ -188,8 +192,14 @@ def follow(  # noqa: PLR0913 # one parameter an option
     texts = _texts(paths)
     with (
         Wakeups(events=events and not once, ignore=[Path(warehouse)]) as wakeups,
-        _intake(warehouse, format_name, mapping, prices, keep_raw=keep_raw, host=host, not_a_copy=not_a_copy) as intake,
+        _intake(
+            warehouse, format_name, mapping, prices, keep_raw=keep_raw, host=host, not_a_copy=not_a_copy, inbox=inbox
+        ) as intake,
     ):
+        if not inbox and not once and ADDRESS in str(warehouse):
+            from ingest.warehouse.inbox import keep_folding
+
+            keep_folding(str(warehouse))
         if on_start:
             on_start(wakeups.stop)
         databases, others = split(texts)
@@ -204,7 +214,8 @@ def follow(  # noqa: PLR0913 # one parameter an option
         def wait(seconds: float) -> bool:
             wakeups.watch(folders([text for text in texts if text == shown(text)]))
             looked()
-            upkeep.look(intake.totals.commits)
+            if not inbox:  # whose hosts need no right to delete
+                upkeep.look(intake.totals.commits)
             rules.look(intake.totals.commits)
             return wakeups.wait(seconds)
 
@@ -234,6 +245,7 @@ def _intake(  # noqa: PLR0913 # what both functions are given
     host: str | None,
     not_a_copy: bool,
     dry_run: bool = False,
+    inbox: bool = False,
 ) -> Intake:
     """Return the way into the *warehouse* for what these options say; it is made once all of them are good."""
     formats = formats_of(format_name, mappings_in(mapping))
@@ -242,7 +254,12 @@ def _intake(  # noqa: PLR0913 # what both functions are given
     place = str(warehouse)
     if ADDRESS in place:
         check_host(host)
-    ledger = Rehearsal(place, host=host) if dry_run else Warehouse(place, make=True, host=host)
+    if inbox:
+        from ingest.warehouse.inbox import Inbox
+
+        ledger: Ledger = Inbox(place, host)
+    else:
+        ledger = Rehearsal(place, host=host) if dry_run else Warehouse(place, make=True, host=host)
     return Intake(ledger, priced_by, formats, keep_raw, host, not_a_copy)
 
 

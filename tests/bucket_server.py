@@ -74,7 +74,7 @@ def started(folder):
     return Bucket(folder / "server")
 
 
-def main(folder):
+def main(folder):  # noqa: C901 # one handler
     from localbucket import S3Error, S3Handler, object_etag
 
     settings = {"delay": 0.0, "faults": {}, "careless": False, "refuse": None, "seed": 1}
@@ -151,7 +151,7 @@ def main(folder):
             else:
                 super()._post_request(bucket, key)
 
-        def do_POST(self):
+        def do_POST(self):  # noqa: N802 # as the server calls it
             if self.path == CONTROL:
                 self._control(json.loads(self._read_body()))
             else:
@@ -172,7 +172,8 @@ def main(folder):
             pass  # a client that was killed, or an answer that was lost on purpose
 
     server = Server(("127.0.0.1", 0), Handler)
-    print(server.server_port, flush=True)
+    sys.stdout.write(f"{server.server_port}\n")
+    sys.stdout.flush()
     threading.Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
     server.serve_forever()
 

@@ -24,10 +24,10 @@ def bucket(tmp_path, monkeypatch):
     server = started(tmp_path)
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
-    bucket_module._made.cache_clear()
+    bucket_module.made.cache_clear()
     yield server
     server.close()
-    bucket_module._made.cache_clear()
+    bucket_module.made.cache_clear()
 
 
 def start(bucket, *arguments):

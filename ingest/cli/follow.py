@@ -42,6 +42,11 @@ LOG_SECONDS = 60
     help="Longest time from a line being written to its commit.",
 )
 @click.option(
+    "--inbox",
+    is_flag=True,
+    help="Let another process (`ingest fold`) commit, for many hosts and one bucket; needs --host.",
+)
+@click.option(
     "--watch",
     type=click.Choice(["auto", "poll"]),
     default="auto",
@@ -63,6 +68,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
     not_a_copy: bool,
     tables: tuple[str, ...],
     once: bool,
+    inbox: bool,
     interval: float,
     watch: str,
     live: bool,
@@ -118,6 +124,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
             not_a_copy=not_a_copy,
             tables=tables,
             once=once,
+            inbox=inbox,
             interval=interval,
             events=watch == "auto",
             on_start=begin,

@@ -311,13 +311,14 @@ _lock = threading.Lock()
 
 
 @cache
-def _made(url: str) -> Bucket:
+def made(url: str) -> Bucket:
+    """Return the bucket at *url*, the same each time; `cache_clear` forgets what was known of all."""
     return Bucket(url)
 
 
 def _bucket(url: str) -> Bucket:
     with _lock:
-        return _made(url)
+        return made(url)
 
 
 def _opened(url: str) -> Any:
