@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import polars as pl
@@ -183,13 +184,18 @@ def conform(frame: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
     Raises:
         polars.exceptions.InvalidOperationError: A value does not fit its column.
     """
-    have = set(frame.columns)
+    have = frozenset(frame.columns)
     if frame.is_empty() or not have:
         return pl.DataFrame(schema=polars_schema(columns))
-    return frame.select(
+    return frame.select(_conforming(tuple(columns), have))
+
+
+@lru_cache(maxsize=256)
+def _conforming(columns: tuple[Column, ...], have: frozenset[str]) -> list[pl.Expr]:
+    return [
         pl.col(c.name).cast(c.type) if c.name in have else pl.lit(c.ordinary, dtype=c.type).alias(c.name)
         for c in columns
-    )
+    ]
 
 
 _ESCAPED = re.compile("%([0-9A-Fa-f]{2})")

@@ -21,7 +21,7 @@ def world(tmp_path):
     def read(*paths):
         done = CliRunner().invoke(cli, ["backfill", *map(str, paths), "-w", str(tmp_path / "w")])
         assert done.exit_code == 0, done.output
-        with queries.connect(tmp_path / "w", tz="UTC") as connection:
+        with queries.connect(tmp_path / "w", tz="UTC", serving="llm_calls") as connection:
             return connection.sql("from llm_calls order by created_at, request_tokens").pl().to_dicts()
 
     return read

@@ -68,7 +68,7 @@ def test_whatever_is_not_reading_the_snapshot_is_refused(warehouse, sql):
     (file,) = (warehouse / "llm_calls").rglob("*.parquet")
     before = file.read_bytes()
 
-    with queries.connect(warehouse) as connection, pytest.raises(queries.QueryError):
+    with queries.connect(warehouse, serving=sql) as connection, pytest.raises(queries.QueryError):
         queries.ask(connection, sql.format(file=file), {})
 
     assert file.read_bytes() == before

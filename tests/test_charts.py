@@ -47,9 +47,10 @@ def busy(tmp_path_factory):
 
 
 def answer(warehouse, name, tz="UTC", **parameters):
-    with queries.connect(warehouse, tz=tz) as connection:
-        pricing = ingest.alternatives(warehouse) if queries.load(name).repriced else None
-        return queries.run(connection, name, pricing=pricing, **parameters)
+    report = queries.load(name)
+    with queries.connect(warehouse, tz=tz, serving=report.reach) as connection:
+        pricing = ingest.alternatives(warehouse) if report.repriced else None
+        return queries.run(connection, report, pricing=pricing, **parameters)
 
 
 def texts(svg):

@@ -23,7 +23,8 @@ ROOT = Path(__file__).parent.parent
 def calls(tmp_path, rows):
     for number, row in enumerate(rows):
         row["source_offset"] = number
-    with queries.connect(build(tmp_path / "w", llm_calls=rows), tz="UTC") as connection:
+    built = build(tmp_path / "w", llm_calls=rows)
+    with queries.connect(built, tz="UTC", serving="coverage") as connection:
         return (
             connection.sql("from llm_calls order by created_at, source_offset").pl().to_dicts(),
             queries.run(connection, "coverage").frame.to_dicts(),
@@ -273,8 +274,11 @@ def test_whoever_saw_a_call_in_whatever_files_it_counts_once(observers, who, dat
         rows += parsed.calls.with_columns(source_id=pl.lit(source), source_path=pl.lit(source)).to_dicts()
         formats = ",".join(sorted(set(parsed.calls["format"])))
         batches.append({"committed_at": at("2026-08-10T09:00:00"), "source_id": source, "format": formats})
-    with TemporaryDirectory() as folder, connect(build(Path(folder), llm_calls=rows, batches=batches)) as connection:
-        found = connection.sql("select request_tokens, response_tokens from llm_calls order by 2").fetchall()
+    asked = "select request_tokens, response_tokens from llm_calls order by 2"
+    with TemporaryDirectory() as folder:
+        built = build(Path(folder), llm_calls=rows, batches=batches)
+        with connect(built, serving=asked) as connection:
+            found = connection.sql(asked).fetchall()
     assert found == [(100, n) for n in range(1, len(calls_seen) + 1)]
 
 

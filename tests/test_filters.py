@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import polars as pl
 import pytest
 from deltalake import DeltaTable
 from warehouses import build, call
@@ -10,6 +11,7 @@ from warehouses import build, call
 import queries
 from queries import QueryError
 from queries.connection import files as snapshot
+from queries.connection import listing
 
 NOW = datetime(2026, 2, 5, 12, 0, tzinfo=UTC)
 
@@ -103,9 +105,9 @@ def test_a_value_that_exists_at_another_time_gives_no_rows_and_no_error(tmp_path
 
 
 def test_only_the_folders_of_the_days_asked_for_are_opened(warehouse):
-    files, _ = snapshot.files(
+    files = snapshot.files(
         warehouse / "llm_calls", since=datetime(2026, 2, 4, tzinfo=UTC), until=datetime(2026, 2, 5, tzinfo=UTC)
-    )
+    ).paths
 
     assert {Path(file).parent.name for file in files} == {"date=2026-02-04", "date=2026-02-05"}
 
@@ -134,6 +136,42 @@ def test_a_checkpoint_and_compacted_files_change_nothing(tmp_path):
 
     assert len(snapshot.files(tmp_path / "llm_calls").paths) == 1
     assert count(tmp_path) == 3
+
+
+def test_what_the_log_lists_is_what_deltalake_says_at_every_version(tmp_path):
+    table = tmp_path / "llm_calls"
+    for hour in range(10, 16):
+        build(tmp_path, llm_calls=[call(f"2026-02-0{hour % 3 + 1}T{hour}:00:00")])
+        if hour == 12:
+            DeltaTable(str(table)).create_checkpoint()
+        if hour == 14:
+            DeltaTable(str(table)).optimize.compact()
+
+        found = listing.read(table / "_delta_log")
+
+        theirs = pl.DataFrame(DeltaTable(str(table)).get_add_actions(flatten=True))
+        days, rows = theirs["partition.date"].cast(pl.String), theirs["num_records"]
+        assert found is not None
+        assert found.files == dict(zip(theirs["path"], zip(days, rows, strict=True), strict=True))
+        assert found.partitioned_by == ["date"]
+        assert snapshot.files(table).rows == sum(rows)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        '{"protocol":{"minReaderVersion":3,"minWriterVersion":7,"readerFeatures":["deletionVectors"]}}\n',
+        '{"add":{"path":"x.parquet","partitionValues":{"date":null},"deletionVector":{"storageType":"u"}}}\n',
+        '{"add":{"path":"x.parquet","partitionVal',
+        "\0\0\0\0",
+    ],
+    ids=["a later version", "rows that are deleted", "cut short", "zeros"],
+)
+def test_a_log_that_is_written_otherwise_is_left_to_deltalake(tmp_path, written):
+    log = build(tmp_path, llm_calls=[call("2026-02-01T10:00:00")]) / "llm_calls" / "_delta_log"
+    (newest := max(log.glob("*.json"))).with_name(f"{int(newest.stem) + 1:020}.json").write_text(written, "utf-8")
+
+    assert listing.read(log) is None
 
 
 def test_a_snapshot_does_not_change_while_calls_are_added(tmp_path):

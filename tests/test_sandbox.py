@@ -194,7 +194,7 @@ def test_neither_sql_nor_a_report_of_the_warehouse_reaches_beyond_the_snapshot(w
     own.mkdir()
     (own / "evil.sql").write_text(f"-- Evil.\n{sql}", "utf-8")
 
-    with queries.connect(warehouse) as connection, pytest.raises(queries.QueryError):
+    with queries.connect(warehouse, serving=sql) as connection, pytest.raises(queries.QueryError):
         queries.ask(connection, sql, {})
     report = reports.load("evil", reports.folders(None, warehouse))
     with queries.connect(warehouse, serving=report.reach) as connection, pytest.raises(queries.QueryError):
@@ -221,7 +221,7 @@ def test_hiding_it_does_not_help(world, hidden):
     warehouse, names = world
     sql = hidden.format(f"from read_text('{names['secret']}')")
 
-    with queries.connect(warehouse) as connection, pytest.raises(queries.QueryError):
+    with queries.connect(warehouse, serving=sql) as connection, pytest.raises(queries.QueryError):
         queries.ask(connection, sql, {})
 
 

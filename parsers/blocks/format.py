@@ -25,7 +25,7 @@ class Parsed:
     context: Context = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Format:
     """One format of lines.
 

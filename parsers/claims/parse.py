@@ -154,9 +154,10 @@ def rows_of(
     claimed: Sequence[tuple[Format, pl.DataFrame]], refused: pl.DataFrame, end: int, after: dict[str, Context]
 ) -> Rows:
     """Return the rows of the records before *end* that each format *claimed*; *after* becomes the contexts there."""
-    calls, events, rejects, count = [], [], [refused.with_columns(format=pl.lit(None, dtype=pl.String))], 0
+    calls, events, count = [], [], 0
+    rejects = [] if refused.is_empty() else [refused.with_columns(format=pl.lit(None, dtype=pl.String))]
     for format_, records in claimed:
-        before_end = records.filter(pl.col("source_offset") < end)
+        before_end = _before(records, end)
         if before_end.is_empty():
             continue
         count += before_end.height
@@ -168,10 +169,18 @@ def rows_of(
         # What an error says of a limit may stand behind its first line, which is all that is kept of it.
         whole = calls[-1].with_columns(parsed.calls["error"]) if "error" in parsed.calls.columns else calls[-1]
         events += [own, _guarded(stated_limits(whole, own), "llm_events")]
-        rejects.append(parsed.rejects.with_columns(format=pl.lit(format_.name)))
-    all_refused = pl.concat(rejects, how="diagonal").filter(pl.col("source_offset") < end).sort("source_offset")
+        if not parsed.rejects.is_empty():
+            rejects.append(parsed.rejects.with_columns(format=pl.lit(format_.name)))
+    all_refused = _before(pl.concat(rejects, how="diagonal").sort("source_offset"), end) if rejects else NONE_REJECTED
     tables = _ordered(calls, "llm_calls"), _ordered(events, "llm_events"), _guarded(all_refused, "rejects")
     return Rows(*tables, end, after, count)
+
+
+def _before(records: pl.DataFrame, end: int) -> pl.DataFrame:
+    """Return those of *records*, which are in source order, that begin before *end*: nearly always all."""
+    if records.is_empty() or records["source_offset"][-1] < end:
+        return records
+    return records.filter(pl.col("source_offset") < end)
 
 
 def _guarded(rows: pl.DataFrame, table: str) -> pl.DataFrame:

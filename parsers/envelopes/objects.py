@@ -16,8 +16,7 @@ from parsers.blocks.lines import MAX_RECORD, Lines, Mask, Positions
 from parsers.envelopes.pieces import Joined
 from parsers.jsonl.decode import loads
 
-_BEHIND = (b'}{"', b'} {"')
-_OPENS = (b"{\n", b"{\r\n")
+_BEHIND = ('}{"', '} {"')
 _SEPARATOR = "\x1e"
 _BRACE, _CLOSE = b"{}"
 _INDENTED = np.frombuffer(b" \t\r\n", np.uint8)
@@ -27,10 +26,8 @@ _JSON = json.JSONDecoder(strict=False)
 
 def one_a_line(lines: Lines, end: int) -> tuple[Lines, Joined]:
     """Return *lines*, which end at the offset *end*, with one object a line, and which of them were made of several."""
-    data = lines.data
-    spread = _spread(lines, end) if any(mark in data for mark in _OPENS) else []
-    behind = lines.holding([mark.decode() for mark in _BEHIND]) if any(mark in data for mark in _BEHIND) else None
-    if not spread and behind is None and _SEPARATOR.encode() not in data:
+    spread, behind = _spread(lines, end), lines.holding(_BEHIND)
+    if not spread and not behind.any() and _SEPARATOR.encode() not in lines.data:
         return lines, Joined.nothing(end)
     open_at = min((int(lines.offsets[first]) for first, last, _ in spread if last is None), default=end)
     inside = np.zeros(len(lines), np.bool_)
@@ -40,13 +37,12 @@ def one_a_line(lines: Lines, end: int) -> tuple[Lines, Joined]:
             inside[first : last + 1] = True
             made.append((text, int(lines.offsets[first]), int(lines.source_ends[last])))
     joined = Joined(_positions(made, 1), _positions(made, 2), open_at)
-    if behind is not None:
-        for i in np.flatnonzero(behind & ~inside & lines.whole & (lines.first_byte == _BRACE)).tolist():
-            parts = _parts(lines.text(i, i), int(lines.offsets[i]), int(lines.source_ends[i]))
-            if parts:
-                inside[i] = True
-                made += parts
-                joined += Joined(lines.offsets[i : i + 1], lines.source_ends[i : i + 1], end)
+    for i in np.flatnonzero(behind & ~inside & lines.whole & (lines.first_byte == _BRACE)).tolist():
+        parts = _parts(lines.text(i, i), int(lines.offsets[i]), int(lines.source_ends[i]))
+        if parts:
+            inside[i] = True
+            made += parts
+            joined += Joined(lines.offsets[i : i + 1], lines.source_ends[i : i + 1], end)
     kept = lines.frame(~inside)
     records = pl.DataFrame(made, schema=kept.schema, orient="row")
     rows = pl.concat([kept, records]).sort("source_offset", maintain_order=True)
@@ -56,7 +52,10 @@ def one_a_line(lines: Lines, end: int) -> tuple[Lines, Joined]:
 
 def _spread(lines: Lines, end: int) -> list[tuple[int, int | None, str]]:
     """Return the first and the last line of each object over several, and its text; no last one where that may come."""
-    opens, indented = _opening(lines), np.isin(lines.first_byte, _INDENTED)
+    opens = _opening(lines)
+    if not opens.any():
+        return []
+    indented = np.isin(lines.first_byte, _INDENTED)
     others = np.flatnonzero(~indented)
     found: list[tuple[int, int | None, str]] = []
     after = 0

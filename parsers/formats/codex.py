@@ -65,8 +65,9 @@ _SHAPE = Shape(
     },
     passed_over=(
         *(f"{usage}total_tokens" for usage in (_LAST, _TOTAL)),
-        *("payload.rate_limits", "payload.info.model_context_window", "ordinal"),
+        *("payload.info.model_context_window", "ordinal"),
     ),
+    closed=("rate_limits",),
     meaning=Meaning(
         name="codex",
         constants={"provider": "openai"},

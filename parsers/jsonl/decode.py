@@ -19,7 +19,7 @@ OWN = r'^\{(?:"[^"]*"\s*:\s*(?:"(?:[^"\\]|\\.)*"|[^"\[{]*?)\s*,\s*)*'
 
 _ESCAPED_KEY = r'\\u[^"]*"\s*:'
 _HANDFUL = 8
-"""So few keys are looked for in every line, there or not."""
+"""So few keys are looked for in every line, there or not; and keys in so few lines by Python."""
 
 _FEW = 512
 """Among so many lines or fewer, Python finds the bad ones."""
@@ -75,8 +75,11 @@ def narrowed(dtype: pl.Struct, lines: pl.Series) -> pl.Struct:
 
 def keys_in(lines: pl.Series, keys: set[str]) -> set[str]:
     """Return which of *keys* may be in *lines*: all where a key is written with escapes."""
-    if len(keys) <= _HANDFUL or len(lines) <= _HANDFUL or lines.str.contains(_ESCAPED_KEY).any():
+    if len(keys) <= _HANDFUL or lines.str.contains(_ESCAPED_KEY).any():
         return keys
+    if len(lines) <= _HANDFUL:
+        text = "\n".join(lines.drop_nulls())
+        return {key for key in keys if f'"{key}"' in text}
     return {literal.strip('"') for literal in occurring(lines, {f'"{key}"' for key in keys})}
 
 

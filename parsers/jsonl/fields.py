@@ -7,6 +7,7 @@ what a value means is decided later, by its column. A record that has something 
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import polars as pl
@@ -44,29 +45,39 @@ def path(text: str) -> Path:
 
 
 def extract(
-    records: pl.DataFrame, paths: Mapping[str, Path], passed_over: Iterable[Path] = ()
+    records: pl.DataFrame, paths: Mapping[str, Path], passed_over: Iterable[Path] = (), closed: Iterable[str] = ()
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return *records* with a column of text for each of *paths* and one for what is elsewhere, and the rejects.
 
-    What neither a path nor one that is *passed over* leads to is in the column `LEFTOVERS`, as `leftovers` tells it.
+    What neither a path nor one that is *passed over* leads to is in the column `LEFTOVERS`, as `leftovers` tells it,
+    but for objects under keys that are *closed*.
     """
-    tree = _tree((*paths.values(), *passed_over))
+    places, others = tuple(paths.items()), tuple(passed_over)
+    tree = _tree((*paths.values(), *others))
     parts, rejects = [], []
     for cut, part, decoded in _decoded(records, tree):
-        dtype = _dtype(tree, cut)
+        dtype, texts = _reading(places, others, cut)
         read, plain = decode_plain(part["line"], dtype) if decoded is None else (decoded, None)
         found = (part if plain is None else part.filter(plain)).with_columns(read.alias("record"))
-        found = found.with_columns(elsewhere(found).alias(LEFTOVERS))
-        texts = (_at(where, dtype).alias(name) for name, where in paths.items())
+        found = found.with_columns(elsewhere(found, closed).alias(LEFTOVERS))
         parts.append(found.select(*records.columns, LEFTOVERS, *texts))
         if plain is not None and not plain.all():
-            others, refused = _one_by_one(part.filter(~plain), paths)
+            odd, refused = _one_by_one(part.filter(~plain), paths)
             nothing = pl.lit(None, dtype=dtype).alias("record")
-            unknown = elsewhere(others.select("line", nothing)).alias(LEFTOVERS)
-            parts.append(others.with_columns(unknown).select(parts[-1].columns))
+            unknown = elsewhere(odd.select("line", nothing), closed).alias(LEFTOVERS)
+            parts.append(odd.with_columns(unknown).select(parts[-1].columns))
             rejects.append(refused)
     fields = pl.concat(parts)
     return (fields if len(parts) == 1 else fields.sort("source_offset")), pl.concat([NONE_REJECTED, *rejects])
+
+
+@lru_cache(maxsize=256)
+def _reading(
+    places: tuple[tuple[str, Path], ...], passed_over: tuple[Path, ...], cut: _Cut
+) -> tuple[pl.Struct, list[pl.Expr]]:
+    """Return the type of records with *places* and what is *passed over*, and the texts at the places, as named."""
+    dtype = _dtype(_tree((*(where for _, where in places), *passed_over)), cut)
+    return dtype, [_at(where, dtype).alias(name) for name, where in places]
 
 
 _BRACKETS = 6
@@ -93,10 +104,13 @@ _READ = ("iterations",)
 _NESTED = _nested()
 
 
-def elsewhere(decoded: pl.DataFrame) -> pl.Series:
-    """Return `leftovers` of *decoded* records without what is surely a prompt or a response, which would take long."""
+def elsewhere(decoded: pl.DataFrame, closed: Iterable[str] = ()) -> pl.Series:
+    """Return `leftovers` of *decoded* records without what is surely a prompt or a response, which would take long.
+
+    Nor is anything of what is under keys that the format keeps *closed*.
+    """
     known = _names(decoded.schema["record"])
-    keys = "|".join(key for key in (*_CONTENT, *_READ) if key not in known)
+    keys = "|".join(key for key in (*_CONTENT, *_READ, *closed) if key not in known)
     lines, passed_over = decoded["line"], rf'"(?:{keys})"\s*:'
     if lines.str.contains(passed_over).any():
         lines = lines.str.replace_all(rf"{passed_over}\s*{_NESTED}", '"":null')
@@ -202,8 +216,8 @@ def _inner(tree: _Tree, above: Path = ()) -> list[Path]:
     return here + [place for key, below in tree.items() if key for place in _inner(below, (*above, key))]
 
 
-def _dtype(tree: _Tree, cut: frozenset[Path], above: Path = ()) -> Any:  # Any: a Struct, or text at the leaves
+def _dtype(tree: _Tree, cut: frozenset[Path], above: Path = ()) -> Any:  # Any: a Struct, text at the leaves
     keys = [key for key in tree if key]
-    if not keys or above in cut:
+    if (not keys and above) or above in cut:
         return pl.String
     return pl.Struct({key: _dtype(tree[key], cut, (*above, key)) for key in keys})

@@ -19,7 +19,7 @@ _SAMPLE = 64
 _LINE = pl.col("line")
 _KEY = r'"\s*:'
 _SPACED = "[ \t\r]:"
-_SPACED_AFTER = '":[ \t\r]'
+_SPACED_AFTER = ('": ', '":\t', '":\r')
 _NULL = r'"\s*:\s*null'
 _NUMBER = r"^(?:0|-?[1-9]\d{0,14}|-?0\.0{0,3}[1-9]\d{0,9}|-?[1-9]\d{0,8}\.\d{1,6})$"
 """Numbers that Polars and Python write alike."""
@@ -42,7 +42,7 @@ def _keys(lines: pl.Series) -> pl.Series:
     spaced, null = lines.str.contains(_SPACED).any(), lines.str.contains("null", literal=True).any()
     count = lines.str.count_matches(_KEY) if spaced else lines.str.count_matches('":', literal=True)
     if null:
-        spaced |= lines.str.contains(_SPACED_AFTER).any()
+        spaced |= any(lines.str.contains(after, literal=True).any() for after in _SPACED_AFTER)
         count -= lines.str.count_matches(_NULL) if spaced else lines.str.count_matches('":null', literal=True)
     return count.cast(pl.Int64)
 

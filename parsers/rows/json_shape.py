@@ -35,6 +35,7 @@ class Shape:
         from_cache: true on the fields of those records that a proxy answered from its own cache: no calls but events,
             `cache_hit`.
         passed_over: places of what is the same in every record, or says nothing of a call: it is not kept.
+        closed: keys of objects that say nothing of a call, wherever they are: nobody looks into them.
         families: what usage objects there may be; a count that `paths` finds comes before theirs.
     """
 
@@ -46,6 +47,7 @@ class Shape:
     usage: tuple[str, ...] = ()
     families: tuple[Family, ...] = FAMILIES
     passed_over: tuple[str, ...] = ()
+    closed: tuple[str, ...] = ()
     from_cache: pl.Expr | None = None
 
 
@@ -89,8 +91,8 @@ def _cache_hits(fields: pl.DataFrame, meaning: Meaning) -> pl.DataFrame:
 
 def read(records: pl.DataFrame, shape: Shape) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return *records* with the fields of *shape*, and what it doesn't know, as columns of text; and the rejects."""
-    places = _present(records["line"], _places(shape))
-    wide, rejects = extract(records, places, _passed_over(shape))
+    places = _present(shape, frozenset(keys_in(records["line"], _names(shape))))
+    wide, rejects = extract(records, places, _passed_over(shape), shape.closed)
     at = frozenset(places)
     named = wide.select(*records.columns, LEFTOVERS, *_fields(shape, at, counted=False))
     return (_with_usage(named, wide.select(_fields(shape, at, counted=True)), shape) if shape.usage else named), rejects
@@ -136,12 +138,19 @@ def _passed_over(shape: Shape) -> tuple[Path, ...]:
     return tuple(path(text) for text in shape.passed_over)
 
 
-def _present(lines: pl.Series, places: dict[str, Path]) -> dict[str, Path]:
-    """Return those of many *places* whose keys are in any of *lines*.
+@lru_cache(maxsize=64)
+def _names(shape: Shape) -> set[str]:
+    """Return every key on the way to a place where *shape* looks."""
+    return {key for where in _places(shape).values() for key in where}
+
+
+@lru_cache(maxsize=256)
+def _present(shape: Shape, keys: frozenset[str]) -> dict[str, Path]:
+    """Return those of the many places where *shape* looks that are made of *keys* that are there.
 
     Of those below an object that is there one is left, lest what the object is depend on what other lines hold.
     """
-    keys = keys_in(lines, {key for where in places.values() for key in where})
+    places = _places(shape)
     present = {name: where for name, where in places.items() if keys.issuperset(where)}
     objects = {above for where in present.values() for above in _above(where)}
     for name, where in places.items():

@@ -59,14 +59,9 @@ _BY_DAY = {"groq"}
 
 def stated_limits(calls: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
     """Return the events `rate_limited` that *calls* (their errors and metadata) and the reasons of *events* tell of."""
-    told = [
-        rows.filter(pl.col("text").str.contains(_HINT))
-        for rows in (_placed(calls, "error"), _placed(events, "reason"))
-        if rows["text"].null_count() < rows.height
-    ]
-    stated = [_of_texts(pl.concat(told))] if any(map(len, told)) else []
-    headed = _placed(calls, "metadata").filter(pl.col("text").str.contains("ratelimit", literal=True))
-    if not headed.is_empty():
+    told = [*_holding(calls, "error", _HINT), *_holding(events, "reason", _HINT)]
+    stated = [_of_texts(pl.concat(told))] if told else []
+    for headed in _holding(calls, "metadata", "ratelimit"):
         stated += [_of_headers(headed, dimension) for dimension in HEADERS]
     if not stated:
         return events.clear()
@@ -80,6 +75,14 @@ def stated_limits(calls: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
         metadata=metadata({"provider": provider} | fields),
     )
     return conform(rows.sort("source_offset", maintain_order=True), EVENTS)
+
+
+def _holding(rows: pl.DataFrame, text: str, pattern: str) -> list[pl.DataFrame]:
+    """Return the texts in the column *text* of *rows* that match *pattern*, as `_placed`; none if there is none."""
+    if rows[text].null_count() == rows.height:
+        return []
+    found = rows[text].cast(pl.String).str.contains(pattern).fill_null(value=False)
+    return [_placed(rows.filter(found), text)] if found.any() else []
 
 
 def _placed(rows: pl.DataFrame, text: str) -> pl.DataFrame:

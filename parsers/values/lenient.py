@@ -4,12 +4,14 @@ Sources write the same thing in many ways: epoch seconds, milliseconds or nanose
 doesn't pass the check is NULL.
 """
 
+from datetime import UTC as ZULU
+from datetime import datetime
 from functools import partial
 
 import polars as pl
 
 from parsers.schema import UTC
-from parsers.values.typed import epoch, rest, utc, zoned
+from parsers.values.typed import epoch, in_utc, rest, utc, zoned
 
 TIME_UNITS = ("s", "ms", "us", "ns")
 DURATION_UNITS = {"s": 1e3, "ms": 1.0, "us": 1e-3, "ns": 1e-6}
@@ -21,6 +23,9 @@ _GO_DURATION = r"^(?:(\d+)h)?(?:(\d+)m)?(?:([\d.]+)s)?(?:([\d.]+)ms)?(?:([\d.]+)
 _GO_PARTS = (3.6e6, 6e4, 1e3, 1.0, 1e-3, 1e-6)
 _DAY_MS = 86_400_000.0
 _I64 = 9e18  # just below the largest
+_FIRST, _LAST = (int(datetime(year, 1, 1, tzinfo=ZULU).timestamp()) * 1_000_000 for year in (2000, 2101))
+_SIZES = ((1e17, 1.0), (1e14, 1e3), (1e11, 1e6))
+"""Below which number of them since 1970 a unit is meant that is so many microseconds; above, nanoseconds."""
 
 
 def time(text: pl.Expr, written: str = "auto", zone: str = "UTC") -> pl.Expr:
@@ -31,7 +36,7 @@ def time(text: pl.Expr, written: str = "auto", zone: str = "UTC") -> pl.Expr:
     """
     text = text.str.strip_chars()
     if written == "auto":
-        return _plausible(text.map_batches(partial(_auto, zone), return_dtype=UTC, is_elementwise=True))
+        return text.map_batches(partial(_auto, zone), return_dtype=UTC, is_elementwise=True)
     if written in TIME_UNITS:
         return _plausible(_epoch(text, written))
     if "%z" in written or "%#z" in written:
@@ -41,19 +46,27 @@ def time(text: pl.Expr, written: str = "auto", zone: str = "UTC") -> pl.Expr:
 
 def duration_ms(text: pl.Expr, unit: str = "ms") -> pl.Expr:
     """Return *text*, a number of *unit* or a duration such as `1.5s` or `1m2.3s`, in milliseconds."""
-    value = text.map_batches(partial(_milliseconds, unit), return_dtype=pl.Float64, is_elementwise=True)
-    return pl.when((value >= 0) & (value < 366 * _DAY_MS)).then(value)
+    return text.map_batches(partial(_milliseconds, unit), return_dtype=pl.Float64, is_elementwise=True)
 
 
 def count(text: pl.Expr) -> pl.Expr:
     """Return *text* as a count: `4531`, `4,531`, `4531.0`."""
-    value = text.map_batches(_whole, return_dtype=pl.Int64, is_elementwise=True)
-    return pl.when((value >= 0) & (value < _MOST)).then(value)
+    return text.map_batches(_whole, return_dtype=pl.Int64, is_elementwise=True)
+
+
+def _between(values: pl.Series, least: float, most: float) -> pl.Series:
+    """Return *values* where they are from *least* to below *most*, else NULL.
+
+    By expressions, Polars would read all texts again for each time that a value is named.
+    """
+    numbers = values.cast(pl.Int64) if values.dtype == UTC else values
+    fits = (numbers >= least) & (numbers < most)
+    return values if fits.all() else values.scatter((~fits).arg_true(), None)
 
 
 def _milliseconds(unit: str, texts: pl.Series) -> pl.Series:
     number = texts.str.strip_chars().cast(pl.Float64, strict=False) * DURATION_UNITS[unit]
-    return rest(texts, number, _spelled)
+    return _between(rest(texts, number, _spelled), 0, 366 * _DAY_MS)
 
 
 def _spelled(text: pl.Expr) -> pl.Expr:
@@ -66,7 +79,7 @@ def _spelled(text: pl.Expr) -> pl.Expr:
 
 
 def _whole(texts: pl.Series) -> pl.Series:
-    return rest(texts, texts.cast(pl.Int64, strict=False), _unusual)
+    return _between(rest(texts, texts.cast(pl.Int64, strict=False), _unusual), 0, _MOST)
 
 
 def _unusual(text: pl.Expr) -> pl.Expr:
@@ -78,15 +91,18 @@ def _unusual(text: pl.Expr) -> pl.Expr:
 
 
 def _auto(zone: str, texts: pl.Series) -> pl.Series:
-    return rest(texts, zoned(texts), partial(_any, zone=zone))
+    found = in_utc(texts) if zone == "UTC" else zoned(texts)
+    return _between(rest(texts, rest(texts, found, _sized), _iso, zone), _FIRST, _LAST)
 
 
-def _any(text: pl.Expr, *, zone: str) -> pl.Expr:
+def _sized(text: pl.Expr) -> pl.Expr:
+    """Return a number since 1970 whose size gives its unit away; NULL where *text* is none."""
     number = text.cast(pl.Float64, strict=False)
-    numeric = _epoch(text, "ns")
-    for limit, unit in ((1e17, "us"), (1e14, "ms"), (1e11, "s")):
-        numeric = pl.when(number < limit).then(_epoch(text, unit)).otherwise(numeric)
-    return pl.when(text.str.contains(_NUMBER)).then(numeric).otherwise(_iso(text, zone))
+    unit = pl.lit(None, dtype=pl.Float64)
+    for limit, in_microseconds in _SIZES:
+        unit = pl.when(number < limit).then(in_microseconds).otherwise(unit)
+    in_us = pl.when(number.abs() < _I64).then(number * unit)
+    return pl.when(text.str.contains(_NUMBER)).then(pl.coalesce(epoch(in_us, "us"), _epoch(text, "ns")))
 
 
 def _iso(text: pl.Expr, zone: str) -> pl.Expr:
@@ -112,4 +128,4 @@ def _epoch(text: pl.Expr, unit: str) -> pl.Expr:
 
 
 def _plausible(value: pl.Expr) -> pl.Expr:
-    return pl.when(value.dt.year().is_between(2000, 2100)).then(value)
+    return value.map_batches(partial(_between, least=_FIRST, most=_LAST), return_dtype=UTC, is_elementwise=True)

@@ -166,7 +166,7 @@ def is_name(key: str) -> bool:
 
 
 _MOST_BLANKS = 3
-_SAMPLE, _REPEATED = 1024, 4
+_SAMPLE, _REPEATED, _HANDFUL = 1024, 4, 64
 
 
 def is_kept(text: str, rule: Rule) -> bool:
@@ -239,16 +239,14 @@ def guarded_rows(rows: pl.DataFrame) -> pl.DataFrame:
     `LONGEST_IDENTIFIER` characters or a text of at most `LONGEST_LABEL`, and no secret. In place of others stands a
     digest, so that they still tell their rows apart. Errors keep their first line, with secrets masked.
     """
-    texts = [name for name, dtype in rows.schema.items() if dtype == pl.String and rows[name].null_count() < len(rows)]
-    changed = []
-    for name in texts:
-        if name in ERRORS:
-            changed.append(_error(rows[name]))
-        elif name == "dedupe_key":
-            changed.append(_identifier(rows[name], _key_fits))
-        elif name not in _NO_IDENTIFIERS:
-            changed.append(_identifier(rows[name], _identifier_fits))
-    return rows.with_columns(changed)
+    texts = [column for column in rows if column.dtype == pl.String and column.null_count() < len(column)]
+    changed = [_error(column) for column in texts if column.name in ERRORS]
+    changed += [_identifier(column, _key_fits) for column in texts if column.name == "dedupe_key"]
+    identifiers = [column for column in texts if column.name not in _NO_IDENTIFIERS]
+    # Nearly always all are as they should be, which is found out at once for all columns.
+    if identifiers and not _all_fit(identifiers):
+        changed += [_identifier(column, _identifier_fits) for column in identifiers]
+    return rows.with_columns(changed) if changed else rows
 
 
 def guarded_column(values: pl.Series) -> pl.Series:
@@ -274,8 +272,17 @@ def _error(texts: pl.Series) -> pl.Series:
 
 
 def _identifier(texts: pl.Series, fits: Callable[[pl.Expr], pl.Expr]) -> pl.Series:
-    good = _each(texts, lambda text: fits(text) & ~text.str.contains(_SECRET_COLUMN))
+    good = _each(texts, lambda text: _is_fit(text, fits))
     return _without(texts, ~good, lambda text: f"#{digest(text)}")
+
+
+def _all_fit(identifiers: list[pl.Series]) -> bool:
+    distinct = pl.concat([_distinct(column) for column in identifiers]).to_frame("text")
+    return bool(distinct.select(_is_fit(pl.col("text"), _identifier_fits).all()).item())
+
+
+def _is_fit(text: pl.Expr, fits: Callable[[pl.Expr], pl.Expr]) -> pl.Expr:
+    return fits(text) & ~text.str.contains(_SECRET_COLUMN)
 
 
 def _identifier_fits(text: pl.Expr) -> pl.Expr:
@@ -290,18 +297,24 @@ def _key_fits(text: pl.Expr) -> pl.Expr:
 
 def _each(texts: pl.Series, rule: Callable[[pl.Expr], pl.Expr]) -> pl.Series:
     """Return what *rule* says of each of *texts*; where they seem to be few, it is asked once for each distinct one."""
-    if texts.head(_SAMPLE).n_unique() * _REPEATED > min(len(texts), _SAMPLE):
-        return texts.to_frame("text").select(rule(pl.col("text"))).to_series()
-    distinct = texts.unique().to_frame("text")
+    distinct = _distinct(texts).to_frame("text")
     told = distinct.select(rule(pl.col("text"))).to_series()
+    if len(distinct) == len(texts):
+        return told
     if told.all():  # NULL counts as true
         return pl.Series([True], dtype=pl.Boolean).new_from_index(0, len(texts))
     return texts.replace_strict(distinct["text"], told, return_dtype=pl.Boolean)
 
 
+def _distinct(texts: pl.Series) -> pl.Series:
+    """Return the distinct ones of *texts* where they seem to be few, else all."""
+    repeated = len(texts) > _HANDFUL and texts.head(_SAMPLE).n_unique() * _REPEATED <= min(len(texts), _SAMPLE)
+    return texts.unique() if repeated else texts
+
+
 def _without(texts: pl.Series, wrong: pl.Series, instead: Callable[[str], str] | None) -> pl.Series:
     """Return *texts* with what stands *instead* of those that are *wrong*, or NULL."""
-    at = wrong.fill_null(value=False).arg_true()
-    if at.is_empty():
+    if not wrong.any():
         return texts
+    at = wrong.fill_null(value=False).arg_true()
     return texts.scatter(at, [instead(text) if instead else None for text in texts.gather(at).to_list()])

@@ -15,6 +15,7 @@ _MOST_USD = 10 ** (USD.precision - USD.scale)
 _SECONDS = "%Y-%m-%dT%H:%M:%S"
 _TO_SECONDS = len("2026-02-03T14:29:24")
 _IN_UTC = r"^(?:\.\d{1,9})?(?:Z|\+00:00)$"
+_IN_UTC_OR_BARE = r"^(?:\.\d{1,9})?(?:Z|\+00:00)?$"
 
 _EPOCH_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
@@ -45,29 +46,47 @@ def utc(text: pl.Expr) -> pl.Expr:
     return text.map_batches(_utc, return_dtype=UTC, is_elementwise=True)
 
 
-def rest(texts: pl.Series, found: pl.Series, read: Callable[[pl.Expr], pl.Expr]) -> pl.Series:
+def rest(texts: pl.Series, found: pl.Series, read: Callable[..., pl.Expr], *how: str) -> pl.Series:
     """Return *found* with what the slower *read* makes of the *texts* for which nothing was found: mostly of none."""
     if found.null_count() == texts.null_count():
         return found
     at = (found.is_null() & texts.is_not_null()).arg_true()
-    others = texts.gather(at).to_frame("text").select(read(pl.col("text").str.strip_chars())).to_series()
+    others = texts.gather(at).to_frame("text").select(_reading(read, *how)).to_series()
     return found.scatter(at, others.cast(found.dtype))
+
+
+@cache
+def _reading(read: Callable[..., pl.Expr], *how: str) -> pl.Expr:
+    """Return *read* of `text`: made once, as making it takes as long as reading a hundred texts."""
+    return read(pl.col("text").str.strip_chars(), *how)
 
 
 def zoned(texts: pl.Series) -> pl.Series:
     """Return those *texts* that are ISO 8601 with `T`, seconds and an offset as UTC times, cut to microseconds."""
-    return rest(texts, texts.to_frame("text").select(_in_utc()).to_series(), _zoned)
+    return rest(texts, _cut_up(texts, _IN_UTC), _zoned)
+
+
+def in_utc(texts: pl.Series) -> pl.Series:
+    """Return those *texts* that are ISO 8601 with seconds as UTC times, also without an offset, likewise."""
+    return rest(texts, _cut_up(texts, _IN_UTC_OR_BARE), _zoned)
+
+
+def _cut_up(texts: pl.Series, behind: str) -> pl.Series:
+    """Return *texts* as times whose seconds are followed by what matches *behind*."""
+    return texts.to_frame("text").select(_pieces(behind)).to_series()
 
 
 @cache
-def _in_utc() -> pl.Expr:
-    """Return `text` as a time if it says that it is in UTC, as most do: reading its pieces takes half of `_zoned`."""
+def _pieces(pattern: str) -> pl.Expr:
+    """Return `text` as a time in UTC, as most are: reading its pieces takes half of `_zoned`."""
     text = pl.col("text")
-    second = text.str.slice(0, _TO_SECONDS).str.to_datetime(_SECONDS, strict=False, time_unit="us", cache=False)
+    second = text.str.slice(0, _TO_SECONDS)
+    second = second.str.replace(" ", "T", literal=True) if pattern == _IN_UTC_OR_BARE else second
+    second = second.str.to_datetime(_SECONDS, strict=False, time_unit="us", cache=False)
     behind = text.str.slice(_TO_SECONDS)
     digits = behind.str.strip_suffix("Z").str.strip_suffix("+00:00").str.slice(1, 6).str.pad_end(6, "0")
     time = (second.cast(pl.Int64) + digits.cast(pl.Int64, strict=False)).cast(pl.Datetime("us"))
-    return pl.when(behind.str.contains(_IN_UTC)).then(time).dt.replace_time_zone("UTC")
+    return pl.when(behind.str.contains(pattern)).then(time).dt.replace_time_zone("UTC")
 
 
 def _zoned(text: pl.Expr) -> pl.Expr:
@@ -75,7 +94,7 @@ def _zoned(text: pl.Expr) -> pl.Expr:
 
 
 def _utc(texts: pl.Series) -> pl.Series:
-    return rest(texts, zoned(texts), _iso)
+    return rest(texts, in_utc(texts), _iso)
 
 
 def _iso(text: pl.Expr) -> pl.Expr:

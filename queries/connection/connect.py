@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from importlib.resources import files as resources
@@ -31,6 +31,9 @@ _PARTS = {"tool": "tool_of(format)"}
 """What is no column of its own."""
 
 _WORD = re.compile(r"\w+")
+
+_KEPT_CALLS = 100_000
+"""Of so many stored calls, those that count are kept: tens of MB."""
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "python_enable_replacements": "false",
@@ -130,11 +133,15 @@ def connect(  # noqa: PLR0913 - a filter each
         _open_tables(connection, Path(warehouse), asked)
         own = Path(limits) if limits else Path(warehouse, own_limits.FILE)
         create(connection, "own_limits", dated_data.own_limits(own))
-        _create_views(connection, VIEWS, serving)
+        scripts = _scripts(VIEWS)
+        _create_views(connection, scripts, scripts.keys() if serving is None else _reached(serving, scripts))
         found = shape(connection)
-        if any(found[name] for name in ("repeats", "sums", "pairs", "tees", "accounts", "observers")):
+        if any(found.values()):
             # Last, because views bind what they use when they are created, and this one is dear to bind.
-            _create_views(connection, VIEWS / "logged_twice")
+            scripts = _scripts(VIEWS / "logged_twice")
+            _create_views(connection, scripts, {name for name in scripts if found.get(_creates(name), True)})
+            if serving is None:
+                _keep_calls(connection)
     except (duckdb.Error, pl.exceptions.PolarsError) as error:
         raise QueryError(f"{warehouse} is not as `ingest` makes a warehouse: {error}") from error
     check_values(connection, warehouse, asked.values)
@@ -193,9 +200,14 @@ def shape(connection: duckdb.DuckDBPyConnection) -> dict[str, bool]:
     return dict(found)
 
 
+def any_left(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Tell whether the filters leave any call."""
+    return bool(connection.execute("select 1 from base_calls limit 1").fetchall())
+
+
 def why_nothing(connection: duckdb.DuckDBPyConnection, warehouse: str | Path) -> str | None:
     """Return what to tell a user who sees no calls of *warehouse*; None when there are some."""
-    if shape(connection)["any_left"]:
+    if any_left(connection):
         return None
     # The views see only files of the span that was asked for; whether there are others is the question here.
     files = snapshot.files(Path(warehouse) / "llm_calls")
@@ -221,7 +233,7 @@ def check_values(
         # Not in the span; then it must at least be known from some other time.
         if (files := snapshot.files(Path(warehouse) / "llm_calls")).paths:
             with duckdb.connect(config=_CONFIG) as other:  # as *connection* may see its snapshot only
-                unknown, known = _unknown(_rows(other, files, CALLS), column, wanted)
+                unknown, known = _unknown(_rows(other, "all_files", files, CALLS), column, wanted)
             if unknown:
                 raise WordError(f"no call has {name} {unknown[0]!r}{nearest(unknown[0], known)}")
 
@@ -231,25 +243,43 @@ def is_there(warehouse: str | Path) -> bool:
     return Path(warehouse, "dims").is_dir() or any(Path(warehouse, name, "_delta_log").is_dir() for name in TABLES)
 
 
-def _create_views(connection: duckdb.DuckDBPyConnection, folder: Traversable, serving: str | None = None) -> None:
+def _scripts(folder: Traversable) -> dict[str, str]:
     files = sorted(folder.iterdir(), key=lambda file: file.name)
-    scripts = {file.name: file.read_text(encoding="utf-8") for file in files if file.name.endswith(".sql")}
-    wanted = scripts.keys() if serving is None else _reached(serving, scripts)
+    return {file.name: file.read_text(encoding="utf-8") for file in files if file.name.endswith(".sql")}
+
+
+def _creates(name: str) -> str:
+    """Return what the script called *name* creates, or which part of the shape it is for."""
+    return name.partition("_")[2].removesuffix(".sql")
+
+
+def _create_views(connection: duckdb.DuckDBPyConnection, scripts: Mapping[str, str], wanted: Container[str]) -> None:
     for name, script in scripts.items():
         if name in wanted:
             connection.execute(script)
 
 
+def _keep_calls(connection: duckdb.DuckDBPyConnection) -> None:
+    """Count the calls once for all that is asked later, if they are few: planning it takes a question longer than rows.
+
+    Not where one question is known beforehand, whose answer needs a few columns only.
+    """
+    ((listed,),) = connection.execute("select getvariable('calls_listed')").fetchall()
+    if listed is not None and listed <= _KEPT_CALLS:
+        connection.execute("create table calls_counted_once as from llm_calls")
+        connection.execute("create or replace view llm_calls as from calls_counted_once")
+
+
 def _reached(sql: str, scripts: Mapping[str, str]) -> set[str]:
     """Return the names of the *scripts* that *sql* reaches, directly or through others; those of the base views always.
 
-    A script is called `<number>_<what it creates>.sql`.
+    A script is called `<number>_<what it creates>.sql`, in `logged_twice/` also `<number>_<part of the shape>.sql`.
     """
     reached = {name for name in scripts if name.startswith("0")}
     unread = [sql, *(scripts[name] for name in reached)]
     while unread:
         words = set(_WORD.findall(unread.pop()))
-        named = {name for name in scripts if name[3:].removesuffix(".sql") in words} - reached
+        named = {name for name in scripts if _creates(name) in words} - reached
         reached |= named
         unread += [scripts[name] for name in named]
     return reached
@@ -258,15 +288,20 @@ def _reached(sql: str, scripts: Mapping[str, str]) -> set[str]:
 def _open_tables(connection: duckdb.DuckDBPyConnection, warehouse: Path, asked: Filters) -> None:
     """Create `stored_<table>` for each table, and the variables that the first views use."""
     allowed: list[str] = []
+    listed: dict[str, int | None] = {}
     for name, columns in ALL_TABLES.items():
         # Story attempts are numbered from a story's beginning, so events are narrowed by time in their view only.
         of_span = name in {"llm_calls", "rejects"}
         files = snapshot.files(
-            warehouse / name, since=asked.since if of_span else None, until=asked.until if of_span else None
+            warehouse / name,
+            since=asked.since if of_span else None,
+            until=asked.until if of_span else None,
+            reader=connection,
         )
+        listed[name] = files.rows
         allowed += files.paths
         if files.paths:
-            _rows(connection, files, columns).create_view(f"stored_{name}")
+            _rows(connection, f"{name}_files", files, columns).create_view(f"stored_{name}")
         else:
             empty = pl.DataFrame(schema=polars_schema(columns))
             create(connection, f"stored_{name}", empty)
@@ -279,6 +314,7 @@ def _open_tables(connection: duckdb.DuckDBPyConnection, warehouse: Path, asked: 
     create(connection, "counting_rules", dated_data.counting_rules())
     create(connection, "downgrades", dated_data.downgrades(warehouse))
     connection.execute("set variable filters = $filters", {"filters": asked.variables()})
+    connection.execute("set variable calls_listed = $calls::bigint", {"calls": listed["llm_calls"]})
     # What may still be read once access to files is switched off.
     connection.execute("set allowed_paths = $paths", {"paths": allowed})
 
@@ -317,15 +353,21 @@ def _open_own_names(connection: duckdb.DuckDBPyConnection, warehouse: Path) -> N
 
 
 def _rows(
-    connection: duckdb.DuckDBPyConnection, files: snapshot.Files, columns: Sequence[Column]
+    connection: duckdb.DuckDBPyConnection, variable: str, files: snapshot.Files, columns: Sequence[Column]
 ) -> duckdb.DuckDBPyRelation:
     """Return the rows of *files* with all *columns*: NULL where an older version wrote them, which lacked some.
+
+    Their paths stand in a *variable*, as each view over the rows would else name, and look up, thousands of them.
 
     Raises:
         QueryError: They are rows of something else.
     """
+    connection.execute(f"set variable {variable} = $paths", {"paths": files.paths})
     # By name, DuckDB reads the footer of each file first: 0.4 ms a file.
-    rows = connection.read_parquet(files.paths, hive_partitioning=False, union_by_name=not files.alike)
+    by_name = str(not files.alike).lower()
+    rows = connection.sql(
+        f"from read_parquet(getvariable('{variable}'), hive_partitioning = false, union_by_name = {by_name})"
+    )
     missing = [column for column in columns if column.name not in rows.columns]
     if not missing:
         return rows

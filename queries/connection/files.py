@@ -8,26 +8,36 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
-import polars as pl
-from deltalake import DeltaTable
-from deltalake.exceptions import DeltaError, TableNotFoundError
+import duckdb
 
 from parsers.schema import ALL_TABLES, is_inside
 from parsers.values.messages import denied
+from queries.connection import listing
+from queries.connection.listing import Listed, Listing
 from queries.errors import QueryError
 
-_DAY = pl.col("partition.date")
 _COMMIT = re.compile(r"\d{20}\.json")
 
 
 class Files(NamedTuple):
-    """The Parquet files of a table, and whether all have the same columns: not where one was added to the table."""
+    """The Parquet files of a table, and what its log says of it.
+
+    `alike` is whether all have the same columns: not where one was added to the table. `rows` is how many the table
+    has, those of other days included; None where the log doesn't say it of every file.
+    """
 
     paths: list[str]
     alike: bool = True
+    rows: int | None = 0
 
 
-def files(table: Path, *, since: datetime | None = None, until: datetime | None = None) -> Files:
+def files(
+    table: Path,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    reader: duckdb.DuckDBPyConnection | None = None,
+) -> Files:
     """Return the Parquet files of *table* that may hold rows of the span; none when there is no such table.
 
     The span is matched against the partition column `date`, a UTC day, so rows still have to be filtered.
@@ -37,35 +47,57 @@ def files(table: Path, *, since: datetime | None = None, until: datetime | None 
         _check(folder)
     if not log.is_dir():
         return Files([])
+    found = listing.read(log, reader) or _by_deltalake(table)
+    if not found.files:
+        return Files([])
+    # In the order in which they are made: what was added later, by whoever, comes behind.
+    made = [*(column.name for column in ALL_TABLES[table.name]), *found.partitioned_by]
+    if outside := [path for path in found.files if not is_inside(path)]:
+        said = f"{table} lists a file outside its folder ({outside[0]!r}), which no ingest wrote"
+        raise QueryError(f"{said}: don't trust this warehouse")
+    first, last = (str(moment.date()) if moment else None for moment in (since, until))
+    asked = [
+        path
+        for path, (day, _) in found.files.items()
+        if day is None or ((not first or first <= day) and (not last or day <= last))
+    ]
+    # The log has relative, percent-encoded paths; the URIs that deltalake makes of them encode the folder as well.
+    paths = sorted(str(table.absolute() / unquote(path)) for path in asked)
+    _refuse(map(Path, paths))
+    if missing := [path for path in paths if not os.path.exists(path)]:  # noqa: PTH110 # thousands, and Path is slow
+        raise QueryError(f"{missing[0]}, which the table lists, is missing: `ingest verify` says more")
+    rows = [file.rows for file in found.files.values()]
+    return Files(paths, found.columns == made, None if None in rows else sum(filter(None, rows)))
+
+
+def _by_deltalake(table: Path) -> Listing:
+    """Return what the log of *table* lists, if it is one that isn't read here.
+
+    Raises:
+        QueryError: It can't be read at all.
+    """
+    import polars as pl  # as long to import as a small report takes, and few logs need it
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError, TableNotFoundError
+
+    log = table / "_delta_log"
     try:
         opened = DeltaTable(str(table))
-        listed = pl.DataFrame(opened.get_add_actions(flatten=True))
+        actions = pl.DataFrame(opened.get_add_actions(flatten=True))
     except TableNotFoundError:
-        return Files([])  # created a moment ago: no commit yet
+        return Listing({}, [], [])  # created a moment ago: no commit yet
     except (DeltaError, OSError) as error:
         _refuse(path for path in log.iterdir() if path.is_file())
         said = " ".join(str(error).split()).split(" 0: <unknown>")[0]  # what follows is a trace
         raise QueryError(
             f"{table} can't be read: {said}; `ingest verify` says more, `ingest repair` mends it"
         ) from error
-    if listed.is_empty():
-        return Files([])
-    # In the order in which they are made: what was added later, by whoever, comes behind.
-    made = [*(column.name for column in ALL_TABLES[table.name]), *opened.metadata().partition_columns]
-    alike = [field.name for field in opened.schema().fields] == made
-    if outside := [path for path in listed["path"] if not is_inside(path)]:
-        said = f"{table} lists a file outside its folder ({outside[0]!r}), which no ingest wrote"
-        raise QueryError(f"{said}: don't trust this warehouse")
-    if since:
-        listed = listed.filter(since.date() <= _DAY)
-    if until:
-        listed = listed.filter(until.date() >= _DAY)
-    # The log has relative, percent-encoded paths; the URIs that deltalake makes of them encode the folder as well.
-    paths = sorted(str(table.absolute() / unquote(path)) for path in listed["path"])
-    _refuse(map(Path, paths))
-    if missing := [path for path in paths if not os.path.exists(path)]:  # noqa: PTH110 # thousands, and Path is slow
-        raise QueryError(f"{missing[0]}, which the table lists, is missing: `ingest verify` says more")
-    return Files(paths, alike)
+    days, rows = (
+        actions[name].cast(kind).to_list() if name in actions.columns else [None] * actions.height
+        for name, kind in (("partition.date", pl.String), ("num_records", pl.Int64))
+    )
+    files = {path: Listed(day, told) for path, day, told in zip(actions["path"], days, rows, strict=True)}
+    return Listing(files, [field.name for field in opened.schema().fields], list(opened.metadata().partition_columns))
 
 
 def version(warehouse: Path, tables: Iterable[str] = tuple(ALL_TABLES)) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import duckdb
 
-from queries.connection.connect import VIEWS, shape
+from queries.connection.connect import VIEWS, any_left
 from queries.errors import QueryError
 
 _DATED = ("counting_rules", "downgrades", "own_limits")
@@ -64,7 +64,7 @@ def _csv(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
 def _folder(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     path.mkdir()
     calls = connection.view("dated_calls")
-    if shape(connection)["any_left"]:
+    if any_left(connection):
         calls.write_parquet(str(path), partition_by=["date"], compression="zstd")
 
 

@@ -1,22 +1,36 @@
--- Whether calls repeat, whether some are copies of Codex, whether sums of sessions may stand beside their calls, whether one
--- call can be in two of maestro's files, whether two of its logs were written at the same time, as a log and what its
--- console printed are, whether two accounts of one system were read, and whether several instruments or tools may have seen
--- one call. One row. Where nothing of that is so, calls need not be compared with each other, which is the dear part of
--- counting them once.
+-- Whether calls may repeat, whether some may be copies of Codex, whether sums of sessions may stand beside their calls,
+-- whether one call can be in two of maestro's files, whether two of its logs were written at the same time, as a log and
+-- what its console printed are, whether two accounts of one system were read, and whether several instruments or tools may
+-- have seen one call. One row. Where nothing of that is so, calls need not be compared with each other, which is the dear
+-- part of counting them once. That it may be so costs time and changes no answer, so the ledger of batches is asked, which
+-- names the formats of all calls, and not the calls: on a large warehouse they take longer than many a report.
+set variable ledger_is_whole = (
+    select coalesce(sum(calls) >= getvariable('calls_listed'), false) from stored_batches
+);
+
 create view shape as
 with formats as (
     select distinct layout_of(unnest(string_split(format, ','))) as format from stored_batches
 ),
 tools as (
     select distinct tool_of(format) as tool from formats
+),
+of_calls as (
+    from formats
+    union
+    select layout_of(format) from stored_llm_calls where not getvariable('ledger_is_whole')
 )
 select
-    exists (select 1 from base_calls) as any_left,
-    exists (select 1 from base_calls where dedupe_key is not null) as repeats,
-    exists (select 1 from base_calls where starts_with(dedupe_key, 'codex:copy:')) as copies,
-    exists (select 1 from base_calls where is_sum(format)) as sums,
-    exists (select 1 from base_calls where starts_with(format, 'maestro-log/'))
-    and exists (select 1 from base_calls where starts_with(format, 'maestro-usage/')) as pairs,
+    -- These two write no keys; that nobody else's call has one is only known of the calls.
+    (
+        not getvariable('ledger_is_whole')
+        or exists (from tools where tool not in ('maestro-log', 'maestro-usage'))
+    )
+    and exists (select 1 from stored_llm_calls where dedupe_key is not null) as repeats,
+    exists (from of_calls where tool_of(format) = 'codex') as copies,
+    exists (from of_calls where is_sum(format)) as sums,
+    exists (from of_calls where tool_of(format) = 'maestro-log')
+    and exists (from of_calls where tool_of(format) = 'maestro-usage') as pairs,
     (exists (from formats where format = 'maestro-plane/llm-calls') and exists (from tools where tool = 'maestro-usage'))
     or (
         exists (from formats where format = 'agentic-runtime/steps')

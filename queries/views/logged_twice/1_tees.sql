@@ -1,6 +1,6 @@
 -- Calls of a maestro.log that stand in another file as well, such as what its console printed. One row per further copy.
 -- Equal calls of one file are different calls: they are numbered, and the copies of each number are one.
-create view teed_calls as
+create or replace view teed_calls as
 with lines as (
     select
         source_id, source_offset,
@@ -9,7 +9,7 @@ with lines as (
             request := request_tokens, response := response_tokens, latency := latency_ms, error := error
         ) as what,
     from base_calls
-    where getvariable('shape').tees and starts_with(format, 'maestro-log/')
+    where starts_with(format, 'maestro-log/')
 ),
 numbered as (
     select *, row_number() over (partition by source_id, what order by source_offset) as nth from lines
@@ -28,7 +28,7 @@ with lines as (
             reason := reason, metadata := metadata
         ) as what,
     from stored_llm_events
-    where getvariable('shape').tees and format = 'maestro-log'
+    where format = 'maestro-log'
 ),
 numbered as (
     select *, row_number() over (partition by source_id, what order by source_offset) as nth from lines

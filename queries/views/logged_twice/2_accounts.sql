@@ -2,7 +2,7 @@
 -- were imported from, steps of agentic-runtime beside the lines of their calls, and lines of a trading system's log beside
 -- the rows of its table, which are written when a run has ended. One row per such record.
 -- A step is the sum of its calls. Of the calls themselves, what was printed comes before what was written for debugging.
-create view superseded_calls as
+create or replace view superseded_calls as
 with copies as (
     select
         source_id, source_offset, request_id, starts_with(format, 'maestro-plane/') as is_copy,
@@ -10,8 +10,7 @@ with copies as (
             at := created_at, model := model, success := success, request := request_tokens, response := response_tokens
         ) as what,
     from base_calls
-    where getvariable('shape').accounts
-        and (starts_with(format, 'maestro-plane/') or starts_with(format, 'maestro-usage/'))
+    where starts_with(format, 'maestro-plane/') or starts_with(format, 'maestro-usage/')
 ),
 numbered as (
     select *, row_number() over (partition by what, is_copy order by source_id, source_offset, request_id) as nth
@@ -26,7 +25,7 @@ logged as (
         ) as what,
         row_number() over (partition by what, is_copy order by created_at, source_id, source_offset) as nth,
     from base_calls
-    where getvariable('shape').accounts and starts_with(format, 'trading/') and latency_ms is not null
+    where starts_with(format, 'trading/') and latency_ms is not null
 ),
 steps as (
     select
@@ -34,7 +33,7 @@ steps as (
         case layout_of(format) when 'agentic-runtime/stdout' then 1 when 'agentic-runtime/debug' then 2 else 3 end
             as account,
     from base_calls
-    where getvariable('shape').accounts and starts_with(format, 'agentic-runtime/') and step_id is not null
+    where starts_with(format, 'agentic-runtime/') and step_id is not null
 )
 select source_id, source_offset, request_id
 from numbered
@@ -47,14 +46,3 @@ union all
 select source_id, source_offset, request_id
 from steps
 qualify account > min(account) over (partition by run_id, step_id);
-
--- All records but those, what Codex copied, and sums beside their calls. One row per record.
-create view counted_calls as
-select base_calls.*
-from base_calls
-anti join codex_copies using (source_id, source_offset)
-anti join told_sums using (source_id, source_offset)
-anti join superseded_calls
-    on base_calls.source_id = superseded_calls.source_id
-    and base_calls.source_offset = superseded_calls.source_offset
-    and base_calls.request_id is not distinct from superseded_calls.request_id;

@@ -1,17 +1,7 @@
--- The provider's id of a response where its form makes it unique in the world, else NULL. Applications and gateways make
--- up others, which come again.
-create macro unique_id(id) as if(
-    length(id) >= 25
-    and (
-        starts_with(id, 'chatcmpl-') or starts_with(id, 'msg_') or starts_with(id, 'resp_') or starts_with(id, 'gen-')
-        or starts_with(id, 'cmpl-')
-    ), id, null
-);
-
 -- The records that may be of one call, with what says which. One row per record. Where several instruments or tools may
 -- have seen a call, the provider's id of the response is its identity, whoever wrote it; a span and what was made of it have
 -- one key, so that the id of one is the other's.
-create view identified_calls as
+create or replace view identified_calls as
 with named as (
     select
         *,
@@ -20,7 +10,6 @@ with named as (
             if(dedupe_key is null or starts_with(dedupe_key, 'otlp:'), unique_id(request_id), null)
         ) as response_id,
     from counted_calls
-    where getvariable('shape').observers
 ),
 spans as (
     select dedupe_key, min(response_id) as id_of_span
@@ -31,8 +20,4 @@ spans as (
 select * exclude (response_id, id_of_span), coalesce(response_id, id_of_span, dedupe_key) as call_key
 from named
 left join spans using (dedupe_key)
-where coalesce(response_id, dedupe_key) is not null
-union all by name
-select *, dedupe_key as call_key
-from counted_calls
-where not getvariable('shape').observers and getvariable('shape').repeats and dedupe_key is not null;
+where coalesce(response_id, dedupe_key) is not null;
