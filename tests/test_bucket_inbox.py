@@ -36,7 +36,7 @@ def bucket(tmp_path, monkeypatch):
 
 def host(url, name, log):
     """Return a follower of *log* that puts into the inbox as host *name*."""
-    return Follower([str(log)], Intake(Inbox(url, name), load_prices(), FORMATS, host=name), 0.001)
+    return Follower([str(log)], Intake(Inbox(url, name, look=0), load_prices(), FORMATS, host=name), 0.001)
 
 
 def numbers(url):

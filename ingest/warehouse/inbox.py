@@ -34,20 +34,23 @@ _OFTEN, _SELDOM = 1.0, 30.0
 
 log = logging.getLogger(__name__)
 
+LOOK_SECONDS = 30.0
+"""How often a host asks what became of what it put: to know of a refusal later costs nothing but time."""
+
 _FRAMES = {"calls": CALLS, "events": EVENTS, "rejects": REJECTS}
 
 
 class Inbox(Rehearsal):
     """The ledger of one host: what the tables say, what it has put into the inbox, and the way to put more."""
 
-    def __init__(self, place: Place, host: str | None) -> None:
-        """Open the inbox of *host* in the warehouse at *place*, which must be there.
+    def __init__(self, place: Place, host: str | None, *, look: float = LOOK_SECONDS) -> None:
+        """Open the inbox of *host* in the warehouse at *place*; every *look* seconds see what was folded or refused.
 
         Raises:
             IngestError: It isn't a bucket, or no host was named.
             WarehouseError: The tables aren't there, or can't be read.
         """
-        self._store = at(place)
+        self._store, self._look, self._looked = at(place), look, 0.0
         if not self._store.shared:
             raise IngestError(f"{self._store.shown()}: --inbox is for a warehouse in a bucket; leave it out")
         if not host:
@@ -75,6 +78,7 @@ class Inbox(Rehearsal):
 
         A source of which something was refused stands where the tables say.
         """
+        self._looked = time.monotonic()
         found = self._store.list(self._folder)  # first: what is folded meanwhile is seen below
         there = {each.name for each in found}
         if self._real:
@@ -106,7 +110,8 @@ class Inbox(Rehearsal):
             Conflict: One doesn't go on where its source stands, or another follower of this host has put it.
             WarehouseError: The bucket can't be written now.
         """
-        self.refresh()
+        if time.monotonic() - self._looked >= self._look:
+            self.refresh()
         for batch in batches:
             position = self.position(batch.source_id)
             if (position.offset if position else None) != batch.start:
