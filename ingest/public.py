@@ -22,7 +22,7 @@ from ingest.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from ingest.ledger import Ledger
-    from ingest.warehouse.storage.objects import Object
+    from ingest.warehouse.storage.bucket_logs import Object
 
 Paths = str | Path | Iterable[str | Path]
 
@@ -285,14 +285,14 @@ def _read_columns(files: Iterable[Path], intake: Intake, outcome: Outcome) -> No
 
 
 def _listed(addresses: Iterable[str]) -> "list[Object]":
-    from ingest.warehouse.storage.objects import listed  # with obstore, which files need not wait for
+    from ingest.warehouse.storage.bucket_logs import listed  # with obstore, which files need not wait for
 
     return [each for address in addresses for each in listed(address)]
 
 
 def _read_objects(objects: "Sequence[Object]", intake: Intake, outcome: Outcome) -> None:
     """Read *objects* of a bucket as files, some at a time, but for those that are as they were when they were read."""
-    from ingest.warehouse.storage.objects import as_files, groups
+    from ingest.warehouse.storage.bucket_logs import as_files, groups
 
     known = intake.ledger.objects()
     for group in groups(each for each in objects if known.get(each.address) != each.stamp):

@@ -1,6 +1,7 @@
 """Snapshots of an application's own tables, kept beside the tables of the warehouse: each replaced as a whole.
 
-Layout: `<warehouse>/dims/<name>/snapshot.parquet`, one file. Whoever reads it sees the old one or the new one.
+Layout: `dims/<name>/snapshot.parquet`, one file. Whoever reads it sees the old one or the new one. It has no log: what a
+session was called yesterday is no question, and other engines read it as the Parquet file that it is.
 """
 
 import io
@@ -20,19 +21,19 @@ def replace(warehouse: Place, name: str, rows: pl.DataFrame) -> None:
     Raises:
         WarehouseError: It can't be written; the snapshot is what it was.
     """
-    store, written = at(warehouse), io.BytesIO()
-    rows.write_parquet(written, compression="zstd")
+    store, folder = at(warehouse), f"{_FOLDER}/{name}"
     try:
-        store.make(f"{_FOLDER}/{name}")
-        store.put(f"{_FOLDER}/{name}/{_FILE}", written.getvalue())
+        store.make(folder)
+        store.put(f"{folder}/{_FILE}", _as_parquet(rows))
     except OSError as error:
-        raise WarehouseError(f"{store.shown(f'{_FOLDER}/{name}')} can't be written: {reason(error)}") from error
+        raise WarehouseError(f"{store.shown(folder)} can't be written: {reason(error)}") from error
 
 
-def names(warehouse: Place) -> list[str]:
-    """Return the names of the snapshots in *warehouse*, with the folder that they are in.
+def _as_parquet(rows: pl.DataFrame) -> bytes:
+    """Return *rows* as a Parquet file.
 
-    Raises:
-        WarehouseError: It can't be looked into.
+    In memory: a snapshot has as many rows as an application has sessions, and what names them.
     """
-    return [found.name for found in at(warehouse).list(_FOLDER) if found.name.endswith(f"/{_FILE}")]
+    written = io.BytesIO()
+    rows.write_parquet(written, compression="zstd")
+    return written.getvalue()
