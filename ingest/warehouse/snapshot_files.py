@@ -1,7 +1,8 @@
 """Snapshots of an application's own tables, kept beside the tables of the warehouse: each replaced as a whole.
 
-Layout: `dims/<name>/snapshot.parquet`, one file. Whoever reads it sees the old one or the new one. It has no log: what a
-session was called yesterday is no question, and other engines read it as the Parquet file that it is.
+Layout: `dims/<name>/snapshot.parquet`, one file. Whoever reads it sees the old one or the new one.
+
+It has no log: nobody asks what a session was called yesterday, and other engines read it as the file that it is.
 """
 
 import io
