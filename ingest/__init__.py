@@ -1,7 +1,7 @@
 """File → table: find the logs, read them exactly once, and commit rows and offsets together.
 
-`follow` and `backfill` are what programs call, `alternatives` gives `queries` prices; what users can mend is an
-`IngestError`.
+`follow` and `backfill` are what programs call; `alternatives` gives `queries` prices, and `at_hand` a bucket's folder.
+What users can mend is an `IngestError`.
 """
 
 from typing import TYPE_CHECKING
@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from ingest.choices import alternatives
     from ingest.errors import IngestError, SourceError, WarehouseError
     from ingest.public import backfill, follow
+    from ingest.warehouse.at_hand import at_hand
 
-__all__ = ["IngestError", "SourceError", "WarehouseError", "alternatives", "backfill", "follow"]
+__all__ = ["IngestError", "SourceError", "WarehouseError", "alternatives", "at_hand", "backfill", "follow"]
 
 
 def __getattr__(name: str) -> object:
@@ -20,6 +21,10 @@ def __getattr__(name: str) -> object:
         from ingest import public
 
         return getattr(public, name)
+    if name == "at_hand":
+        from ingest.warehouse.at_hand import at_hand
+
+        return at_hand
     if name == "alternatives":
         from ingest import choices
 

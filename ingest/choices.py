@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from ingest.prices.elsewhere import Alternatives
     from ingest.prices.price import Prices
+    from ingest.warehouse.storage.store import Place
     from parsers import Format
     from parsers.mapping.mapping import Mapping
 
@@ -70,14 +71,36 @@ def mapping_in(file: str | Path) -> "Mapping":
         raise IngestError(str(error)) from error
 
 
+def check_host(host: str | None) -> None:
+    """See that *host* can be part of a name.
+
+    Raises:
+        IngestError: It can't.
+    """
+    if host is not None and not (host and host.isprintable() and not set(host) & set("@#/ ")):
+        raise IngestError(f"--host {host!r}: a host is called by letters, digits, dots and dashes, such as web-1")
+
+
+def own_file(warehouse: "Place", name: str) -> Path | None:
+    """Return the file of this machine that holds what users put under *name* into *warehouse*; None if they didn't.
+
+    Raises:
+        WarehouseError: It can't be looked into.
+    """
+    from ingest.warehouse.storage.store import at
+
+    store = at(warehouse)
+    return store.file(name) if store.find(name) else None
+
+
 def allow_labels(warehouse: str | Path) -> None:
     """Let texts with blanks pass under the names that the user calls labels, in `privacy.toml` of the warehouse.
 
     Raises:
         IngestError: The file can't be read, or has something else than `labels`.
     """
-    file = Path(warehouse, "privacy.toml")
-    if not file.exists():
+    file = own_file(warehouse, "privacy.toml")
+    if file is None:
         return
     from parsers.values.by_hand import text_of, toml_of
     from parsers.values.privacy import extend_labels
@@ -103,8 +126,7 @@ def prices_of(file: str | Path | None, warehouse: str | Path) -> "Prices":
     from ingest.prices.installed import usual_file
     from ingest.prices.price import load_prices
 
-    own = Path(warehouse, "prices.toml")
-    return load_prices(Path(file) if file else own if own.exists() else None, kept=usual_file())
+    return load_prices(Path(file) if file else own_file(warehouse, "prices.toml"), kept=usual_file())
 
 
 def alternatives(warehouse: str | Path = "warehouse", prices: str | Path | None = None) -> "Alternatives":

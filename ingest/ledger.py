@@ -34,6 +34,15 @@ class Position:
     tail: int
 
 
+HOST = "@"
+"""What is between the fingerprint of a source and the host that it is of, where that is part of its name."""
+
+
+def host_of(source_id: str) -> str:
+    """Return the host that is part of the name *source_id*; empty for none."""
+    return source_id.partition(HOST)[2]
+
+
 class Copy(NamedTuple):
     """What a file seems to be a copy of: the file *original*, from which *source_id* was read last."""
 
@@ -78,6 +87,13 @@ class Batch:
 class Ledger(Protocol):
     """Where sources resume and rows go: a warehouse, or a dry run of one."""
 
+    @property
+    def hosts(self) -> Sequence[str]:
+        """The hosts whose sources a file may be, the first of which names new ones: "" stands for no host.
+
+        In a warehouse that many hosts write to, the logs of two may begin alike and yet be two.
+        """
+
     def position(self, source_id: str) -> Position | None:
         """Return where *source_id* resumes; None when it isn't known."""
 
@@ -113,6 +129,12 @@ class Ledger(Protocol):
 
     def kept_since(self, source_ids: Sequence[str]) -> date | None:
         """Return the day before which rows of *source_ids* may have been taken out; None if none were."""
+
+    def objects(self) -> Mapping[str, int]:
+        """Return the stamps of objects of buckets that were read to their ends, by their addresses."""
+
+    def note_objects(self, stamps: Mapping[str, int]) -> None:
+        """Remember that objects, by their addresses, were read as they were when they had these *stamps*."""
 
     def taken(self, source_id: str, since: datetime) -> pl.DataFrame:
         """Return `created_at` and `dedupe_key` of the calls of *source_id* from *since* on."""

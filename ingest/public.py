@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from ingest.choices import allow_labels, formats_of, mappings_in, prices_of
+from ingest.choices import allow_labels, check_host, formats_of, mappings_in, prices_of
 from ingest.databases import column_files
 from ingest.databases.detect import may_hold_databases
 from ingest.errors import SourceError, WarehouseError, complaint
@@ -17,7 +17,12 @@ from ingest.reading.intake import Intake
 from ingest.reading.publisher import Totals
 from ingest.warehouse.dry_run import Rehearsal
 from ingest.warehouse.storage.locks import BusyError
+from ingest.warehouse.storage.store import ADDRESS, SCHEMES
 from ingest.warehouse.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from ingest.ledger import Ledger
+    from ingest.warehouse.storage.bucket_logs import Object
 
 Paths = str | Path | Iterable[str | Path]
 
@@ -73,13 +78,15 @@ def backfill(  # noqa: PLR0913 # one parameter an option
 
     Args:
         paths: files, folders and globs, plain or packed, `-` for standard input, SQLite files, PostgreSQL URLs, Parquet
-            and Arrow files, and Delta tables; the rotated generations of a file belong to it.
+            and Arrow files, and Delta tables; the rotated generations of a file belong to it. Logs in a bucket:
+            `s3://bucket/logs/**/*.gz`, of which those that were read and didn't change since aren't fetched.
         warehouse: folder of the Delta tables `llm_calls`, `llm_events`, `rejects` and `batches`.
         format_name: read only this format, instead of any known one.
         mapping: TOML file that describes the lines of a log of your own; several are tried in their order.
         prices: TOML file of your own prices; otherwise `prices.toml` in the warehouse, if there is one.
         keep_raw: keep the text of rejected records, prompts and keys in it included, and not only their structure.
-        host: the machine that *paths* come from, for the column `host` of calls that don't say it themselves.
+        host: the machine that *paths* come from, for the column `host` of calls that don't say it themselves. In a
+            bucket it is part of what tells a log from one of another machine that begins alike.
         not_a_copy: read files that hold the same as another, and say no times, as logs of their own.
         tables: tables of databases to read, instead of all known ones.
         dry_run: count what would be added, and write nothing.
@@ -94,13 +101,18 @@ def backfill(  # noqa: PLR0913 # one parameter an option
         WarehouseError: The warehouse can't be written; what was committed stays, and a later run goes on from there.
         IngestError: There is no such format, or the mapping or the prices are wrong.
     """
-    databases, others, left_out = _sorted_out(_texts(paths), tables)
+    texts = _texts(paths)
+    addresses = [text for text in texts if text.startswith(SCHEMES)]
+    databases, others, left_out = _sorted_out([text for text in texts if text not in addresses], tables)
     columns, others = column_files.split(others)
+    objects = _listed(addresses) if addresses else []
     listing = find(others)
     with _intake(
         warehouse, format_name, mapping, prices, keep_raw=keep_raw, host=host, not_a_copy=not_a_copy, dry_run=dry_run
     ) as intake:
         outcome = read_all(listing, intake, progress=progress and _summed(listing.files, progress))
+        if objects:
+            _read_objects(objects, intake, outcome)
         if columns:
             _read_columns(columns, intake, outcome)
         if databases:
@@ -109,7 +121,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
             outcome.tables, failed = backfill_tables(databases, tables, intake.publisher)
             outcome.failed += failed
     if not dry_run and intake.totals.commits >= MANY_COMMITS:
-        _tidy(Path(warehouse), outcome)
+        _tidy(str(warehouse), outcome)
     return Backfilled(intake.totals, outcome, left_out)
 
 
@@ -125,6 +137,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
     not_a_copy: bool = False,
     tables: Sequence[str] = (),
     once: bool = False,
+    inbox: bool = False,
     interval: float = 1.0,
     events: bool = True,
     on_start: Callable[[Callable[[], None]], object] | None = None,
@@ -148,10 +161,13 @@ def follow(  # noqa: PLR0913 # one parameter an option
         mapping: TOML file that describes the lines of a log of your own; several are tried in their order.
         prices: TOML file of your own prices; otherwise `prices.toml` in the warehouse, if there is one.
         keep_raw: keep the text of rejected records, prompts and keys in it included, and not only their structure.
-        host: the machine that *paths* come from, for the column `host` of calls that don't say it themselves.
+        host: the machine that *paths* come from, for the column `host` of calls that don't say it themselves. In a
+            bucket it is part of what tells a log from one of another machine that begins alike.
         not_a_copy: read files that hold the same as another, and say no times, as logs of their own.
         tables: tables of databases to read, instead of all known ones.
         once: catch up, commit, and return.
+        inbox: put batches into the inbox of a bucket, for another process to commit them together with those of other
+            hosts, instead of committing them.
         interval: seconds from a line being written to its commit, at most.
         events: let file events wake it; otherwise it only looks each *interval*.
         on_start: called once with a function that stops it, from any thread or signal handler.
@@ -176,14 +192,20 @@ def follow(  # noqa: PLR0913 # one parameter an option
     texts = _texts(paths)
     with (
         Wakeups(events=events and not once, ignore=[Path(warehouse)]) as wakeups,
-        _intake(warehouse, format_name, mapping, prices, keep_raw=keep_raw, host=host, not_a_copy=not_a_copy) as intake,
+        _intake(
+            warehouse, format_name, mapping, prices, keep_raw=keep_raw, host=host, not_a_copy=not_a_copy, inbox=inbox
+        ) as intake,
     ):
+        if not inbox and not once and ADDRESS in str(warehouse):
+            from ingest.warehouse.inbox import keep_folding
+
+            keep_folding(str(warehouse))
         if on_start:
             on_start(wakeups.stop)
         databases, others = split(texts)
         polling = Polling(databases, intake.publisher, tables) if databases else None
         follower = Follower(others, intake, interval, polling.look if polling else None)
-        upkeep, rules = Upkeep(Path(warehouse)), Beside(Path(warehouse))
+        upkeep, rules = Upkeep(str(warehouse)), Beside(str(warehouse))
 
         def looked() -> None:
             if on_look:
@@ -192,7 +214,8 @@ def follow(  # noqa: PLR0913 # one parameter an option
         def wait(seconds: float) -> bool:
             wakeups.watch(folders([text for text in texts if text == shown(text)]))
             looked()
-            upkeep.look(intake.totals.commits)
+            if not inbox:  # whose hosts need no right to delete
+                upkeep.look(intake.totals.commits)
             rules.look(intake.totals.commits)
             return wakeups.wait(seconds)
 
@@ -222,12 +245,21 @@ def _intake(  # noqa: PLR0913 # what both functions are given
     host: str | None,
     not_a_copy: bool,
     dry_run: bool = False,
+    inbox: bool = False,
 ) -> Intake:
     """Return the way into the *warehouse* for what these options say; it is made once all of them are good."""
     formats = formats_of(format_name, mappings_in(mapping))
     allow_labels(warehouse)
     priced_by = prices_of(prices, warehouse)
-    ledger = Rehearsal(str(warehouse)) if dry_run else Warehouse(str(warehouse), make=True)
+    place = str(warehouse)
+    if ADDRESS in place:
+        check_host(host)
+    if inbox:
+        from ingest.warehouse.inbox import Inbox
+
+        ledger: Ledger = Inbox(place, host)
+    else:
+        ledger = Rehearsal(place, host=host) if dry_run else Warehouse(place, make=True, host=host)
     return Intake(ledger, priced_by, formats, keep_raw, host, not_a_copy)
 
 
@@ -252,6 +284,32 @@ def _read_columns(files: Iterable[Path], intake: Intake, outcome: Outcome) -> No
         outcome.files += 1
 
 
+def _listed(addresses: Iterable[str]) -> "list[Object]":
+    from ingest.warehouse.storage.bucket_logs import listed  # with obstore, which files need not wait for
+
+    return [each for address in addresses for each in listed(address)]
+
+
+def _read_objects(objects: "Sequence[Object]", intake: Intake, outcome: Outcome) -> None:
+    """Read *objects* of a bucket as files, some at a time, but for those that are as they were when they were read."""
+    from ingest.warehouse.storage.bucket_logs import as_files, groups
+
+    known = intake.ledger.objects()
+    for group in groups(each for each in objects if known.get(each.address) != each.stamp):
+        with as_files(group) as files:
+            intake.addresses = {path: each.address for path, each in files.items()}
+            read = read_all(find([str(path) for path in files]), intake)
+            intake.settle()
+        outcome.join(read, intake.addresses)
+        whole = {each.address: each.stamp for path, each in files.items() if not _names(read.failed, path)}
+        if whole:
+            intake.ledger.note_objects(whole)
+
+
+def _names(failed: Iterable[str], path: Path) -> bool:
+    return any(text.startswith(str(path)) for text in failed)
+
+
 def _summed(files: Iterable[Path], progress: Callable[[int, int, Path], None]) -> Callable[[int, Path], None]:
     """Return what to call with the bytes of each read, so that *progress* hears of all so far, and of all there are."""
     size, done = sum(file.stat().st_size for file in files if file.is_file()), 0
@@ -264,7 +322,7 @@ def _summed(files: Iterable[Path], progress: Callable[[int, int, Path], None]) -
     return told
 
 
-def _tidy(warehouse: Path, outcome: Outcome) -> None:
+def _tidy(warehouse: str, outcome: Outcome) -> None:
     """Merge small files, unless somebody else does; what was read is there even if that fails."""
     try:
         compact(warehouse, fewest=crowded)

@@ -38,6 +38,7 @@ static ssize_t (*real_writev)(int, const struct iovec *, int);
 static ssize_t (*real_pwrite)(int, const void *, size_t, off_t);
 static int (*real_fsync)(int);
 static int (*real_fdatasync)(int);
+static int (*real_link)(const char *, const char *);
 static int (*real_linkat)(int, const char *, int, const char *, int);
 static int (*real_stat)(const char *, struct stat *);
 static int (*real_fstat)(int, struct stat *);
@@ -68,6 +69,7 @@ __attribute__((constructor)) static void begin(void)
     real_pwrite = dlsym(RTLD_NEXT, "pwrite");
     real_fsync = dlsym(RTLD_NEXT, "fsync");
     real_fdatasync = dlsym(RTLD_NEXT, "fdatasync");
+    real_link = dlsym(RTLD_NEXT, "link");
     real_linkat = dlsym(RTLD_NEXT, "linkat");
     real_stat = dlsym(RTLD_NEXT, "stat");
     real_fstat = dlsym(RTLD_NEXT, "fstat");
@@ -141,6 +143,12 @@ ssize_t pwrite(int fd, const void *data, size_t size, off_t offset)
 ssize_t pwrite64(int fd, const void *data, size_t size, off64_t offset)
 {
     return fails(fd, "write") ? -1 : real_pwrite(fd, data, size, offset);
+}
+
+int link(const char *old, const char *new)
+{
+    int result = real_link(old, new);
+    return !result && fails_at(new, "link") ? -1 : result;
 }
 
 int linkat(int from, const char *old, int to, const char *new, int flags)

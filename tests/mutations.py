@@ -15,14 +15,14 @@ ROOT = Path(__file__).parent.parent
 MUTATIONS = {
     "the check of offsets before a commit": (
         "ingest/warehouse/table.py",
-        "            if self._differ(expected):\n                raise Conflict\n",
-        "",
+        "            if self._differ(expected) or self._lacks(gone):\n",
+        "            if self._lacks(gone):\n",
         "tests/test_warehouse.py",
     ),
     "the commit on top of exactly the snapshot that was read": (
         "ingest/warehouse/table.py",
-        "-> None:\n        self._handle.create_write_transaction(\n",
-        "-> None:\n        self._handle.update_incremental()\n        self._handle.create_write_transaction(\n",
+        "        before, entry = self.version, self.log.entry(self.version + 1)\n",
+        "        self.refresh()\n        before, entry = self.version, self.log.entry(self.version + 1)\n",
         "tests/test_warehouse.py",
     ),
     "the naming of a new source before its rows": (
@@ -147,7 +147,7 @@ MUTATIONS = {
     ),
     "the safe age of files": (
         "ingest/maintenance/compact.py",
-        "else on_disk[path] < written_before)",
+        "else there[path] < written_before)",
         "else True)",
         "tests/test_maintenance.py",
     ),
@@ -189,7 +189,7 @@ MUTATIONS = {
     ),
     "the checkpoint that stands for the entries before it": (
         "ingest/maintenance/compact.py",
-        " and delta_log.is_checkpoint(base)",
+        " and log.is_good(version)",
         "",
         "tests/test_maintenance.py",
     ),

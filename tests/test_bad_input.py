@@ -223,7 +223,7 @@ def test_a_warehouse_that_is_a_file_is_one_clear_line(run, tmp_path):
     )
 
 
-@pytest.mark.parametrize("address", ["s3://bucket/x", "file:///srv/w", "gs://b"])
+@pytest.mark.parametrize("address", ["file:///srv/w", "https://bucket/x"])
 @pytest.mark.parametrize("command", ["backfill m.log", "follow --once m.log", "report tpm", "verify", "prices list"])
 def test_a_warehouse_elsewhere_is_a_usage_error_and_makes_no_folder(tmp_path, monkeypatch, command, address):
     monkeypatch.chdir(tmp_path)
@@ -231,7 +231,7 @@ def test_a_warehouse_elsewhere_is_a_usage_error_and_makes_no_folder(tmp_path, mo
     result = CliRunner().invoke(cli, [*command.split(), "-w", address])
 
     assert result.exit_code == 2
-    assert result.stderr.splitlines()[-1].endswith(f"{address} is an address; a warehouse is a folder of this machine")
+    assert f"{address}: a warehouse is a folder of this machine, or a bucket: s3://" in result.stderr
     assert [p.name for p in tmp_path.iterdir()] == ["m.log"]
 
 

@@ -207,7 +207,7 @@ def test_a_warehouse_that_was_copied_without_its_times_loses_no_more_than_anothe
     plans = {}
     for folder in ("w", "copy"):
         damaged(max((world / folder / table / "_delta_log").glob("*.json")), "empty")
-        plans[folder] = {str(p.relative_to(world / folder)) for p in plan(world / folder).entries}
+        plans[folder] = set(plan(world / folder).entries)
 
     assert plans["w"] == plans["copy"]
     assert_mended(world)

@@ -16,6 +16,7 @@ from ingest.maintenance.reprice import reprice_warehouse
 from ingest.maintenance.verify import verify
 from ingest.prices.price import load_prices
 from ingest.warehouse import retention
+from ingest.warehouse.storage.store import at
 from ingest.warehouse.table import Table
 from ingest.warehouse.warehouse import Warehouse
 
@@ -74,7 +75,7 @@ def killed_before_the_delete(warehouse, table="llm_calls", day=date(2026, 2, 4))
     opened = Table(warehouse, table)
     files = [f.path for f in opened.files() if f.path < f"date={day}"]
     rows = opened.scan(files).group_by("source_id").len().collect()
-    retention.remember(warehouse, table, day, files, dict(rows.iter_rows()))
+    retention.remember(at(warehouse), table, day, files, dict(rows.iter_rows()))
 
 
 def records(warehouse):

@@ -24,6 +24,8 @@ MAY_IMPORT = {
         "deltalake",
         "genai_prices",
         "watchdog",
+        "obstore",
+        "boto3",
         "xxhash",
         "adbc_driver_postgresql",
     },
@@ -95,12 +97,11 @@ FACES = {"ingest", "parsers", "queries"}
 ONLY_IN = {
     "deltalake": {
         "ingest/warehouse/table.py",
-        "ingest/warehouse/parquet_files.py",
         "ingest/warehouse/open_table.py",
         "ingest/databases/column_files.py",
-        "ingest/maintenance/compact.py",
         "queries/connection/files.py",
     },
+    "obstore": {"ingest/warehouse/storage/bucket.py"},
     "watchdog": {"ingest/following/file_events.py"},
     "starlette": {"queries/web/app.py"},
     "uvicorn": {"queries/web/listen.py"},

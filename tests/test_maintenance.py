@@ -10,8 +10,9 @@ import pytest
 from logs import calls, catch_up, exactly, follower, line, lines, tiles
 
 from ingest.maintenance.compact import compact, crowded, forget_entries, remove_unlisted
-from ingest.warehouse.delta_log import checkpoints, damages, entries, version_of
+from ingest.warehouse.delta_log import Log
 from ingest.warehouse.storage.locks import BusyError
+from ingest.warehouse.storage.store import at
 from ingest.warehouse.table import Table
 from ingest.warehouse.warehouse import Warehouse
 from parsers.schema import TABLES
@@ -93,18 +94,19 @@ def test_a_long_log_is_cut_at_a_checkpoint_that_no_reader_can_be_before(tmp_path
         table.tidy()
     assert forget_entries(table.log, keep=100) == 0
 
-    aged(table.log, minutes=11)
+    aged(tmp_path / table.log.folder, minutes=11)
     assert forget_entries(table.log) == 0
-    (table.log / f"{100:020}.checkpoint.parquet").write_bytes(b"damaged")
-    aged(table.log, minutes=11)
+    (tmp_path / table.log.checkpoint(100)).write_bytes(b"damaged")
+    aged(tmp_path / table.log.folder, minutes=11)
     assert forget_entries(table.log, keep=100) == 50
-    (table.log / f"{100:020}.checkpoint.parquet").unlink()
-    aged(table.log, minutes=3 * 24 * 60)
+    (tmp_path / table.log.checkpoint(100)).unlink()
+    aged(tmp_path / table.log.folder, minutes=3 * 24 * 60)
     assert forget_entries(table.log) == 150 + 2
 
-    assert min(entries(table.log)) == version_of(checkpoints(table.log)[-1]) == 200
+    look = table.log.look()
+    assert min(look.entries) == min(look.checkpoints) == 200
     assert Table(tmp_path, "llm_calls").offsets == {f"s{n}": n for n in range(240)}
-    assert damages(table.log) == []
+    assert table.log.damages() == []
 
 
 def test_a_writer_that_slept_while_the_log_was_cut_still_commits(tmp_path):
@@ -182,8 +184,8 @@ def test_following_starts_maintenance_now_and_then_without_waiting_for_it(small)
 def test_a_writer_opens_a_warehouse_whose_first_entries_are_gone(small):
     compact(small, pace=NOW)
     for name in TABLES:
-        forget_entries(small / name / "_delta_log", NOW, keep=0)
-    gone = [name for name in TABLES if 0 not in entries(small / name / "_delta_log")]
+        forget_entries(Log(at(small), name), NOW, keep=0)
+    gone = [name for name in TABLES if 0 not in Log(at(small), name).look().entries]
     assert "llm_calls" in gone
 
     log = small.parent / "maestro.log"

@@ -22,9 +22,9 @@ _AGAIN = 60.0
 class Beside:
     """Starts `ingest check --stay` where there are rules; `child` is the process, or the last one."""
 
-    def __init__(self, folder: Path) -> None:
-        """Check the rules of the warehouse at *folder*."""
-        self._folder = folder
+    def __init__(self, warehouse: str) -> None:
+        """Check the rules of *warehouse*, where it is a folder."""
+        self._folder = Path(warehouse)
         self._commits = -1
         self._started = -_AGAIN
         self.child: subprocess.Popen[bytes] | None = None

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -10,8 +9,8 @@ import polars as pl
 from ingest.alerting.crossings import Crossing, Last
 from ingest.errors import WarehouseError
 from ingest.ledger import Conflict
-from ingest.warehouse.open_table import add_missing_columns, create
-from ingest.warehouse.storage.locks import WRITERS, join
+from ingest.warehouse.open_table import make_ready
+from ingest.warehouse.storage.store import Place, at
 from ingest.warehouse.table import Table
 from parsers.schema import ALERTS, EMPTY, conform
 
@@ -41,16 +40,15 @@ class Alert(NamedTuple):
 class Book:
     """The open table. Several may be open: who adds, adds to exactly what it has seen."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open the table in the warehouse *folder*; make it where it isn't there.
+    def __init__(self, place: Place) -> None:
+        """Open the table in the warehouse at *place*; make it where it isn't there.
 
         Raises:
             WarehouseError: It can't be written, or is damaged.
         """
-        create(folder, [_NAME])
-        add_missing_columns(folder, _NAME)
-        self._lock = join(folder, WRITERS, self)  # for as long as this is open, nobody repairs
-        self._table = Table(folder, _NAME, made=True)
+        store = at(place)
+        self._is_held = make_ready(store, [_NAME], self)  # for as long as this is open, nobody repairs
+        self._table = Table(store, _NAME, made=True)
 
     def last(self) -> dict[str, dict[str, Last]]:
         """Return the last crossing of each rule and key, as of now."""
@@ -104,7 +102,7 @@ class Book:
             except Conflict:
                 continue
             return
-        raise WarehouseError(f"{self._table.path}: another process keeps replacing the rows of {day}")
+        raise WarehouseError(f"{self._table.shown}: another process keeps replacing the rows of {day}")
 
 
 def _row(crossing: Crossing, now: datetime) -> dict[str, Any]:

@@ -32,6 +32,7 @@ COMMANDS = {
     "repair": "Put a damaged warehouse back to its last good state.",
     "expire": "Delete the rows of days that are older than you need.",
     "compact": "Merge small files; followers and backfills do it by themselves.",
+    "fold": "Commit what many hosts have put into the inbox of a bucket.",
     "dims": "Take snapshots of sessions, stories and failures, to name what calls belong to.",
     "status": "Show what has been read from each source, and what is behind.",
     "statusline": "Show one line for prompts and editors: tokens a minute, cost today.",

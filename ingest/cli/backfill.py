@@ -131,6 +131,8 @@ def _say(
         click.echo(
             f"Warning: {path} was packed or deleted before it was read; what is left of its family was read", err=True
         )
+    for address in outcome.silent:
+        click.echo(f"Warning: {address}: no record that ingest knows", err=True)
     for failure in outcome.failed:
         click.echo(f"Error: {failure}", err=True)
     if totals.rejects:

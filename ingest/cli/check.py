@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ingest.cli import settings
-from ingest.cli.options import form_option, say, wants_json, warehouse_option
+from ingest.cli.options import form_option, only_a_folder, say, wants_json, warehouse_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +40,7 @@ def check(ctx: click.Context, /, *, warehouse: str, explain: bool, stay: bool, f
     from ingest import checks
     from ingest.alerting.rules import FILE, read
 
+    only_a_folder(warehouse, "check")
     folder = Path(warehouse)
     if stay:
         _stay(folder)

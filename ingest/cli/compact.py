@@ -18,14 +18,12 @@ def compact(*, warehouse: str, if_crowded: bool, form: str | None) -> None:
     Rows and offsets stay as they are, and followers and readers may go on meanwhile. `ingest follow` and
     `ingest backfill` do this by themselves when it is worth it. A replaced file is kept for an hour.
     """
-    from pathlib import Path
-
     from ingest.maintenance.compact import compact as merge
     from ingest.maintenance.compact import crowded
     from ingest.warehouse.storage.locks import BusyError
 
     try:
-        done = merge(Path(warehouse), fewest=crowded) if if_crowded else merge(Path(warehouse))
+        done = merge(warehouse, fewest=crowded) if if_crowded else merge(warehouse)
     except BusyError:
         if if_crowded:
             return

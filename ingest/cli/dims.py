@@ -23,9 +23,7 @@ def dims(*, place: str, warehouse: str, tables: tuple[str, ...]) -> None:
       ingest dims teams.csv
       ingest dims postgresql://host/app --table principal_instances
     """
-    from pathlib import Path
-
     from ingest.databases.dims import take
 
-    for name, rows in take(place, tables, Path(warehouse)).items():
+    for name, rows in take(place, tables, warehouse).items():
         say(f"{name}: {rows:,} rows")

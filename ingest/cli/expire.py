@@ -31,11 +31,9 @@ def expire(*, warehouse: str, before: date, yes: bool) -> None:
 
     The files themselves go when `ingest compact` finds that no reader can need them any more, after a day.
     """
-    from pathlib import Path
-
     from ingest.maintenance.compact import expire as delete
 
     if not yes:
         click.confirm(f"Delete all rows from before {before} in {warehouse}?", abort=True, err=True)
-    for table, rows in delete(Path(warehouse), before).items():
+    for table, rows in delete(warehouse, before).items():
         say(f"{table}: {rows:,} rows deleted")

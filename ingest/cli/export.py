@@ -41,6 +41,7 @@ def export(
       ingest export agents.csv --report cost-by-agent
     """
     from ingest.choices import alternatives
+    from ingest.warehouse.at_hand import at_hand
     from queries import connect, load, run
     from queries.answers import reports
     from queries.connection.connect import check_values, why_nothing, zone
@@ -52,6 +53,7 @@ def export(
     _check_free(path, force=force)
     if report_name is None:
         write_to = exports.writer(path)
+    warehouse = at_hand(warehouse)
     with connect(warehouse, **filters) as connection:
         if nothing := why_nothing(connection, warehouse):
             click.echo(nothing, err=True)

@@ -42,6 +42,11 @@ LOG_SECONDS = 60
     help="Longest time from a line being written to its commit.",
 )
 @click.option(
+    "--inbox",
+    is_flag=True,
+    help="Let another process (`ingest fold`) commit, for many hosts and one bucket; needs --host.",
+)
+@click.option(
     "--watch",
     type=click.Choice(["auto", "poll"]),
     default="auto",
@@ -63,6 +68,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
     not_a_copy: bool,
     tables: tuple[str, ...],
     once: bool,
+    inbox: bool,
     interval: float,
     watch: str,
     live: bool,
@@ -96,6 +102,8 @@ def follow(  # noqa: PLR0913 # one parameter an option
     allow_more()
     if columns := not_followed(split(list(paths))[1]):
         log.warning("%s", columns)
+    if "://" in warehouse and host is None:
+        log.warning("without --host, a log that begins as one of another host does counts as that one")
     status, commits = _Status(warehouse, once=once), Commits(warehouse)
 
     def looked(look: "Look") -> None:
@@ -119,6 +127,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
             not_a_copy=not_a_copy,
             tables=tables,
             once=once,
+            inbox=inbox,
             interval=interval,
             events=watch == "auto",
             on_start=begin,

@@ -5,14 +5,12 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 import click
 
 from ingest.cli import completion, settings
 
-_CREDENTIALS = re.compile(r"://.*@", re.DOTALL)
 _NO_TEXT = re.compile("[\ud800-\udfff]")
 _SHOWN = 200
 """Characters of a name that nobody could mean."""
@@ -45,8 +43,14 @@ def warehouse_name_option(command: _Command) -> _Command:
 def _local(folder: str) -> str:
     """Return *folder* if it may be a warehouse that this user may look into: one that isn't there yet may be."""
     if "://" in folder:
-        shown = _CREDENTIALS.sub("://…@", folder)
-        raise click.BadParameter(f"{shown} is an address; a warehouse is a folder of this machine")
+        from ingest.errors import WarehouseError
+        from ingest.warehouse.storage.store import at
+
+        try:
+            at(folder)
+        except WarehouseError as error:
+            raise click.BadParameter(str(error)) from error
+        return folder
     if not folder.isprintable() and _NO_TEXT.search(folder):
         raise click.BadParameter("the name of a warehouse is UTF-8, as Delta tables have no other")
     try:
@@ -54,10 +58,17 @@ def _local(folder: str) -> str:
     except (OSError, ValueError) as error:
         if getattr(error, "errno", None) not in {errno.ENOENT, errno.ENOTDIR, errno.EACCES}:
             raise click.BadParameter(f"{folder[:_SHOWN]}: {getattr(error, 'strerror', error)}") from error
-    from ingest.warehouse.storage.local import check
+    from ingest.warehouse.delta_log import check
+    from ingest.warehouse.storage.store import at
 
-    check(Path(folder))
+    check(at(folder))
     return folder
+
+
+def only_a_folder(warehouse: str, command: str) -> None:
+    """Refuse a bucket for a *command* that doesn't know any."""
+    if "://" in warehouse:
+        raise click.UsageError(f"`ingest {command}` reads a warehouse in a folder only, and {warehouse} is a bucket.")
 
 
 def warehouse_option(command: _Command) -> _Command:

@@ -32,10 +32,11 @@ def page(*, out: str, warehouse: str, by: tuple[str, ...], timeout: float, **fil
       ingest page month.html --since 30d --by model --by agent
     """
     from ingest.cli.serve import answers
+    from ingest.warehouse.at_hand import at_hand
     from queries.web.question import Place
     from queries.web.single_file import as_html
 
-    written = as_html(Place(warehouse), filters, answers(warehouse), by=by, timeout=timeout)
+    written = as_html(Place(at_hand(warehouse)), filters, answers(warehouse), by=by, timeout=timeout)
     if out == "-":
         click.echo(written, nl=False)
         return

@@ -15,12 +15,10 @@ def repair(*, warehouse: str, yes: bool) -> None:
     exist. Nothing is deleted: the log entries after that moment are moved into a folder `_damaged-TIME`. Stop
     followers first.
     """
-    from pathlib import Path
-
     from ingest.maintenance.repair import plan
     from ingest.maintenance.repair import repair as mend
 
-    planned = plan(Path(warehouse))
+    planned = plan(warehouse)
     for reason in planned.reasons:
         click.echo(reason, err=True)
     if planned.nothing:
@@ -39,6 +37,6 @@ def repair(*, warehouse: str, yes: bool) -> None:
         )
     if not yes:
         click.confirm("Repair?", abort=True, err=True)
-    aside = mend(Path(warehouse), planned)
+    aside = mend(warehouse, planned)
     again = "now run `ingest follow` or `ingest backfill` again"
     click.echo(f"repaired; what was moved aside is in {aside}; {again}", err=True)

@@ -57,11 +57,13 @@ def report(  # noqa: PLR0913 - an option each
       ingest report cost-by-agent --format csv -o agents.csv
       ingest report tpm-series -o tokens.png         or .svg, or .html
     """
+    from ingest.warehouse.at_hand import at_hand
     from queries.answers import reports as saved
     from queries.answers import reports as sql_text
     from queries.answers.breakdown import by_model
     from queries.connection import connect
 
+    address, warehouse = warehouse, at_hand(warehouse)
     own = saved.folders(reports, warehouse)
     if name is None:
         write(saved.listing(own), zone="", form=form, output=output, all_rows=True)
@@ -88,6 +90,6 @@ def report(  # noqa: PLR0913 - an option each
     if nothing and answer.frame.is_empty():
         click.echo(nothing, err=True)
     write(answer, zone=zone, form=form, output=output, all_rows=all_rows, columns=columns, long=long)
-    refresh_later(warehouse, seconds=60)
+    refresh_later(address, seconds=60)
     if answer.limit_crossed:
         ctx.exit(LIMIT_CROSSED)

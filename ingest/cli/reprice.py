@@ -1,7 +1,6 @@
 """`ingest reprice`: other prices for stored calls."""
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -27,7 +26,7 @@ def reprice(*, warehouse: str, own: str | None, dry_run: bool, form: str | None)
     from ingest.maintenance.reprice import reprice_warehouse
 
     prices = prices_of(own, warehouse)
-    changed = reprice_warehouse(Path(warehouse), prices, write=not dry_run)
+    changed = reprice_warehouse(warehouse, prices, write=not dry_run)
     if wants_json(form):
         click.echo(json.dumps({"pricing_version": prices.version, "models": _plain(changed)}, indent=2))
     else:

@@ -95,11 +95,14 @@ def serve(  # noqa: PLR0913 - an option each
         raise click.UsageError(f"Who can reach {host} could read everything: give a --token-file, or a --token.")
     if secret is not None and len(secret) < guard.SHORTEST_TOKEN:
         raise click.UsageError(f"A token has at least {guard.SHORTEST_TOKEN} characters: openssl rand -hex 16")
-    if not is_there(warehouse):
+    from ingest.warehouse.at_hand import EVERY, at_hand
+
+    here = at_hand(warehouse, every=EVERY)
+    if not is_there(here):
         say(
             f"no warehouse at {warehouse} yet: the page shows it once `ingest follow` or `ingest backfill` has made one"
         )
-    place = Place(warehouse, reports, tz, lambda: _told(lambda: alternatives(warehouse, prices)))
+    place = Place(here, reports, tz, lambda: _told(lambda: alternatives(warehouse, prices)))
     desk = Desk(place, at_once=at_once, waiting=64, timeout=timeout)
     entrance = Entrance(frozenset(guard.hosts(host, allowed)), by_address=not local, token=secret)
     with _listening(host, port) as listening:

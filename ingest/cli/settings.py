@@ -42,6 +42,11 @@ class Config(NamedTuple):
         found = self.setting(key)
         return found and found._replace(value=str(self.file.parent / Path(found.value).expanduser()))
 
+    def place_of(self, key: str) -> Setting | None:
+        """Return the address under *key* as it is, or the path as `path` does."""
+        found = self.setting(key)
+        return found if found and "://" in found.value else self.path(key)
+
     def place(self, key: str, table: str = "") -> str:
         """Return the file and the line of *key*, as errors begin."""
         return f"{self.file}, line {line_of(self.text, key, table)}"
@@ -83,7 +88,7 @@ def warehouse(option: str | None = None, *, has_paths: bool = False) -> Setting:
         return Setting(option, "option --warehouse")
     if given := os.environ.get("INGEST_WAREHOUSE"):
         return Setting(given, "environment, $INGEST_WAREHOUSE")
-    if said := config().path("warehouse"):
+    if said := config().place_of("warehouse"):
         return said
     if has_paths or Path("warehouse").exists():
         return Setting("warehouse", "default, ./warehouse")

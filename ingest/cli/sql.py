@@ -60,6 +60,7 @@ def sql(  # noqa: PLR0913 - an option each
       ingest sql "show tables"
     """
     from ingest.errors import reason
+    from ingest.warehouse.at_hand import at_hand
     from parsers.values.by_hand import text_of
     from queries.answers.ask import ask, attach
     from queries.connection import connect
@@ -72,6 +73,7 @@ def sql(  # noqa: PLR0913 - an option each
         raise click.ClickException(f"{file}: {reason(error)}") from error
     if text == "-":
         text = sys.stdin.read()
+    warehouse = at_hand(warehouse)
     with connect.connect(warehouse, **filters) as connection:
         zone, nothing = connect.zone(connection), connect.why_nothing(connection, warehouse)
         with connect.within(connection, timeout):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from ingest.maintenance.status import TableSize
+    from ingest.warehouse.inbox import Waiting
 
 
 _PATH_WIDTHS = (20, 40)
@@ -32,20 +33,31 @@ def status(*, warehouse: str, form: str | None) -> None:
     from ingest.errors import unread_lines
     from ingest.history.unrecognised import Notes
     from ingest.maintenance.status import sizes, sources
+    from ingest.warehouse.inbox import waiting
     from ingest.warehouse.warehouse import Warehouse
 
     opened = Warehouse(warehouse)
     found, tables, unread = sources(opened), sizes(opened), Notes(warehouse).unread()
+    inbox = waiting(warehouse)
     if wants_json(form):
-        click.echo(as_json(warehouse, found, tables, unread))
+        click.echo(as_json(warehouse, found, tables, unread, inbox))
     else:
         _print(warehouse, found, tables)
+        if inbox:
+            what = f"{inbox.intents:,} batch{'es' * (inbox.intents != 1)} of {inbox.hosts:,} host"
+            say(f"inbox: {what}{'s' * (inbox.hosts != 1)} wait to be folded, the oldest for {inbox.seconds:,.0f} s")
         if unread:
             say(unread_lines(unread))
 
 
-def as_json(warehouse: str, found: "pl.DataFrame", tables: "list[TableSize]", unread: "Mapping[Path, int]") -> str:
-    """Return what is said of *found*, *tables* and files with lines that are *unread* as JSON."""
+def as_json(
+    warehouse: str,
+    found: "pl.DataFrame",
+    tables: "list[TableSize]",
+    unread: "Mapping[Path, int]",
+    inbox: "Waiting | None" = None,
+) -> str:
+    """Return what is said of *found*, *tables*, files with lines that are *unread* and the *inbox* as JSON."""
     import polars as pl
 
     iso = found.with_columns(pl.col("first_at", "last_at").dt.strftime("%Y-%m-%dT%H:%M:%S%.6f+00:00"))
@@ -55,6 +67,8 @@ def as_json(warehouse: str, found: "pl.DataFrame", tables: "list[TableSize]", un
         "tables": [vars(t) for t in tables],
         "unread": {str(path): lines for path, lines in unread.items()},
     }
+    if inbox:
+        document["inbox"] = inbox._asdict()
     return json.dumps(document, indent=2, ensure_ascii=False)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import click
 
 from ingest.cli import settings
-from ingest.cli.options import warehouse_name_option
+from ingest.cli.options import only_a_folder, warehouse_name_option
 
 _MINUTE = 60
 _STALE = 120
@@ -41,6 +41,7 @@ def statusline(*, warehouse: str, refresh: bool) -> None:
       PS1='$(ingest statusline) \\$ '
     """
     if refresh:
+        only_a_folder(warehouse, "statusline")
         _refresh(warehouse)
     click.echo(line(_read(cache_file(warehouse)), time.time()))
 

@@ -17,11 +17,9 @@ def verify(*, warehouse: str, no_sources: bool, form: str | None) -> None:
 
     Exits with 1 when something is wrong. Followers may go on meanwhile.
     """
-    from pathlib import Path
-
     from ingest.maintenance.verify import verify as check
 
-    verdict = check(Path(warehouse), read_sources=not no_sources)
+    verdict = check(warehouse, read_sources=not no_sources)
     if wants_json(form):
         click.echo(json.dumps({"good": verdict.good, **vars(verdict)}, indent=2))
     else:

@@ -52,9 +52,10 @@ def screen(
         raise click.ClickException(INSTALL) from error
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise click.UsageError("the screen needs a terminal; `ingest report headroom` prints how near the limits are")
+    from ingest.warehouse.at_hand import EVERY, at_hand
     from queries.live.glimpse import Asked
 
-    return Watch(Asked(Path(warehouse), filters, settings.limits(), limit), beside)
+    return Watch(Asked(Path(at_hand(warehouse, every=EVERY)), filters, settings.limits(), limit), beside)
 
 
 def limit_of(parameters: "Mapping[str, str]") -> int | None:

@@ -13,7 +13,7 @@ from ingest.warehouse import snapshot_files
 from parsers.snapshots import DIMS, TAKEN, is_kept, snapshot
 
 
-def take(place: str, wanted: Sequence[str], warehouse: Path) -> dict[str, int]:
+def take(place: str, wanted: Sequence[str], warehouse: str) -> dict[str, int]:
     """Replace the snapshots of the tables *wanted*, else of those in `TAKEN`, of the database or CSV at *place*.
 
     Returns the rows of each. All tables are read before the first snapshot is replaced.

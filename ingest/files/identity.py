@@ -9,13 +9,13 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from functools import lru_cache
-from itertools import chain, count, groupby
+from itertools import chain, count, groupby, product
 from pathlib import Path
 
 import xxhash
 
 from ingest.files.streams import Stream, open_stream
-from ingest.ledger import TAIL, Ledger, Position, tail_hash
+from ingest.ledger import HOST, TAIL, Ledger, Position, tail_hash
 
 HEAD = 512
 """How many bytes of the first lines name a source."""
@@ -29,24 +29,27 @@ def name_of(head: bytes, known: Ledger, taken: Collection[str] = ()) -> str:
     *taken* are the names of the sources that will be committed together with it: their complete first lines may be the
     same although what follows within `HEAD` bytes isn't.
     """
-    names = _generations(_digest(head, _runs(head)[0]))
+    names = _generations(_digest(head, _runs(head)[0]), known.hosts[0])
     name = next(names)
     while name in taken or known.position(name) is not None:
         name = next(names)
     return name
 
 
-@lru_cache(maxsize=1024)
-def family_of(head: bytes) -> str:
+def family_of(head: bytes, known: Ledger) -> str:
     """Return a digest of the first line of *head*: sources that could be mistaken for each other share it."""
+    return next(_generations(_first_line(head), known.hosts[0]))
+
+
+@lru_cache(maxsize=1024)
+def _first_line(head: bytes) -> str:
     return _digest(head, _runs(head)[-1] if head else 0)
 
 
 def known_names(head: bytes, known: Ledger) -> Iterator[tuple[str, Position]]:
     """Yield the known sources that a file beginning with *head* may be: the longest common head first."""
-    for length in _runs(head):
-        base = _digest(head, length)
-        for name in _generations(base):
+    for length, host in product(_runs(head), known.hosts):
+        for name in _generations(_digest(head, length), host):
             position = known.position(name)
             if position is None:
                 break
@@ -113,5 +116,6 @@ def _digest(head: bytes, length: int) -> str:
     return xxhash.xxh3_128_hexdigest(head[:length].removesuffix(b"\n"))
 
 
-def _generations(base: str) -> Iterator[str]:
-    return chain([base], map(f"{base}.{{}}".format, count(1)))
+def _generations(base: str, host: str) -> Iterator[str]:
+    of = f"{HOST}{host}" if host else ""
+    return chain([base + of], map(f"{base}.{{}}{of}".format, count(1)))

@@ -9,7 +9,7 @@ import errno
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,7 +43,8 @@ class Outcome:
 
     `gone` are files that were listed and not there any more when it was their turn, under no name. `others` are those
     in given folders that don't look like logs, and `unlooked` how many more nobody looked at: they are passed over.
-    `unread` says of how many lines of a file tokens and a model are told, and no format reads them.
+    `unread` says of how many lines of a file tokens and a model are told, and no format reads them. `silent` are
+    objects of a bucket that hold nothing it knows.
     """
 
     files: int = 0
@@ -56,6 +57,16 @@ class Outcome:
     others: Sequence[Path] = ()
     unlooked: int = 0
     unread: dict[Path, int] = field(default_factory=dict)
+    silent: list[str] = field(default_factory=list)
+
+    def join(self, read: "Outcome", addresses: Mapping[Path, str]) -> None:
+        """Add what was *read* of files that are called by their *addresses*."""
+        self.files += read.files
+        self.bytes += read.bytes
+        for path, address in addresses.items():
+            failed = (text for text in read.failed if text.startswith(str(path)))
+            self.failed += [address + text.removeprefix(str(path)) for text in failed]
+        self.silent += [addresses[path] for path in read.unknown if path in addresses]
 
 
 def backfill(listing: Listing, intake: Intake, *, progress: Callable[[int, Path], None] | None = None) -> Outcome:

@@ -4,7 +4,6 @@ import logging
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 EVERY = 200
 """Commits between two runs: about as many small files a table, and entries in its log."""
@@ -18,9 +17,9 @@ log = logging.getLogger(__name__)
 class Upkeep:
     """Starts `ingest compact --if-crowded` now and then; `child` is the run under way, or the last one."""
 
-    def __init__(self, folder: Path, every: int = EVERY) -> None:
-        """Look after the warehouse at *folder* once in *every* commits."""
-        self._folder = folder
+    def __init__(self, warehouse: str, every: int = EVERY) -> None:
+        """Look after *warehouse* once in *every* commits."""
+        self._warehouse = warehouse
         self._every = every
         self._last = 0
         self._clock = _ahead()
@@ -39,7 +38,7 @@ class Upkeep:
         if abs(self._clock - before) > JUMP_SECONDS:
             log.info("the clock has jumped by %.0f s; maintenance waits for its next turn", self._clock - before)
             return
-        command = [sys.executable, "-m", "ingest", "-q", "compact", "--if-crowded", "-w", str(self._folder)]
+        command = [sys.executable, "-m", "ingest", "-q", "compact", "--if-crowded", "-w", self._warehouse]
         # A session of its own: Ctrl-C is for the follower, and a run ends by itself.
         quiet = subprocess.DEVNULL
         self.child = subprocess.Popen(command, stdin=quiet, stdout=quiet, start_new_session=True)  # noqa: S603 # our own command

@@ -3,49 +3,52 @@
 import json
 import time
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ingest.errors import WarehouseError
-from ingest.warehouse import delta_log
+from ingest.warehouse.delta_log import Log, Look
 
 _MAPS = {"partitionValues", "options", "tags", "configuration"}
 """What is a map in an entry, and a list of pairs as it comes from Parquet."""
 
 
-def entry(log: Path, version: int, *, late: bool) -> tuple[str, int]:
-    """Return the entry of *version* that leads to what its checkpoint says, and its time in ms since 1970.
+def entry(log: Log, look: Look, version: int, *, late: bool) -> str:
+    """Return the entry of *version* that leads to what its checkpoint says.
 
     When it was written can't be known: the time is the latest that is possible if *late*, else the earliest.
 
     Raises:
         WarehouseError: There is no such checkpoint, or it is damaged.
     """
-    actions = _checkpointed(delta_log.checkpoint(log, version))
+    actions = _checkpointed(log, version)
     adds = {action["add"]["path"] for action in actions if "add" in action}
     now = int(time.time() * 1000)
-    at = now if late else _earliest(actions)
     removed = {action["remove"]["path"]: action for action in actions if "remove" in action}
     try:
-        gone = delta_log.live_files(log, version - 1).keys() - adds
+        gone = log.live(look, version - 1).keys() - adds
     except WarehouseError:
         gone = removed.keys() - adds  # the state before is gone too: then nothing needs more than what is said here
     kept = [action for action in actions if "remove" not in action]
     kept += [removed.get(path) or {"remove": _removal(path, now)} for path in sorted(gone)]
-    info = {"timestamp": at, "operation": "REPAIR", "operationParameters": {}, "engineInfo": "ingest"}
-    return "".join(json.dumps(each) + "\n" for each in [{"commitInfo": info}, *kept]), at
+    info = {
+        "timestamp": now if late else _earliest(actions),
+        "operation": "REPAIR",
+        "operationParameters": {},
+        "engineInfo": "ingest",
+    }
+    return "".join(json.dumps(each) + "\n" for each in [{"commitInfo": info}, *kept])
 
 
-def earliest(checkpoint: Path) -> int:
-    """Return the time, in ms since 1970, before which the version of *checkpoint* can't have been written.
+def earliest(log: Log, version: int) -> int:
+    """Return the time, in ms since 1970, before which *version*, of which there is a checkpoint, can't be written.
 
     Raises:
         WarehouseError: It is damaged.
     """
-    return _earliest(_checkpointed(checkpoint))
+    return _earliest(_checkpointed(log, version))
 
 
 def _earliest(actions: Iterable[dict[str, Any]]) -> int:
@@ -56,11 +59,12 @@ def _removal(path: str, now: int) -> dict[str, object]:
     return {"path": path, "deletionTimestamp": now, "dataChange": False}
 
 
-def _checkpointed(path: Path) -> list[dict[str, Any]]:
+def _checkpointed(log: Log, version: int) -> list[dict[str, Any]]:
+    name = log.checkpoint(version)
     try:
-        rows = pq.read_table(path).to_pylist()
+        rows = pq.read_table(log.store.file(name)).to_pylist()
     except (OSError, pa.ArrowException) as error:
-        raise WarehouseError(f"{path} can't be read: {error}") from error
+        raise WarehouseError(f"{log.store.shown(name)} can't be read: {error}") from error
     return [{kind: _plain(action)} for row in rows for kind, action in row.items() if action is not None]
 
 

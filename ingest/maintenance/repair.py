@@ -5,18 +5,17 @@ would have left, and every writer goes on from such a state. Nothing is deleted:
 """
 
 import math
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from urllib.parse import unquote
 
 from ingest.errors import WarehouseError
 from ingest.maintenance import rebuild_entry
 from ingest.warehouse import delta_log, retention
-from ingest.warehouse.storage import local
-from ingest.warehouse.storage.locks import MAINTENANCE, WRITERS, alone
+from ingest.warehouse.storage.locks import MAINTENANCE, WRITERS
+from ingest.warehouse.storage.store import Place, Store, at
 from parsers.values.messages import denied
 
 BUSY = "a follower, a backfill or maintenance is using this warehouse; stop it first"
@@ -30,14 +29,15 @@ AGREED_NS = 10_000_000_000
 class Plan:
     """What a repair moves aside: damaged checkpoints and hints, and of each table the entries after *moment*.
 
-    Of the *covered* ones, which are damaged too, a newer checkpoint tells all that is to be known, so just they go. Of
-    those to be *rebuilt*, damaged or missing, a checkpoint does as well, but nothing could be committed on top of it.
+    All by their names in the warehouse. Of the *covered* ones, which are damaged too, a newer checkpoint tells all that
+    is to be known, so just they go. Of those to be *rebuilt*, damaged or missing, a checkpoint does as well, but
+    nothing could be committed on top of it.
     """
 
-    checkpoints: list[Path]
-    entries: list[Path]
-    covered: list[Path]
-    rebuilt: list[Path]
+    checkpoints: list[str]
+    entries: list[str]
+    covered: list[str]
+    rebuilt: list[str]
     moment: datetime | None
     reasons: list[str]
 
@@ -47,74 +47,74 @@ class Plan:
         return not (self.checkpoints or self.entries or self.covered or self.rebuilt)
 
 
-def plan(folder: Path) -> Plan:
+def plan(place: Place) -> Plan:
     """Find out what is damaged, and how far back everything is good; change nothing.
 
     Raises:
         WarehouseError: There is no warehouse, this user may not read it, or no good state is left to go back to.
     """
-    local.check(folder)
-    logs = {name: folder / name / "_delta_log" for name in local.tables(folder)}
-    for log in logs.values():
-        if not log.is_dir():
-            raise WarehouseError(f"no warehouse at {folder}: name it with --warehouse")
-    checkpoints = [
-        p for log in logs.values() for p in log.glob("*.checkpoint*.parquet") if not delta_log.is_checkpoint(p)
-    ]
-    hints = [path for log in logs.values() for path in delta_log.misleading(log)]
-    reasons = [f"{path} is damaged" for path in checkpoints]
-    reasons += [f"{path} names a checkpoint that is missing" for path in hints]
+    store = at(place)
+    delta_log.check(store)
+    opened = []
+    for name in delta_log.tables(store):
+        if not delta_log.is_there(store, name):
+            raise WarehouseError(f"no warehouse at {store.shown()}: name it with --warehouse")
+        opened.append(_Log(delta_log.Log(store, name)))
+    checkpoints = [name for log in opened for name in log.saved if not log.log.is_checkpoint(name)]
+    hints = [log.log.hint for log in opened if log.log.is_misleading(log.look)]
+    reasons = [f"{store.shown(name)} is damaged" for name in checkpoints]
+    reasons += [f"{store.shown(name)} names a checkpoint that is missing" for name in hints]
     checkpoints += hints
-    opened = [_Log(log) for log in logs.values()]
     moment = _go_back(opened, reasons)
-    checkpoints += [p for log in opened for p in log.path.glob("*.checkpoint*.parquet") if log.is_late(p)]
-    entries = [p for log in opened for p in log.entries.values() if log.is_late(p)]
-    covered = [log.entries[version] for log in opened for version in log.covered()]
-    reasons += [f"{path} is damaged" for path in covered]
-    again = [delta_log.entry(log.path, log.newest) for log in opened if not log.is_whole(log.newest)]
-    at = None if moment is None else datetime.fromtimestamp(moment / 1e9, UTC)
-    return Plan(list(dict.fromkeys(checkpoints)), entries, covered, again, at, list(dict.fromkeys(reasons)))
+    checkpoints += [name for log in opened for name in log.saved if log.is_late(name)]
+    entries = [found.name for log in opened for found in log.look.entries.values() if log.is_late(found.name)]
+    covered = [log.log.entry(version) for log in opened for version in log.covered()]
+    reasons += [f"{store.shown(name)} is damaged" for name in covered]
+    again = [log.log.entry(log.newest) for log in opened if not log.is_whole(log.newest)]
+    when = None if moment is None else datetime.fromtimestamp(moment / 1e9, UTC)
+    return Plan(list(dict.fromkeys(checkpoints)), entries, covered, again, when, list(dict.fromkeys(reasons)))
 
 
-def repair(folder: Path, planned: Plan) -> Path:
-    """Do what was *planned*; return the folder, inside the warehouse, that holds what was moved aside.
+def repair(place: Place, planned: Plan) -> str:
+    """Do what was *planned*; return what messages call the folder, in the warehouse, of what was moved aside.
 
     Raises:
         BusyError: The warehouse is in use.
         WarehouseError: A file can't be moved.
     """
-    with alone(folder, WRITERS, BUSY), alone(folder, MAINTENANCE, BUSY):
-        aside = folder / f"_damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+    store = at(place)
+    with store.alone(WRITERS, BUSY), store.alone(MAINTENANCE, BUSY) as fence:
+        aside = f"_damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
         try:
             # The newest first: an interrupted repair leaves a log that is shorter, and still whole.
-            for path in [*planned.checkpoints, *planned.covered, *sorted(planned.entries, reverse=True)]:
-                table = path.parent.parent.name
-                for each in dict.fromkeys([path, *(_with(path) if path not in planned.covered else ())]):
-                    target = aside / table / each.name
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    each.replace(target)
-                    local.sync_folder(target.parent)
-                local.sync_folder(path.parent)
-            for path in planned.rebuilt:
-                _rebuild(path, aside)
+            for name in [*planned.checkpoints, *planned.covered, *sorted(planned.entries, reverse=True)]:
+                fence()
+                for each in dict.fromkeys([name, *(_with(store, name) if name not in planned.covered else ())]):
+                    _move(store, each, aside)
+            for name in planned.rebuilt:
+                fence()
+                _rebuild(store, name, aside)
         except OSError as error:
-            raise WarehouseError(f"{folder} can't be repaired: {error}") from error
-        for name in retention.tables(folder):  # what was expired since then is back
-            log = folder / name / "_delta_log"
-            retention.forget_unfinished(folder, name, delta_log.live_files(log, max(delta_log.entries(log))))
-    return aside
+            raise WarehouseError(f"{store.shown()} can't be repaired: {error}") from error
+        for name in retention.tables(store):  # what was expired since then is back
+            log = delta_log.Log(store, name)
+            look = log.look()
+            retention.forget_unfinished(store, name, map(unquote, log.live(look, max(look.entries))))
+    return store.shown(aside)
 
 
 class _Log:
     """The log of a table as a repair would leave it: its entries below the version `end`."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, log: delta_log.Log) -> None:
+        self.log = log
+        self.look = log.look()
         self.end: float = math.inf
-        self.entries = delta_log.entries(path)
-        self._checkpoints = [delta_log.version_of(p) for p in delta_log.checkpoints(path) if delta_log.is_checkpoint(p)]
-        self._whole = {version for version, p in self.entries.items() if delta_log.is_whole(p)}
-        self._times = _times(path, self.entries, self._whole, self._checkpoints)
+        self.saved = [found.name for found in log.store.list(log.folder) if _is_saved(found.name)]
+        log.store.fetch([found.name for found in self.look.entries.values()])
+        self._checkpoints = [version for version in self.look.checkpoints if log.is_good(version)]
+        self._whole = {version for version in self.look.entries if log.is_whole(version)}
+        self._times = _times(log, self.look, self._whole, self._checkpoints)
 
     @property
     def base(self) -> int:
@@ -124,7 +124,7 @@ class _Log:
     @property
     def newest(self) -> int:
         """The newest version; -1 for none."""
-        return max((v for v in [*self.entries, *self._checkpoints] if v < self.end), default=-1)
+        return max((v for v in [*self.look.entries, *self._checkpoints] if v < self.end), default=-1)
 
     def is_whole(self, version: int) -> bool:
         """Tell whether the entry of *version* is there and can be read."""
@@ -132,11 +132,11 @@ class _Log:
 
     def covered(self) -> list[int]:
         """Return the versions whose entries are damaged, and needed by nobody, as there is a newer checkpoint."""
-        return [v for v in self.entries if v <= self.base and v < self.newest and v not in self._whole]
+        return [v for v in self.look.entries if v <= self.base and v < self.newest and v not in self._whole]
 
-    def is_late(self, path: Path) -> bool:
-        """Tell whether the entry or checkpoint at *path* has to go."""
-        return delta_log.version_of(path) >= self.end
+    def is_late(self, name: str) -> bool:
+        """Tell whether the entry or checkpoint called *name* has to go."""
+        return delta_log.version_of(name) >= self.end
 
     def written(self, version: int) -> int:
         """Return when *version* was written, in nanoseconds since 1970; damaged, right after the one before it."""
@@ -144,7 +144,7 @@ class _Log:
 
     def go_back(self, moment: int) -> None:
         """Leave out the first version that was written at *moment* or later, and those after it."""
-        self.end = min([self.end, *(v for v, at in self._times.items() if v and at >= moment)])
+        self.end = min([self.end, *(v for v, when in self._times.items() if v and when >= moment)])
 
 
 def _go_back(logs: list[_Log], reasons: list[str]) -> int | None:
@@ -152,8 +152,8 @@ def _go_back(logs: list[_Log], reasons: list[str]) -> int | None:
     moment: int | None = None
     while bad := [(log, version) for log in logs if (version := _first_bad(log, reasons)) is not None]:
         for log, version in bad:
-            at = log.written(version)
-            log.end, moment = version, at if moment is None else min(moment, at)
+            when = log.written(version)
+            log.end, moment = version, when if moment is None else min(moment, when)
         for log in logs:
             log.go_back(moment or 0)
     return moment
@@ -164,7 +164,7 @@ def _first_bad(log: _Log, reasons: list[str]) -> int | None:
     newest, base = log.newest, log.base
     first = next((version for version in range(base + 1, newest + 1) if not log.is_whole(version)), None)
     if newest < 0 or first == 0:
-        raise WarehouseError(f"{log.path} has no good entry left: restore it, or ingest into a new warehouse")
+        raise WarehouseError(f"{log.log} has no good entry left: restore it, or ingest into a new warehouse")
     kept = newest if first is None else first - 1
     if not log.is_whole(kept):
         reasons.append(_damage(log, kept))  # the checkpoint says all that it said
@@ -175,84 +175,97 @@ def _first_bad(log: _Log, reasons: list[str]) -> int | None:
 
 
 def _damage(log: _Log, version: int) -> str:
-    return f"{delta_log.entry(log.path, version)} is {'damaged' if version in log.entries else 'missing'}"
+    shown = log.log.store.shown(log.log.entry(version))
+    return f"{shown} is {'damaged' if version in log.look.entries else 'missing'}"
 
 
 def _first_file(log: _Log, last: int, reasons: list[str]) -> int | None:
     """Return the version that was first to list a file that is live in version *last* and isn't as it should be."""
-    table = log.path.parent
-    live = delta_log.live_files(log.path, last)
-    bad = {path for path, size in live.items() if not _is_there(table / path, size)}
-    reasons += [f"{table / path} is missing or has another size" for path in sorted(bad)]
-    adding = {path: version for version, path in delta_log.added_files(log.path, last) if path in bad}
+    store, table = log.log.store, log.log.table
+    try:
+        sizes = {found.name: found.size for found in store.list(table)}
+    except PermissionError as error:
+        raise WarehouseError(denied(error.filename)) from error
+    live = {unquote(path): int(add["size"]) for path, add in log.log.live(log.look, last).items()}
+    bad = {path for path, size in live.items() if sizes.get(f"{table}/{path}") != size}
+    reasons += [f"{store.shown(f'{table}/{path}')} is missing or has another size" for path in sorted(bad)]
+    added = log.log.added_files(log.look, last)
+    adding = {unquote(path): version for version, path in added if unquote(path) in bad}
     if len(adding) < len(bad):
         raise WarehouseError(
-            f"{table}: {len(bad)} data files are lost, and the log entries that added them were cleaned away; "
-            "restore the files, or ingest into a new warehouse"
+            f"{store.shown(table)}: {len(bad)} data files are lost, and the log entries that added them were cleaned "
+            "away; restore the files, or ingest into a new warehouse"
         )
     return min(adding.values(), default=None)
 
 
-def _is_calls(log: Path) -> bool:
+def _is_calls(log: delta_log.Log) -> bool:
     """Tell whether *log* is that of the table whose offsets say where a source resumes."""
-    return log.parent.name == "llm_calls"
+    return log.table == "llm_calls"
 
 
-def _times(log: Path, entries: dict[int, Path], whole: set[int], checkpoints: list[int]) -> dict[int, int]:
+def _times(log: delta_log.Log, look: delta_log.Look, whole: set[int], checkpoints: list[int]) -> dict[int, int]:
     """Return when each version of *log* was written, in nanoseconds since 1970.
 
     Where that isn't known better, it is the earliest time possible; of llm_calls the latest, as its rows must never be
     there without those of the other tables.
 
-    As the file system says, where that agrees with the entry, which counts in milliseconds: a copy is as old as it is.
+    As the store says, where that agrees with the entry, which counts in milliseconds: a copy is as old as it is.
     One that isn't *whole* was written after the one before, and before the one after. Damage may have changed the time
     of its file, but there may be a checkpoint, which was written later and lists what was written before.
     """
     late, times = _is_calls(log), dict[int, int]()
-    for version in sorted({*entries, *checkpoints}):
-        saved = [delta_log.checkpoint(log, version)] if version in checkpoints else []
+    for version in sorted({*look.entries, *checkpoints}):
+        saved = [look.checkpoints[version]] if version in checkpoints else []
         if version in whole:
-            at, said = entries[version].stat().st_mtime_ns, delta_log.committed_at(entries[version])
-            if said is not None and abs(at - said * 1_000_000) > AGREED_NS:
-                at = said * 1_000_000 + (999_999 if late else 0)
+            when, said = look.entries[version].modified, log.committed_at(version)
+            if said is not None and (log.store.shared or abs(when - said * 1_000_000) > AGREED_NS):
+                when = said * 1_000_000 + (999_999 if late else 0)
         elif late:
-            there = [*saved, *([entries[version]] if version in entries else [])]
-            at = min(path.stat().st_mtime_ns for path in there)
+            there = [*saved, *([look.entries[version]] if version in look.entries else [])]
+            when = min(found.modified for found in there)
         else:
-            at = max([times.get(version - 1, -1) + 1, *(rebuild_entry.earliest(path) * 1_000_000 for path in saved)])
-        times[version] = at
+            listed = rebuild_entry.earliest(log, version) * 1_000_000 if saved else 0
+            when = max(times.get(version - 1, -1) + 1, listed)
+        times[version] = when
     for version in sorted(times.keys() - whole, reverse=True) if late else ():
         times[version] = min(times[version], times.get(version + 1, times[version]))
     return times
 
 
-def _is_there(path: Path, size: int) -> bool:
-    try:
-        return path.is_file() and path.stat().st_size == size
-    except PermissionError as error:
-        raise WarehouseError(denied(path)) from error
+def _move(store: Store, name: str, aside: str) -> None:
+    """Let *name* be below *aside* instead."""
+    data = store.get(name)
+    store.put(_aside(name, aside), data)
+    store.delete([name])
+    store.settle([], name.rsplit("/", 1)[0])
 
 
-def _rebuild(path: Path, aside: Path) -> None:
-    """Move the entry at *path* aside, if it is there, and put one in its place that is made from its checkpoint."""
-    table, version = path.parent.parent.name, delta_log.version_of(path)
-    text, at = rebuild_entry.entry(path.parent, version, late=_is_calls(path.parent))
-    old, new = aside / table / path.name, aside / table / f"{path.name}.part"
-    old.parent.mkdir(parents=True, exist_ok=True)
-    new.write_text(text, encoding="utf-8")
-    os.utime(new, ns=(at * 1_000_000, at * 1_000_000))
-    local.sync_file(new)
-    if path.exists():
-        path.replace(old)
-    new.replace(path)
-    local.sync_folder(old.parent)
-    local.sync_folder(path.parent)
+def _aside(name: str, aside: str) -> str:
+    table, _, base = name.split("/")
+    return f"{aside}/{table}/{base}"
 
 
-def _with(path: Path) -> Iterator[Path]:
-    """Yield what goes aside with *path*: checkpoints that an entry led to, and the hint at the newest one."""
-    if path.suffix == ".json":
-        yield from path.parent.glob(f"{path.stem}.checkpoint*.parquet")
-    hint = path.parent / "_last_checkpoint"
-    if hint.exists():
-        yield hint
+def _rebuild(store: Store, name: str, aside: str) -> None:
+    """Keep a copy of the entry called *name*, if it is there, and put one in its place that its checkpoint makes."""
+    log = delta_log.Log(store, name.split("/", maxsplit=1)[0])
+    text = rebuild_entry.entry(log, log.look(), delta_log.version_of(name), late=_is_calls(log))
+    if store.find(name) is not None:
+        store.put(_aside(name, aside), store.get(name))
+    store.put(name, text.encode())
+
+
+def _is_saved(name: str) -> bool:
+    """Tell whether *name* is a checkpoint, or a part of one."""
+    return ".checkpoint" in name and name.endswith(".parquet")
+
+
+def _with(store: Store, name: str) -> Iterator[str]:
+    """Yield what goes aside with *name*: checkpoints that an entry led to, and the hint at the newest one."""
+    folder, base = name.rsplit("/", 1)
+    stem = base.removesuffix(".json") if base.endswith(".json") else None
+    for found in store.list(folder):
+        if found.name == f"{folder}/_last_checkpoint" or (
+            stem and found.name.startswith(f"{folder}/{stem}.checkpoint")
+        ):
+            yield found.name

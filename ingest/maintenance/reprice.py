@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import date
-from pathlib import Path
 
 import polars as pl
 
 from ingest.ledger import Conflict
 from ingest.maintenance.compact import maintaining
 from ingest.prices.price import Prices, changes, reprice
+from ingest.warehouse.storage.store import Place
 from ingest.warehouse.table import Table
 from parsers.schema import CALLS, conform
 
@@ -17,7 +17,7 @@ BUSY = "another process maintains this warehouse; run `ingest reprice` again whe
 
 
 def reprice_warehouse(
-    folder: Path, prices: Prices, *, write: bool, progress: Callable[[date], None] = lambda _: None
+    place: Place, prices: Prices, *, write: bool, progress: Callable[[date], None] = lambda _: None
 ) -> pl.DataFrame:
     """Price every stored call by *prices*, a day at a time; return the difference per provider and model, in USD.
 
@@ -28,8 +28,8 @@ def reprice_warehouse(
         BusyError: The tables are being compacted.
         WarehouseError: There is no warehouse, or it can't be written.
     """
-    table = Table(folder, "llm_calls")
-    with maintaining(folder, BUSY) if write else nullcontext():
+    table = Table(place, "llm_calls")
+    with maintaining(place, BUSY) if write else nullcontext():
         differences = [_reprice_day(table, day, prices, write=write, progress=progress) for day in table.days()]
     found = pl.concat(differences) if differences else changes(*[pl.DataFrame(schema=_no_calls())] * 2)
     money = pl.col("before_usd", "after_usd", "difference_usd").sum()

@@ -8,7 +8,8 @@ from pathlib import Path
 import polars as pl
 
 from ingest.files.streams import suffix_of
-from ingest.warehouse.storage import local
+from ingest.ledger import HOST
+from ingest.warehouse.delta_log import tables
 from ingest.warehouse.table import Table
 from ingest.warehouse.warehouse import Warehouse
 
@@ -68,10 +69,13 @@ def sources(warehouse: Warehouse) -> pl.DataFrame:
         _note(Path(path), missing.get(source), alike.get(source, ()))
         for path, source in found.select("path", "source_id").iter_rows()
     ]
+    host = pl.col("source_id").str.extract(f"{HOST}(.*)$")
+    by_host = [host.alias("host")] if found.select(host.is_not_null().any()).item() else []
     return found.with_columns(
-        behind_bytes=pl.Series(behind, dtype=pl.Int64), note=pl.Series(notes, dtype=pl.String)
+        *by_host, behind_bytes=pl.Series(behind, dtype=pl.Int64), note=pl.Series(notes, dtype=pl.String)
     ).select(
         "path",
+        *(["host"] if by_host else []),
         "format",
         "ingested_bytes",
         "behind_bytes",
@@ -87,7 +91,8 @@ def sources(warehouse: Warehouse) -> pl.DataFrame:
 
 def sizes(warehouse: Warehouse) -> list[TableSize]:
     """Return the size of each table, live files only."""
-    others = [Table(warehouse.folder, name) for name in local.tables(warehouse.folder) if name not in warehouse.tables]
+    store = warehouse.store
+    others = [Table(store, name) for name in tables(store) if name not in warehouse.tables]
     return [_size(table) for table in (*warehouse.tables.values(), *others)]
 
 

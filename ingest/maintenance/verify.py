@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
@@ -11,7 +10,7 @@ import pyarrow.parquet as pq
 from ingest.errors import WarehouseError
 from ingest.maintenance import reread
 from ingest.warehouse import delta_log, retention
-from ingest.warehouse.storage import local
+from ingest.warehouse.storage.store import Place, at
 from ingest.warehouse.table import Table
 from ingest.warehouse.warehouse import Warehouse, is_source
 from parsers.values.messages import denied
@@ -34,28 +33,29 @@ class Verdict:
         return not self.problems
 
 
-def verify(folder: Path, *, read_sources: bool = True) -> Verdict:
+def verify(place: Place, *, read_sources: bool = True) -> Verdict:
     """Look at everything; with *read_sources*, read the logs again that are still there.
 
     Raises:
         WarehouseError: There is no warehouse, or this user may not read it.
     """
     verdict = Verdict()
-    local.check(folder)
-    for name in local.tables(folder):
-        log = folder / name / "_delta_log"
-        if not log.is_dir():
-            raise WarehouseError(f"no warehouse at {folder}: name it with --warehouse")
-        verdict.problems += delta_log.damages(log)
+    store = at(place)
+    delta_log.check(store)
+    there = delta_log.tables(store)
+    for name in there:
+        if not delta_log.is_there(store, name):
+            raise WarehouseError(f"no warehouse at {store.shown()}: name it with --warehouse")
+        verdict.problems += delta_log.Log(store, name).damages()
     if verdict.problems:
         return verdict
     # The ledger last: whatever commits meanwhile, it is then at least as far as the rows.
     try:
-        opened = Warehouse(folder)
+        opened = Warehouse(store)
     except WarehouseError as error:
         verdict.problems.append(str(error))
         return verdict
-    others = {name: Table(folder, name) for name in local.tables(folder) if name not in opened.tables}
+    others = {name: Table(store, name) for name in there if name not in opened.tables}
     for name, table in (opened.tables | others).items():
         verdict.problems += _files(table, verdict)
         verdict.checked[f"rows of {name}"] = sum(f.rows for f in table.files())
@@ -82,19 +82,27 @@ def verify(folder: Path, *, read_sources: bool = True) -> Verdict:
 
 def _files(table: Table, verdict: Verdict) -> Iterator[str]:
     """Yield what is wrong with the data files that the table's log lists."""
-    for file in table.files():
-        path = table.path / file.path
+    store, files = table.store, table.files()
+    try:
+        sizes = {found.name: found.size for found in store.list(table.name)}
+    except PermissionError as error:
+        raise WarehouseError(denied(error.filename)) from error
+    store.fetch([f"{table.name}/{file.path}" for file in files])
+    for file in files:
+        name = f"{table.name}/{file.path}"
+        shown = store.shown(name)
         verdict.checked["data files"] = verdict.checked.get("data files", 0) + 1
         try:
-            size = path.stat().st_size
-            rows = pq.read_metadata(path).num_rows
+            rows = pq.read_metadata(store.file(name)).num_rows
         except PermissionError as error:
-            raise WarehouseError(denied(path)) from error
+            raise WarehouseError(denied(shown)) from error
         except (OSError, pa.ArrowException) as error:
-            yield f"{path} can't be read: {' '.join(str(error).split())}"
+            yield f"{shown} can't be read: {' '.join(str(error).split())}"
             continue
-        if (size, rows) != (file.bytes, file.rows):
-            yield f"{path} has {size} bytes and {rows} rows; the log says {file.bytes} and {file.rows}"
+        if name not in sizes:
+            yield f"{shown} is missing"
+        elif (sizes[name], rows) != (file.bytes, file.rows):
+            yield f"{shown} has {sizes[name]} bytes and {rows} rows; the log says {file.bytes} and {file.rows}"
 
 
 def _tiling(ledger: pl.DataFrame) -> Iterator[str]:
@@ -135,7 +143,7 @@ def _rows(opened: Warehouse, name: str, ledger: pl.DataFrame) -> Iterator[str]:
     )
     for source, count in late.group_by("source_id").len().sort("source_id").iter_rows():
         yield f"{name}: {count} rows of source {source} lie beyond its offset {known.get(source)}"
-    gone = retention.rows(opened.folder, name, [f.path for f in table.files()])
+    gone = retention.rows(opened.store, name, [f.path for f in table.files()])
     found = rows.sort("source_offset").join_asof(
         ledger.select("source_id", "start_offset").sort("start_offset"),
         left_on="source_offset",

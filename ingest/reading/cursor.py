@@ -64,11 +64,12 @@ class Guess(NamedTuple):
 class Cursor:
     """A file open for reading, and the source that it turned out to be."""
 
-    def __init__(self, path: Path, stream: Stream, formats: Sequence[Format]) -> None:
-        """Stand at the beginning of *stream*; `place` says which source that is."""
+    def __init__(self, path: Path, stream: Stream, formats: Sequence[Format], address: str | None = None) -> None:
+        """Stand at the beginning of *stream*; `place` says which source that is. Elsewhere it is called *address*."""
         self.stream: Final = stream
         self.formats: Final = formats
         self._path = path
+        self._address = address
         self._rivals: frozenset[str] = frozenset()
         self._births = 0
         self._claimed = self._unread = 0
@@ -102,7 +103,7 @@ class Cursor:
     @property
     def label(self) -> str:
         """What the file is called now, as text: what is no UTF-8 as `\\xe9`."""
-        return os.fsencode(self._path).decode("utf-8", "backslashreplace")
+        return self._address or os.fsencode(self._path).decode("utf-8", "backslashreplace")
 
     @property
     def source_id(self) -> str | None:
@@ -202,7 +203,7 @@ class Cursor:
 
     def is_outdated(self, head: bytes, known: Ledger) -> bool:
         """Tell whether a source that it may be, as it begins with *head*, has been named since it met the others."""
-        return known.births(family_of(head)) != self._births and self._is_met(head, known)
+        return known.births(family_of(head, known)) != self._births and self._is_met(head, known)
 
     def _is_met(self, head: bytes, known: Ledger) -> bool:
         """Tell whether one of the sources that were named meanwhile may be this one; a shorter head may hide it."""
@@ -382,7 +383,7 @@ class Cursor:
             return None
         family, births, source_id = "", 0, self._source_id
         if source_id is None:
-            family = family_of(self._head)
+            family = family_of(self._head, known)
             source_id, births = name_of(self._head, known, taken), known.births(family)
             if births != self._births and self._is_met(self._head, known):
                 self.lose()

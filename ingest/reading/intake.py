@@ -5,7 +5,7 @@ second waits until the first is committed, and then its content decides.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,6 +37,7 @@ class Intake:
     """Reads files, and has what they hold committed. One thread uses it; commits may run beside it.
 
     `publisher` is the way into the warehouse, which other kinds of sources share, and `totals` are of all of them.
+    `addresses` says what files that were fetched from elsewhere are called there.
     """
 
     ledger: Ledger
@@ -45,6 +46,7 @@ class Intake:
     keep_raw: bool = False
     host: str | None = None
     not_a_copy: bool = False
+    addresses: Mapping[Path, str] = field(default_factory=dict)
     totals: Totals = field(default_factory=Totals)
     ahead: Ahead = field(default_factory=Ahead)
     publisher: Publisher = field(init=False)
@@ -77,7 +79,7 @@ class Intake:
             OSError: It can't be read.
             SourceError: A packed file is damaged.
         """
-        cursor = Cursor(path, stream, self.formats)
+        cursor = Cursor(path, stream, self.formats, self.addresses.get(path))
         try:
             placed = self._place(cursor)
         except BaseException:
@@ -102,7 +104,7 @@ class Intake:
         if archive := archive_of(head):
             raise SourceError(f"{cursor.path} is a {archive}: unpack it, and name the files that it holds")
         rivals = dict(known_names(head, self.ledger))
-        cursor.meet(rivals, self.ledger.births(family_of(head)))
+        cursor.meet(rivals, self.ledger.births(family_of(head, self.ledger)))
         if not rivals:
             cursor.place(head, None)
             return True

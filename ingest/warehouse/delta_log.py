@@ -1,275 +1,370 @@
-"""What a Delta log says about offsets: the newest version of every `txn`, read in one pass.
+"""What a Delta log says: entries and checkpoints, read and written without deltalake.
 
-`DeltaTable.transaction_version` replays the log once per call (2 ms to 750 ms); following thousands of sources needs
-all of them. The answer is the same: the newest entry of an id wins.
+Following thousands of sources needs the newest version of every `txn`, which deltalake tells one by one (2 ms to 750 ms
+each); in a bucket it would ask for the same objects again and again. The answers are the same: the newest entry wins.
 """
 
 import json
-from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import Any
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from ingest.errors import WarehouseError
-from parsers.schema import is_inside
+from ingest.warehouse.storage.store import Found, Store
+from parsers.schema import ALL_TABLES, TABLES, is_inside
 from parsers.values.messages import denied
 
 Offsets = dict[str, int]
+Action = dict[str, Any]
 
 BATCH = "ingestBatch"
-"""What an entry calls the identifier of a commit, one for each try: by it a writer knows its own entry again."""
+"""What an entry calls the identifier of a commit: by it a writer knows its own entry again."""
+
+FOLDER = "_delta_log"
 
 _FILES = frozenset({"add", "remove"})
 """Kinds of actions that name data files."""
 
-
-def entry(log: Path, version: int) -> Path:
-    """Return the path of the log entry of *version*."""
-    return log / f"{version:020}.json"
+_dumped = partial(json.dumps, separators=(",", ":"))
 
 
-def identity(log: Path, version: int) -> tuple[int, int] | None:
-    """Return what tells the entry of *version* from one that another table has in its place; None if it isn't there."""
-    try:
-        status = entry(log, version).stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_mtime_ns
+class Look(NamedTuple):
+    """The versions of which there are entries and checkpoints, in order, and the hint at the newest checkpoint."""
+
+    entries: dict[int, Found]
+    checkpoints: dict[int, Found]
+    hint: Found | None
+
+    @property
+    def newest(self) -> int:
+        """The newest version; -1 for none."""
+        return max([*self.entries, *self.checkpoints], default=-1)
 
 
-def entries(log: Path) -> dict[int, Path]:
-    """Return the entries that are there, in order."""
-    found = {version_of(p): p for p in log.glob("*.json") if p.stem.isdigit()}
-    return dict(sorted(found.items()))
+class Log:
+    """The log of the table *table* in *store*."""
 
+    def __init__(self, store: Store, table: str) -> None:
+        self.store = store
+        self.table = table
+        self.folder = f"{table}/{FOLDER}"
 
-def checkpoints(log: Path) -> list[Path]:
-    """Return the checkpoints that are there, the newest first."""
-    return sorted(log.glob("*.checkpoint.parquet"), reverse=True)
+    def __str__(self) -> str:
+        return self.store.shown(self.folder)
 
+    def entry(self, version: int) -> str:
+        """Return the name of the entry of *version*."""
+        return f"{self.folder}/{version:020}.json"
 
-def checkpoint(log: Path, version: int) -> Path:
-    """Return the path of the checkpoint of *version*."""
-    return log / f"{version:020}.checkpoint.parquet"
+    def checkpoint(self, version: int) -> str:
+        """Return the name of the checkpoint of *version*."""
+        return f"{self.folder}/{version:020}.checkpoint.parquet"
 
+    @property
+    def hint(self) -> str:
+        """The name of the hint at the newest checkpoint."""
+        return f"{self.folder}/_last_checkpoint"
 
-def version_of(path: Path) -> int:
-    """Return the version that the name of an entry or checkpoint begins with."""
-    return int(path.name.split(".", 1)[0])
+    def look(self, since: int = 0) -> Look:
+        """Return what is there of *since* and later versions."""
+        found = self.store.list(self.folder, after=f"{self.folder}/{since:020}" if since else "")
+        entries, checkpoints, hint = {}, {}, None
+        for each in found:
+            base = each.name.rsplit("/", 1)[1]
+            if base == "_last_checkpoint":
+                hint = each
+            elif not base[:20].isdigit():
+                continue
+            elif base.endswith(".checkpoint.parquet"):
+                checkpoints[int(base[:20])] = each
+            elif base[20:] == ".json":
+                entries[int(base[:20])] = each
+        return Look(entries, checkpoints, hint)
 
+    def state(self, look: Look) -> tuple[Offsets, str]:
+        """Return the version of every transaction id as of the newest version in *look*, and the id of the table.
 
-def is_begun(log: Path) -> bool:
-    """Tell whether more than the first entry was ever written."""
-    return entry(log, 1).exists() or bool(checkpoints(log))
+        Raises:
+            WarehouseError: An entry is missing or damaged.
+        """
+        offsets, table = Offsets(), ""
+        for kind, action in self.said(look, look.newest, "txn", "metaData"):
+            if kind == "txn":
+                offsets[action["appId"]] = action["version"]
+            else:
+                table = action["id"]
+        return offsets, table
 
+    def added(self, first: int, last: int) -> Offsets:
+        """Return the transactions of the entries *first* to *last*, both included; the newest wins.
 
-def transactions(log: Path, version: int) -> Offsets:
-    """Return the version of every transaction id as of table *version*.
+        Raises:
+            WarehouseError: An entry is missing or damaged.
+        """
+        return {txn["appId"]: txn["version"] for _, txn in self.actions(first, last, "txn")}
 
-    Raises:
-        WarehouseError: An entry is missing or damaged.
-    """
-    base, rows = _checkpointed(log, version, "txn")
-    return {txn["appId"]: txn["version"] for txn in rows} | added(log, base + 1, version)
+    def removed(self, look: Look) -> dict[str, int]:
+        """Return the data files that were taken out of the table, and when, in milliseconds since 1970.
 
+        A checkpoint remembers each for some hours.
 
-def added(log: Path, first: int, last: int) -> Offsets:
-    """Return the transactions of the entries *first* to *last*, both included; the newest wins.
+        Raises:
+            WarehouseError: An entry is missing or damaged.
+        """
+        return {gone["path"]: gone.get("deletionTimestamp") or 0 for _, gone in self.said(look, look.newest, "remove")}
 
-    Raises:
-        WarehouseError: An entry is missing or damaged.
-    """
-    return {txn["appId"]: txn["version"] for txn in _actions(log, first, last, "txn")}
+    def live(self, look: Look, version: int) -> dict[str, Action]:
+        """Return what added each data file that is live in *version*, by its path.
 
+        Raises:
+            WarehouseError: An entry is missing or damaged.
+        """
+        return _left({}, self.said(look, version, *_FILES))
 
-def removed(log: Path, version: int) -> dict[str, int]:
-    """Return the data files that were taken out of the table, and when, in milliseconds since 1970.
+    def later(self, live: Mapping[str, Action], first: int, last: int) -> dict[str, Action]:
+        """Return what is *live* after the entries *first* to *last*, both included.
 
-    A checkpoint remembers each for some hours.
+        Raises:
+            WarehouseError: An entry is missing or damaged.
+        """
+        return _left(live, self.actions(first, last, *_FILES))
 
-    Raises:
-        WarehouseError: An entry is missing or damaged.
-    """
-    base, rows = _checkpointed(log, version, "remove")
-    gone = [*rows, *_actions(log, base + 1, version, "remove")]
-    return {remove["path"]: remove.get("deletionTimestamp") or 0 for remove in gone}
+    def metadata(self, look: Look) -> Action:
+        """Return the newest `metaData`: the schema of the table, and its id.
 
+        Raises:
+            WarehouseError: There is none, or an entry is missing or damaged.
+        """
+        found = [action for _, action in self.said(look, look.newest, "metaData")]
+        if not found:
+            raise WarehouseError(f"{self} doesn't say which columns there are; run `ingest repair` on this warehouse")
+        said = {name: value for name, value in found[-1].items() if value is not None}
+        # Parquet keeps maps as lists of pairs.
+        maps = {
+            "format": {"provider": "parquet", "options": {}},
+            "configuration": dict(said.get("configuration") or {}),
+        }
+        return said | maps
 
-def live_files(log: Path, version: int) -> dict[str, int]:
-    """Return the data files of *version* and their sizes, read without deltalake, which gives up sooner.
+    def adding(self, version: int) -> list[str]:
+        """Return the data files that *version* added."""
+        return [add["path"] for _, add in self.actions(version, version, "add")]
 
-    Raises:
-        WarehouseError: An entry is missing or damaged.
-    """
-    base, rows = _checkpointed(log, version, "add")
-    live = {add["path"]: int(add["size"]) for add in rows}
-    for at in range(base + 1, version + 1):
-        for remove in _actions(log, at, at, "remove"):
-            live.pop(remove["path"], None)
-        live |= {add["path"]: int(add["size"]) for add in _actions(log, at, at, "add")}
-    return live
+    def added_files(self, look: Look, last: int) -> list[tuple[int, str]]:
+        """Return the data files that the entries up to *last* added, with the version that did.
 
+        Damaged entries are left out: behind a checkpoint they harm nobody.
+        """
+        whole = [version for version in look.entries if version <= last and self.is_whole(version)]
+        return [(version, path) for version in whole for path in self.adding(version)]
 
-def removing(log: Path, versions: Iterable[int]) -> list[tuple[int, list[str]]]:
-    """Return those of *versions* that took data files out of the table, and which."""
-    found = [(version, [r["path"] for r in _actions(log, version, version, "remove")]) for version in versions]
-    return [(version, paths) for version, paths in found if paths]
+    def damages(self) -> list[str]:
+        """Return what is wrong with the log, in words; nothing when it can be read from end to end."""
+        look = self.look()
+        last = max(look.entries, default=-1)
+        if last < 0:
+            return [f"{self} holds no entry"]
+        self.store.fetch([each.name for each in look.entries.values()])
+        wrong = [f"{self.store.shown(self.checkpoint(v))} is damaged" for v in look.checkpoints if not self.is_good(v)]
+        if self.is_misleading(look):
+            wrong.append(f"{self.store.shown(self.hint)} names a checkpoint that is missing")
+        base = next((v for v in sorted(look.checkpoints, reverse=True) if self.is_good(v)), -1)
+        newest = max(last, base)  # there must be an entry of it, also where its checkpoint says the same
+        needed = range(min(base + 1, newest), newest + 1)
+        for version in sorted({*look.entries, *needed}):
+            if version not in look.entries:
+                wrong.append(f"{self.store.shown(self.entry(version))} is missing")
+            elif not self.is_whole(version):
+                wrong.append(f"{self.store.shown(self.entry(version))} is damaged")
+        return wrong
 
+    def is_misleading(self, look: Look) -> bool:
+        """Tell whether the hint at the newest checkpoint names one, and none so new is there: deltalake gives up then.
 
-def adding(log: Path, version: int) -> list[tuple[str, int | None]]:
-    """Return the data files that *version* added, and how many rows it says they have, if it does."""
-    added_ = _actions(log, version, version, "add")
-    return [(add["path"], json.loads(add.get("stats") or "{}").get("numRecords")) for add in added_]
-
-
-def batch_of(log: Path, version: int) -> str | None:
-    """Return the identifier that the writer of *version* gave to its commit; None where others wrote it."""
-    return next((info.get(BATCH) for info in _actions(log, version, version, "commitInfo")), None)
-
-
-def written(log: Path, first: int, last: int, *, but: int | None = None) -> tuple[list[Path], set[str]]:
-    """Return those of the entries *first* to *last* that are there, and the data files that they added.
-
-    What entry *but* added is left out: who asks wrote that one.
-    """
-    there = [version for version in range(first, last + 1) if entry(log, version).exists()]
-    added_ = {path for version in there if version != but for path, _ in adding(log, version)}
-    return [entry(log, version) for version in there], added_
-
-
-def added_files(log: Path, last: int) -> list[tuple[int, str]]:
-    """Return the data files that the entries up to *last* added, with the version that did.
-
-    Damaged entries are left out: behind a checkpoint they harm nobody.
-    """
-    whole = [version for version, path in entries(log).items() if version <= last and is_whole(path)]
-    return [(version, add["path"]) for version in whole for add in _actions(log, version, version, "add")]
-
-
-def damages(log: Path) -> list[str]:
-    """Return what is wrong with the log in folder *log*, in words; nothing when it can be read from end to end."""
-    there = entries(log)
-    last = max(there, default=-1)
-    if last < 0:
-        return [f"{log} holds no entry"]
-    wrong = [f"{path} is damaged" for path in checkpoints(log) if not is_checkpoint(path)]
-    wrong += [f"{path} names a checkpoint that is missing" for path in misleading(log)]
-    base = next((version_of(p) for p in checkpoints(log) if is_checkpoint(p)), -1)
-    newest = max(last, base)  # there must be an entry of it, also where its checkpoint says the same
-    needed = range(min(base + 1, newest), newest + 1)
-    for version in sorted({*there, *needed}):
-        if version not in there:
-            wrong.append(f"{entry(log, version)} is missing")
-        elif not is_whole(there[version]):
-            wrong.append(f"{there[version]} is damaged")
-    return wrong
-
-
-def keep_inside(table: Path, path: str) -> None:
-    """Refuse a data *path* that leaves the folder of its *table*.
-
-    Raises:
-        WarehouseError: It does.
-    """
-    if not is_inside(path):
-        raise WarehouseError(
-            f"{table} lists a file outside its folder ({path!r}), which no ingest wrote: don't trust this warehouse"
-        )
-
-
-def misleading(log: Path) -> list[Path]:
-    """Return the hint at the newest checkpoint if there is none so new: deltalake gives up then."""
-    hint = log / "_last_checkpoint"
-    try:
-        version = int(json.loads(hint.read_text("utf-8"))["version"])
-    except PermissionError as error:
-        raise WarehouseError(denied(hint)) from error
-    except (OSError, ValueError, TypeError, KeyError):
-        return []  # one that can't be read is passed over
-    return [] if any(version_of(path) >= version for path in checkpoints(log)) else [hint]
-
-
-def committed_at(path: Path) -> int | None:
-    """Return when the entry at *path*, which is whole, says that it was written, in ms since 1970; None if it doesn't.
-
-    Raises:
-        WarehouseError: It can't be read.
-    """
-    told = [info.get("timestamp") for info in _actions(path.parent, version_of(path), version_of(path), "commitInfo")]
-    return next((int(at) for at in told if at), None)
-
-
-def is_whole(path: Path) -> bool:
-    """Tell whether the entry at *path* is one: lines of JSON objects, one of which says what was done.
-
-    Raises:
-        WarehouseError: This user may not read it.
-    """
-    try:
-        actions = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    except PermissionError as error:
-        raise WarehouseError(denied(path)) from error
-    except (OSError, ValueError):
-        return False
-    return any(isinstance(action, dict) and "commitInfo" in action for action in actions)
-
-
-def is_checkpoint(path: Path) -> bool:
-    """Tell whether the checkpoint at *path* can be read.
-
-    Raises:
-        WarehouseError: Just this user may not.
-    """
-    import pyarrow.parquet as pq
-
-    try:
-        pq.read_metadata(path)
-    except PermissionError as error:
-        raise WarehouseError(denied(path)) from error
-    except (OSError, pa.ArrowException):
-        return False
-    return True
-
-
-def _actions(log: Path, first: int, last: int, kind: str) -> Iterator[dict[str, Any]]:
-    """Yield the actions of one *kind* in the entries *first* to *last*."""
-    for version in range(first, last + 1):
-        path = entry(log, version)
+        Raises:
+            WarehouseError: This user may not read it.
+        """
+        if look.hint is None:
+            return False
         try:
-            text = path.read_text("utf-8")
-            if not text.strip("\0 \n"):
-                # deltalake takes an empty entry for a commit that did nothing: its rows would vanish unnoticed.
-                raise ValueError("it is empty")  # noqa: TRY301 # told as every other damage
-            for line in text.splitlines():
-                if f'"{kind}"' in line and (action := json.loads(line).get(kind)):
-                    if kind in _FILES:
-                        keep_inside(log.parent, action["path"])
-                    yield action
+            version = int(json.loads(self._text(self.hint))["version"])
+        except (OSError, ValueError, TypeError, KeyError):
+            return False  # one that can't be read is passed over
+        return all(there < version for there in look.checkpoints)
+
+    def committed_at(self, version: int) -> int | None:
+        """Return when the entry of *version*, which is whole, says that it was written, in ms; None if it doesn't.
+
+        Raises:
+            WarehouseError: It can't be read.
+        """
+        told = [info.get("timestamp") for _, info in self.actions(version, version, "commitInfo")]
+        return next((int(at) for at in told if at), None)
+
+    def is_whole(self, version: int) -> bool:
+        """Tell whether the entry of *version* is one: lines of JSON objects, one of which says what was done.
+
+        Raises:
+            WarehouseError: This user may not read it.
+        """
+        try:
+            actions = [json.loads(line) for line in self._text(self.entry(version)).splitlines()]
+        except (OSError, ValueError):
+            return False
+        return any(isinstance(action, dict) and "commitInfo" in action for action in actions)
+
+    def is_good(self, version: int) -> bool:
+        """Tell whether the checkpoint of *version* can be read.
+
+        Raises:
+            WarehouseError: Just this user may not.
+        """
+        return self.is_checkpoint(self.checkpoint(version))
+
+    def is_checkpoint(self, name: str) -> bool:
+        """Tell whether the checkpoint called *name* can be read.
+
+        Raises:
+            WarehouseError: Just this user may not.
+        """
+        import pyarrow.parquet as pq
+
+        try:
+            pq.read_metadata(self.store.file(name))
         except PermissionError as error:
-            raise WarehouseError(denied(path)) from error
-        except (OSError, ValueError, AttributeError) as error:
-            raise WarehouseError(f"{path} can't be read ({error}); run `ingest repair` on this warehouse") from error
+            raise WarehouseError(denied(self.store.shown(name))) from error
+        except (OSError, pa.ArrowException):
+            return False
+        return True
 
+    def actions(self, first: int, last: int, *kinds: str) -> Iterator[tuple[str, Action]]:
+        """Yield the actions of *kinds* in the entries *first* to *last*, each with its kind.
 
-def _checkpoints(log: Path, version: int) -> list[Path]:
-    """Return the checkpoints up to *version*, the newest first."""
-    return [p for p in checkpoints(log) if version_of(p) <= version]
+        Raises:
+            WarehouseError: An entry is missing or damaged, or names a file outside the table.
+        """
+        names = [self.entry(version) for version in range(first, last + 1)]
+        if len(names) > 1:
+            self.store.fetch(names)
+        marks = [f'"{kind}"' for kind in kinds]
+        for name in names:
+            try:
+                text = self._text(name)
+                if not text.strip("\0 \n"):
+                    # deltalake takes an empty entry for a commit that did nothing: its rows would vanish unnoticed.
+                    raise ValueError("it is empty")  # noqa: TRY301 # told as every other damage
+                for line in text.splitlines():
+                    if not any(mark in line for mark in marks):
+                        continue
+                    said = json.loads(line)
+                    for kind in kinds:
+                        if action := said.get(kind):
+                            if kind in _FILES:
+                                self.keep_inside(action["path"])
+                            yield kind, action
+            except (OSError, ValueError, AttributeError) as error:
+                shown = self.store.shown(name)
+                raise WarehouseError(
+                    f"{shown} can't be read ({error}); `ingest verify` says more, `ingest repair` mends it"
+                ) from error
 
+    def keep_inside(self, path: str) -> None:
+        """Refuse a data *path* that leaves the folder of the table.
 
-def _checkpointed(log: Path, version: int, kind: str) -> tuple[int, list[dict[str, Any]]]:
-    """Return the version of the newest readable checkpoint up to *version*, -1 for none, and its actions of *kind*."""
-    for path in _checkpoints(log, version):
+        Raises:
+            WarehouseError: It does.
+        """
+        if not is_inside(path):
+            raise WarehouseError(
+                f"{self.store.shown(self.table)} lists a file outside its folder ({path!r}), which no ingest wrote: "
+                "don't trust this warehouse"
+            )
+
+    def said(self, look: Look, version: int, *kinds: str) -> Iterator[tuple[str, Action]]:
+        """Yield the actions of *kinds* that lead to *version*: what its newest readable checkpoint says, and the rest.
+
+        A damaged checkpoint costs nothing while the entries before it are there.
+
+        Raises:
+            WarehouseError: An entry is missing or damaged.
+        """
+        for at in sorted((v for v in look.checkpoints if v <= version), reverse=True):
+            rows = self._checkpointed(self.checkpoint(at), kinds)
+            if rows is not None:
+                yield from rows
+                yield from self.actions(at + 1, version, *kinds)
+                return
+        yield from self.actions(0, version, *kinds)
+
+    def _checkpointed(self, name: str, kinds: Iterable[str]) -> list[tuple[str, Action]] | None:
+        """Return the actions of *kinds* in the checkpoint called *name*; None where it can't be read."""
         import pyarrow.parquet as pq  # takes 30 ms, and a new warehouse has no checkpoint
 
         try:
-            column = pq.read_table(path, columns=[kind]).column(kind)
+            table = pq.read_table(self.store.file(name), columns=list(kinds))
         except PermissionError as error:
-            raise WarehouseError(denied(path)) from error
+            raise WarehouseError(denied(self.store.shown(name))) from error
         except (OSError, pa.ArrowException):
-            continue  # a damaged checkpoint costs nothing while the entries before it are there
-        rows = [row for row in column.to_pylist() if row and any(v is not None for v in row.values())]
-        for row in rows if kind in _FILES else ():
-            keep_inside(log.parent, row["path"])
-        return version_of(path), rows
-    return -1, []
+            return None
+        found = [
+            (kind, row)
+            for kind in kinds
+            for row in table.column(kind).to_pylist()
+            if row and any(value is not None for value in row.values())
+        ]
+        for kind, row in found:
+            if kind in _FILES:
+                self.keep_inside(row["path"])
+        return found
+
+    def _text(self, name: str) -> str:
+        try:
+            return self.store.file(name).read_text("utf-8")
+        except PermissionError as error:
+            raise WarehouseError(denied(self.store.shown(name))) from error
+
+
+def tables(store: Store) -> list[str]:
+    """Return the tables of the warehouse: those that each has, and of the others those that are there."""
+    return [name for name in ALL_TABLES if name in TABLES or is_there(store, name)]
+
+
+def is_there(store: Store, table: str) -> bool:
+    """Tell whether there is anything of the log of *table*."""
+    return bool(store.list(f"{table}/{FOLDER}"))
+
+
+def check(store: Store) -> None:
+    """See that this user may look into the warehouse, as far as it is there.
+
+    Raises:
+        WarehouseError: Not into all of it.
+    """
+    store.check(["", *(folder for name in ALL_TABLES for folder in (name, f"{name}/{FOLDER}"))])
+
+
+def version_of(name: str) -> int:
+    """Return the version that the name of an entry or checkpoint begins with."""
+    return int(name.rsplit("/", 1)[1].split(".", 1)[0])
+
+
+def text_of(actions: Iterable[Action], offsets: Mapping[str, int], operation: str, batch: str) -> bytes:
+    """Return the entry of a commit that does *actions* and moves *offsets*."""
+    info = {"timestamp": int(time.time() * 1000), "operation": operation, "operationParameters": {}}
+    info |= {"engineInfo": "ingest", BATCH: batch}
+    moves = ({"txn": {"appId": key, "version": version}} for key, version in offsets.items())
+    return "".join(f"{_dumped(each)}\n" for each in ({"commitInfo": info}, *moves, *actions)).encode()
+
+
+def _left(live: Mapping[str, Action], actions: Iterable[tuple[str, Action]]) -> dict[str, Action]:
+    """Return what is left of *live*, and of what was added, after *actions*."""
+    found = dict(live)
+    for kind, action in actions:
+        if kind == "add":
+            found[action["path"]] = action
+        else:
+            found.pop(action["path"], None)
+    return found

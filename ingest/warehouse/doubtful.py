@@ -5,36 +5,31 @@ Nothing is committed of a copy, so no table could tell of it.
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 
 from ingest.errors import WarehouseError, reason
 from ingest.ledger import Copy
-from ingest.warehouse.storage import local
+from ingest.warehouse.storage.store import Store
 
 FILE = "copies.json"
 
 
-def remember(folder: Path, copies: Mapping[str, Copy]) -> None:
+def remember(store: Store, copies: Mapping[str, Copy]) -> None:
     """Write down that files, by their paths, were taken for *copies*."""
-    part = folder / f"{FILE}.part"
-    noted = {name: list(each) for name, each in {**read(folder), **copies}.items()}
+    noted = {name: list(each) for name, each in {**read(store), **copies}.items()}
     try:
-        part.write_text(json.dumps(noted, indent=1), encoding="utf-8")
-        local.sync_file(part)
-        part.replace(folder / FILE)
+        store.put(FILE, json.dumps(noted, indent=1).encode())
     except OSError as error:
-        raise WarehouseError(f"{folder / FILE} can't be written: {reason(error)}") from error
+        raise WarehouseError(f"{store.shown(FILE)} can't be written: {reason(error)}") from error
 
 
-def read(folder: Path) -> dict[str, Copy]:
+def read(store: Store) -> dict[str, Copy]:
     """Return what is written down, by the path of the file that was taken for a copy."""
-    path = folder / FILE
     try:
-        return {name: Copy(*map(str, each)) for name, each in json.loads(path.read_text("utf-8")).items()}
+        return {name: Copy(*map(str, each)) for name, each in json.loads(store.get(FILE)).items()}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise WarehouseError(f"{path} can't be read: {reason(error)}") from error
+        raise WarehouseError(f"{store.shown(FILE)} can't be read: {reason(error)}") from error
 
 
 def still(copies: Mapping[str, Copy], labels: Mapping[str, list[str]]) -> dict[str, Copy]:

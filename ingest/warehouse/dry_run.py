@@ -3,22 +3,22 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
-from pathlib import Path
 
 import polars as pl
 
 from ingest.errors import WarehouseError
 from ingest.ledger import TELLS, Batch, Copy, Position, marked
-from ingest.warehouse.storage import local
+from ingest.warehouse import delta_log
+from ingest.warehouse.storage.store import Place, at
 from ingest.warehouse.warehouse import Warehouse
-from parsers.schema import UTC
+from parsers.schema import TABLES, UTC
 
 
 class Rehearsal:
     """Takes commits as a warehouse does, in memory only."""
 
-    def __init__(self, folder: str | Path) -> None:
-        """Rehearse on the warehouse at *folder*, or on an empty one when there is none.
+    def __init__(self, place: Place, *, host: str | None = None) -> None:
+        """Rehearse on the warehouse at *place*, or on an empty one when there is none.
 
         Raises:
             WarehouseError: There is one, and it is damaged, or may not be read.
@@ -30,11 +30,16 @@ class Rehearsal:
         self._copies: dict[str, Copy] = {}
         self._marks: list[pl.DataFrame] = []
         try:
-            self._real: Warehouse | None = Warehouse(folder)
+            self._real: Warehouse | None = Warehouse(place, host=host)
         except WarehouseError:
-            if local.is_made(Path(folder)):
+            if all(delta_log.is_there(at(place), name) for name in TABLES):
                 raise
             self._real = None
+
+    @property
+    def hosts(self) -> Sequence[str]:
+        """The hosts whose sources a file may be."""
+        return self._real.hosts if self._real else [""]
 
     def position(self, source_id: str) -> Position | None:
         """Return where *source_id* would resume."""
@@ -84,6 +89,13 @@ class Rehearsal:
     def note_copies(self, copies: Mapping[str, Copy]) -> None:
         """Remember that files, by their paths, would be taken for *copies*."""
         self._copies |= copies
+
+    def objects(self) -> Mapping[str, int]:
+        """Return the stamps of objects of buckets that were really read to their ends, by their addresses."""
+        return self._real.objects() if self._real else {}
+
+    def note_objects(self, stamps: Mapping[str, int]) -> None:
+        """Nothing was read for good."""
 
     def kept_since(self, source_ids: Sequence[str]) -> date | None:
         """Return the day before which rows of *source_ids* may have been taken out; None if none were."""

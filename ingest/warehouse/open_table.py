@@ -1,20 +1,22 @@
-"""The folder of a Delta table: made, opened, and in plain words what is wrong with it."""
+"""A Delta table: made, given columns, its log opened, and in plain words what is wrong with it."""
 
-import contextlib
+import json
 import os
 import shutil
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import unquote
+from uuid import uuid4
 
 import polars as pl
-from deltalake import DeltaTable, PostCommitHookProperties, Schema
-from deltalake.exceptions import DeltaError
+from deltalake import Schema
 
 from ingest.errors import WarehouseError, one_line
-from ingest.warehouse import delta_log
-from ingest.warehouse.storage import local
+from ingest.warehouse.delta_log import Action, Log, Look, text_of
+from ingest.warehouse.storage.locks import WRITERS
+from ingest.warehouse.storage.store import Place, Store, at
 from parsers.schema import ALL_TABLES, EMPTY, polars_schema
 from parsers.values.messages import denied
 
@@ -32,70 +34,96 @@ CONFIGURATION = {
 }
 """Properties of the tables."""
 
-_NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 
-
-def snapshot(path: Path, version: int | None = None, *, without_files: bool = True) -> DeltaTable:
-    """Open the table at *path* at its newest *version*, or at an older one.
+def opened(log: Log) -> Look:
+    """Return what is there of *log*.
 
     Raises:
-        WarehouseError: There is no such table, or its log is damaged.
+        WarehouseError: There is no such table, or it can't be opened.
     """
     try:
-        return DeltaTable(str(path), version=version, without_files=without_files)
-    except (DeltaError, OSError) as error:
-        raise WarehouseError(explain(path, error)) from error
-
-
-def create(folder: Path, names: Sequence[str]) -> None:
-    """Create the tables *names* in the warehouse *folder*, durably, all that aren't there.
-
-    Raises:
-        WarehouseError: The folder can't be written.
-    """
-    paths = [folder / name for name in names]
-    new = [path for path in paths if not delta_log.is_begun(path / "_delta_log")]  # else its maker has been here
-    if not new:
-        return
-    firsts = [delta_log.entry(path / "_delta_log", 0) for path in new]
-    try:
-        local.make_folder(folder)
-        with ThreadPoolExecutor(len(new)) as pool:  # the disk is waited for once instead of for each
-            list(pool.map(_create, new, firsts))
-        local.sync_folder(folder)
-        with contextlib.suppress(PermissionError):
-            local.sync_folder(folder.parent)
+        look = log.look()
+        if look.newest < 0:
+            raise FileNotFoundError(log.folder)  # told as every other reason
     except OSError as error:
-        raise WarehouseError(explain(paths[0], error)) from error
+        raise WarehouseError(explain(log.store, log.table, error)) from error
+    if log.is_misleading(look):
+        named = f"{log.store.shown(log.hint)} names a checkpoint that is missing"
+        raise WarehouseError(f"{named}; `ingest verify` says more, `ingest repair` mends it")
+    return look
 
 
-def _create(path: Path, first: Path) -> None:
-    """Create the table at *path*, unless its *first* entry is there, and make it durable.
+def make_ready(store: Store, names: Sequence[str], holder: object) -> Callable[[], bool] | None:
+    """Make what is missing of the tables *names*, and keep repair away while *holder* lives, as `Store.join` does.
+
+    Raises:
+        WarehouseError: They can't be written, or are being repaired.
+    """
+    if store.shared:  # nothing is written to a bucket that loses commits
+        held = store.join(WRITERS, holder)
+    create(store, names)
+    for name in names:
+        add_missing_columns(store, name)
+    return held if store.shared else store.join(WRITERS, holder)
+
+
+def create(place: Place, names: Sequence[str]) -> None:
+    """Create the tables *names* in the warehouse at *place*, durably, all that aren't there.
+
+    Raises:
+        WarehouseError: It can't be written.
+    """
+    store = at(place)
+    try:
+        new = [log for name in names if not _is_begun(log := Log(store, name))]  # else its maker has been here
+        if not new:
+            return
+        if not store.shared and unquote(store.shown()) != store.shown():
+            raise NotADirectoryError(store.shown())  # `explain` says why
+        store.make("")
+        with ThreadPoolExecutor(len(new)) as pool:  # the disk is waited for once instead of for each
+            list(pool.map(_create, new))
+        store.settle([], "")
+    except OSError as error:
+        raise WarehouseError(explain(store, names[0], error)) from error
+
+
+def _is_begun(log: Log) -> bool:
+    """Tell whether more than the first entry was ever written."""
+    return log.store.find(log.entry(1)) is not None or bool(log.look().checkpoints)
+
+
+def _create(log: Log) -> None:
+    """Create the table of *log*, unless its first entry is there, and make it durable.
 
     Also where it was there: its maker may have died, or met an error, before it came to this.
     """
+    first = log.entry(0)
     try:
-        path.mkdir(exist_ok=True)
-        if not first.exists():
-            _make(path, first)
-        local.sync([first])
-        local.sync_folder(path)
-    except (DeltaError, OSError) as error:
-        raise WarehouseError(explain(path, error)) from error
+        log.store.make(log.folder)
+        if log.store.find(first) is None:  # and if another process is quicker, its entry says the same
+            log.store.put_if_absent(first, _first_entry(log.table))
+        log.store.settle([first], log.table)
+    except OSError as error:
+        raise WarehouseError(explain(log.store, log.table, error)) from error
 
 
-def _make(path: Path, first: Path) -> None:
-    empty = EMPTY[path.name].with_columns(date=pl.lit(None, dtype=pl.Date))
-    try:
-        DeltaTable.create(
-            str(path), empty.to_arrow().schema, mode="ignore", partition_by=["date"], configuration=CONFIGURATION
-        )
-    except (DeltaError, OSError):
-        if not first.exists():
-            raise  # else another process was quicker
+def _first_entry(table: str) -> bytes:
+    empty = EMPTY[table].with_columns(date=pl.lit(None, dtype=pl.Date))
+    metadata = {
+        "id": str(uuid4()),
+        "format": {"provider": "parquet", "options": {}},
+        "schemaString": Schema.from_arrow(empty.to_arrow().schema).to_json(),
+        "partitionColumns": ["date"],
+        "createdTime": int(time.time() * 1000),
+        "configuration": CONFIGURATION,
+    }
+    # Reader 1 and writer 2: no engine is locked out.
+    actions: list[Action] = [{"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}, {"metaData": metadata}]
+    return text_of(actions, {}, "CREATE TABLE", uuid4().hex)
 
 
-def add_missing_columns(folder: Path, name: str) -> None:
+def add_missing_columns(place: Place, name: str) -> None:
     """Give the table *name*, which an older version made, the columns that came since: one commit, without data.
 
     Files that were there lack them; who reads takes that for NULL. Readers and writers of the older version go on.
@@ -103,19 +131,24 @@ def add_missing_columns(folder: Path, name: str) -> None:
     Raises:
         WarehouseError: The table can't be read or written.
     """
-    path = folder / name
-    for last_try in (False, False, True):
-        there = {field.name for field in snapshot(path).schema().fields}
+    log = Log(at(place), name)
+    while True:
+        look = opened(log)
+        metadata = log.metadata(look)
+        schema = json.loads(metadata["schemaString"])
+        there = {field["name"] for field in schema["fields"]}
         missing = [column for column in ALL_TABLES[name] if column.name not in there]
         if not missing:
             return
-        fields = Schema.from_arrow(pl.DataFrame(schema=polars_schema(missing)).to_arrow().schema).fields
+        added = Schema.from_arrow(pl.DataFrame(schema=polars_schema(missing)).to_arrow().schema).to_json()
+        schema["fields"] += json.loads(added)["fields"]
+        new = {"metaData": metadata | {"schemaString": json.dumps(schema)}}
+        entry = log.entry(look.newest + 1)
         try:
-            snapshot(path).alter.add_columns(fields, post_commithook_properties=_NO_HOOKS)
-        except (DeltaError, OSError) as error:
-            # Another process may have been quicker.
-            if last_try or not isinstance(error, DeltaError):
-                raise WarehouseError(explain(path, error)) from error
+            if log.store.put_if_absent(entry, text_of([new], {}, "ADD COLUMN", uuid4().hex)):
+                log.store.settle([entry])
+        except OSError as error:
+            raise WarehouseError(explain(log.store, name, error)) from error
 
 
 def _is_full(path: Path) -> bool:
@@ -124,13 +157,18 @@ def _is_full(path: Path) -> bool:
     return shutil.disk_usage(folder).free < _LITTLE
 
 
-def explain(path: Path, error: Exception) -> str:
-    """Say what *error* means for the table at *path*, and what to do."""
-    text = one_line(error)
-    if known := _refused(path, error, text) or _misplaced(path):
+def explain(store: Store, table: str, error: Exception) -> str:
+    """Say what *error* means for *table*, and what to do."""
+    path, text = Path(store.shown(table)), one_line(error)
+    if known := _refused(path, error, text) or (None if store.shared else _misplaced(path)):
         return known
-    said = f"{path} can't be used: {text}"
-    return f"{said}; `ingest verify` says more, `ingest repair` mends it" if isinstance(error, DeltaError) else said
+    if isinstance(error, FileNotFoundError):
+        return _nowhere(store.shown())
+    return f"{store.shown(table)} can't be used: {text}"
+
+
+def _nowhere(shown: str) -> str:
+    return f"no warehouse at {shown}: run `ingest follow` or `ingest backfill`, or name it with --warehouse"
 
 
 def _refused(path: Path, error: Exception, text: str) -> str | None:
@@ -151,5 +189,5 @@ def _misplaced(path: Path) -> str | None:
     if unquote(str(path)) != str(path):
         return f"{path}: deltalake can't use a folder with %xx in its name: choose another with --warehouse"
     if not os.path.lexists(path / "_delta_log"):
-        return f"no warehouse at {path.parent}: run `ingest follow` or `ingest backfill`, or name it with --warehouse"
+        return _nowhere(str(path.parent))
     return None

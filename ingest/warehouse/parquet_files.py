@@ -1,21 +1,19 @@
-"""Rows → the Parquet files of a Delta table, on the disk and described, before a commit lists them."""
+"""Rows → the Parquet files of a Delta table, durable and described, before a commit lists them."""
 
 import json
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
 import polars as pl
-from deltalake import DeltaTable
-from deltalake.transaction import AddAction
 
 from ingest.errors import WarehouseError, one_line
-from ingest.warehouse.delta_log import keep_inside
-from ingest.warehouse.storage import local
+from ingest.warehouse.delta_log import Action
+from ingest.warehouse.storage.store import Store
 
 
 class DataFile(NamedTuple):
@@ -25,68 +23,106 @@ class DataFile(NamedTuple):
     rows: int
     bytes: int
 
+    @property
+    def day(self) -> str:
+        """The UTC date of its rows, as its folder says it."""
+        return self.path.split("/", 1)[0].removeprefix("date=")
 
-def listed(handle: DeltaTable, table: Path) -> list[DataFile]:
-    """Return the data files that *handle*, the table in the folder *table*, lists.
+
+def described(add: Action, store: Store, table: str) -> DataFile:
+    """Return the data file that *add* lists.
 
     Raises:
-        WarehouseError: One lies elsewhere, or says not how many rows it has and can't be asked.
+        WarehouseError: It doesn't say how many rows that has, and the file can't be asked.
     """
-    actions = pl.DataFrame(handle.get_add_actions(flatten=True))
+    path = unquote(add["path"])
+    rows = json.loads(add.get("stats") or "{}").get("numRecords")
     # Who adds a file need not say how many rows it has.
-    told = actions["num_records"] if "num_records" in actions.columns else [None] * actions.height
-    found = []
-    for path, rows, size in zip(actions["path"], told, actions["size_bytes"], strict=True):
-        keep_inside(table, path)
-        found.append(DataFile(path, _rows(table / unquote(path)) if rows is None else rows, size))
-    return found
+    return DataFile(path, _rows(store, f"{table}/{path}") if rows is None else int(rows), int(add["size"]))
 
 
-def _rows(path: Path) -> int:
+def _rows(store: Store, name: str) -> int:
     try:
-        return int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
+        return int(pl.scan_parquet(store.file(name), glob=False).select(pl.len()).collect().item())
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise WarehouseError(f"{path} can't be read ({one_line(error)}); `ingest verify` says more") from error
+        raise WarehouseError(
+            f"{store.shown(name)} can't be read ({one_line(error)}); `ingest verify` says more"
+        ) from error
+
+
+def removal(file: DataFile, now: float, *, data_change: bool) -> Action:
+    """Return the action that takes *file* out of a table *now*."""
+    return {
+        "remove": {
+            "path": file.path,
+            "deletionTimestamp": int(now * 1000),
+            "dataChange": data_change,
+            "extendedFileMetadata": True,
+            "partitionValues": {"date": file.day},
+            "size": file.bytes,
+        }
+    }
 
 
 class DataFiles:
-    """Writes the files of the table in the folder *path*; `own` are those that no durable entry lists yet."""
+    """Writes the files of *table* in *store*; `own` are those that no durable entry lists yet."""
 
-    def __init__(self, path: Path, day: str) -> None:
+    def __init__(self, store: Store, table: str, day: str) -> None:
         """Divide rows by the UTC date of column *day*."""
         self.own: set[str] = set()
-        self._path = path
+        self._store = store
+        self._table = table
         self._day = day
-        self._named: set[date] = set()
+        self._named: set[str] = set()
 
-    def write(self, rows: pl.DataFrame) -> list[AddAction]:
+    def write(self, rows: pl.DataFrame) -> list[Action]:
         """Write *rows* as one Parquet file per UTC date, durably, and describe the files.
 
         Raises:
             OSError: The disk doesn't take them; so says a PolarsError.
         """
-        actions: list[AddAction] = []
         if rows.is_empty():
-            return actions
-        paths, days, names = [], set(), set()
+            return []
+        written = []
         for day, part in self._by_date(rows):
-            name = f"date={day}/part-{uuid.uuid4()}.parquet"
-            path = self._path / name
-            if day not in self._named:
-                path.parent.mkdir(exist_ok=True)
-                days.add(day)
-            part.write_parquet(path, compression="zstd", compression_level=1)
-            stats = json.dumps({"numRecords": part.height})
-            now = int(time.time() * 1000)
-            actions.append(AddAction(name, path.stat().st_size, {"date": str(day)}, now, data_change=True, stats=stats))
-            paths.append(path)
-            names.add(name)
-        local.sync(paths)
-        if days:  # who made their folders may have died before those had durable names
-            local.sync_folder(self._path)
-            self._named |= days
-        self.own |= names
-        return actions
+            path = f"date={day}/part-{uuid.uuid4()}.parquet"
+            file = self._store.draft(f"{self._table}/{path}")
+            part.write_parquet(file, compression="zstd", compression_level=1)
+            written.append(_added(path, file, part.height, data_change=True))
+        self._keep(written)
+        return written
+
+    def merge(self, files: Sequence[DataFile], rows: Iterable[pl.LazyFrame]) -> Action:
+        """Write the *rows* of *files*, which are of one day, as one file, durably, and describe it.
+
+        Raises:
+            OSError: The disk doesn't take it; so says a PolarsError.
+            WarehouseError: It hasn't as many rows as they.
+        """
+        path = f"date={files[0].day}/part-{uuid.uuid4()}.zstd.parquet"
+        file = self._store.draft(f"{self._table}/{path}")
+        pl.concat(rows, how="diagonal").sink_parquet(file, compression="zstd", compression_level=3)
+        count, height = sum(each.rows for each in files), pl.scan_parquet(file, glob=False).select(pl.len())
+        if (found := int(height.collect().item())) != count:
+            file.unlink()
+            shown = self._store.shown(self._table)
+            raise WarehouseError(f"{shown}: {count} rows of {files[0].day} became {found}; report it")
+        merged = _added(path, file, count, data_change=False)
+        self._keep([merged])
+        return merged
+
+    def drop(self, written: Iterable[Action]) -> None:
+        """Delete what was *written* and no commit will list; in a bucket, where not all may, maintenance does."""
+        if not self._store.shared:
+            self._store.delete(f"{self._table}/{each['add']['path']}" for each in written)
+
+    def _keep(self, written: Sequence[Action]) -> None:
+        paths = [each["add"]["path"] for each in written]
+        days = {path.split("/", 1)[0] for path in paths} - self._named
+        # Who made their folders may have died before those had durable names.
+        self._store.keep([f"{self._table}/{path}" for path in paths], self._table if days else None)
+        self._named |= days
+        self.own.update(paths)
 
     def _by_date(self, rows: pl.DataFrame) -> Iterable[tuple[date, pl.DataFrame]]:
         """Return *rows* by the UTC date that partitions the table."""
@@ -96,3 +132,17 @@ class DataFiles:
             return [(first, rows)]
         dated = rows.with_columns(date=days).partition_by("date", as_dict=True, include_key=False)
         return [(day, part) for (day,), part in dated.items()]
+
+
+def _added(path: str, file: Path, rows: int, *, data_change: bool) -> Action:
+    """Return the action that adds *file*, with so many *rows*, to a table."""
+    return {
+        "add": {
+            "path": path,
+            "partitionValues": {"date": path.split("/", 1)[0].removeprefix("date=")},
+            "size": file.stat().st_size,
+            "modificationTime": int(time.time() * 1000),
+            "dataChange": data_change,
+            "stats": json.dumps({"numRecords": rows}),
+        }
+    }

@@ -1,43 +1,40 @@
 """Snapshots of an application's own tables, kept beside the tables of the warehouse: each replaced as a whole.
 
-Layout: `<warehouse>/dims/<name>/snapshot.parquet`, one file. Whoever reads it sees the old one or the new one.
+Layout: `dims/<name>/snapshot.parquet`, one file. Whoever reads it sees the old one or the new one.
+
+It has no log: nobody asks what a session was called yesterday, and other engines read it as the file that it is.
 """
 
-import os
-from pathlib import Path
+import io
 
 import polars as pl
 
 from ingest.errors import WarehouseError, reason
-from ingest.warehouse.storage import local
+from ingest.warehouse.storage.store import Place, at
 
 _FOLDER = "dims"
 _FILE = "snapshot.parquet"
-_UNFINISHED = "new-*.parquet"
 
 
-def replace(warehouse: Path, name: str, rows: pl.DataFrame) -> None:
+def replace(warehouse: Place, name: str, rows: pl.DataFrame) -> None:
     """Let *rows* be the snapshot *name* in *warehouse*, durably.
 
     Raises:
         WarehouseError: It can't be written; the snapshot is what it was.
     """
-    folder = warehouse / _FOLDER / name
-    written = folder / _UNFINISHED.replace("*", str(os.getpid()))
+    store, folder = at(warehouse), f"{_FOLDER}/{name}"
     try:
-        local.make_folder(folder)
-        _write(rows, written)
-        written.replace(folder / _FILE)
-        local.sync_folder(folder)
+        store.make(folder)
+        store.put(f"{folder}/{_FILE}", _as_parquet(rows))
     except OSError as error:
-        raise WarehouseError(f"{folder} can't be written: {reason(error)}") from error
+        raise WarehouseError(f"{store.shown(folder)} can't be written: {reason(error)}") from error
 
 
-def _write(rows: pl.DataFrame, path: Path) -> None:
-    """Write *rows* to *path*, durably; nothing of it is left where that fails."""
-    try:
-        rows.write_parquet(path, compression="zstd")
-        local.sync_file(path)
-    except OSError:
-        path.unlink(missing_ok=True)
-        raise
+def _as_parquet(rows: pl.DataFrame) -> bytes:
+    """Return *rows* as a Parquet file.
+
+    In memory: a snapshot has as many rows as an application has sessions, and what names them.
+    """
+    written = io.BytesIO()
+    rows.write_parquet(written, compression="zstd")
+    return written.getvalue()

@@ -1,34 +1,45 @@
 """One Delta table: append rows and offsets in one durable commit, or learn that another writer was first.
 
-Publish order: data files, fsync, log entry, fsync. So a commit that a reader can see has its data on the disk, and
-commit N is on the disk before N+1 begins: after a power cut rows and offset vanish together or not at all.
+Publish order: data files, fsync, log entry, fsync; in a bucket, each a PUT that returned. So a commit that a reader can
+see has its data, and commit N is durable before N+1 begins: after a power cut rows and offset vanish together or not at
+all. An entry is put where none is yet: of two that try the same version one is first, and the other looks at what that
+one did before it tries the next.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+import random
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
+from urllib.parse import unquote
 from uuid import uuid4
 
 import polars as pl
-from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
-from deltalake.exceptions import CommitFailedError, DeltaError
-from deltalake.transaction import AddAction
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 
 from ingest.errors import WarehouseError, one_line
 from ingest.ledger import Conflict
-from ingest.warehouse import delta_log
-from ingest.warehouse.open_table import CHECKPOINT_EVERY, explain, snapshot
-from ingest.warehouse.parquet_files import DataFile, DataFiles, listed
-from ingest.warehouse.storage import local
+from ingest.warehouse.delta_log import Action, Log, Look, text_of
+from ingest.warehouse.open_table import CHECKPOINT_EVERY, explain, opened
+from ingest.warehouse.parquet_files import DataFile, DataFiles, described, removal
+from ingest.warehouse.storage.store import Place, at
 from parsers.schema import ALL_TABLES, polars_schema
 
-_TRIES = 5
+_TRIES = 100
+"""How often a commit that disturbs no other is tried again because others were quicker."""
+
+_PATIENT = 3
+_WAIT = 0.02
+"""After so many tries it waits between two, for up to so many seconds for each that there was."""
 
 _DOUBTED = 5
 """How many of the newest entries a process that opens a table makes durable, though who wrote them should have."""
 
-_NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
+_FRESH_SECONDS = 120.0
+"""How long a snapshot of a bucket is surely followed by the next version: entries are kept for much longer."""
 
 log = logging.getLogger(__name__)
 
@@ -36,50 +47,58 @@ log = logging.getLogger(__name__)
 class Table:
     """An open table: a snapshot, its offsets, and the way to commit on top of exactly that snapshot.
 
-    The snapshot doesn't list its data files until somebody asks: adding rows needs none of them, and keeping the list
-    costs each commit a third of a millisecond, twice, for each entry since the last checkpoint.
+    The snapshot doesn't list its data files until somebody asks: adding rows needs none of them.
     """
 
-    def __init__(self, folder: Path, name: str, *, made: bool = False) -> None:
-        """Open the table *name* in the warehouse *folder*; *made* says that `create` has been here before.
+    def __init__(self, place: Place, name: str, *, made: bool = False) -> None:
+        """Open the table *name* in the warehouse at *place*; *made* says that `create` has been here before.
 
         Raises:
             WarehouseError: There is no such table, or its log is damaged.
         """
         self.name = name
-        self.path = folder / name
-        self.log = self.path / "_delta_log"
+        self.store = at(place)
+        self.log = Log(self.store, name)
+        self.version: int
+        self.offsets: dict[str, int]
+        self._look: Look
+        self._id: str
+        self._tag: str | None
+        self._looked: float
         self._torn = True
-        self._handle: DeltaTable
-        self._listed: DeltaTable | None = None
+        self._live: tuple[int, dict[str, Action]]
         self._mine: int | None = None  # the newest version, if this process wrote it
         self._open()
         self._tidied = self.version
         self._synced = max(self._tidied - _DOUBTED, 0 if made else -1)  # its first entry is on the disk then
-        self._files = DataFiles(self.path, ALL_TABLES[name][0].name)
+        self._files = DataFiles(self.store, name, ALL_TABLES[name][0].name)
 
     @property
-    def version(self) -> int:
-        """Version of the snapshot."""
-        return int(self._handle.version())
+    def shown(self) -> str:
+        """How messages call it."""
+        return self.store.shown(self.name)
 
     def is_the_same(self) -> bool:
-        """Tell whether the folder still holds the table that was opened: another may have been made in its place."""
-        now = delta_log.identity(self.log, self.version)
+        """Tell whether the table is still the one that was opened: another may have been made in its place."""
+        if self._is_fresh():
+            return True
+        now, self._looked = self.store.find(self.log.entry(self.version)), _now()
         if now is None:  # cleaned away while this process stood still, or never there
-            return bool(snapshot(self.path).metadata().id == self._handle.metadata().id)
-        return now == self._entry
+            return self.log.state(opened(self.log))[1] == self._id
+        return now.tag == self._tag
 
     def refresh(self) -> None:
         """Move the snapshot to the newest version."""
         before, self._torn = self.version, True
         try:
-            self._handle.update_incremental()
-            version = self.version
-            self.offsets.update(delta_log.added(self.log, before + 1, version))
-            self._entry, self._torn = delta_log.identity(self.log, version), False
-        except (DeltaError, WarehouseError, OSError):
+            look = self.log.look(since=before)
+            if before not in look.entries:
+                raise FileNotFoundError(before)  # as below
+            self.offsets.update(self.log.added(before + 1, look.newest))
+        except (WarehouseError, OSError):
             self._open()  # entries that this snapshot needs were cleaned away
+        else:
+            self._moved_to(look)
 
     def append(self, rows: pl.DataFrame, offsets: Mapping[str, int], expected: Mapping[str, int | None]) -> None:
         """Commit *rows* and *offsets* together, durably, provided that the offsets are still as *expected*.
@@ -88,84 +107,11 @@ class Table:
             Conflict: An offset isn't as expected, or moved on at once; refreshed offsets say what it is.
             WarehouseError: The commit failed and did not land (no space, no permission, damaged table).
         """
-        for tries_left in reversed(range(_TRIES)):
-            if self._torn:
-                self._open()
-            before = self.version
-            if self._differ(expected):
-                raise Conflict
-            error = self._try_append(rows, offsets)
-            if error is None:
-                break
-            # Somebody replaced rows (new prices, expiry) since this snapshot; these rows read nothing of them. Or so
-            # much was committed since that the entries after this snapshot are gone.
-            if not tries_left or not (isinstance(error, CommitFailedError) or self.version > before):
-                if self._differ(expected):
-                    raise Conflict from error
-                raise WarehouseError(explain(self.path, error)) from error
-        self.settle()
+        self._change(lambda: self._files.write(rows), offsets, expected)
         if self._differ(offsets):
             # Somebody went on from here meanwhile; or this process stood still for so long, in the middle of its
             # commit, that the log went on and forgot the version that it then wrote.
             raise Conflict
-
-    def tidy(self) -> None:
-        """Write a checkpoint when it is time; what was appended can be seen already."""
-        before, self._tidied = self._tidied, self.version
-        if self.version // CHECKPOINT_EVERY == before // CHECKPOINT_EVERY:
-            return
-        try:
-            self.checkpoint()
-        except (DeltaError, OSError, WarehouseError) as error:
-            log.warning("%s: no checkpoint yet: %s", self.path, one_line(error))  # opening takes longer until then
-
-    def _try_append(self, rows: pl.DataFrame, offsets: Mapping[str, int]) -> Exception | None:
-        """Commit on top of the snapshot, and take a new one; return why that failed, nothing of it being left."""
-        before, written, batch = self.version, [], uuid4().hex
-        try:
-            self._sync_entries()
-            written = self._files.write(rows)
-            self._commit(written, offsets, batch)
-        except (DeltaError, OSError, pl.exceptions.PolarsError) as error:
-            self._open()
-            if self._landed(batch, since=before):
-                return None
-            for action in written:
-                (self.path / action.path).unlink(missing_ok=True)
-            return error
-        self.refresh()
-        if self.version == before + 1:  # else others wrote some of what came since, and only the entries say which
-            self._mine = self.version
-        return None
-
-    def _differ(self, expected: Mapping[str, int | None]) -> bool:
-        return any(self.offsets.get(key) != value for key, value in expected.items())
-
-    def files(self) -> list[DataFile]:
-        """Return the data files of the snapshot."""
-        return listed(self._with_files(), self.path)
-
-    def scan(self, files: Sequence[str] | None = None) -> pl.LazyFrame:
-        """Return the rows of the snapshot, or only those in some of its *files*, without columns that others added.
-
-        By their paths: Polars' `scan_delta` looks for `my logs` in a folder called `my%20logs`.
-        """
-        columns = polars_schema(ALL_TABLES[self.name])
-        paths = [self.path / each for each in (files if files is not None else [f.path for f in self.files()])]
-        if not paths:
-            return pl.LazyFrame(schema=columns)
-        return pl.scan_parquet(
-            paths, schema=columns, missing_columns="insert", extra_columns="ignore", glob=False, hive_partitioning=False
-        )
-
-    def days(self) -> list[date]:
-        """Return the UTC dates that the snapshot has rows of, in order."""
-        return sorted({date.fromisoformat(f.path.split("/")[0].removeprefix("date=")) for f in self.files()})
-
-    def read(self, day: date) -> pl.DataFrame:
-        """Return the rows of *day* in the snapshot, with all columns, in the order of its files."""
-        files = (self.path / f.path for f in self.files() if f.path.startswith(f"date={day}/"))
-        return pl.concat((pl.read_parquet(f, glob=False, hive_partitioning=False) for f in files), how="diagonal")
 
     def replace(self, day: date, rows: pl.DataFrame) -> None:
         """Put *rows* in the place of those that the snapshot has of *day*, durably. What others add stays.
@@ -174,30 +120,52 @@ class Table:
             Conflict: Another writer replaced files of that day; the snapshot is new.
             WarehouseError: It can't be written.
         """
-        written, listed, batch = [], self._with_files(), uuid4().hex
+        gone = [file for file in self.files() if file.day == str(day)]
+        self._change(lambda: self._files.write(rows), gone=gone)
+
+    def merge(self, files: Sequence[DataFile]) -> None:
+        """Put one file with the same rows in the place of *files*, which are of one day, durably.
+
+        Raises:
+            Conflict: Another writer replaced one of them; the snapshot is new.
+            WarehouseError: It can't be written.
+        """
+        paths = self._paths([file.path for file in files])
+        rows = [pl.scan_parquet(path, glob=False, hive_partitioning=False) for path in paths]
+        self._change(lambda: [self._files.merge(files, rows)], gone=files, data_change=False)
+
+    def tidy(self) -> None:
+        """Write a checkpoint when it is time; what was appended can be seen already."""
+        before, self._tidied = self._tidied, self.version
+        if self.version // CHECKPOINT_EVERY == before // CHECKPOINT_EVERY:
+            return
         try:
-            written = self._files.write(rows)
-            listed.create_write_transaction(
-                written,
-                mode="overwrite",
-                schema=self._handle.schema(),
-                partition_by=["date"],
-                partition_filters=[("date", "=", str(day))],
-                commit_properties=CommitProperties(custom_metadata={delta_log.BATCH: batch}),
-                post_commithook_properties=_NO_HOOKS,
-            )
-        except (DeltaError, OSError, pl.exceptions.PolarsError) as error:
-            before = self.version
-            self._open()
-            if not self._landed(batch, since=before):
-                for action in written:
-                    (self.path / action.path).unlink(missing_ok=True)
-                if isinstance(error, CommitFailedError):
-                    raise Conflict from error
-                raise WarehouseError(explain(self.path, error)) from error
-        else:
-            self.refresh()
-        self.settle()
+            self.checkpoint()
+        except WarehouseError as error:
+            log.warning("%s: no checkpoint yet: %s", self.shown, one_line(error))  # opening takes longer until then
+
+    def files(self) -> list[DataFile]:
+        """Return the data files of the snapshot."""
+        return [described(add, self.store, self.name) for add in self._adds().values()]
+
+    def scan(self, files: Sequence[str] | None = None) -> pl.LazyFrame:
+        """Return the rows of the snapshot, or only those in some of its *files*, without columns that others added."""
+        columns = polars_schema(ALL_TABLES[self.name])
+        paths = self._paths(files if files is not None else [f.path for f in self.files()])
+        if not paths:
+            return pl.LazyFrame(schema=columns)
+        return pl.scan_parquet(
+            paths, schema=columns, missing_columns="insert", extra_columns="ignore", glob=False, hive_partitioning=False
+        )
+
+    def days(self) -> list[date]:
+        """Return the UTC dates that the snapshot has rows of, in order."""
+        return sorted({date.fromisoformat(file.day) for file in self.files()})
+
+    def read(self, day: date) -> pl.DataFrame:
+        """Return the rows of *day* in the snapshot, with all columns, in the order of its files."""
+        paths = self._paths([f.path for f in self.files() if f.day == str(day)])
+        return pl.concat((pl.read_parquet(p, glob=False, hive_partitioning=False) for p in paths), how="diagonal")
 
     def settle(self) -> None:
         """Make the snapshot durable, whoever wrote what it lists, before anything is built on it.
@@ -208,58 +176,146 @@ class Table:
         try:
             self._sync_entries()
         except OSError as error:
-            raise WarehouseError(explain(self.path, error)) from error
-
-    def _with_files(self) -> DeltaTable:
-        """Return the snapshot with the list of its files."""
-        if self._listed is None or self._listed.version() != self.version:
-            self._listed = snapshot(self.path, version=self.version, without_files=False)
-        return self._listed
+            raise WarehouseError(explain(self.store, self.name, error)) from error
 
     def checkpoint(self) -> None:
-        """Write a checkpoint, so that opening the table stays quick however long its history."""
-        self._handle.create_checkpoint()
-        local.sync(self.log.glob(f"{self.version:020}.checkpoint*.parquet"))
-        self._handle = snapshot(self.path, self.version)  # one that lives for ever grows for ever
+        """Write a checkpoint, so that opening the table stays quick however long its history.
+
+        Raises:
+            WarehouseError: It can't be written.
+        """
+        look = opened(self.log)
+        base = max(look.checkpoints, default=-1)
+        self.store.prune(self.log.folder)
+        needed = [self.log.entry(version) for version in range(base + 1, look.newest + 1)]
+        self.store.fetch([*needed, *([self.log.checkpoint(base)] if base >= 0 else [])])
+        try:
+            handle = DeltaTable(str(self.store.folder / self.name), without_files=True)
+            handle.create_checkpoint()
+            self.store.keep([self.log.checkpoint(int(handle.version())), self.log.hint])
+        except (DeltaError, OSError) as error:
+            raise WarehouseError(explain(self.store, self.name, error)) from error
+
+    def _change(
+        self,
+        write: Callable[[], list[Action]],
+        offsets: Mapping[str, int] = MappingProxyType({}),
+        expected: Mapping[str, int | None] = MappingProxyType({}),
+        *,
+        gone: Sequence[DataFile] = (),
+        data_change: bool = True,
+    ) -> None:
+        """Commit what *write* writes in the place of the files *gone*, and *offsets*, if all is as *expected*; durably.
+
+        Raises:
+            Conflict: It isn't, or somebody replaced one of those files.
+            WarehouseError: The commit failed, and nothing of it is left.
+        """
+        written: list[Action] | None = None
+        batch, now = uuid4().hex, self.store.now() if gone else 0.0
+        removed = [removal(file, now, data_change=data_change) for file in gone]
+        for turn in range(_TRIES):
+            if self._torn or not (self._is_fresh() or self.store.find(self.log.entry(self.version))):
+                self._open()  # the log may have forgotten the snapshot while this process stood still
+            if self._differ(expected) or self._lacks(gone):
+                self._files.drop(written or ())
+                raise Conflict
+            try:
+                self._sync_entries()
+                written = write() if written is None else written
+                if self._commit([*removed, *written], offsets, batch):
+                    break
+            except (OSError, pl.exceptions.PolarsError) as error:
+                self._open()
+                self._files.drop(written or ())
+                if self._differ(expected):
+                    raise Conflict from error
+                raise WarehouseError(explain(self.store, self.name, error)) from error
+            if turn > _PATIENT:
+                time.sleep(random.uniform(0, _WAIT * turn))  # noqa: S311 # so that not all try again at once
+            self.refresh()
+        else:
+            raise WarehouseError(f"{self.shown}: others commit without end; commit less often (--interval)")
+        self.settle()
+
+    def _commit(self, actions: Iterable[Action], offsets: Mapping[str, int], batch: str) -> bool:
+        """Put *actions* and *offsets* into the entry after the snapshot; tell whether nobody was quicker."""
+        before, entry = self.version, self.log.entry(self.version + 1)
+        tag = self.store.put_if_absent(entry, text_of(actions, offsets, "WRITE", batch))
+        if tag is None:
+            return False
+        if self._is_fresh():
+            self.offsets.update(offsets)
+            self.version, self._tag, self._looked = before + 1, tag, _now()
+        else:
+            self.refresh()
+        if self.version == before + 1:  # else others wrote some of what came since, and only the entries say which
+            self._mine = self.version
+        return True
+
+    def _is_fresh(self) -> bool:
+        """Tell whether the next version of a bucket's table can only be the one after the snapshot.
+
+        It is so in a folder, too, but there a look costs nothing.
+        """
+        return self.store.shared and _now() - self._looked < _FRESH_SECONDS
+
+    def _differ(self, expected: Mapping[str, int | None]) -> bool:
+        return any(self.offsets.get(key) != value for key, value in expected.items())
+
+    def _lacks(self, files: Collection[DataFile]) -> bool:
+        return bool(files) and not {file.path for file in files} <= {unquote(path) for path in self._adds()}
+
+    def _adds(self) -> dict[str, Action]:
+        """Return what added each data file of the snapshot."""
+        last, live = self._live
+        if last != self.version:
+            try:
+                if last < 0:
+                    raise FileNotFoundError  # noqa: TRY301 # there is nothing to go on from
+                live = self.log.later(live, last + 1, self.version)
+            except (WarehouseError, FileNotFoundError):
+                live = self.log.live(self._look if self._look.newest == self.version else self.log.look(), self.version)
+            self._live = self.version, live
+        return live
+
+    def _paths(self, files: Iterable[str]) -> list[Path]:
+        names = [f"{self.name}/{path}" for path in files]
+        self.store.fetch(names)
+        return [self.store.file(name) for name in names]
 
     def _open(self) -> None:
-        handle = snapshot(self.path)
-        version = int(handle.version())
-        # Both or neither: a new snapshot with old offsets would let a commit through that must lose.
-        self._handle, self.offsets = handle, delta_log.transactions(self.log, version)
-        self._entry, self._torn = delta_log.identity(self.log, version), False
+        look = opened(self.log)
+        # All or nothing: a new snapshot with old offsets would let a commit through that must lose.
+        self.offsets, self._id = self.log.state(look)
+        self._look = look
+        self._moved_to(look)
+        self._live = -1, {}
+
+    def _moved_to(self, look: Look) -> None:
+        self.version, self._looked, self._torn = look.newest, _now(), False
+        entry = look.entries.get(look.newest)
+        self._tag = entry and entry.tag
 
     def _sync_entries(self) -> None:
         """Make the entries of the snapshot durable, and the files that they add, unless this process has seen to those.
 
         The last entries may be of writers that died before they could; those before them were synced by whoever added
-        the ones after them. The same holds for the newest checkpoint.
+        the ones after them. The same holds for the newest checkpoint. In a bucket what can be seen is durable.
         """
-        if self._synced == self.version:
+        if self.store.shared or self._synced == self.version:
             return
-        entries, added = delta_log.written(self.log, self._synced + 1, self.version, but=self._mine)
-        newest = [] if self._files.own else delta_log.checkpoints(self.log)[:1]
+        versions = range(self._synced + 1, self.version + 1)
+        there = [version for version in versions if self.store.find(self.log.entry(version))]
+        added = {path for version in there if version != self._mine for path in self.log.adding(version)}
         if others := added - self._files.own:
-            local.sync([self.path / path for path in others])
-            local.sync_folder(self.path)
-        local.sync([*entries, *newest])
+            self.store.settle([f"{self.name}/{unquote(path)}" for path in others], self.name)
+        newest = [] if self._files.own else sorted(self.log.look().checkpoints)[-1:]
+        self.store.settle([*map(self.log.entry, there), *map(self.log.checkpoint, newest)])
         self._synced = self.version
         self._files.own.clear()
 
-    def _landed(self, batch: str, *, since: int) -> bool:
-        """Tell whether the commit of *batch*, which raised, is in the log after all: another writer's looks alike."""
-        there = (v for v in range(since + 1, self.version + 1) if delta_log.entry(self.log, v).exists())
-        return any(delta_log.batch_of(self.log, version) == batch for version in there)
 
-    def _commit(self, actions: list[AddAction], offsets: Mapping[str, int], batch: str) -> None:
-        self._handle.create_write_transaction(
-            actions,
-            mode="append",
-            schema=self._handle.schema(),
-            partition_by=["date"],
-            commit_properties=CommitProperties(
-                app_transactions=[Transaction(k, v) for k, v in offsets.items()],
-                custom_metadata={delta_log.BATCH: batch},
-            ),
-            post_commithook_properties=_NO_HOOKS,
-        )
+def _now() -> float:
+    """Return seconds that pass also while the machine sleeps."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

@@ -1,4 +1,4 @@
-"""The warehouse: the folder of tables, and the one way to add to it.
+"""The warehouse: the tables, and the one way to add to it.
 
 Rows and offset of a source become visible together. A new source is named first, by a commit of its own. Then
 `llm_events`, `rejects` and `batches` commit and drop what lies below an offset of their own; `llm_calls` commits last
@@ -6,18 +6,19 @@ and for every batch, so its offset is where a source resumes. Each commit is a c
 read the same bytes one wins, the other learns it.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 
-from ingest.ledger import TELLS, Batch, Conflict, Copy, Position, marked, tail_hash
+from ingest.ledger import HOST, TELLS, Batch, Conflict, Copy, Position, host_of, marked, tail_hash
 from ingest.warehouse import doubtful, retention
-from ingest.warehouse.open_table import add_missing_columns, create
-from ingest.warehouse.storage.locks import WRITERS, is_current, join
+from ingest.warehouse.open_table import make_ready
+from ingest.warehouse.storage.locks import WRITERS
+from ingest.warehouse.storage.store import Place, at
 from ingest.warehouse.table import Table
 from parsers.schema import BATCHES, TABLES, polars_schema
 
@@ -25,6 +26,7 @@ _TAIL = "#tail"
 _BORN = "#born"
 _MISSING = "#missing"
 _TURN = "#turn"
+_OBJECT = "#object"
 _CALLS = "llm_calls"
 _FIRST = ("llm_events", "rejects", "batches")
 _LEDGER = polars_schema(BATCHES)
@@ -34,22 +36,32 @@ _NOTHING = tail_hash(b"")
 class Warehouse:
     """An open warehouse. Not for sharing between threads; any number of processes may have it open."""
 
-    def __init__(self, folder: str | Path, *, make: bool = False) -> None:
-        """Open the warehouse at *folder*; with *make*, create what is missing.
+    def __init__(self, place: Place, *, make: bool = False, host: str | None = None) -> None:
+        """Open the warehouse at *place*; with *make*, create what is missing.
+
+        Where other machines write to it too, *host* is part of the names of the sources, and only its own are known.
 
         Raises:
             WarehouseError: It isn't there, can't be written, or is damaged.
         """
-        self.folder = Path(folder)
-        self._lock: int | None = None
+        self.store = at(place)
+        self._host = (host if self.store.shared else None) or ""
+        self._is_held: Callable[[], bool] | None = None
         if make:
-            create(self.folder, list(TABLES))
-            for name in TABLES:
-                add_missing_columns(self.folder, name)
-            self._lock = join(self.folder, WRITERS, self)
-        self.tables = {name: Table(self.folder, name, made=make) for name in TABLES}
+            self._is_held = make_ready(self.store, list(TABLES), self)
+        self.tables = {name: Table(self.store, name, made=make) for name in TABLES}
         self._ends = -1, pl.DataFrame()
         self._indistinct = -1, frozenset[str]()
+
+    @property
+    def hosts(self) -> Sequence[str]:
+        """The hosts whose sources a file may be: this one, or any where none was named; "" for those of none."""
+        if self._host or not self.store.shared:
+            return [self._host]
+        return ["", *sorted({host for name in self.sources() if (host := host_of(name))})]
+
+    def _is_ours(self, source_id: str) -> bool:
+        return not self._host or host_of(source_id) == self._host
 
     def position(self, source_id: str) -> Position | None:
         """Return where *source_id* resumes; None when the warehouse doesn't know it."""
@@ -61,7 +73,7 @@ class Warehouse:
     def sources(self) -> dict[str, Position]:
         """Return every source that the warehouse knows, with where it resumes."""
         offsets = self.tables[_CALLS].offsets
-        return {s: Position(at, offsets[s + _TAIL]) for s, at in offsets.items() if is_source(s)}
+        return {s: Position(at, offsets[s + _TAIL]) for s, at in offsets.items() if is_source(s) and self._is_ours(s)}
 
     def births(self, family: str) -> int:
         """Return how often sources whose first line is *family* were named."""
@@ -97,7 +109,8 @@ class Warehouse:
         paths = order.group_by("source_id", "source_path").agg(pl.col("index").max()).sort("index")
         found: dict[str, list[str]] = {}
         for source, path in paths.select("source_id", "source_path").iter_rows():
-            found[source] = [*found.pop(source, ()), path]
+            if self._is_ours(source):
+                found[source] = [*found.pop(source, ()), path]
         return found
 
     def missing(self) -> dict[str, int]:
@@ -127,7 +140,8 @@ class Warehouse:
 
     def marks_under(self, paths: Collection[str]) -> pl.DataFrame:
         """Return `source_id`, `source_path` and `mark` of all records that were read under one of *paths*."""
-        return self._marks(pl.col("source_path").is_in(list(paths)), pl.col("source_path"))
+        ours = pl.col("source_id").str.ends_with(f"{HOST}{self._host}") if self._host else pl.lit(value=True)
+        return self._marks(pl.col("source_path").is_in(list(paths)) & ours, pl.col("source_path"))
 
     def _marks(self, wanted: pl.Expr, *more: pl.Expr) -> pl.DataFrame:
         found = []
@@ -148,7 +162,7 @@ class Warehouse:
 
     def copies(self) -> Mapping[str, Copy]:
         """Return the files that were taken for copies of sources that are indistinct, by their paths."""
-        noted = doubtful.read(self.folder)
+        noted = doubtful.read(self.store)
         return doubtful.still(noted, self.labels()) if noted else {}
 
     def note_copies(self, copies: Mapping[str, Copy]) -> None:
@@ -157,11 +171,26 @@ class Warehouse:
         Raises:
             WarehouseError: It can't be written down.
         """
-        doubtful.remember(self.folder, copies)
+        doubtful.remember(self.store, copies)
+
+    def objects(self) -> Mapping[str, int]:
+        """Return the stamps of objects of buckets that were read to their ends, by their addresses."""
+        offsets = self.tables[_CALLS].offsets
+        return {key.removesuffix(_OBJECT): stamp for key, stamp in offsets.items() if key.endswith(_OBJECT)}
+
+    def note_objects(self, stamps: Mapping[str, int]) -> None:
+        """Remember that objects, by their addresses, were read as they were when they had these *stamps*.
+
+        Raises:
+            WarehouseError: It can't be written down.
+        """
+        with contextlib.suppress(Conflict):  # somebody has read a newer one
+            offsets = {address + _OBJECT: stamp for address, stamp in stamps.items()}
+            self.tables[_CALLS].append(pl.DataFrame(), offsets, {})
 
     def kept_since(self, source_ids: Sequence[str]) -> date | None:
         """Return the day before which rows of *source_ids* may have been taken out; None if none were."""
-        return retention.kept_since(self.folder, source_ids)
+        return retention.kept_since(self.store, source_ids)
 
     def commit(self, batches: Sequence[Batch]) -> None:
         """Add *batches*, of different sources, in one commit of each table, durably.
@@ -192,16 +221,16 @@ class Warehouse:
 
     def _is_the_same(self) -> bool:
         """Tell whether the folder is still what was opened: it may have been deleted and made again, or emptied."""
-        if self._lock is not None and not is_current(self._lock, self.folder, WRITERS):
+        if self._is_held is not None and not self._is_held():
             return False
         return all(map(Table.is_the_same, self.tables.values()))
 
     def _open_another(self) -> None:
         """Open what is there since the folder was deleted and made again: what the old tables said is void."""
-        self.tables = {name: Table(self.folder, name) for name in TABLES}
+        self.tables = {name: Table(self.store, name) for name in TABLES}
         self._ends = -1, pl.DataFrame()
         self._indistinct = -1, frozenset()
-        self._lock = join(self.folder, WRITERS, self)
+        self._is_held = self.store.join(WRITERS, self)
 
     def _name(self, batches: Sequence[Batch]) -> None:
         """Make the names of new sources known before any of their rows, one writer at a time per first line.
@@ -224,7 +253,7 @@ class Warehouse:
 
 def is_source(key: str) -> bool:
     """Tell whether the transaction id *key* is the offset of a source, not something else that is known of one."""
-    return not key.endswith((_TAIL, _BORN, _MISSING, _TURN))
+    return not key.endswith((_TAIL, _BORN, _MISSING, _TURN, _OBJECT))
 
 
 def _append_new(table: Table, batches: Sequence[Batch]) -> None:

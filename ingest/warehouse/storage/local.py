@@ -1,16 +1,166 @@
-"""Bytes that survive a power cut: the only place that calls fsync.
-
-`deltalake` never does (measured on 1.6.3 by strace), so the commit of every table passes through here.
-"""
+"""A warehouse in a folder, whose bytes survive a power cut: the only place that calls fsync."""
 
 import contextlib
 import os
-from collections.abc import Iterable
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from ingest.errors import WarehouseError
-from parsers.schema import ALL_TABLES, TABLES
+from ingest.warehouse.storage import locks
+from ingest.warehouse.storage.store import Fence, Found
 from parsers.values.messages import denied
+
+_TEMPORARY = ".tmp"
+
+
+class Folder:
+    """A `Store` whose names are files below *path*."""
+
+    shared = False
+
+    def __init__(self, path: str | Path) -> None:
+        self.folder = Path(path)
+
+    def shown(self, name: str = "") -> str:
+        """Return the path of *name*."""
+        return str(self.folder / name)
+
+    def get(self, name: str) -> bytes:
+        """Return what *name* holds now."""
+        return (self.folder / name).read_bytes()
+
+    def put(self, name: str, data: bytes) -> None:
+        """Let *name* hold *data*, durably: who reads it sees the old or the new."""
+        path = self.folder / name
+        part = path.with_name(f"{path.name}.{os.getpid()}.part")
+        make_folder(path.parent)
+        try:
+            part.write_bytes(data)
+            sync_file(part)
+            part.replace(path)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+    def put_if_absent(self, name: str, data: bytes) -> str | None:
+        """Let *name* hold *data* if there is no such name yet; None if there is. `settle` makes it durable."""
+        path = self.folder / name
+        part = path.with_name(f"{path.name}.{uuid.uuid4().hex}{_TEMPORARY}")
+        try:
+            part.write_bytes(data)
+            path.hardlink_to(part)
+            return _tag(part.stat())
+        except FileExistsError:
+            return None
+        except OSError:
+            if not (path.exists() and path.samefile(part)):
+                raise
+            return _tag(part.stat())  # a disk may say that it failed when it didn't
+        finally:
+            part.unlink(missing_ok=True)
+
+    def replace_if(self, name: str, data: bytes, tag: str) -> str | None:
+        """Let *name* hold *data* if it still has *tag*; for those who hold the lock that guards it."""
+        if (found := self.find(name)) is None or found.tag != tag:
+            return None
+        self.put(name, data)
+        return _tag((self.folder / name).stat())
+
+    def list(self, folder: str, after: str = "") -> list[Found]:
+        """Return the files below *folder* with names behind *after*, in the order of names."""
+        return sorted(self._walk(folder, after))
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Delete the files of *names*."""
+        for name in names:
+            (self.folder / name).unlink(missing_ok=True)
+
+    def find(self, name: str) -> Found | None:
+        """Return what is known of the file of *name*; None where it isn't there."""
+        try:
+            return _found(name, (self.folder / name).stat())
+        except OSError:
+            return None
+
+    def file(self, name: str) -> Path:
+        """Return the file of *name*."""
+        return self.folder / name
+
+    def fetch(self, names: Sequence[str]) -> None:
+        """Nothing: files are at hand."""
+
+    def draft(self, name: str) -> Path:
+        """Return the file of *name*: nobody looks for it before a log entry lists it."""
+        path = self.folder / name
+        path.parent.mkdir(exist_ok=True)
+        return path
+
+    def keep(self, names: Sequence[str], folder: str | None = None) -> None:
+        """Force the files of *names* to the disk, and the names of the folders in *folder*."""
+        sync([self.folder / name for name in names])
+        if folder is not None:
+            sync_folder(self.folder / folder)
+        if folder == "":
+            with contextlib.suppress(PermissionError):
+                sync_folder(self.folder.parent)
+
+    settle = keep
+
+    @contextmanager
+    def alone(self, name: str, explanation: str) -> Iterator[Fence]:
+        """Hold the lock *name* for the length of the block; the system takes it from nobody who lives."""
+        with locks.alone(self.folder, name, explanation):
+            yield lambda: None
+
+    def join(self, name: str, holder: object) -> Callable[[], bool]:
+        """Hold the lock *name* together with others while *holder* lives; return what tells whether it is the same."""
+        descriptor = locks.join(self.folder, name, holder)
+        return lambda: locks.is_current(descriptor, self.folder, name)
+
+    def now(self) -> float:
+        """Return the time."""
+        return time.time()
+
+    def make(self, folder: str) -> None:
+        """Make *folder*, and those above it."""
+        make_folder(self.folder / folder)
+
+    def check(self, folders: Iterable[str]) -> None:
+        """See that this user may look into *folders*, as far as they are there.
+
+        Raises:
+            WarehouseError: One of them may not be read.
+        """
+        for folder in folders:
+            _names(self.folder / folder)
+
+    def prune(self, folder: str) -> None:
+        """Nothing: what is here is what is there."""
+
+    def trim(self, needed: Sequence[Found]) -> None:
+        """Nothing: a folder holds everything."""
+
+    def _walk(self, folder: str, after: str) -> Iterator[Found]:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(self.folder / folder) as found:
+            for entry in found:
+                name = f"{folder}/{entry.name}" if folder else entry.name
+                if entry.is_dir():
+                    yield from self._walk(name, after)
+                elif name > after and not name.endswith(_TEMPORARY):
+                    with contextlib.suppress(FileNotFoundError):
+                        yield _found(name, entry.stat())
+
+
+def _found(name: str, status: os.stat_result) -> Found:
+    return Found(name, status.st_size, status.st_mtime_ns, _tag(status))
+
+
+def _tag(status: os.stat_result) -> str:
+    return f"{status.st_ino}-{status.st_mtime_ns}"
 
 
 def sync_file(path: Path) -> None:
@@ -50,34 +200,12 @@ def sync(files: Iterable[Path]) -> None:
         sync_folder(folder)
 
 
-def check(folder: Path) -> None:
-    """See that this user may look into the folders of the warehouse at *folder*, as far as they are there.
-
-    Raises:
-        WarehouseError: One of them may not be read.
-    """
-    _names(folder)
-    for name in ALL_TABLES:
-        _names(folder / name)
-        _names(folder / name / "_delta_log")
-
-
-def is_made(folder: Path) -> bool:
-    """Tell whether all tables are there, in whatever state.
-
-    Raises:
-        WarehouseError: That may not be known.
-    """
-    return all(_names(folder / name / "_delta_log") for name in TABLES)
-
-
-def tables(folder: Path) -> list[str]:
-    """Return the tables of the warehouse at *folder*: those that each has, and of the others those that are there."""
-    return [name for name in ALL_TABLES if name in TABLES or (folder / name / "_delta_log").is_dir()]
-
-
 def _names(folder: Path) -> list[str]:
-    """Return what is in *folder*; nothing when it isn't there, or is none."""
+    """Return what is in *folder*; nothing when it isn't there, or is none.
+
+    Raises:
+        WarehouseError: It may not be read.
+    """
     try:
         os.stat(f"{folder}/.")  # noqa: PTH116 # Path drops the dot: to list a folder isn't yet to open what is in it
         return os.listdir(folder)  # noqa: PTH208 # names

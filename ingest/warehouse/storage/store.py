@@ -1,0 +1,123 @@
+"""What a warehouse asks of the place that holds its bytes: a folder of this machine, or a bucket.
+
+A name is a path below the warehouse, such as `llm_calls/_delta_log/00000000000000000000.json`. What is above this
+package knows names; where they lie, and what makes them durable, is known here only.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+ADDRESS = "://"
+SCHEMES = ("s3://", "az://", "gs://")
+
+
+class Found(NamedTuple):
+    """A name that is there: its size, when it was written (ns since 1970), and a tag that another content changes."""
+
+    name: str
+    size: int
+    modified: int
+    tag: str
+
+
+Fence = Callable[[], None]
+"""Raises BusyError where a lock isn't held any more; to be called before what can't be taken back."""
+
+
+class Store(Protocol):
+    """A folder or a bucket. Names that aren't there raise FileNotFoundError, whatever the place."""
+
+    folder: Path
+    """Where this machine reads: the warehouse itself, or what is kept here of a bucket."""
+
+    shared: bool
+    """Whether other machines write here too."""
+
+    def shown(self, name: str = "") -> str:
+        """Return how messages call *name*."""
+
+    def get(self, name: str) -> bytes:
+        """Return what *name* holds now."""
+
+    def put(self, name: str, data: bytes) -> None:
+        """Let *name* hold *data*, durably: who reads it sees the old or the new."""
+
+    def put_if_absent(self, name: str, data: bytes) -> str | None:
+        """Let *name* hold *data* if there is no such name yet, and return its tag; None if there is.
+
+        Two that try it at once never both succeed. *data* is unlike what anybody else puts there. In a folder it is
+        `settle` that makes it durable.
+        """
+
+    def replace_if(self, name: str, data: bytes, tag: str) -> str | None:
+        """Let *name* hold *data* if it still has *tag*, and return its new one; None if it hasn't."""
+
+    def list(self, folder: str, after: str = "") -> list[Found]:
+        """Return what lies below *folder*, with names behind *after*, in the order of names."""
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Take *names* away, in their order; those that aren't there are passed over."""
+
+    def find(self, name: str) -> Found | None:
+        """Return what is known of *name*; None where it isn't there."""
+
+    def file(self, name: str) -> Path:
+        """Return a file of this machine that holds *name*. What data files and log entries hold never changes."""
+
+    def fetch(self, names: Sequence[str]) -> None:
+        """Have the files of *names* at hand, all at once instead of one by one."""
+
+    def draft(self, name: str) -> Path:
+        """Return where to write what `keep` then makes *name*."""
+
+    def keep(self, names: Sequence[str], folder: str | None = None) -> None:
+        """Make durable what was written to the drafts of *names*, and that *folder* has new folders."""
+
+    def settle(self, names: Sequence[str], folder: str | None = None) -> None:
+        """Make durable *names* that others wrote, and may have died before they were."""
+
+    def now(self) -> float:
+        """Return the time, in seconds since 1970, by the clock that `Found.modified` is of."""
+
+    def make(self, folder: str) -> None:
+        """Make *folder*, where names lie in folders."""
+
+    def check(self, folders: Iterable[str]) -> None:
+        """See that this user may look into *folders*, as far as they are there, or raise WarehouseError."""
+
+    def prune(self, folder: str) -> None:
+        """Keep nothing at hand from *folder* that isn't there any more."""
+
+    def trim(self, needed: Sequence[Found]) -> None:
+        """Make room at hand for the *needed* data files, or raise WarehouseError."""
+
+    def alone(self, name: str, explanation: str) -> AbstractContextManager[Fence]:
+        """Hold the lock *name* for the length of a block; BusyError with *explanation* if another does."""
+
+    def join(self, name: str, holder: object) -> Callable[[], bool] | None:
+        """Hold the lock *name* together with others while *holder* lives; return what tells whether it is the same.
+
+        None where nobody needs to ask.
+        """
+
+
+Place = str | Path | Store
+
+
+def at(place: Place) -> Store:
+    """Return the store at *place*: a folder, the address of a bucket, or a store already.
+
+    Raises:
+        WarehouseError: It is an address, and there is nothing to reach it with, or it can't be used.
+    """
+    if isinstance(place, str) and ADDRESS in place:
+        from ingest.warehouse.storage.bucket import Bucket
+
+        return Bucket.of(place)
+    if isinstance(place, str | Path):
+        from ingest.warehouse.storage.local import Folder
+
+        return Folder(place)
+    return place
