@@ -17,7 +17,7 @@ import polars as pl
 from ingest.ledger import TELLS, Batch, Conflict, Copy, Position, marked, tail_hash
 from ingest.warehouse import doubtful, retention
 from ingest.warehouse.open_table import add_missing_columns, create
-from ingest.warehouse.storage.locks import WRITERS, is_current, join
+from ingest.warehouse.storage.locks import WRITERS, is_ours, join
 from ingest.warehouse.table import Table
 from parsers.schema import BATCHES, TABLES, polars_schema
 
@@ -192,7 +192,7 @@ class Warehouse:
 
     def _is_the_same(self) -> bool:
         """Tell whether the folder is still what was opened: it may have been deleted and made again, or emptied."""
-        if self._lock is not None and not is_current(self._lock, self.folder, WRITERS):
+        if self._lock is not None and not is_ours(self._lock, self.folder, WRITERS):
             return False
         return all(map(Table.is_the_same, self.tables.values()))
 
