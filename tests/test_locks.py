@@ -51,7 +51,7 @@ def test_a_stranger_who_holds_the_locks_stops_no_follower_and_is_named(warehouse
     followed = run("follow", "--once", LOG, "-w", warehouse)
 
     assert followed.exit_code == 0, followed.output
-    assert f"(process {stranger.pid}, python" in caplog.text
+    assert f"process {stranger.pid}, python" in caplog.text
     assert Warehouse(warehouse).sources()
     compacted = run("compact", "-w", warehouse)
     assert (compacted.exit_code, f"(process {stranger.pid}, python" in compacted.output) == (1, True), compacted.output

@@ -42,7 +42,8 @@ def alone(folder: Path, name: str, explanation: str) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BusyError(f"{explanation}{_told(_holders(descriptor))}") from None
+            holder = _told(_holders(descriptor))
+            raise BusyError(f"{explanation} ({holder})" if holder else explanation) from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield
@@ -65,8 +66,8 @@ def join(folder: Path, name: str, holder: object) -> int:
         if _is_one_of_us(descriptor):
             os.close(descriptor)
             raise BusyError(f"{folder} is being repaired; run the same command again afterwards")
-        stranger = _told(_holders(descriptor)) or " (another program)"
-        log.warning("somebody holds the lock of %s%s: nobody can repair it until that ends", folder, stranger)
+        stranger = _told(_holders(descriptor)) or "another program"
+        log.warning("%s holds the lock of %s: nobody can repair that until it lets go", stranger, folder)
     weakref.finalize(holder, os.close, descriptor)
     return descriptor
 
@@ -107,15 +108,14 @@ def _holders(descriptor: int) -> list[str]:
 
 
 def _told(holders: Sequence[str]) -> str:
-    """Return who the first of *holders* is, for the end of a sentence."""
+    """Return who the first of *holders* is; nothing when there is none."""
     if not holders:
         return ""
     try:
         called = Path("/proc", holders[0], "comm").read_text("ascii", "replace").strip()
     except OSError:
         called = ""
-    said = ", ".join(filter(None, (f"process {holders[0]}", called if called.isprintable() else "")))
-    return f" ({said})"
+    return f"process {holders[0]}, {called}" if called and called.isprintable() else f"process {holders[0]}"
 
 
 def _open(folder: Path, name: str) -> int:
