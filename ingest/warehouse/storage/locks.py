@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ingest.errors import WarehouseError
+from parsers.values.messages import denied
 
 MAINTENANCE = ".maintenance.lock"
 WRITERS = ".writers.lock"
@@ -122,6 +123,6 @@ def _open(folder: Path, name: str) -> int:
     try:
         return os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except PermissionError as error:
-        raise WarehouseError(f"{folder} may not be written by this user: ask its owner, or change its mode") from error
+        raise WarehouseError(denied(folder, read=False, written=True)) from error
     except OSError as error:
         raise WarehouseError(f"{folder}: {error.strerror or error}; name the warehouse with --warehouse") from error
