@@ -174,13 +174,14 @@ def follow(  # noqa: PLR0913 # one parameter an option
     from ingest.maintenance.background import Upkeep
 
     texts = _texts(paths)
+    databases, others = split(texts)
+    others = column_files.left_out(others, alone=not databases) if others else others
     with (
         Wakeups(events=events and not once, ignore=[Path(warehouse)]) as wakeups,
         _intake(warehouse, format_name, mapping, prices, keep_raw=keep_raw, host=host, not_a_copy=not_a_copy) as intake,
     ):
         if on_start:
             on_start(wakeups.stop)
-        databases, others = split(texts)
         polling = Polling(databases, intake.publisher, tables) if databases else None
         follower = Follower(others, intake, interval, polling.look if polling else None)
         upkeep, rules = Upkeep(Path(warehouse)), Beside(Path(warehouse))
