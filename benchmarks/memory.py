@@ -24,8 +24,8 @@ _CALL = (
 )
 _PACKINGS: dict[str, Callable[[Path], IO[bytes]]] = {
     "gz": lambda path: gzip.open(path, "wb"),  # noqa: SIM115 # who asks closes it
-    "bz2": lambda path: bz2.open(path, "wb"),  # noqa: SIM115
-    "xz": lambda path: lzma.open(path, "wb", preset=1),  # noqa: SIM115
+    "bz2": lambda path: bz2.open(path, "wb"),  # noqa: SIM115 # as above
+    "xz": lambda path: lzma.open(path, "wb", preset=1),  # noqa: SIM115 # as above
     "zst": lambda path: pa.output_stream(str(path), compression="zstd"),
 }
 

@@ -190,6 +190,8 @@ def follow(  # noqa: PLR0913 # one parameter an option
     from ingest.maintenance.background import Upkeep
 
     texts = _texts(paths)
+    databases, others = split(texts)
+    others = column_files.left_out(others, alone=not databases) if others else others
     with (
         Wakeups(events=events and not once, ignore=[Path(warehouse)]) as wakeups,
         _intake(
@@ -202,7 +204,6 @@ def follow(  # noqa: PLR0913 # one parameter an option
             keep_folding(str(warehouse))
         if on_start:
             on_start(wakeups.stop)
-        databases, others = split(texts)
         polling = Polling(databases, intake.publisher, tables) if databases else None
         follower = Follower(others, intake, interval, polling.look if polling else None)
         upkeep, rules = Upkeep(str(warehouse)), Beside(str(warehouse))

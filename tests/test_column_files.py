@@ -129,6 +129,27 @@ def test_following_says_of_files_of_columns_what_reads_them(tmp_path, caplog):
 
     assert result.exit_code == 0
     said = (
-        f"{tmp_path / 'a.parquet'}: files of columns don't grow, so nobody follows them; `ingest backfill {tmp_path}`"
+        f"{tmp_path / 'a.parquet'}: files of columns and Delta tables can't be followed; `ingest backfill {tmp_path}`"
     )
     assert [line for line in caplog.messages if line.startswith(said)]
+
+
+def test_what_is_only_a_file_of_columns_is_not_followed_but_what_is_named_beside_it_is(caplog):
+    OBSERVATIONS.write_parquet("a.parquet")
+
+    said = run("follow", "--once", "-w", "warehouse", "a.parquet", status=1)
+
+    assert "Error: a.parquet: files of columns and Delta tables can't be followed; `ingest backfill a.parquet`" in said
+    assert not Path("warehouse").exists()
+    run("follow", "--once", "-w", "warehouse", "a.parquet", "app.jsonl")
+    assert "`ingest backfill a.parquet` reads what is new" in caplog.text
+    (source,) = json.loads(run("status", "-w", "warehouse"))["sources"]
+    assert source["path"].endswith("app.jsonl")
+
+
+def test_a_delta_table_is_not_waited_for():
+    run("backfill", "-w", "warehouse", "app.jsonl")
+
+    said = run("follow", "--once", "-w", "other", "warehouse/llm_calls", status=1)
+
+    assert "Error: warehouse/llm_calls: files of columns and Delta tables can't be followed" in said

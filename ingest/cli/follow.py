@@ -94,14 +94,11 @@ def follow(  # noqa: PLR0913 # one parameter an option
 
         sys.exit(beside_follower(warehouse))
     import ingest
-    from ingest.databases.column_files import not_followed
-    from ingest.databases.detect import shown, split
+    from ingest.databases.detect import shown
     from ingest.following.tracked import allow_more
 
     paths = paths_or_found(paths)
     allow_more()
-    if columns := not_followed(split(list(paths))[1]):
-        log.warning("%s", columns)
     if "://" in warehouse and host is None:
         log.warning("without --host, a log that begins as one of another host does counts as that one")
     status, commits = _Status(warehouse, once=once), Commits(warehouse)

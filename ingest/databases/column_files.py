@@ -7,6 +7,7 @@ A row of an export of ours goes back to the source that it says it comes from: i
 where it came from it is known already. The log itself, read into the same warehouse, adds what the export lacks.
 """
 
+import logging
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -39,6 +40,8 @@ _SHOWN = 8
 _NOTHING = pl.DataFrame(schema=polars_schema(EVENTS)), pl.DataFrame(schema=polars_schema(REJECTS))
 _UNREADABLE = (pl.exceptions.PolarsError, OSError)
 
+log = logging.getLogger(__name__)
+
 
 def split(paths: Sequence[str]) -> tuple[list[Path], list[str]]:
     """Return the files of columns that *paths* name or hold, and the other paths.
@@ -50,7 +53,7 @@ def split(paths: Sequence[str]) -> tuple[list[Path], list[str]]:
     others = []
     for text in paths:
         path = path_of(text)
-        if (path / "_delta_log").is_dir():
+        if _is_delta(path):
             found.update(dict.fromkeys(_data_files(path)))
             continue
         mine = below(path, SUFFIXES) if path.is_dir() else [p for p in expand([text], families=False) if is_columns(p)]
@@ -58,6 +61,10 @@ def split(paths: Sequence[str]) -> tuple[list[Path], list[str]]:
         if not mine or set(expand([text], families=False)) - set(mine):
             others.append(text)
     return list(found), others
+
+
+def _is_delta(path: Path) -> bool:
+    return (path / "_delta_log").is_dir()
 
 
 def is_columns(path: Path) -> bool:
@@ -94,15 +101,26 @@ def backfill(path: Path, intake: Intake) -> bool:
     return found is not None
 
 
-def not_followed(paths: Sequence[str]) -> str | None:
-    """Say which of *paths* are files of columns, or hold some, which nobody appends to, and what to do; else None."""
-    named = [path_of(text) for text in paths]
-    found = [f for path in named for f in (below(path, SUFFIXES) if path.is_dir() else [path]) if is_columns(f)]
+def left_out(paths: Sequence[str], *, alone: bool) -> list[str]:
+    """Return *paths* without files of columns and Delta tables, which grow by no lines; say what reads them.
+
+    Raises:
+        SourceError: Nothing is left, and *paths* are all that is followed: they stand *alone*.
+    """
+    rest = [text for text in paths if not (_is_delta(path_of(text)) or is_columns(path_of(text)))]
+    holding = {text: below(path_of(text), SUFFIXES) for text in rest if path_of(text).is_dir()}
+    holding |= {text: [path_of(text)] for text in paths if text not in rest}
+    found = [path for files in holding.values() for path in files]
     if not found:
-        return None
+        return rest
     more = f" and {len(found) - 1} more" if len(found) > 1 else ""
-    given = f"`ingest backfill {' '.join(map(shlex.quote, paths))}`"
-    return f"{found[0]}{more}: files of columns don't grow, so nobody follows them; {given} reads them"
+    given = " ".join(shlex.quote(text) for text, files in holding.items() if files)
+    what = f"{found[0]}{more}: files of columns and Delta tables can't be followed"
+    said = f"{what}; `ingest backfill {given}` reads what is new in them"
+    if alone and not rest:
+        raise SourceError(said)
+    log.warning("%s", said)
+    return rest
 
 
 def why_nothing(path: Path) -> str:

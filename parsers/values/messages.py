@@ -21,9 +21,12 @@ def visible_lines(text: str) -> str:
     return "\n".join(map(visible, text.split("\n")))
 
 
-def denied(what: object, *, remedy: str = "ask its owner, or change its mode", written: bool = False) -> str:
-    """Say that *what*, a path, may not be read, or not *written* either, and what to do."""
-    return f"{what} may not be read {'or written ' * written}by this user: {remedy}"
+def denied(
+    what: object, *, remedy: str = "ask its owner, or change its mode", read: bool = True, written: bool = False
+) -> str:
+    """Say that *what*, a path, may not be *read*, or not *written*, or neither, and what to do."""
+    done = " or ".join(["read"] * read + ["written"] * written)
+    return f"{what} may not be {done} by this user: {remedy}"
 
 
 def alike(word: str, words: Iterable[str], most: int = 3, *, least: float = 0.5) -> list[str]:

@@ -348,7 +348,7 @@ def _notes(connection: duckdb.DuckDBPyConnection, report: Report) -> list[str]:
 
 
 def _remarks(report: Report, bound: Mapping[str, Any], pricing: "Pricing | None") -> list[str]:
-    if "from costs_elsewhere" not in report.sql:
+    if _ELSEWHERE not in report.sql:
         return []
     from queries.answers import repriced
 
@@ -372,7 +372,7 @@ def _needs(
 
             if "from cache_costs" in report.sql:
                 needs.enter_context(repriced.cache_costs(connection, pricing))
-            if "from costs_elsewhere" in report.sql:
+            if _ELSEWHERE in report.sql:
                 needs.enter_context(repriced.costs_elsewhere(connection, pricing, bound))
         yield
 
@@ -388,7 +388,8 @@ def _statement(report: Report) -> duckdb.Statement:
     return statements[0]
 
 
-_REPRICED = ("from cache_costs", "from costs_elsewhere")
+_ELSEWHERE = "from costs_elsewhere"
+_REPRICED = ("from cache_costs", _ELSEWHERE)
 _OURS = ("from replays", "provider_export", *_REPRICED)
 """What only exists while a report runs; see `run`."""
 

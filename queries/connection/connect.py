@@ -91,7 +91,7 @@ def connect(  # noqa: PLR0913 - a filter each
         tz: zone of minutes, hours and days; by default the system's.
         now: the moment that ages count from.
         serving: the SQL that will be asked. Only the views that it reaches are created, as a fifth of the time of a
-            small report went into the others.
+            small report went into the others. Without it, the calls of a small warehouse are counted once and kept.
         limits: TOML file with the rate limits of your account; otherwise `limits.toml` in the warehouse.
 
     Returns:

@@ -7,7 +7,7 @@
 with run_calls as (
     select *, coalesce(started_at, created_at) as began_at
     from llm_calls
-    where run_id = coalesce($run::varchar, (select arg_max(run_id, created_at) from llm_calls where run_id is not null))
+    where run_id = coalesce($run::varchar, (select arg_max(run_id, (created_at, run_id)) from llm_calls where run_id is not null))
 )
 select
     run_id, step_id, started_at, created_at, agent_id, state, model, request_tokens, response_tokens, total_tokens,

@@ -7,4 +7,4 @@ select
     created_at, agent_id, story_id, state, model, tries, outcome, waited_ms, error_type, error, tokens_of_failed_tries,
     cost_of_failed_tries_usd, evidence,
 from retries
-order by created_at, agent_id, evidence, story_id, state, model;
+order by created_at, agent_id, evidence, story_id, state, model, tries, outcome, waited_ms, error_type, error;

@@ -51,7 +51,7 @@ by_lines as (
         end as outcome,
         sum(wait_ms) as waited_ms,
         any_value(error_type) as error_type,
-        arg_max(coalesce(reason, error), created_at) as error,
+        arg_max(coalesce(reason, error), (created_at, coalesce(reason, error))) as error,
         'retry lines' as evidence,
     from retried_calls
     group by
@@ -60,13 +60,13 @@ by_lines as (
 -- agentic-runtime numbers the try of a step that failed, not the one that follows.
 by_steps as (
     select
-        max(created_at) as created_at, any_value(agent_id) as agent_id, any_value(story_id) as story_id,
-        null as state, any_value(model) as model,
+        max(created_at) as created_at, min(agent_id) as agent_id, min(story_id) as story_id,
+        null as state, min(model) as model,
         max(attempt) + 1 as tries,
         'unknown' as outcome,
         sum(wait_ms) as waited_ms,
         null as error_type,
-        arg_max(reason, created_at) as error,
+        arg_max(reason, (created_at, source_id, source_offset)) as error,
         'retry lines' as evidence,
     from llm_events
     where kind = 'step_retry'

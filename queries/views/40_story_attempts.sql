@@ -3,11 +3,11 @@
 -- leave of its calls, so that attempt 2 is attempt 2 in every report.
 create view story_attempts as
 with failed as (
-    select story_id, created_at, reason from all_events where kind = 'story_attempt_failed'
+    select story_id, created_at, reason, source_id, source_offset from all_events where kind = 'story_attempt_failed'
 ),
 requested as (
     -- Older logs have no line for the failure itself, only the architect taking up the request to queue again.
-    select story_id, created_at, reason
+    select story_id, created_at, reason, source_id, source_offset
     from all_events as request
     where kind = 'story_requeue_requested' and not exists (
         select 1
@@ -19,7 +19,7 @@ requested as (
 failures as (
     select *, row_number() over story as attempt, lag(created_at) over story as after
     from (from failed where story_id is not null union all from requested where story_id is not null)
-    window story as (partition by story_id order by created_at)
+    window story as (partition by story_id order by created_at, source_id, source_offset)
 ),
 given_up as (
     select story_id, created_at from all_events where kind = 'story_abandoned'

@@ -16,7 +16,7 @@ with steps as (
         coalesce(started_at + to_microseconds((10 * latency_ms)::bigint) + interval 1 second, created_at) as began_by,
         caller(session_id, source_id, agent_id, run_id, step_id, user_id, role, task) as who,
         hash(who, story_id, state, model) as what,
-        source_offset,
+        source_id, source_offset,
     from single_calls
     where agent_id is not null or session_id is not null or run_id is not null
 ),
@@ -27,30 +27,30 @@ neighbours as (
         lag(what) over agent_calls = what and lag(created_at) over agent_calls <= began_by as same_as_before,
         lead(what) over agent_calls = what and lead(began_by) over agent_calls >= created_at as same_as_next,
     from steps
-    window agent_calls as (partition by who order by created_at, source_offset)
+    window agent_calls as (partition by who order by created_at, source_id, source_offset)
 ),
 of_chains as (
-    select who, created_at, source_offset, coalesce(after_failure and same_as_before, false) as repeats
+    select who, created_at, source_id, source_offset, coalesce(after_failure and same_as_before, false) as repeats
     from neighbours
     where (success is false and same_as_next) or (after_failure and same_as_before)
 ),
 chains as (
     select
         single_calls.*, repeats, who,
-        count(*) filter (not repeats) over (partition by who order by created_at, source_offset) as chain,
+        count(*) filter (not repeats) over (partition by who order by created_at, source_id, source_offset) as chain,
     from single_calls
-    inner join of_chains using (created_at, source_offset)
+    inner join of_chains using (created_at, source_id, source_offset)
     where caller(session_id, source_id, agent_id, run_id, step_id, user_id, role, task) = who
 )
 select
     max(created_at) as created_at, agent_id, story_id, state, model,
     count(*) as tries,
-    case arg_max_null(success, (created_at, source_offset))
+    case arg_max_null(success, (created_at, source_id, source_offset))
         when true then 'succeeded' when false then 'failed' else 'unknown'
     end as outcome,
     greatest(date_diff('millisecond', min(created_at), max(coalesce(started_at, created_at))), 0)::double as waited_ms,
-    arg_max(error_type, created_at) filter (success is false) as error_type,
-    arg_max(error, created_at) filter (success is false) as error,
+    arg_max(error_type, (created_at, source_id, source_offset)) filter (success is false) as error_type,
+    arg_max(error, (created_at, source_id, source_offset)) filter (success is false) as error,
     sum(total_tokens) filter (success is false)::bigint as tokens_of_failed_tries,
     sum(cost_usd) filter (success is false) as cost_of_failed_tries_usd,
     'failed call then repeat' as evidence,

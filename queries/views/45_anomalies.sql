@@ -11,8 +11,9 @@ create macro anomalies(factor) as table (
             sum(cost_usd) as cost_usd,
             max(total_tokens) as largest_call_tokens,
             arg_max(
-                {created_at: created_at, path: source_path, place: source_offset}, total_tokens
-            ) as largest_call,
+                {created_at: created_at, path: source_path, place: source_offset},
+                (total_tokens, -epoch_us(created_at), source_id, source_offset)
+            ) filter (total_tokens is not null) as largest_call,
         from single_calls
         group by all
     ),
@@ -26,7 +27,7 @@ create macro anomalies(factor) as table (
             -- With one failure in few calls a rate says little: as if two more had succeeded.
             sum(failed_calls) / (sum(calls + failed_calls) + 2) as error_rate,
             max(largest_call_tokens) as largest_call_tokens,
-            arg_max(largest_call, largest_call_tokens) as largest_call,
+            arg_max(largest_call, (largest_call_tokens, -quarter)) filter (largest_call_tokens is not null) as largest_call,
         from quarters
         group by all
     ),

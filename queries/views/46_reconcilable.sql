@@ -4,7 +4,7 @@
 create view reconcilable as
 with days as (
     select
-        epoch_us(created_at) // 86_400_000_000 as day_number, model, any_value(provider) as provider,
+        epoch_us(created_at) // 86_400_000_000 as day_number, model, min(provider) as provider,
         count(*) filter (success is not false) as calls,
         sum(request_tokens)::bigint as request_tokens,
         sum(response_tokens)::bigint as response_tokens,
@@ -20,7 +20,7 @@ select
     regexp_replace(model, '-(\d{8}|\d{4}-\d{2}-\d{2})$', '') as model,
     sum(columns(* exclude (day_number, model, provider, cost_usd)))::bigint,
     sum(cost_usd) as cost_usd,
-    any_value(provider) as provider,
+    min(provider) as provider,
 from days
 group by all
 having sum(calls) > 0 or count(cost_usd) > 0 or sum(request_tokens + response_tokens) is not null;

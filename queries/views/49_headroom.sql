@@ -18,9 +18,9 @@ create macro headroom(moment) as table (
             provider, model, counts,
             sum(recent)::bigint as used,
             max(amount) as peak,
-            arg_max(minute, amount) filter (amount > 0) as peak_minute,
+            arg_max(minute, (amount, -epoch_us(minute))) filter (amount > 0) as peak_minute,
             max(amount) filter (minute >= date_trunc('day', moment)) as peak_today,
-            arg_max(minute, amount) filter (minute >= date_trunc('day', moment) and amount > 0) as peak_today_minute,
+            arg_max(minute, (amount, -epoch_us(minute))) filter (minute >= date_trunc('day', moment) and amount > 0) as peak_today_minute,
         from minutes
         group by all
     ),

@@ -119,7 +119,7 @@ class Folder:
     def join(self, name: str, holder: object) -> Callable[[], bool]:
         """Hold the lock *name* together with others while *holder* lives; return what tells whether it is the same."""
         descriptor = locks.join(self.folder, name, holder)
-        return lambda: locks.is_current(descriptor, self.folder, name)
+        return lambda: locks.is_ours(descriptor, self.folder, name)
 
     def now(self) -> float:
         """Return the time."""
