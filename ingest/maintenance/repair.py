@@ -250,7 +250,7 @@ def _rebuild(store: Store, name: str, aside: str) -> None:
     """Keep a copy of the entry called *name*, if it is there, and put one in its place that its checkpoint makes."""
     log = delta_log.Log(store, name.split("/", maxsplit=1)[0])
     text = rebuild_entry.entry(log, log.look(), delta_log.version_of(name), late=_is_calls(log))
-    if store.find(name) is not None:
+    if store.find(name):
         store.put(_aside(name, aside), store.get(name))
     store.put(name, text.encode())
 

@@ -6,7 +6,7 @@ each); in a bucket it would ask for the same objects again and again. The answer
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -37,11 +37,16 @@ class Look(NamedTuple):
     entries: dict[int, Found]
     checkpoints: dict[int, Found]
     hint: Found | None
+    newest: int
+    """The newest version; -1 for none."""
 
-    @property
-    def newest(self) -> int:
-        """The newest version; -1 for none."""
-        return max([*self.entries, *self.checkpoints], default=-1)
+
+class State(NamedTuple):
+    """What a log says of its newest version: of every transaction id the version, and the newest `metaData`."""
+
+    look: Look
+    offsets: Offsets
+    metadata: Action
 
 
 class Log:
@@ -70,33 +75,23 @@ class Log:
 
     def look(self, since: int = 0) -> Look:
         """Return what is there of *since* and later versions."""
-        found = self.store.list(self.folder, after=f"{self.folder}/{since:020}" if since else "")
-        entries, checkpoints, hint = {}, {}, None
-        for each in found:
-            base = each.name.rsplit("/", 1)[1]
-            if base == "_last_checkpoint":
-                hint = each
-            elif not base[:20].isdigit():
-                continue
-            elif base.endswith(".checkpoint.parquet"):
-                checkpoints[int(base[:20])] = each
-            elif base[20:] == ".json":
-                entries[int(base[:20])] = each
-        return Look(entries, checkpoints, hint)
+        return seen(self.store.list(self.folder, after=f"{self.folder}/{since:020}" if since else ""))
 
-    def state(self, look: Look) -> tuple[Offsets, str]:
-        """Return the version of every transaction id as of the newest version in *look*, and the id of the table.
+    def state(self, look: Look) -> State:
+        """Return what the newest version in *look* is.
 
         Raises:
-            WarehouseError: An entry is missing or damaged.
+            WarehouseError: An entry is missing or damaged, or none says which columns there are.
         """
-        offsets, table = Offsets(), ""
+        offsets, metadata = Offsets(), Action()
         for kind, action in self.said(look, look.newest, "txn", "metaData"):
             if kind == "txn":
                 offsets[action["appId"]] = action["version"]
             else:
-                table = action["id"]
-        return offsets, table
+                metadata = action
+        if not metadata:
+            raise WarehouseError(f"{self} doesn't say which columns there are; run `ingest repair` on this warehouse")
+        return State(look, offsets, _whole(metadata))
 
     def added(self, first: int, last: int) -> Offsets:
         """Return the transactions of the entries *first* to *last*, both included; the newest wins.
@@ -131,23 +126,6 @@ class Log:
             WarehouseError: An entry is missing or damaged.
         """
         return _left(live, self.actions(first, last, *_FILES))
-
-    def metadata(self, look: Look) -> Action:
-        """Return the newest `metaData`: the schema of the table, and its id.
-
-        Raises:
-            WarehouseError: There is none, or an entry is missing or damaged.
-        """
-        found = [action for _, action in self.said(look, look.newest, "metaData")]
-        if not found:
-            raise WarehouseError(f"{self} doesn't say which columns there are; run `ingest repair` on this warehouse")
-        said = {name: value for name, value in found[-1].items() if value is not None}
-        # Parquet keeps maps as lists of pairs.
-        maps = {
-            "format": {"provider": "parquet", "options": {}},
-            "configuration": dict(said.get("configuration") or {}),
-        }
-        return said | maps
 
     def adding(self, version: int) -> list[str]:
         """Return the data files that *version* added."""
@@ -327,6 +305,28 @@ class Log:
             raise WarehouseError(denied(self.store.shown(name))) from error
 
 
+def seen(found: Iterable[Found]) -> Look:
+    """Return what is there of a log of which the names *found* were listed."""
+    entries, checkpoints, hint = {}, {}, None
+    for each in found:
+        base = each.name.rsplit("/", 1)[1]
+        if base == "_last_checkpoint":
+            hint = each
+        elif not base[:20].isdigit():
+            continue
+        elif base.endswith(".checkpoint.parquet"):
+            checkpoints[int(base[:20])] = each
+        elif base[20:] == ".json":
+            entries[int(base[:20])] = each
+    return Look(entries, checkpoints, hint, max([*entries, *checkpoints], default=-1))
+
+
+def looks(store: Store, names: Sequence[str]) -> dict[str, Look]:
+    """Return what is there of the logs of the tables *names*: all are listed at once."""
+    found = store.list(*(f"{name}/{FOLDER}" for name in names))
+    return {name: seen(each for each in found if each.name.startswith(f"{name}/")) for name in names}
+
+
 def tables(store: Store) -> list[str]:
     """Return the tables of the warehouse: those that each has, and of the others those that are there."""
     return [name for name in ALL_TABLES if name in TABLES or is_there(store, name)]
@@ -357,6 +357,13 @@ def text_of(actions: Iterable[Action], offsets: Mapping[str, int], operation: st
     info |= {"engineInfo": "ingest", BATCH: batch}
     moves = ({"txn": {"appId": key, "version": version}} for key, version in offsets.items())
     return "".join(f"{_dumped(each)}\n" for each in ({"commitInfo": info}, *moves, *actions)).encode()
+
+
+def _whole(metadata: Action) -> Action:
+    """Return a `metaData` as an entry has it: Parquet keeps maps as lists of pairs, and what isn't said as None."""
+    said = {name: value for name, value in metadata.items() if value is not None}
+    configuration = dict(said.get("configuration") or {})
+    return said | {"format": {"provider": "parquet", "options": {}}, "configuration": configuration}
 
 
 def _left(live: Mapping[str, Action], actions: Iterable[tuple[str, Action]]) -> dict[str, Action]:

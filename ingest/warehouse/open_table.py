@@ -4,8 +4,9 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
 from uuid import uuid4
@@ -14,9 +15,10 @@ import polars as pl
 from deltalake import Schema
 
 from ingest.errors import WarehouseError, one_line
-from ingest.warehouse.delta_log import Action, Log, Look, text_of
+from ingest.warehouse import delta_log
+from ingest.warehouse.delta_log import Action, Log, Look, State, text_of
 from ingest.warehouse.storage.locks import WRITERS
-from ingest.warehouse.storage.store import Place, Store, at
+from ingest.warehouse.storage.store import Held, Store
 from parsers.schema import ALL_TABLES, EMPTY, polars_schema
 from parsers.values.messages import denied
 
@@ -35,82 +37,79 @@ CONFIGURATION = {
 """Properties of the tables."""
 
 
-def opened(log: Log) -> Look:
-    """Return what is there of *log*.
+def opened(log: Log, look: Look | None = None) -> State:
+    """Return what *log* says, of which *look* is what is there.
 
     Raises:
         WarehouseError: There is no such table, or it can't be opened.
     """
     try:
-        look = log.look()
+        look = look or log.look()
         if look.newest < 0:
             raise FileNotFoundError(log.folder)  # told as every other reason
     except OSError as error:
         raise WarehouseError(explain(log.store, log.table, error)) from error
-    if log.is_misleading(look):
+    if look.hint and log.is_misleading(look):
         named = f"{log.store.shown(log.hint)} names a checkpoint that is missing"
         raise WarehouseError(f"{named}; `ingest verify` says more, `ingest repair` mends it")
-    return look
+    return log.state(look)
 
 
-def make_ready(store: Store, names: Sequence[str], holder: object) -> Callable[[], bool] | None:
+def make_ready(store: Store, names: Sequence[str], holder: object) -> tuple[dict[str, State], Held | None]:
     """Make what is missing of the tables *names*, and keep repair away while *holder* lives, as `Store.join` does.
+
+    Return what their logs say, which are read once for all that is to be known of them.
 
     Raises:
         WarehouseError: They can't be written, or are being repaired.
     """
     if store.shared:  # nothing is written to a bucket that loses commits
         held = store.join(WRITERS, holder)
-    create(store, names)
-    for name in names:
-        add_missing_columns(store, name)
-    return held if store.shared else store.join(WRITERS, holder)
+    states = {name: _with_all_columns(Log(store, name), state) for name, state in _all_made(store, names).items()}
+    return states, held if store.shared else store.join(WRITERS, holder)
 
 
-def create(place: Place, names: Sequence[str]) -> None:
-    """Create the tables *names* in the warehouse at *place*, durably, all that aren't there.
-
-    Raises:
-        WarehouseError: It can't be written.
-    """
-    store = at(place)
+def _all_made(store: Store, names: Sequence[str]) -> dict[str, State]:
+    """Return what the logs of the tables *names* say; those that aren't there are made, durably."""
     try:
-        new = [log for name in names if not _is_begun(log := Log(store, name))]  # else its maker has been here
-        if not new:
-            return
-        if not store.shared and unquote(store.shown()) != store.shown():
-            raise NotADirectoryError(store.shown())  # `explain` says why
-        store.make("")
-        with ThreadPoolExecutor(len(new)) as pool:  # the disk is waited for once instead of for each
-            list(pool.map(_create, new))
-        store.settle([], "")
+        looks = delta_log.looks(store, names)
+        young = {name: look for name, look in looks.items() if look.newest < 1}  # else its maker has been here
+        if young:
+            _make(store, young)
     except OSError as error:
         raise WarehouseError(explain(store, names[0], error)) from error
+    return {name: opened(Log(store, name), look if look.newest >= 0 else None) for name, look in looks.items()}
 
 
-def _is_begun(log: Log) -> bool:
-    """Tell whether more than the first entry was ever written."""
-    return log.store.find(log.entry(1)) is not None or bool(log.look().checkpoints)
+def _make(store: Store, young: Mapping[str, Look]) -> None:
+    """Make those of the *young* tables that aren't there, and all durable: their makers may have died before that."""
+    if not store.shared and unquote(store.shown()) != store.shown():
+        raise NotADirectoryError(store.shown())  # `explain` says why
+    store.make("")
+    with ThreadPoolExecutor(len(young)) as pool:  # the disk is waited for once instead of for each
+        list(pool.map(partial(_make_table, store), young.items()))
+    store.settle([], "")
 
 
-def _create(log: Log) -> None:
-    """Create the table of *log*, unless its first entry is there, and make it durable.
-
-    Also where it was there: its maker may have died, or met an error, before it came to this.
-    """
-    first = log.entry(0)
+def _make_table(store: Store, table: tuple[str, Look]) -> None:
+    name, look = table
+    first = Log(store, name).entry(0)
+    # Reader 1 and writer 2: no engine is locked out.
+    protocol: Action = {"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}
+    text = text_of([protocol, {"metaData": _metadata(name)}], {}, "CREATE TABLE", uuid4().hex)
     try:
-        log.store.make(log.folder)
-        if log.store.find(first) is None:  # and if another process is quicker, its entry says the same
-            log.store.put_if_absent(first, _first_entry(log.table))
-        log.store.settle([first], log.table)
+        store.make(f"{name}/{delta_log.FOLDER}")
+        if look.newest < 0:
+            store.put_if_absent(first, text)  # if another process was quicker, its entry says the same
+        store.settle([first], name)
     except OSError as error:
-        raise WarehouseError(explain(log.store, log.table, error)) from error
+        raise WarehouseError(explain(store, name, error)) from error
 
 
-def _first_entry(table: str) -> bytes:
+def _metadata(table: str) -> Action:
+    """Return what is said of a new *table*."""
     empty = EMPTY[table].with_columns(date=pl.lit(None, dtype=pl.Date))
-    metadata = {
+    return {
         "id": str(uuid4()),
         "format": {"provider": "parquet", "options": {}},
         "schemaString": Schema.from_arrow(empty.to_arrow().schema).to_json(),
@@ -118,37 +117,32 @@ def _first_entry(table: str) -> bytes:
         "createdTime": int(time.time() * 1000),
         "configuration": CONFIGURATION,
     }
-    # Reader 1 and writer 2: no engine is locked out.
-    actions: list[Action] = [{"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}, {"metaData": metadata}]
-    return text_of(actions, {}, "CREATE TABLE", uuid4().hex)
 
 
-def add_missing_columns(place: Place, name: str) -> None:
-    """Give the table *name*, which an older version made, the columns that came since: one commit, without data.
+def _with_all_columns(log: Log, state: State) -> State:
+    """Give the table of *log*, which an older version made, the columns that came since: one commit, without data.
 
     Files that were there lack them; who reads takes that for NULL. Readers and writers of the older version go on.
 
     Raises:
         WarehouseError: The table can't be read or written.
     """
-    log = Log(at(place), name)
     while True:
-        look = opened(log)
-        metadata = log.metadata(look)
-        schema = json.loads(metadata["schemaString"])
+        schema = json.loads(state.metadata["schemaString"])
         there = {field["name"] for field in schema["fields"]}
-        missing = [column for column in ALL_TABLES[name] if column.name not in there]
+        missing = [column for column in ALL_TABLES[log.table] if column.name not in there]
         if not missing:
-            return
+            return state
         added = Schema.from_arrow(pl.DataFrame(schema=polars_schema(missing)).to_arrow().schema).to_json()
         schema["fields"] += json.loads(added)["fields"]
-        new = {"metaData": metadata | {"schemaString": json.dumps(schema)}}
-        entry = log.entry(look.newest + 1)
+        new = {"metaData": state.metadata | {"schemaString": json.dumps(schema)}}
+        entry = log.entry(state.look.newest + 1)
         try:
             if log.store.put_if_absent(entry, text_of([new], {}, "ADD COLUMN", uuid4().hex)):
                 log.store.settle([entry])
         except OSError as error:
-            raise WarehouseError(explain(log.store, name, error)) from error
+            raise WarehouseError(explain(log.store, log.table, error)) from error
+        state = opened(log)
 
 
 def _is_full(path: Path) -> bool:

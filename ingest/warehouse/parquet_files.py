@@ -3,8 +3,9 @@
 import json
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -13,7 +14,7 @@ import polars as pl
 
 from ingest.errors import WarehouseError, one_line
 from ingest.warehouse.delta_log import Action
-from ingest.warehouse.storage.store import Store
+from ingest.warehouse.storage.store import Store, Writer
 
 
 class DataFile(NamedTuple):
@@ -83,14 +84,15 @@ class DataFiles:
         """
         if rows.is_empty():
             return []
-        written = []
-        for day, part in self._by_date(rows):
-            path = f"date={day}/part-{uuid.uuid4()}.parquet"
-            file = self._store.draft(f"{self._table}/{path}")
-            part.write_parquet(file, compression="zstd", compression_level=1)
-            written.append(_added(path, file, part.height, data_change=True))
-        self._keep(written)
-        return written
+        parts = {f"date={day}/part-{uuid.uuid4()}.parquet": part for day, part in self._by_date(rows)}
+        writers: dict[str, Writer] = {
+            path: partial(part.write_parquet, compression="zstd", compression_level=1) for path, part in parts.items()
+        }
+        sizes = self._write(writers)
+        return [
+            _added(path, size, part.height, data_change=True)
+            for size, (path, part) in zip(sizes, parts.items(), strict=True)
+        ]
 
     def merge(self, files: Sequence[DataFile], rows: Iterable[pl.LazyFrame]) -> Action:
         """Write the *rows* of *files*, which are of one day, as one file, durably, and describe it.
@@ -100,29 +102,32 @@ class DataFiles:
             WarehouseError: It hasn't as many rows as they.
         """
         path = f"date={files[0].day}/part-{uuid.uuid4()}.zstd.parquet"
-        file = self._store.draft(f"{self._table}/{path}")
-        pl.concat(rows, how="diagonal").sink_parquet(file, compression="zstd", compression_level=3)
-        count, height = sum(each.rows for each in files), pl.scan_parquet(file, glob=False).select(pl.len())
-        if (found := int(height.collect().item())) != count:
-            file.unlink()
-            shown = self._store.shown(self._table)
-            raise WarehouseError(f"{shown}: {count} rows of {files[0].day} became {found}; report it")
-        merged = _added(path, file, count, data_change=False)
-        self._keep([merged])
-        return merged
+        count = sum(each.rows for each in files)
+
+        def write(file: Path) -> None:
+            pl.concat(rows, how="diagonal").sink_parquet(file, compression="zstd", compression_level=3)
+            height = pl.scan_parquet(file, glob=False).select(pl.len())
+            if (found := int(height.collect().item())) != count:
+                file.unlink()
+                shown = self._store.shown(self._table)
+                raise WarehouseError(f"{shown}: {count} rows of {files[0].day} became {found}; report it")
+
+        (size,) = self._write({path: write})
+        return _added(path, size, count, data_change=False)
 
     def drop(self, written: Iterable[Action]) -> None:
         """Delete what was *written* and no commit will list; in a bucket, where not all may, maintenance does."""
         if not self._store.shared:
             self._store.delete(f"{self._table}/{each['add']['path']}" for each in written)
 
-    def _keep(self, written: Sequence[Action]) -> None:
-        paths = [each["add"]["path"] for each in written]
-        days = {path.split("/", 1)[0] for path in paths} - self._named
+    def _write(self, files: Mapping[str, Writer]) -> Sequence[int]:
+        days = {path.split("/", 1)[0] for path in files} - self._named
+        named = {f"{self._table}/{path}": write for path, write in files.items()}
         # Who made their folders may have died before those had durable names.
-        self._store.keep([f"{self._table}/{path}" for path in paths], self._table if days else None)
+        sizes = self._store.write(named, self._table if days else None)
         self._named |= days
-        self.own.update(paths)
+        self.own.update(files)
+        return sizes
 
     def _by_date(self, rows: pl.DataFrame) -> Iterable[tuple[date, pl.DataFrame]]:
         """Return *rows* by the UTC date that partitions the table."""
@@ -134,13 +139,13 @@ class DataFiles:
         return [(day, part) for (day,), part in dated.items()]
 
 
-def _added(path: str, file: Path, rows: int, *, data_change: bool) -> Action:
-    """Return the action that adds *file*, with so many *rows*, to a table."""
+def _added(path: str, size: int, rows: int, *, data_change: bool) -> Action:
+    """Return the action that adds the file *path*, of so many bytes and *rows*, to a table."""
     return {
         "add": {
             "path": path,
             "partitionValues": {"date": path.split("/", 1)[0].removeprefix("date=")},
-            "size": file.stat().st_size,
+            "size": size,
             "modificationTime": int(time.time() * 1000),
             "dataChange": data_change,
             "stats": json.dumps({"numRecords": rows}),

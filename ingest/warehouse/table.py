@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import unquote
@@ -22,10 +23,10 @@ from deltalake.exceptions import DeltaError
 
 from ingest.errors import WarehouseError, one_line
 from ingest.ledger import Conflict
-from ingest.warehouse.delta_log import Action, Log, Look, text_of
+from ingest.warehouse.delta_log import Action, Log, Look, State, text_of
 from ingest.warehouse.open_table import CHECKPOINT_EVERY, explain, opened
 from ingest.warehouse.parquet_files import DataFile, DataFiles, described, removal
-from ingest.warehouse.storage.store import Place, at
+from ingest.warehouse.storage.store import Found, Place, at
 from parsers.schema import ALL_TABLES, polars_schema
 
 _TRIES = 100
@@ -41,6 +42,9 @@ _DOUBTED = 5
 _FRESH_SECONDS = 120.0
 """How long a snapshot of a bucket is surely followed by the next version: entries are kept for much longer."""
 
+_now = partial(time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+"""Returns seconds that pass also while the machine sleeps."""
+
 log = logging.getLogger(__name__)
 
 
@@ -50,8 +54,8 @@ class Table:
     The snapshot doesn't list its data files until somebody asks: adding rows needs none of them.
     """
 
-    def __init__(self, place: Place, name: str, *, made: bool = False) -> None:
-        """Open the table *name* in the warehouse at *place*; *made* says that `create` has been here before.
+    def __init__(self, place: Place, name: str, state: State | None = None) -> None:
+        """Open the table *name* in the warehouse at *place*; *state* is what its log says, if it was made ready.
 
         Raises:
             WarehouseError: There is no such table, or its log is damaged.
@@ -61,16 +65,17 @@ class Table:
         self.log = Log(self.store, name)
         self.version: int
         self.offsets: dict[str, int]
-        self._look: Look
-        self._id: str
+        self.newest: str
+        self._state: State
         self._tag: str | None
         self._looked: float
+        self._was_seen = False  # just now, by who asked whether it is the same
         self._torn = True
         self._live: tuple[int, dict[str, Action]]
         self._mine: int | None = None  # the newest version, if this process wrote it
-        self._open()
+        self._open(state)
         self._tidied = self.version
-        self._synced = max(self._tidied - _DOUBTED, 0 if made else -1)  # its first entry is on the disk then
+        self._synced = max(self._tidied - _DOUBTED, 0 if state else -1)  # its first entry is on the disk then
         self._files = DataFiles(self.store, name, ALL_TABLES[name][0].name)
 
     @property
@@ -78,14 +83,19 @@ class Table:
         """How messages call it."""
         return self.store.shown(self.name)
 
-    def is_the_same(self) -> bool:
-        """Tell whether the table is still the one that was opened: another may have been made in its place."""
-        if self._is_fresh():
-            return True
-        now, self._looked = self.store.find(self.log.entry(self.version)), _now()
-        if now is None:  # cleaned away while this process stood still, or never there
-            return self.log.state(opened(self.log))[1] == self._id
-        return now.tag == self._tag
+    @property
+    def may_be_another(self) -> bool:
+        """Whether it takes a look at the entry called `newest` to know that this is the table that was opened."""
+        return not self._is_fresh()
+
+    def is_the_same(self, newest: Found | None) -> bool:
+        """Tell whether this is still the table that was opened, as its entry called `newest` is now what it says."""
+        self._looked, self._was_seen = _now(), True
+        if newest is None:  # cleaned away while this process stood still, or never there
+            before = self._state.metadata["id"]
+            self._open()
+            return bool(self._state.metadata["id"] == before)
+        return newest.tag == self._tag
 
     def refresh(self) -> None:
         """Move the snapshot to the newest version."""
@@ -98,7 +108,7 @@ class Table:
         except (WarehouseError, OSError):
             self._open()  # entries that this snapshot needs were cleaned away
         else:
-            self._moved_to(look)
+            self._moved_to(look.newest, look)
 
     def append(self, rows: pl.DataFrame, offsets: Mapping[str, int], expected: Mapping[str, int | None]) -> None:
         """Commit *rows* and *offsets* together, durably, provided that the offsets are still as *expected*.
@@ -184,7 +194,7 @@ class Table:
         Raises:
             WarehouseError: It can't be written.
         """
-        look = opened(self.log)
+        look = opened(self.log).look
         base = max(look.checkpoints, default=-1)
         self.store.prune(self.log.folder)
         needed = [self.log.entry(version) for version in range(base + 1, look.newest + 1)]
@@ -215,8 +225,8 @@ class Table:
         batch, now = uuid4().hex, self.store.now() if gone else 0.0
         removed = [removal(file, now, data_change=data_change) for file in gone]
         for turn in range(_TRIES):
-            if self._torn or not (self._is_fresh() or self.store.find(self.log.entry(self.version))):
-                self._open()  # the log may have forgotten the snapshot while this process stood still
+            if self._torn or not self._is_current():
+                self._open()
             if self._differ(expected) or self._lacks(gone):
                 self._files.drop(written or ())
                 raise Conflict
@@ -240,24 +250,25 @@ class Table:
 
     def _commit(self, actions: Iterable[Action], offsets: Mapping[str, int], batch: str) -> bool:
         """Put *actions* and *offsets* into the entry after the snapshot; tell whether nobody was quicker."""
-        before, entry = self.version, self.log.entry(self.version + 1)
+        version, entry = self.version + 1, self.log.entry(self.version + 1)
         tag = self.store.put_if_absent(entry, text_of(actions, offsets, "WRITE", batch))
         if tag is None:
             return False
-        if self._is_fresh():
+        # Entries are forgotten in their order: while the one before is there, this is the newest.
+        if self._is_fresh() if self.store.shared else self.newest in self.store.find(self.newest):
             self.offsets.update(offsets)
-            self.version, self._tag, self._looked = before + 1, tag, _now()
+            self.version, self.newest, self._tag, self._looked, self._mine = version, entry, tag, _now(), version
         else:
-            self.refresh()
-        if self.version == before + 1:  # else others wrote some of what came since, and only the entries say which
-            self._mine = self.version
+            self.refresh()  # others wrote some of what came since, and only the entries say which
         return True
 
-    def _is_fresh(self) -> bool:
-        """Tell whether the next version of a bucket's table can only be the one after the snapshot.
+    def _is_current(self) -> bool:
+        """Tell whether the log still knows the snapshot: it may have forgotten it while this process stood still."""
+        was_seen, self._was_seen = self._was_seen, False
+        return was_seen or self._is_fresh() or self.newest in self.store.find(self.newest)
 
-        It is so in a folder, too, but there a look costs nothing.
-        """
+    def _is_fresh(self) -> bool:
+        """Tell whether a bucket's log surely knows the snapshot; it is so in a folder, too, but there a look is free."""
         return self.store.shared and _now() - self._looked < _FRESH_SECONDS
 
     def _differ(self, expected: Mapping[str, int | None]) -> bool:
@@ -275,7 +286,8 @@ class Table:
                     raise FileNotFoundError  # noqa: TRY301 # there is nothing to go on from
                 live = self.log.later(live, last + 1, self.version)
             except (WarehouseError, FileNotFoundError):
-                live = self.log.live(self._look if self._look.newest == self.version else self.log.look(), self.version)
+                look = self._state.look if self._state.look.newest == self.version else self.log.look()
+                live = self.log.live(look, self.version)
             self._live = self.version, live
         return live
 
@@ -284,18 +296,17 @@ class Table:
         self.store.fetch(names)
         return [self.store.file(name) for name in names]
 
-    def _open(self) -> None:
-        look = opened(self.log)
+    def _open(self, state: State | None = None) -> None:
         # All or nothing: a new snapshot with old offsets would let a commit through that must lose.
-        self.offsets, self._id = self.log.state(look)
-        self._look = look
-        self._moved_to(look)
+        self._state = state or opened(self.log)
+        self.offsets = dict(self._state.offsets)
+        self._moved_to(self._state.look.newest, self._state.look)
         self._live = -1, {}
 
-    def _moved_to(self, look: Look) -> None:
-        self.version, self._looked, self._torn = look.newest, _now(), False
-        entry = look.entries.get(look.newest)
-        self._tag = entry and entry.tag
+    def _moved_to(self, version: int, look: Look) -> None:
+        self.version, self._looked, self._torn = version, _now(), False
+        entry = look.entries.get(version)
+        self.newest, self._tag = self.log.entry(version), entry and entry.tag
 
     def _sync_entries(self) -> None:
         """Make the entries of the snapshot durable, and the files that they add, unless this process has seen to those.
@@ -305,17 +316,18 @@ class Table:
         """
         if self.store.shared or self._synced == self.version:
             return
-        versions = range(self._synced + 1, self.version + 1)
-        there = [version for version in versions if self.store.find(self.log.entry(version))]
-        added = {path for version in there if version != self._mine for path in self.log.adding(version)}
-        if others := added - self._files.own:
-            self.store.settle([f"{self.name}/{unquote(path)}" for path in others], self.name)
-        newest = [] if self._files.own else sorted(self.log.look().checkpoints)[-1:]
-        self.store.settle([*map(self.log.entry, there), *map(self.log.checkpoint, newest)])
+        if self._mine == self.version == self._synced + 1:
+            self.store.settle([self.newest])
+        else:
+            self._sync_others()
         self._synced = self.version
         self._files.own.clear()
 
-
-def _now() -> float:
-    """Return seconds that pass also while the machine sleeps."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+    def _sync_others(self) -> None:
+        look = self.log.look()
+        there = {version: each for version, each in look.entries.items() if self._synced < version <= self.version}
+        added = {path for version in there if version != self._mine for path in self.log.adding(version)}
+        if others := added - self._files.own:
+            self.store.settle([f"{self.name}/{unquote(path)}" for path in others], self.name)
+        saved = [look.checkpoints[version].name for version in sorted(look.checkpoints)[-1:]]
+        self.store.settle([*(each.name for each in there.values()), *saved])

@@ -7,7 +7,7 @@ read the same bytes one wins, the other learns it.
 """
 
 import contextlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import NamedTuple
@@ -46,10 +46,8 @@ class Warehouse:
         """
         self.store = at(place)
         self._host = (host if self.store.shared else None) or ""
-        self._is_held: Callable[[], bool] | None = None
-        if make:
-            self._is_held = make_ready(self.store, list(TABLES), self)
-        self.tables = {name: Table(self.store, name, made=make) for name in TABLES}
+        states, self._is_held = make_ready(self.store, list(TABLES), self) if make else ({}, None)
+        self.tables = {name: Table(self.store, name, states.get(name)) for name in TABLES}
         self._ends = -1, pl.DataFrame()
         self._indistinct = -1, frozenset[str]()
 
@@ -223,7 +221,9 @@ class Warehouse:
         """Tell whether the folder is still what was opened: it may have been deleted and made again, or emptied."""
         if self._is_held is not None and not self._is_held():
             return False
-        return all(map(Table.is_the_same, self.tables.values()))
+        tables = [table for table in self.tables.values() if table.may_be_another]
+        there = self.store.find(*[table.newest for table in tables]) if tables else {}
+        return all(table.is_the_same(there.get(table.newest)) for table in tables)
 
     def _open_another(self) -> None:
         """Open what is there since the folder was deleted and made again: what the old tables said is void."""

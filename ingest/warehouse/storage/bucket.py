@@ -7,11 +7,11 @@ writer. Its answer may be lost on the way, and the retry then finds its own entr
 import os
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,7 +21,7 @@ import xxhash
 from ingest.errors import WarehouseError, one_line
 from ingest.warehouse.storage.cache import Cache, is_data
 from ingest.warehouse.storage.leases import lease
-from ingest.warehouse.storage.store import SCHEMES, Fence, Found
+from ingest.warehouse.storage.store import SCHEMES, Fence, Found, Held, Writer
 
 try:
     import obstore
@@ -139,11 +139,9 @@ class Bucket:
             there = obstore.list_with_delimiter(self._store, folder or None)
         return list(there["common_prefixes"]), [self._found(each) for each in there["objects"]]
 
-    def list(self, folder: str, after: str = "") -> list[Found]:
-        """Return the objects below *folder* with names behind *after*, in the order of names."""
-        with self._told(folder):
-            chunks = obstore.list(self._store, folder or None, offset=after or None, chunk_size=1000)
-            return sorted(self._found(each) for chunk in chunks for each in chunk)
+    def list(self, *folders: str, after: str = "") -> list[Found]:
+        """Return the objects below *folders* with names behind *after*, in the order of names."""
+        return sorted(found for each in self._pool.map(partial(self._below, after=after), folders) for found in each)
 
     def delete(self, names: Iterable[str]) -> None:
         """Delete the objects of *names*."""
@@ -153,13 +151,9 @@ class Bucket:
                 obstore.delete(self._store, gone[at : at + 1000])
         self._cache.forget(gone)
 
-    def find(self, name: str) -> Found | None:
-        """Return what is known of *name*; None where it isn't there."""
-        try:
-            with self._told(name):
-                return self._found(obstore.head(self._store, name))
-        except FileNotFoundError:
-            return None
+    def find(self, *names: str) -> dict[str, Found]:
+        """Return what is known of those of *names* that are there."""
+        return {found.name: found for found in self._pool.map(self._head, names) if found}
 
     def file(self, name: str) -> Path:
         """Return the file of this machine that holds *name*; it is fetched where it isn't there."""
@@ -171,18 +165,16 @@ class Bucket:
         """Have the files of *names* at hand; those that aren't in the bucket are left out."""
         list(self._pool.map(self._fetch_if_there, names))
 
-    def draft(self, name: str) -> Path:
-        """Return the file of this machine from which `keep` takes *name*."""
-        path = self._cache.path(name)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise self._cache.error(error) from error
-        return path
+    def write(self, files: Mapping[str, Writer], folder: str | None = None) -> Sequence[int]:
+        """Let each name of *files* hold what its function writes, which is kept here too; return their sizes."""
+        for name, write in files.items():
+            write(self._cache.room(name))
+        self.keep(list(files))
+        return [self._cache.path(name).stat().st_size for name in files]
 
-    def keep(self, names: Sequence[str], folder: str | None = None) -> None:
-        """Put what was written to the drafts of *names*."""
-        list(self._pool.map(self._put_draft, names))
+    def keep(self, names: Sequence[str]) -> None:
+        """Put what was written here as *names*."""
+        list(self._pool.map(self._put_file, names))
 
     def settle(self, names: Sequence[str], folder: str | None = None) -> None:
         """Nothing: what can be seen in a bucket is durable."""
@@ -191,7 +183,7 @@ class Bucket:
         """Hold the lease *name* for the length of a block."""
         return lease(self, name, explanation)
 
-    def join(self, name: str, holder: object) -> Callable[[], bool] | None:
+    def join(self, name: str, holder: object) -> Held | None:
         """Nobody knows who writes to a bucket: see that nobody can overwrite a commit, which is all that it takes.
 
         Raises:
@@ -220,6 +212,18 @@ class Bucket:
     def trim(self, needed: Sequence[Found]) -> None:
         """Make room in the cache for the *needed* data files."""
         self._cache.trim({each.name for each in needed}, sum(each.size for each in needed))
+
+    def _below(self, folder: str, after: str) -> Sequence[Found]:
+        with self._told(folder):
+            chunks = obstore.list(self._store, folder or None, offset=after or None, chunk_size=1000)
+            return [self._found(each) for chunk in chunks for each in chunk]
+
+    def _head(self, name: str) -> Found | None:
+        try:
+            with self._told(name):
+                return self._found(obstore.head(self._store, name))
+        except FileNotFoundError:
+            return None
 
     def _found(self, meta: Any) -> Found:
         """Return what the bucket says of an object, whose tag is remembered."""
@@ -262,7 +266,7 @@ class Bucket:
         except FileNotFoundError:
             return
 
-    def _put_draft(self, name: str) -> None:
+    def _put_file(self, name: str) -> None:
         path = self._cache.path(name)
         with self._told(name):
             tag = obstore.put(self._store, name, path)["e_tag"] or ""

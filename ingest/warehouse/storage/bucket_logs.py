@@ -51,8 +51,8 @@ def listed(address: str) -> list[Object]:
     try:
         bucket = Bucket.of(root)
         there = bucket.list(fixed)
-        if not found and (one := bucket.find(fixed) if fixed else None):
-            there = [one]
+        if not found and (one := bucket.find(fixed) if fixed else {}):
+            there = [*one.values()]
     except WarehouseError as error:
         raise SourceError(str(error)) from error
     there = [each for each in there if each.size and wanted.fullmatch(each.name)]

@@ -35,6 +35,19 @@ class Cache:
         """Return the file of *name*, whether it is there or not."""
         return self.folder / name
 
+    def room(self, name: str) -> Path:
+        """Return the file of *name*, which may be written.
+
+        Raises:
+            WarehouseError: The disk doesn't take it.
+        """
+        path = self.path(name)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self.error(error) from error
+        return path
+
     def has(self, name: str, tag: str | None) -> bool:
         """Tell whether what is kept of *name* is what has *tag*; of a data file, whether it is there."""
         path = self.path(name)

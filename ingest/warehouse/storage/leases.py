@@ -89,7 +89,7 @@ def _taken(store: Store, name: str, seconds: float, explanation: str) -> str:
     """Return the tag of the lease *name*, which is now ours."""
     if tag := store.put_if_absent(name, _note()):
         return tag
-    before = store.find(name)
+    before = store.find(name).get(name)
     if before is None:
         raise BusyError(explanation)
     is_old = store.now() - before.modified / 1e9 > seconds + 1  # a bucket counts whole seconds

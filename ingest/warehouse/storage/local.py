@@ -4,13 +4,13 @@ import contextlib
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from ingest.errors import WarehouseError
 from ingest.warehouse.storage import locks
-from ingest.warehouse.storage.store import Fence, Found
+from ingest.warehouse.storage.store import Fence, Found, Held, Writer
 from parsers.values.messages import denied
 
 _TEMPORARY = ".tmp"
@@ -65,26 +65,27 @@ class Folder:
 
     def replace_if(self, name: str, data: bytes, tag: str) -> str | None:
         """Let *name* hold *data* if it still has *tag*; for those who hold the lock that guards it."""
-        if (found := self.find(name)) is None or found.tag != tag:
+        if (found := self.find(name).get(name)) is None or found.tag != tag:
             return None
         self.put(name, data)
         return _tag((self.folder / name).stat())
 
-    def list(self, folder: str, after: str = "") -> list[Found]:
-        """Return the files below *folder* with names behind *after*, in the order of names."""
-        return sorted(self._walk(folder, after))
+    def list(self, *folders: str, after: str = "") -> list[Found]:
+        """Return the files below *folders* with names behind *after*, in the order of names."""
+        return sorted(found for folder in folders for found in self._walk(folder, after))
 
     def delete(self, names: Iterable[str]) -> None:
         """Delete the files of *names*."""
         for name in names:
             (self.folder / name).unlink(missing_ok=True)
 
-    def find(self, name: str) -> Found | None:
-        """Return what is known of the file of *name*; None where it isn't there."""
-        try:
-            return _found(name, (self.folder / name).stat())
-        except OSError:
-            return None
+    def find(self, *names: str) -> dict[str, Found]:
+        """Return what is known of those files of *names* that are there."""
+        found = {}
+        for name in names:
+            with contextlib.suppress(OSError):
+                found[name] = _found(name, (self.folder / name).stat())
+        return found
 
     def file(self, name: str) -> Path:
         """Return the file of *name*."""
@@ -93,13 +94,20 @@ class Folder:
     def fetch(self, names: Sequence[str]) -> None:
         """Nothing: files are at hand."""
 
-    def draft(self, name: str) -> Path:
-        """Return the file of *name*: nobody looks for it before a log entry lists it."""
-        path = self.folder / name
-        path.parent.mkdir(exist_ok=True)
-        return path
+    def write(self, files: Mapping[str, Writer], folder: str | None = None) -> Sequence[int]:
+        """Let the file of each name hold what its function writes, durably; return their sizes."""
+        paths = [self.folder / name for name in files]
+        for path, write in zip(paths, files.values(), strict=True):
+            path.parent.mkdir(exist_ok=True)
+            write(path)
+        self.settle(list(files), folder)
+        return [path.stat().st_size for path in paths]
 
-    def keep(self, names: Sequence[str], folder: str | None = None) -> None:
+    def keep(self, names: Sequence[str]) -> None:
+        """Force the files of *names* to the disk."""
+        self.settle(names)
+
+    def settle(self, names: Sequence[str], folder: str | None = None) -> None:
         """Force the files of *names* to the disk, and the names of the folders in *folder*."""
         sync([self.folder / name for name in names])
         if folder is not None:
@@ -108,16 +116,14 @@ class Folder:
             with contextlib.suppress(PermissionError):
                 sync_folder(self.folder.parent)
 
-    settle = keep
-
     @contextmanager
     def alone(self, name: str, explanation: str) -> Iterator[Fence]:
         """Hold the lock *name* for the length of the block; the system takes it from nobody who lives."""
         with locks.alone(self.folder, name, explanation):
             yield lambda: None
 
-    def join(self, name: str, holder: object) -> Callable[[], bool]:
-        """Hold the lock *name* together with others while *holder* lives; return what tells whether it is the same."""
+    def join(self, name: str, holder: object) -> Held:
+        """Hold the lock *name* together with others while *holder* lives."""
         descriptor = locks.join(self.folder, name, holder)
         return lambda: locks.is_ours(descriptor, self.folder, name)
 

@@ -4,7 +4,7 @@ A name is a path below the warehouse, such as `llm_calls/_delta_log/000000000000
 package knows names; where they lie, and what makes them durable, is known here only.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -22,8 +22,15 @@ class Found(NamedTuple):
     tag: str
 
 
+Writer = Callable[[Path], object]
+"""Writes a file."""
+
 Fence = Callable[[], None]
 """Raises BusyError where a lock isn't held any more; to be called before what can't be taken back."""
+
+
+Held = Callable[[], bool]
+"""Tells whether a lock that was joined is still the one that its name stands for."""
 
 
 class Store(Protocol):
@@ -54,14 +61,14 @@ class Store(Protocol):
     def replace_if(self, name: str, data: bytes, tag: str) -> str | None:
         """Let *name* hold *data* if it still has *tag*, and return its new one; None if it hasn't."""
 
-    def list(self, folder: str, after: str = "") -> list[Found]:
-        """Return what lies below *folder*, with names behind *after*, in the order of names."""
+    def list(self, *folders: str, after: str = "") -> list[Found]:
+        """Return what lies below *folders*, with names behind *after*, in the order of names."""
 
     def delete(self, names: Iterable[str]) -> None:
         """Take *names* away, in their order; those that aren't there are passed over."""
 
-    def find(self, name: str) -> Found | None:
-        """Return what is known of *name*; None where it isn't there."""
+    def find(self, *names: str) -> dict[str, Found]:
+        """Return what is known of those of *names* that are there."""
 
     def file(self, name: str) -> Path:
         """Return a file of this machine that holds *name*. What data files and log entries hold never changes."""
@@ -69,11 +76,14 @@ class Store(Protocol):
     def fetch(self, names: Sequence[str]) -> None:
         """Have the files of *names* at hand, all at once instead of one by one."""
 
-    def draft(self, name: str) -> Path:
-        """Return where to write what `keep` then makes *name*."""
+    def write(self, files: Mapping[str, Writer], folder: str | None = None) -> Sequence[int]:
+        """Let each name of *files* hold, durably, what its function writes; return their sizes.
 
-    def keep(self, names: Sequence[str], folder: str | None = None) -> None:
-        """Make durable what was written to the drafts of *names*, and that *folder* has new folders."""
+        Nobody looks for these names yet. *folder* has new folders then, which are made durable, too.
+        """
+
+    def keep(self, names: Sequence[str]) -> None:
+        """Make durable what was written below `folder` as *names*."""
 
     def settle(self, names: Sequence[str], folder: str | None = None) -> None:
         """Make durable *names* that others wrote, and may have died before they were."""
@@ -96,11 +106,8 @@ class Store(Protocol):
     def alone(self, name: str, explanation: str) -> AbstractContextManager[Fence]:
         """Hold the lock *name* for the length of a block; BusyError with *explanation* if another does."""
 
-    def join(self, name: str, holder: object) -> Callable[[], bool] | None:
-        """Hold the lock *name* together with others while *holder* lives; return what tells whether it is the same.
-
-        None where nobody needs to ask.
-        """
+    def join(self, name: str, holder: object) -> Held | None:
+        """Hold the lock *name* together with others while *holder* lives; None where nobody needs to ask."""
 
 
 Place = str | Path | Store
