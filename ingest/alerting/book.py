@@ -47,8 +47,8 @@ class Book:
             WarehouseError: It can't be written, or is damaged.
         """
         store = at(place)
-        states, _ = make_ready(store, [_NAME], self)  # for as long as this is open, nobody repairs
-        self._table = Table(store, _NAME, states[_NAME])
+        (state,), _ = make_ready(store, [_NAME], self)  # for as long as this is open, nobody repairs
+        self._table = Table(store, _NAME, state)
 
     def last(self) -> dict[str, dict[str, Last]]:
         """Return the last crossing of each rule and key, as of now."""

@@ -36,14 +36,10 @@ def name_of(head: bytes, known: Ledger, taken: Collection[str] = ()) -> str:
     return name
 
 
-def family_of(head: bytes, known: Ledger) -> str:
-    """Return a digest of the first line of *head*: sources that could be mistaken for each other share it."""
-    return next(_generations(_first_line(head), known.hosts[0]))
-
-
 @lru_cache(maxsize=1024)
-def _first_line(head: bytes) -> str:
-    return _digest(head, _runs(head)[-1] if head else 0)
+def family_of(head: bytes, host: str) -> str:
+    """Return a digest of the first line of *head*: sources of *host* that could be mistaken for each other share it."""
+    return next(_generations(_digest(head, _runs(head)[-1] if head else 0), host))
 
 
 def known_names(head: bytes, known: Ledger) -> Iterator[tuple[str, Position]]:

@@ -203,7 +203,7 @@ class Cursor:
 
     def is_outdated(self, head: bytes, known: Ledger) -> bool:
         """Tell whether a source that it may be, as it begins with *head*, has been named since it met the others."""
-        return known.births(family_of(head, known)) != self._births and self._is_met(head, known)
+        return known.births(family_of(head, known.hosts[0])) != self._births and self._is_met(head, known)
 
     def _is_met(self, head: bytes, known: Ledger) -> bool:
         """Tell whether one of the sources that were named meanwhile may be this one; a shorter head may hide it."""
@@ -383,7 +383,7 @@ class Cursor:
             return None
         family, births, source_id = "", 0, self._source_id
         if source_id is None:
-            family = family_of(self._head, known)
+            family = family_of(self._head, known.hosts[0])
             source_id, births = name_of(self._head, known, taken), known.births(family)
             if births != self._births and self._is_met(self._head, known):
                 self.lose()

@@ -104,7 +104,7 @@ class Intake:
         if archive := archive_of(head):
             raise SourceError(f"{cursor.path} is a {archive}: unpack it, and name the files that it holds")
         rivals = dict(known_names(head, self.ledger))
-        cursor.meet(rivals, self.ledger.births(family_of(head, self.ledger)))
+        cursor.meet(rivals, self.ledger.births(family_of(head, self.ledger.hosts[0])))
         if not rivals:
             cursor.place(head, None)
             return True

@@ -44,6 +44,7 @@ class Look(NamedTuple):
 class State(NamedTuple):
     """What a log says of its newest version: of every transaction id the version, and the newest `metaData`."""
 
+    log: "Log"
     look: Look
     offsets: Offsets
     metadata: Action
@@ -91,7 +92,7 @@ class Log:
                 metadata = action
         if not metadata:
             raise WarehouseError(f"{self} doesn't say which columns there are; run `ingest repair` on this warehouse")
-        return State(look, offsets, _whole(metadata))
+        return State(self, look, offsets, _whole(metadata))
 
     def added(self, first: int, last: int) -> Offsets:
         """Return the transactions of the entries *first* to *last*, both included; the newest wins.
@@ -321,10 +322,11 @@ def seen(found: Iterable[Found]) -> Look:
     return Look(entries, checkpoints, hint, max([*entries, *checkpoints], default=-1))
 
 
-def looks(store: Store, names: Sequence[str]) -> dict[str, Look]:
-    """Return what is there of the logs of the tables *names*: all are listed at once."""
-    found = store.list(*(f"{name}/{FOLDER}" for name in names))
-    return {name: seen(each for each in found if each.name.startswith(f"{name}/")) for name in names}
+def logs(store: Store, names: Sequence[str]) -> dict[Log, Look]:
+    """Return the logs of the tables *names*, and what is there of each: all are listed at once."""
+    each = [Log(store, name) for name in names]
+    found = store.list(*[log.folder for log in each])
+    return {log: seen(one for one in found if one.name.startswith(log.folder)) for log in each}
 
 
 def tables(store: Store) -> list[str]:

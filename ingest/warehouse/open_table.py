@@ -4,9 +4,8 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
 from uuid import uuid4
@@ -18,7 +17,7 @@ from ingest.errors import WarehouseError, one_line
 from ingest.warehouse import delta_log
 from ingest.warehouse.delta_log import Action, Log, Look, State, text_of
 from ingest.warehouse.storage.locks import WRITERS
-from ingest.warehouse.storage.store import Held, Store
+from ingest.warehouse.storage.store import Found, Held, Store
 from parsers.schema import ALL_TABLES, EMPTY, polars_schema
 from parsers.values.messages import denied
 
@@ -55,7 +54,7 @@ def opened(log: Log, look: Look | None = None) -> State:
     return log.state(look)
 
 
-def make_ready(store: Store, names: Sequence[str], holder: object) -> tuple[dict[str, State], Held | None]:
+def make_ready(store: Store, names: Sequence[str], holder: object) -> tuple[list[State], Held | None]:
     """Make what is missing of the tables *names*, and keep repair away while *holder* lives, as `Store.join` does.
 
     Return what their logs say, which are read once for all that is to be known of them.
@@ -65,45 +64,49 @@ def make_ready(store: Store, names: Sequence[str], holder: object) -> tuple[dict
     """
     if store.shared:  # nothing is written to a bucket that loses commits
         held = store.join(WRITERS, holder)
-    states = {name: _with_all_columns(Log(store, name), state) for name, state in _all_made(store, names).items()}
+    states = [_with_all_columns(state) for state in _all_made(store, names)]
     return states, held if store.shared else store.join(WRITERS, holder)
 
 
-def _all_made(store: Store, names: Sequence[str]) -> dict[str, State]:
+def _all_made(store: Store, names: Sequence[str]) -> list[State]:
     """Return what the logs of the tables *names* say; those that aren't there are made, durably."""
     try:
-        looks = delta_log.looks(store, names)
-        young = {name: look for name, look in looks.items() if look.newest < 1}  # else its maker has been here
-        if young:
-            _make(store, young)
+        logs = delta_log.logs(store, names)
+        young = [log for log, look in logs.items() if look.newest < 1]  # else its maker has been here
+        made = _make(store, young) if young else {}
     except OSError as error:
         raise WarehouseError(explain(store, names[0], error)) from error
-    return {name: opened(Log(store, name), look if look.newest >= 0 else None) for name, look in looks.items()}
+    return [made.get(log) or opened(log, look if look.newest >= 0 else None) for log, look in logs.items()]
 
 
-def _make(store: Store, young: Mapping[str, Look]) -> None:
-    """Make those of the *young* tables that aren't there, and all durable: their makers may have died before that."""
-    if not store.shared and unquote(store.shown()) != store.shown():
-        raise NotADirectoryError(store.shown())  # `explain` says why
+def _make(store: Store, young: Sequence[Log]) -> dict[Log, State | None]:
+    """Make those of *young* tables that aren't there, and all durable: their makers may have died before that.
+
+    Return what their logs say, where that is known because nobody else made them.
+    """
+    shown = store.shown()
+    if not store.shared and unquote(shown) != shown:
+        raise NotADirectoryError(shown)  # `explain` says why
     store.make("")
     with ThreadPoolExecutor(len(young)) as pool:  # the disk is waited for once instead of for each
-        list(pool.map(partial(_make_table, store), young.items()))
+        made = dict(zip(young, pool.map(_make_table, young), strict=True))
     store.settle([], "")
+    return made
 
 
-def _make_table(store: Store, table: tuple[str, Look]) -> None:
-    name, look = table
-    first = Log(store, name).entry(0)
+def _make_table(log: Log) -> State | None:
+    metadata, store = _metadata(log.table), log.store
     # Reader 1 and writer 2: no engine is locked out.
     protocol: Action = {"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}
-    text = text_of([protocol, {"metaData": _metadata(name)}], {}, "CREATE TABLE", uuid4().hex)
+    text = text_of([protocol, {"metaData": metadata}], {}, "CREATE TABLE", uuid4().hex)
+    first = log.entry(0)
     try:
-        store.make(f"{name}/{delta_log.FOLDER}")
-        if look.newest < 0:
-            store.put_if_absent(first, text)  # if another process was quicker, its entry says the same
-        store.settle([first], name)
+        store.make(log.folder)
+        tag = None if store.find(first) else store.put_if_absent(first, text)  # another may be quicker
+        store.settle([first], log.table)
     except OSError as error:
-        raise WarehouseError(explain(store, name, error)) from error
+        raise WarehouseError(explain(store, log.table, error)) from error
+    return State(log, Look({0: Found(first, len(text), 0, tag)}, {}, None, 0), {}, metadata) if tag else None
 
 
 def _metadata(table: str) -> Action:
@@ -119,14 +122,15 @@ def _metadata(table: str) -> Action:
     }
 
 
-def _with_all_columns(log: Log, state: State) -> State:
-    """Give the table of *log*, which an older version made, the columns that came since: one commit, without data.
+def _with_all_columns(state: State) -> State:
+    """Give the table of *state*, which an older version made, the columns that came since: one commit, without data.
 
     Files that were there lack them; who reads takes that for NULL. Readers and writers of the older version go on.
 
     Raises:
         WarehouseError: The table can't be read or written.
     """
+    log = state.log
     while True:
         schema = json.loads(state.metadata["schemaString"])
         there = {field["name"] for field in schema["fields"]}
@@ -138,8 +142,7 @@ def _with_all_columns(log: Log, state: State) -> State:
         new = {"metaData": state.metadata | {"schemaString": json.dumps(schema)}}
         entry = log.entry(state.look.newest + 1)
         try:
-            if log.store.put_if_absent(entry, text_of([new], {}, "ADD COLUMN", uuid4().hex)):
-                log.store.settle([entry])
+            log.store.put_if_absent(entry, text_of([new], {}, "ADD COLUMN", uuid4().hex))
         except OSError as error:
             raise WarehouseError(explain(log.store, log.table, error)) from error
         state = opened(log)

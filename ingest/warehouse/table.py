@@ -61,8 +61,8 @@ class Table:
             WarehouseError: There is no such table, or its log is damaged.
         """
         self.name = name
-        self.store = at(place)
-        self.log = Log(self.store, name)
+        self.log = state.log if state else Log(at(place), name)
+        self.store = self.log.store
         self.version: int
         self.offsets: dict[str, int]
         self.newest: str
@@ -72,7 +72,6 @@ class Table:
         self._was_seen = False  # just now, by who asked whether it is the same
         self._torn = True
         self._live: tuple[int, dict[str, Action]]
-        self._mine: int | None = None  # the newest version, if this process wrote it
         self._open(state)
         self._tidied = self.version
         self._synced = max(self._tidied - _DOUBTED, 0 if state else -1)  # its first entry is on the disk then
@@ -246,7 +245,6 @@ class Table:
             self.refresh()
         else:
             raise WarehouseError(f"{self.shown}: others commit without end; commit less often (--interval)")
-        self.settle()
 
     def _commit(self, actions: Iterable[Action], offsets: Mapping[str, int], batch: str) -> bool:
         """Put *actions* and *offsets* into the entry after the snapshot; tell whether nobody was quicker."""
@@ -257,7 +255,9 @@ class Table:
         # Entries are forgotten in their order: while the one before is there, this is the newest.
         if self._is_fresh() if self.store.shared else self.newest in self.store.find(self.newest):
             self.offsets.update(offsets)
-            self.version, self.newest, self._tag, self._looked, self._mine = version, entry, tag, _now(), version
+            self.version, self.newest, self._tag, self._looked = version, entry, tag, _now()
+            self._synced = version
+            self._files.own.clear()
         else:
             self.refresh()  # others wrote some of what came since, and only the entries say which
         return True
@@ -306,7 +306,7 @@ class Table:
     def _moved_to(self, version: int, look: Look) -> None:
         self.version, self._looked, self._torn = version, _now(), False
         entry = look.entries.get(version)
-        self.newest, self._tag = self.log.entry(version), entry and entry.tag
+        self.newest, self._tag = (entry.name, entry.tag) if entry else (self.log.entry(version), None)
 
     def _sync_entries(self) -> None:
         """Make the entries of the snapshot durable, and the files that they add, unless this process has seen to those.
@@ -316,18 +316,12 @@ class Table:
         """
         if self.store.shared or self._synced == self.version:
             return
-        if self._mine == self.version == self._synced + 1:
-            self.store.settle([self.newest])
-        else:
-            self._sync_others()
-        self._synced = self.version
-        self._files.own.clear()
-
-    def _sync_others(self) -> None:
         look = self.log.look()
         there = {version: each for version, each in look.entries.items() if self._synced < version <= self.version}
-        added = {path for version in there if version != self._mine for path in self.log.adding(version)}
+        added = {path for version in there for path in self.log.adding(version)}
         if others := added - self._files.own:
             self.store.settle([f"{self.name}/{unquote(path)}" for path in others], self.name)
         saved = [look.checkpoints[version].name for version in sorted(look.checkpoints)[-1:]]
         self.store.settle([*(each.name for each in there.values()), *saved])
+        self._synced = self.version
+        self._files.own.clear()

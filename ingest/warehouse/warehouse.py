@@ -46,17 +46,17 @@ class Warehouse:
         """
         self.store = at(place)
         self._host = (host if self.store.shared else None) or ""
-        states, self._is_held = make_ready(self.store, list(TABLES), self) if make else ({}, None)
-        self.tables = {name: Table(self.store, name, states.get(name)) for name in TABLES}
+        states, self._is_held = make_ready(self.store, list(TABLES), self) if make else ([None] * len(TABLES), None)
+        self.tables = {name: Table(self.store, name, state) for name, state in zip(TABLES, states, strict=True)}
         self._ends = -1, pl.DataFrame()
         self._indistinct = -1, frozenset[str]()
+        self.hosts: Sequence[str] = [self._host]
+        self._meet_hosts()
 
-    @property
-    def hosts(self) -> Sequence[str]:
-        """The hosts whose sources a file may be: this one, or any where none was named; "" for those of none."""
-        if self._host or not self.store.shared:
-            return [self._host]
-        return ["", *sorted({host for name in self.sources() if (host := host_of(name))})]
+    def _meet_hosts(self) -> None:
+        """Where no host was named, a file may be a source of any; "" is first, for those of none."""
+        if self.store.shared and not self._host:
+            self.hosts = ["", *sorted({host for name in self.sources() if (host := host_of(name))})]
 
     def _is_ours(self, source_id: str) -> bool:
         return not self._host or host_of(source_id) == self._host
@@ -84,6 +84,7 @@ class Warehouse:
     def refresh(self) -> None:
         """See what other writers have committed."""
         self.tables[_CALLS].refresh()
+        self._meet_hosts()
 
     def secure(self) -> None:
         """Make durable what is known to be there, though others have written it: only then may anybody rely on it.
@@ -221,9 +222,9 @@ class Warehouse:
         """Tell whether the folder is still what was opened: it may have been deleted and made again, or emptied."""
         if self._is_held is not None and not self._is_held():
             return False
-        tables = [table for table in self.tables.values() if table.may_be_another]
-        there = self.store.find(*[table.newest for table in tables]) if tables else {}
-        return all(table.is_the_same(there.get(table.newest)) for table in tables)
+        asked = {table.newest: table for table in self.tables.values() if table.may_be_another}
+        found = self.store.find(*asked)
+        return all(map(Table.is_the_same, asked.values(), map(found.get, asked)))
 
     def _open_another(self) -> None:
         """Open what is there since the folder was deleted and made again: what the old tables said is void."""

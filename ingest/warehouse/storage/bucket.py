@@ -21,7 +21,7 @@ import xxhash
 from ingest.errors import WarehouseError, one_line
 from ingest.warehouse.storage.cache import Cache, is_data
 from ingest.warehouse.storage.leases import lease
-from ingest.warehouse.storage.store import SCHEMES, Fence, Found, Held, Writer
+from ingest.warehouse.storage.store import SCHEMES, Fence, Found, Held, UnsureError, Writer
 
 try:
     import obstore
@@ -42,10 +42,6 @@ _TRIES = 8
 _PUT_TRIES = 5
 _RETRY = {"max_retries": _TRIES, "retry_timeout": timedelta(seconds=30)}
 _CREDENTIALS = re.compile(r"://[^/]*@")
-
-
-class UnsureError(WarehouseError):
-    """A PUT failed, and it isn't known whether it landed after all."""
 
 
 class Bucket:

@@ -6,11 +6,12 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from ingest.errors import WarehouseError
 from ingest.warehouse.storage import locks
-from ingest.warehouse.storage.store import Fence, Found, Held, Writer
+from ingest.warehouse.storage.store import Fence, Found, Held, UnsureError, Writer
 from parsers.values.messages import denied
 
 _TEMPORARY = ".tmp"
@@ -47,21 +48,27 @@ class Folder:
         sync_folder(path.parent)
 
     def put_if_absent(self, name: str, data: bytes) -> str | None:
-        """Let *name* hold *data* if there is no such name yet; None if there is. `settle` makes it durable."""
+        """Let *name* hold *data*, durably, if there is no such name yet; None if there is."""
         path = self.folder / name
         part = path.with_name(f"{path.name}.{uuid.uuid4().hex}{_TEMPORARY}")
         try:
             part.write_bytes(data)
+            sync_file(part)
             path.hardlink_to(part)
-            return _tag(part.stat())
         except FileExistsError:
             return None
         except OSError:
             if not (path.exists() and path.samefile(part)):
-                raise
-            return _tag(part.stat())  # a disk may say that it failed when it didn't
+                raise  # else the disk says that it failed when it didn't
         finally:
             part.unlink(missing_ok=True)
+        try:
+            sync_folder(path.parent)
+            return _tag(path.stat())
+        except OSError as error:
+            raise UnsureError(
+                f"{path} may be lost again: {error.strerror or error}; run the same command again"
+            ) from error
 
     def replace_if(self, name: str, data: bytes, tag: str) -> str | None:
         """Let *name* hold *data* if it still has *tag*; for those who hold the lock that guards it."""
@@ -124,8 +131,7 @@ class Folder:
 
     def join(self, name: str, holder: object) -> Held:
         """Hold the lock *name* together with others while *holder* lives."""
-        descriptor = locks.join(self.folder, name, holder)
-        return lambda: locks.is_ours(descriptor, self.folder, name)
+        return partial(locks.is_ours, locks.join(self.folder, name, holder), self.folder, name)
 
     def now(self) -> float:
         """Return the time."""

@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from ingest.errors import WarehouseError
+
 ADDRESS = "://"
 SCHEMES = ("s3://", "az://", "gs://")
 
@@ -33,6 +35,10 @@ Held = Callable[[], bool]
 """Tells whether a lock that was joined is still the one that its name stands for."""
 
 
+class UnsureError(WarehouseError):
+    """What was put may be there now, or may not."""
+
+
 class Store(Protocol):
     """A folder or a bucket. Names that aren't there raise FileNotFoundError, whatever the place."""
 
@@ -52,10 +58,13 @@ class Store(Protocol):
         """Let *name* hold *data*, durably: who reads it sees the old or the new."""
 
     def put_if_absent(self, name: str, data: bytes) -> str | None:
-        """Let *name* hold *data* if there is no such name yet, and return its tag; None if there is.
+        """Let *name* hold *data*, durably, if there is no such name yet, and return its tag; None if there is.
 
-        Two that try it at once never both succeed. *data* is unlike what anybody else puts there. In a folder it is
-        `settle` that makes it durable.
+        Two that try it at once never both succeed. *data* is unlike what anybody else puts there.
+
+        Raises:
+            UnsureError: It may be there, and it may not, or not for long.
+            OSError: It isn't there.
         """
 
     def replace_if(self, name: str, data: bytes, tag: str) -> str | None:
