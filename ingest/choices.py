@@ -10,7 +10,6 @@ if TYPE_CHECKING:
 
     from ingest.prices.elsewhere import Alternatives
     from ingest.prices.price import Prices
-    from ingest.warehouse.storage.store import Place
     from parsers import Format
     from parsers.mapping.mapping import Mapping
 
@@ -81,16 +80,19 @@ def check_host(host: str | None) -> None:
         raise IngestError(f"--host {host!r}: a host is called by letters, digits, dots and dashes, such as web-1")
 
 
-def own_file(warehouse: "Place", name: str) -> Path | None:
+def own_file(warehouse: str | Path, name: str) -> Path | None:
     """Return the file of this machine that holds what users put under *name* into *warehouse*; None if they didn't.
 
     Raises:
         WarehouseError: It can't be looked into.
     """
-    from ingest.warehouse.storage.store import at
+    from ingest.warehouse.storage.store import ADDRESS, at
 
-    store = at(warehouse)
-    return store.file(name) if store.find(name) else None
+    if ADDRESS in str(warehouse):
+        store = at(warehouse)
+        return store.file(name) if store.find(name) else None
+    file = Path(warehouse, name)
+    return file if file.exists() else None
 
 
 def allow_labels(warehouse: str | Path) -> None:

@@ -58,10 +58,10 @@ def _local(folder: str) -> str:
     except (OSError, ValueError) as error:
         if getattr(error, "errno", None) not in {errno.ENOENT, errno.ENOTDIR, errno.EACCES}:
             raise click.BadParameter(f"{folder[:_SHOWN]}: {getattr(error, 'strerror', error)}") from error
-    from ingest.warehouse.delta_log import check
-    from ingest.warehouse.storage.store import at
+    from ingest.warehouse.delta_log import FOLDERS
+    from ingest.warehouse.storage.local import Folder
 
-    check(at(folder))
+    Folder(folder).check(FOLDERS)
     return folder
 
 

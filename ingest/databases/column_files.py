@@ -52,13 +52,13 @@ def split(paths: Sequence[str]) -> tuple[list[Path], list[str]]:
     found: dict[Path, None] = {}
     others = []
     for text in paths:
-        path = path_of(text)
+        path, files = path_of(text), expand([text], families=False)
         if _is_delta(path):
             found.update(dict.fromkeys(_data_files(path)))
             continue
-        mine = below(path, SUFFIXES) if path.is_dir() else [p for p in expand([text], families=False) if is_columns(p)]
+        mine = below(path, SUFFIXES) if path.is_dir() else [file for file in files if is_columns(file)]
         found.update(dict.fromkeys(mine))
-        if not mine or set(expand([text], families=False)) - set(mine):
+        if not mine or set(files) - set(mine):
             others.append(text)
     return list(found), others
 

@@ -54,7 +54,7 @@ def plan(place: Place) -> Plan:
         WarehouseError: There is no warehouse, this user may not read it, or no good state is left to go back to.
     """
     store = at(place)
-    delta_log.check(store)
+    store.check(delta_log.FOLDERS)
     opened = []
     for name in delta_log.tables(store):
         if not delta_log.is_there(store, name):

@@ -41,7 +41,7 @@ def verify(place: Place, *, read_sources: bool = True) -> Verdict:
     """
     verdict = Verdict()
     store = at(place)
-    delta_log.check(store)
+    store.check(delta_log.FOLDERS)
     there = delta_log.tables(store)
     for name in there:
         if not delta_log.is_there(store, name):

@@ -8,9 +8,7 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
-
-import pyarrow as pa
+from typing import Any, NamedTuple, Self
 
 from ingest.errors import WarehouseError
 from ingest.warehouse.storage.store import Found, Store
@@ -24,6 +22,8 @@ BATCH = "ingestBatch"
 """What an entry calls the identifier of a commit: by it a writer knows its own entry again."""
 
 FOLDER = "_delta_log"
+FOLDERS = ("", *(folder for name in ALL_TABLES for folder in (name, f"{name}/{FOLDER}")))
+"""Those that whoever uses a warehouse looks into."""
 
 _FILES = frozenset({"add", "remove"})
 """Kinds of actions that name data files."""
@@ -48,6 +48,11 @@ class State(NamedTuple):
     look: Look
     offsets: Offsets
     metadata: Action
+
+    @classmethod
+    def of_new(cls, log: "Log", first: Found, metadata: Action) -> Self:
+        """Return what *log* says right after its *first* entry was put, which holds *metadata*."""
+        return cls(log, Look({0: first}, {}, None, 0), {}, metadata)
 
 
 class Log:
@@ -209,6 +214,7 @@ class Log:
         Raises:
             WarehouseError: Just this user may not.
         """
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         try:
@@ -280,7 +286,8 @@ class Log:
 
     def _checkpointed(self, name: str, kinds: Iterable[str]) -> list[tuple[str, Action]] | None:
         """Return the actions of *kinds* in the checkpoint called *name*; None where it can't be read."""
-        import pyarrow.parquet as pq  # takes 30 ms, and a new warehouse has no checkpoint
+        import pyarrow as pa  # takes 30 ms, and a new warehouse has no checkpoint
+        import pyarrow.parquet as pq
 
         try:
             table = pq.read_table(self.store.file(name), columns=list(kinds))
@@ -337,15 +344,6 @@ def tables(store: Store) -> list[str]:
 def is_there(store: Store, table: str) -> bool:
     """Tell whether there is anything of the log of *table*."""
     return bool(store.list(f"{table}/{FOLDER}"))
-
-
-def check(store: Store) -> None:
-    """See that this user may look into the warehouse, as far as it is there.
-
-    Raises:
-        WarehouseError: Not into all of it.
-    """
-    store.check(["", *(folder for name in ALL_TABLES for folder in (name, f"{name}/{FOLDER}"))])
 
 
 def version_of(name: str) -> int:

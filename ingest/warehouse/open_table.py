@@ -4,8 +4,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 from uuid import uuid4
@@ -57,56 +56,40 @@ def opened(log: Log, look: Look | None = None) -> State:
 def make_ready(store: Store, names: Sequence[str], holder: object) -> tuple[list[State], Held | None]:
     """Make what is missing of the tables *names*, and keep repair away while *holder* lives, as `Store.join` does.
 
-    Return what their logs say, which are read once for all that is to be known of them.
+    Return what their logs say: they are read once for all that is to be known of them.
 
     Raises:
         WarehouseError: They can't be written, or are being repaired.
     """
     if store.shared:  # nothing is written to a bucket that loses commits
         held = store.join(WRITERS, holder)
-    states = [_with_all_columns(state) for state in _all_made(store, names)]
-    return states, held if store.shared else store.join(WRITERS, holder)
-
-
-def _all_made(store: Store, names: Sequence[str]) -> list[State]:
-    """Return what the logs of the tables *names* say; those that aren't there are made, durably."""
     try:
-        logs = delta_log.logs(store, names)
-        young = [log for log, look in logs.items() if look.newest < 1]  # else its maker has been here
-        made = _make(store, young) if young else {}
+        looks = delta_log.logs(store, names)
+        young = {log.entry(0): log for log, look in looks.items() if look.newest < 1}  # else its maker has been here
+        metadata = {name: _metadata(log.table) for name, log in young.items()}
+        firsts = _begin(store, metadata) if young else {}
     except OSError as error:
         raise WarehouseError(explain(store, names[0], error)) from error
-    return [made.get(log) or opened(log, look if look.newest >= 0 else None) for log, look in logs.items()]
+    if not store.shared:  # there is a folder now
+        held = store.join(WRITERS, holder)
+    made = {young[name]: State.of_new(young[name], first, metadata[name]) for name, first in firsts.items()}
+    states = [made.get(log) or opened(log, look if look.newest >= 0 else None) for log, look in looks.items()]
+    return [_with_all_columns(state) for state in states], held
 
 
-def _make(store: Store, young: Sequence[Log]) -> dict[Log, State | None]:
-    """Make those of *young* tables that aren't there, and all durable: their makers may have died before that.
-
-    Return what their logs say, where that is known because nobody else made them.
-    """
+def _begin(store: Store, metadata: Mapping[str, Action]) -> dict[str, Found]:
+    """Put the first entries called as *metadata* says, which they hold, where none are; return what we put."""
+    texts = {name: _first_entry(said) for name, said in metadata.items()}
     shown = store.shown()
     if not store.shared and unquote(shown) != shown:
         raise NotADirectoryError(shown)  # `explain` says why
-    store.make("")
-    with ThreadPoolExecutor(len(young)) as pool:  # the disk is waited for once instead of for each
-        made = dict(zip(young, pool.map(_make_table, young), strict=True))
-    store.settle([], "")
-    return made
+    return store.begin(texts)  # where another is quicker, its entry says the same
 
 
-def _make_table(log: Log) -> State | None:
-    metadata, store = _metadata(log.table), log.store
+def _first_entry(metadata: Action) -> bytes:
     # Reader 1 and writer 2: no engine is locked out.
     protocol: Action = {"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}
-    text = text_of([protocol, {"metaData": metadata}], {}, "CREATE TABLE", uuid4().hex)
-    first = log.entry(0)
-    try:
-        store.make(log.folder)
-        tag = None if store.find(first) else store.put_if_absent(first, text)  # another may be quicker
-        store.settle([first], log.table)
-    except OSError as error:
-        raise WarehouseError(explain(store, log.table, error)) from error
-    return State(log, Look({0: Found(first, len(text), 0, tag)}, {}, None, 0), {}, metadata) if tag else None
+    return text_of([protocol, {"metaData": metadata}], {}, "CREATE TABLE", uuid4().hex)
 
 
 def _metadata(table: str) -> Action:

@@ -24,7 +24,6 @@ def replace(warehouse: Place, name: str, rows: pl.DataFrame) -> None:
     """
     store, folder = at(warehouse), f"{_FOLDER}/{name}"
     try:
-        store.make(folder)
         store.put(f"{folder}/{_FILE}", _as_parquet(rows))
     except OSError as error:
         raise WarehouseError(f"{store.shown(folder)} can't be written: {reason(error)}") from error

@@ -69,7 +69,6 @@ class Table:
         self._state: State
         self._tag: str | None
         self._looked: float
-        self._was_seen = False  # just now, by who asked whether it is the same
         self._torn = True
         self._live: tuple[int, dict[str, Action]]
         self._open(state)
@@ -89,7 +88,7 @@ class Table:
 
     def is_the_same(self, newest: Found | None) -> bool:
         """Tell whether this is still the table that was opened, as its entry called `newest` is now what it says."""
-        self._looked, self._was_seen = _now(), True
+        self._looked = _now()
         if newest is None:  # cleaned away while this process stood still, or never there
             before = self._state.metadata["id"]
             self._open()
@@ -117,10 +116,6 @@ class Table:
             WarehouseError: The commit failed and did not land (no space, no permission, damaged table).
         """
         self._change(lambda: self._files.write(rows), offsets, expected)
-        if self._differ(offsets):
-            # Somebody went on from here meanwhile; or this process stood still for so long, in the middle of its
-            # commit, that the log went on and forgot the version that it then wrote.
-            raise Conflict
 
     def replace(self, day: date, rows: pl.DataFrame) -> None:
         """Put *rows* in the place of those that the snapshot has of *day*, durably. What others add stays.
@@ -224,7 +219,7 @@ class Table:
         batch, now = uuid4().hex, self.store.now() if gone else 0.0
         removed = [removal(file, now, data_change=data_change) for file in gone]
         for turn in range(_TRIES):
-            if self._torn or not self._is_current():
+            if self._torn:
                 self._open()
             if self._differ(expected) or self._lacks(gone):
                 self._files.drop(written or ())
@@ -232,43 +227,39 @@ class Table:
             try:
                 self._sync_entries()
                 written = write() if written is None else written
-                if self._commit([*removed, *written], offsets, batch):
-                    break
+                entry, text = self._next([*removed, *written], offsets, batch)
+                tag = self.store.put_if_absent(entry, text)
             except (OSError, pl.exceptions.PolarsError) as error:
                 self._open()
                 self._files.drop(written or ())
                 if self._differ(expected):
                     raise Conflict from error
                 raise WarehouseError(explain(self.store, self.name, error)) from error
+            if tag is not None:
+                # Entries are forgotten in their order: while the one before is there, this one counts. Else this
+                # process stood still for so long that the log may have forgotten another of this version.
+                if (self.store.shared and self._is_fresh()) or self._tag == _tag_of(self.store.find(self.newest)):
+                    self._moved_on(entry, tag, offsets)
+                    return
+                written = None  # what is listed now may count, so nobody drops it; maintenance does, if it doesn't
             if turn > _PATIENT:
                 time.sleep(random.uniform(0, _WAIT * turn))  # noqa: S311 # so that not all try again at once
             self.refresh()
-        else:
-            raise WarehouseError(f"{self.shown}: others commit without end; commit less often (--interval)")
+        raise WarehouseError(f"{self.shown}: others commit without end; commit less often (--interval)")
 
-    def _commit(self, actions: Iterable[Action], offsets: Mapping[str, int], batch: str) -> bool:
-        """Put *actions* and *offsets* into the entry after the snapshot; tell whether nobody was quicker."""
-        version, entry = self.version + 1, self.log.entry(self.version + 1)
-        tag = self.store.put_if_absent(entry, text_of(actions, offsets, "WRITE", batch))
-        if tag is None:
-            return False
-        # Entries are forgotten in their order: while the one before is there, this is the newest.
-        if self._is_fresh() if self.store.shared else self.newest in self.store.find(self.newest):
-            self.offsets.update(offsets)
-            self.version, self.newest, self._tag, self._looked = version, entry, tag, _now()
-            self._synced = version
-            self._files.own.clear()
-        else:
-            self.refresh()  # others wrote some of what came since, and only the entries say which
-        return True
+    def _next(self, actions: Iterable[Action], offsets: Mapping[str, int], batch: str) -> tuple[str, bytes]:
+        """Return the name and the text of the entry after the snapshot."""
+        return self.log.entry(self.version + 1), text_of(actions, offsets, "WRITE", batch)
 
-    def _is_current(self) -> bool:
-        """Tell whether the log still knows the snapshot: it may have forgotten it while this process stood still."""
-        was_seen, self._was_seen = self._was_seen, False
-        return was_seen or self._is_fresh() or self.newest in self.store.find(self.newest)
+    def _moved_on(self, entry: str, tag: str, offsets: Mapping[str, int]) -> None:
+        """Have the snapshot be what this process has put, durably, on top of the durable one before."""
+        self.offsets.update(offsets)
+        self.version, self.newest, self._tag, self._looked = self.version + 1, entry, tag, _now()
+        self._synced = self.version
+        self._files.own.clear()
 
     def _is_fresh(self) -> bool:
-        """Tell whether a bucket's log surely knows the snapshot; it is so in a folder, too, but there a look is free."""
+        """Tell whether a bucket's log surely knows the snapshot: a look costs a request there, and none in a folder."""
         return self.store.shared and _now() - self._looked < _FRESH_SECONDS
 
     def _differ(self, expected: Mapping[str, int | None]) -> bool:
@@ -325,3 +316,8 @@ class Table:
         self.store.settle([*(each.name for each in there.values()), *saved])
         self._synced = self.version
         self._files.own.clear()
+
+
+def _tag_of(found: Mapping[str, Found]) -> str | None:
+    """Return the tag of the one that was *found*; None for none."""
+    return next((each.tag for each in found.values()), None)

@@ -18,7 +18,7 @@ from ingest.ledger import HOST, TELLS, Batch, Conflict, Copy, Position, host_of,
 from ingest.warehouse import doubtful, retention
 from ingest.warehouse.open_table import make_ready
 from ingest.warehouse.storage.locks import WRITERS
-from ingest.warehouse.storage.store import Place, at
+from ingest.warehouse.storage.store import Held, Place, at
 from ingest.warehouse.table import Table
 from parsers.schema import BATCHES, TABLES, polars_schema
 
@@ -46,8 +46,12 @@ class Warehouse:
         """
         self.store = at(place)
         self._host = (host if self.store.shared else None) or ""
-        states, self._is_held = make_ready(self.store, list(TABLES), self) if make else ([None] * len(TABLES), None)
-        self.tables = {name: Table(self.store, name, state) for name, state in zip(TABLES, states, strict=True)}
+        self._is_held: Held | None = None
+        if make:
+            states, self._is_held = make_ready(self.store, list(TABLES), self)
+            self.tables = {state.log.table: Table(self.store, state.log.table, state) for state in states}
+        else:
+            self.tables = {name: Table(self.store, name) for name in TABLES}
         self._ends = -1, pl.DataFrame()
         self._indistinct = -1, frozenset[str]()
         self.hosts: Sequence[str] = [self._host]
@@ -220,9 +224,9 @@ class Warehouse:
 
     def _is_the_same(self) -> bool:
         """Tell whether the folder is still what was opened: it may have been deleted and made again, or emptied."""
+        asked = {table.newest: table for table in self.tables.values() if table.may_be_another}
         if self._is_held is not None and not self._is_held():
             return False
-        asked = {table.newest: table for table in self.tables.values() if table.may_be_another}
         found = self.store.find(*asked)
         return all(map(Table.is_the_same, asked.values(), map(found.get, asked)))
 

@@ -112,6 +112,11 @@ class Bucket:
                 return tag
         raise UnsureError(f"{self.shown(name)} can't be written: {one_line(unsure)}; run the same command again")
 
+    def begin(self, files: Mapping[str, bytes]) -> dict[str, Found]:
+        """Let each name of *files* hold its data if there is no such name yet; return what is known of those."""
+        tags = dict(zip(files, self._pool.map(self.put_if_absent, files, files.values()), strict=True))
+        return {name: Found(name, len(files[name]), 0, tag) for name, tag in tags.items() if tag}
+
     def replace_if(self, name: str, data: bytes, tag: str) -> str | None:
         """Let *name* hold *data* if it still has *tag*, and return its new one; None if it hasn't."""
         for _ in range(_PUT_TRIES):
@@ -193,9 +198,6 @@ class Bucket:
         self.put(CLOCK, b"{}")
         with self._told(CLOCK):
             return float(obstore.head(self._store, CLOCK)["last_modified"].timestamp())
-
-    def make(self, folder: str) -> None:
-        """Nothing: a bucket has no folders."""
 
     def check(self, folders: Iterable[str]) -> None:
         """Nothing: whoever may not look is told by what looks."""

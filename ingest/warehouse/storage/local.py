@@ -5,11 +5,13 @@ import os
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from itertools import compress
 from pathlib import Path
 
-from ingest.errors import WarehouseError
+from ingest.errors import WarehouseError, reason
 from ingest.warehouse.storage import locks
 from ingest.warehouse.storage.store import Fence, Found, Held, UnsureError, Writer
 from parsers.values.messages import denied
@@ -66,9 +68,25 @@ class Folder:
             sync_folder(path.parent)
             return _tag(path.stat())
         except OSError as error:
-            raise UnsureError(
-                f"{path} may be lost again: {error.strerror or error}; run the same command again"
-            ) from error
+            raise UnsureError(f"{path} may be lost again: {reason(error)}; run the same command again") from error
+
+    def begin(self, files: Mapping[str, bytes]) -> dict[str, Found]:
+        """Let each name of *files* hold its data if there is no such name yet; return what is known of those."""
+        make_folder(self.folder)
+        with ThreadPoolExecutor(len(files)) as pool:  # the disk is waited for once instead of for each
+            ours = list(pool.map(self._begin, files, files.values()))
+        sync_folder(self.folder)
+        with contextlib.suppress(PermissionError):
+            sync_folder(self.folder.parent)
+        return self.find(*compress(files, ours))
+
+    def _begin(self, name: str, data: bytes) -> bool:
+        path = self.folder / name
+        make_folder(path.parent)
+        is_ours = not path.exists() and self.put_if_absent(name, data) is not None  # nor is a full disk asked for more
+        sync([path])
+        sync_folder(path.parent.parent)
+        return is_ours
 
     def replace_if(self, name: str, data: bytes, tag: str) -> str | None:
         """Let *name* hold *data* if it still has *tag*; for those who hold the lock that guards it."""
@@ -119,9 +137,6 @@ class Folder:
         sync([self.folder / name for name in names])
         if folder is not None:
             sync_folder(self.folder / folder)
-        if folder == "":
-            with contextlib.suppress(PermissionError):
-                sync_folder(self.folder.parent)
 
     @contextmanager
     def alone(self, name: str, explanation: str) -> Iterator[Fence]:
@@ -136,10 +151,6 @@ class Folder:
     def now(self) -> float:
         """Return the time."""
         return time.time()
-
-    def make(self, folder: str) -> None:
-        """Make *folder*, and those above it."""
-        make_folder(self.folder / folder)
 
     def check(self, folders: Iterable[str]) -> None:
         """See that this user may look into *folders*, as far as they are there.

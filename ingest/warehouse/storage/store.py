@@ -67,6 +67,13 @@ class Store(Protocol):
             OSError: It isn't there.
         """
 
+    def begin(self, files: Mapping[str, bytes]) -> dict[str, Found]:
+        """Let each name of *files* hold its data if there is no such name yet; return what is known of those.
+
+        Afterwards all are durable, with the folders that they lie in, also those that others made, who may have died
+        before they were.
+        """
+
     def replace_if(self, name: str, data: bytes, tag: str) -> str | None:
         """Let *name* hold *data* if it still has *tag*, and return its new one; None if it hasn't."""
 
@@ -99,9 +106,6 @@ class Store(Protocol):
 
     def now(self) -> float:
         """Return the time, in seconds since 1970, by the clock that `Found.modified` is of."""
-
-    def make(self, folder: str) -> None:
-        """Make *folder*, where names lie in folders."""
 
     def check(self, folders: Iterable[str]) -> None:
         """See that this user may look into *folders*, as far as they are there, or raise WarehouseError."""
