@@ -21,9 +21,15 @@ MUTATIONS = {
     ),
     "the commit on top of exactly the snapshot that was read": (
         "ingest/warehouse/table.py",
-        "        before, entry = self.version, self.log.entry(self.version + 1)\n",
-        "        self.refresh()\n        before, entry = self.version, self.log.entry(self.version + 1)\n",
+        "                entry = self.log.entry(self.version + 1)\n",
+        "                self.refresh()\n                entry = self.log.entry(self.version + 1)\n",
         "tests/test_warehouse.py",
+    ),
+    "the look whether the log has forgotten what was built on": (
+        "ingest/warehouse/table.py",
+        "self._tag == _tag_of(self.store.find(self.newest))",
+        "True",
+        "tests/test_maintenance.py",
     ),
     "the naming of a new source before its rows": (
         "ingest/warehouse/warehouse.py",
@@ -135,7 +141,7 @@ MUTATIONS = {
     ),
     "the question whether the log is still the one that was opened": (
         "ingest/warehouse/warehouse.py",
-        "        return all(map(Table.is_the_same, self.tables.values()))\n",
+        "        return all(map(Table.is_the_same, asked.values(), map(found.get, asked)))\n",
         "        return True\n",
         "tests/test_environment.py",
     ),

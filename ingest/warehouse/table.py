@@ -112,8 +112,9 @@ class Table:
         """Commit *rows* and *offsets* together, durably, provided that the offsets are still as *expected*.
 
         Raises:
-            Conflict: An offset isn't as expected, or moved on at once; refreshed offsets say what it is.
-            WarehouseError: The commit failed and did not land (no space, no permission, damaged table).
+            Conflict: An offset isn't as expected; the refreshed offsets say what it is.
+            WarehouseError: The commit failed, and did not land (no space, no permission, damaged table) but for an
+                `UnsureError`: then the same may be tried again, and conflicts with itself if it did.
         """
         self._change(lambda: self._files.write(rows), offsets, expected)
 
@@ -227,8 +228,8 @@ class Table:
             try:
                 self._sync_entries()
                 written = write() if written is None else written
-                entry, text = self._next([*removed, *written], offsets, batch)
-                tag = self.store.put_if_absent(entry, text)
+                entry = self.log.entry(self.version + 1)
+                tag = self.store.put_if_absent(entry, text_of([*removed, *written], offsets, "WRITE", batch))
             except (OSError, pl.exceptions.PolarsError) as error:
                 self._open()
                 self._files.drop(written or ())
@@ -246,10 +247,6 @@ class Table:
                 time.sleep(random.uniform(0, _WAIT * turn))  # noqa: S311 # so that not all try again at once
             self.refresh()
         raise WarehouseError(f"{self.shown}: others commit without end; commit less often (--interval)")
-
-    def _next(self, actions: Iterable[Action], offsets: Mapping[str, int], batch: str) -> tuple[str, bytes]:
-        """Return the name and the text of the entry after the snapshot."""
-        return self.log.entry(self.version + 1), text_of(actions, offsets, "WRITE", batch)
 
     def _moved_on(self, entry: str, tag: str, offsets: Mapping[str, int]) -> None:
         """Have the snapshot be what this process has put, durably, on top of the durable one before."""
