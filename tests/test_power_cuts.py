@@ -14,6 +14,10 @@ from logs import calls, exactly, log_calls
 DAY = 86_400_000
 """So much further a call number is of the next day."""
 
+VISIBLE = 2
+"""A run forces the folder of a log to the disk first for what others have put there, then for what it has put itself:
+before that, its entry is there for everybody, and a power cut takes it."""
+
 SLOW = pytest.mark.slow
 
 
@@ -74,31 +78,30 @@ def test_tables_that_a_killed_run_has_made_survive_a_power_cut_after_the_next(di
 
 
 @pytest.mark.parametrize(
-    "path",
+    ("path", "nth"),
     [
-        "/llm_calls",
-        f"/batches/_delta_log/{2:020}.json",
-        f"/llm_calls/_delta_log/{3:020}.json",
-        pytest.param("/batches", marks=SLOW),
-        pytest.param("/date=2026-02-04", marks=SLOW),
-        pytest.param(".parquet", marks=SLOW),
+        ("/llm_calls", 1),
+        ("/batches/_delta_log", VISIBLE),
+        ("/llm_calls/_delta_log", VISIBLE),
+        pytest.param("/batches", 1, marks=SLOW),
+        pytest.param("/date=2026-02-04", 1, marks=SLOW),
+        pytest.param(".parquet", 1, marks=SLOW),
     ],
 )
-def test_what_a_killed_run_has_begun_survives_a_power_cut_after_the_next(disk, log, path):
+def test_what_a_killed_run_has_begun_survives_a_power_cut_after_the_next(disk, log, path, nth):
     disk.earlier(log, *range(1, 50))
     log_calls(log, DAY)
-    assert killed_before_a_sync(disk, log, path, 1)
+    assert killed_before_a_sync(disk, log, path, nth)
     disk.finish("backfill", log)
     disk.cut_power()
     disk.holds(*range(1, 50), DAY)
 
 
 def test_no_calls_are_durable_before_what_a_killed_run_left_of_them_in_the_ledger(disk, log):
-    ledger = f"/batches/_delta_log/{2:020}.json"
     disk.earlier(log, *range(1, 50))
     log_calls(log, DAY)
-    for _ in range(2):
-        assert killed_before_a_sync(disk, log, ledger, 1)
+    assert killed_before_a_sync(disk, log, "/batches/_delta_log", VISIBLE)
+    assert killed_before_a_sync(disk, log, f"/batches/_delta_log/{2:020}.json", 1)
     disk.cut_power()
     disk.finish("backfill", log)
     disk.cut_power()
