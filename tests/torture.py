@@ -32,6 +32,7 @@ POINTS = (
     "after the data file",
     "before the fsync",
     "after the fsync",
+    "before the name is durable",
     "after the log entry",
     "in the checkpoint",
     "after the checkpoint",
@@ -289,10 +290,10 @@ def compare(warehouse, written):
 def child(point, nth, arguments):
     """Run the command line in this process, which kills itself at the *nth* time at *point*."""
     import ingest.maintenance.compact
-    import ingest.warehouse.storage.local
     import ingest.warehouse.table
     from ingest.cli import cli
     from ingest.warehouse.parquet_files import DataFiles
+    from ingest.warehouse.storage import local
     from ingest.warehouse.table import Table
 
     ingest.warehouse.table.CHECKPOINT_EVERY = CHECKPOINT_EVERY
@@ -316,9 +317,10 @@ def child(point, nth, arguments):
 
     place = {
         "after the data file": (DataFiles, "write", False),
-        "before the fsync": (ingest.warehouse.storage.local, "sync", True),
-        "after the fsync": (ingest.warehouse.storage.local, "sync", False),
-        "after the log entry": (Table, "_commit", False),
+        "before the fsync": (local, "sync_file", True),
+        "after the fsync": (local, "sync_file", False),
+        "before the name is durable": (local, "sync_folder", True),
+        "after the log entry": (local.Folder, "put_if_absent", False),
         "in the checkpoint": (Table, "checkpoint", True),
         "after the checkpoint": (Table, "checkpoint", False),
         "after the merge": (ingest.maintenance.compact, "_merge", False),
