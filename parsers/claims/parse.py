@@ -93,7 +93,7 @@ def parse(block: Block, formats: Sequence[Format], contexts: Contexts | None = N
     left = 0 if told else len(unread(opened.lines, claimed, formats, before=end))
     rows = replace(rows, rejects=_with_bytes(rows.rejects, block), unread=left)
     if block.sealed and not block.data.endswith(_LINE_ENDS) and len(wrapped):
-        return replace(rows, calls=_flagged(rows.calls, int(wrapped.offsets[-1])))
+        return replace(rows, calls=flagged(rows.calls, pl.col("source_offset") >= int(wrapped.offsets[-1])))
     return rows
 
 
@@ -235,14 +235,12 @@ def _with_bytes(refused: pl.DataFrame, block: Block) -> pl.DataFrame:
     return refused.with_columns(raw=refused["raw"].scatter(at.arg_true(), raw))
 
 
-def _flagged(calls: pl.DataFrame, last_line: int) -> pl.DataFrame:
-    """Mark the call on the *last_line*, whose end was never written, in its metadata."""
+def flagged(calls: pl.DataFrame, unended: pl.Expr) -> pl.DataFrame:
+    """Mark the *unended* calls, those on a last line whose end was never written, in their metadata."""
     flag = pl.lit('"unterminated":true}')
     fields = pl.col("metadata").str.strip_suffix("}") + ","
-    flagged = pl.when(pl.col("metadata").is_null()).then(pl.lit("{") + flag).otherwise(fields + flag)
-    return calls.with_columns(
-        metadata=pl.when(pl.col("source_offset") >= last_line).then(flagged).otherwise("metadata")
-    )
+    marked = pl.when(pl.col("metadata").is_null()).then(pl.lit("{") + flag).otherwise(fields + flag)
+    return calls.with_columns(metadata=pl.when(unended).then(marked).otherwise("metadata"))
 
 
 def _owner(block: Block, lines: Lines, formats: Sequence[Format], contexts: Contexts) -> Format | None:
