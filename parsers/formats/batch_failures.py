@@ -42,7 +42,8 @@ FORMAT = json_format(
             & _LINE.str.contains(r'"error"\s*:\s*\{|"type"\s*:\s*"(?:errored|expired|cancell?ed)"')
         )
         | (
-            _LINE.str.contains(r'^\{\s*"key"\s*:|"key"\s*:\s*"[^"]*"\s*\}\s*$')
+            # Two regexes, each tied to an end of the line: one for both would look at every `"key"` in it.
+            (_LINE.str.contains(r'^\{\s*"key"\s*:') | _LINE.str.contains(r'"key"\s*:\s*"[^"]*"\s*\}\s*$'))
             & _LINE.str.contains(r'"error"\s*:\s*\{')
         )
     )

@@ -24,6 +24,9 @@ _NULL = r'"\s*:\s*null'
 _NUMBER = r"^(?:0|-?[1-9]\d{0,14}|-?0\.0{0,3}[1-9]\d{0,9}|-?[1-9]\d{0,8}\.\d{1,6})$"
 """Numbers that Polars and Python write alike."""
 
+_NO_TEXT = r"^(?:-?[0-9]|true$|false$|\[|\{)"
+"""What JSON that is no text looks like when it was read as text."""
+
 _MAY_BE_LIST = r"^\s*\["
 _UNUSUAL_TEXT = r'^\s*[\[{]|["\\\x00-\x1f\x7f]'
 """Text that may be JSON itself, or that JSON would escape."""
@@ -131,7 +134,9 @@ class _Written:
                 value.is_null() | value.str.contains(_NUMBER if kind == "number" else "^(?:true|false)$")
             )
             return value
-        self.checks.append(value.is_null() | ~_LINE.str.contains(written + r'[^"n\s]'))
+        # A number was decoded as its text too. The line tells, if no other object in it has one under the same key.
+        is_text = ~value.str.contains(_NO_TEXT) | ~_LINE.str.contains(written + r'[^"n\s]')
+        self.checks.append(value.is_null() | is_text)
         self.keys.append(keys(value).fill_null(0))  # JSON within text: its keys are in the line too
         kept = keeps(value, rule)
         if rule is Rule.NEVER:
