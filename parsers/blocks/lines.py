@@ -141,20 +141,25 @@ class Lines:
     def holding(self, literals: Collection[str]) -> Mask:
         """Return which lines hold one of *literals*.
 
-        The block is searched as one text, at 3 GB/s for thirty literals. The empty text beside it keeps Polars from
-        taking it for a constant, which it would copy.
+        The block is searched as one text, at 3 GB/s for thirty literals.
         """
         held: Mask = np.zeros(len(self), np.bool_)
         if self._is_short and not any(literal.encode() in self.data for literal in literals):
             return held
         try:
-            text = _pieces(self.data, np.array([0, len(self.data), len(self.data)])).cast(pl.String)
+            text = self._one.cast(pl.String)
         except pl.exceptions.ComputeError:
             lines = _decode(_pieces(self.data, self.bounds))
             return lines.str.contains("|".join(map(pl.escape_regex, literals))).to_numpy()
         hits = text.str.find_many(sorted(literals), leftmost=True).explode().drop_nulls().to_numpy()
         held[np.searchsorted(self.bounds, hits, side="right") - 1] = True
         return held
+
+    def has(self, literal: bytes) -> bool:
+        """Tell whether *literal* is anywhere in the block: a search that is five times as fast as that of Python."""
+        if self._is_short:
+            return literal in self.data
+        return bool(self._one.bin.contains(literal).any())
 
     def frame(self, chosen: Mask | None = None) -> pl.DataFrame:
         """Return the *chosen* whole lines as `RECORDS`, decoded with replacement where they are not UTF-8."""
@@ -177,6 +182,11 @@ class Lines:
         if (text := self._plain) is None or len(at) == len(text):
             return text
         return text.gather(numbers(at, "at"))
+
+    @property
+    def _one(self) -> pl.Series:
+        """Return the block as one text; an empty one beside it, lest Polars take it for a constant and copy it."""
+        return _pieces(self.data, np.array([0, len(self.data), len(self.data)]))
 
     @property
     def _is_short(self) -> bool:

@@ -37,18 +37,16 @@ def unread(
 
     What one of *formats* leaves out on purpose is not counted.
     """
-    claimed = []
+    others = lines.whole.copy()
     for format_, records in found:
         if not format_.rank:
             return 0
-        claimed.append(records["source_offset"].to_numpy())
-    may = lines.holding(_WORDS)
+        others &= ~np.isin(lines.offsets, records["source_offset"].to_numpy())
+    may = others & lines.holding(_WORDS) if others.any() else others
     if not may.any():
         return 0
     records = lines.frame(may).filter((pl.col("source_offset") < before) & SPEAKS)
     left_out = [f.leaves for f in formats if f.leaves is not None]
     if left_out and not records.is_empty():
         records = records.filter(~pl.any_horizontal(left_out))
-    if records.is_empty() or not claimed:
-        return records.height
-    return int((~np.isin(records["source_offset"].to_numpy(), np.concatenate(claimed))).sum())
+    return records.height

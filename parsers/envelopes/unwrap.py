@@ -118,7 +118,7 @@ def _idle(wrapped: pl.DataFrame, lines: Lines, formats: Sequence[Format]) -> Mas
     """
     of_text = [f for f in formats if f.heads is None and not f.json]
     idle: Mask = np.zeros(len(lines), np.bool_)
-    if len(wrapped) < _WORTH or not all(f.hints for f in of_text) or _ESCAPED_QUOTE in lines.data:
+    if len(wrapped) < _WORTH or not all(f.hints for f in of_text) or lines.has(_ESCAPED_QUOTE):
         return idle
     ended = wrapped["line"].str.contains(_LINE_END, literal=True)
     if not ended.any():

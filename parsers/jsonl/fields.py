@@ -68,7 +68,15 @@ def extract(
             parts.append(odd.with_columns(unknown).select(parts[-1].columns))
             rejects.append(refused)
     fields = pl.concat(parts)
-    return (fields if len(parts) == 1 else fields.sort("source_offset")), pl.concat([NONE_REJECTED, *rejects])
+    return (fields if len(parts) == 1 else _in_order(fields)), pl.concat([NONE_REJECTED, *rejects])
+
+
+def _in_order(fields: pl.DataFrame) -> pl.DataFrame:
+    """Return *fields* in the order of their source. At most of many places there is nothing, which need not move."""
+    order = fields["source_offset"].arg_sort()
+    return pl.DataFrame(
+        [values if values.null_count() == len(values) else values.gather(order) for values in fields.iter_columns()]
+    )
 
 
 @lru_cache(maxsize=256)
@@ -101,6 +109,7 @@ def _above(where: Path) -> set[Path]:
     return {where[:depth] for depth in range(1, len(where))}
 
 
+_SAMPLE = 64
 _BRACKETS = 6
 """What is nested deeper is looked into by Python."""
 
@@ -137,9 +146,7 @@ def elsewhere(decoded: pl.DataFrame, closed: Iterable[str] = ()) -> pl.Series:
     """
     known = _names(decoded.schema["record"])
     keys = "|".join(key for key in (*_CONTENT, *_READ, *closed) if key not in known)
-    lines, passed_over = decoded["line"], rf'"(?:{keys})"\s*:'
-    if lines.str.contains(passed_over).any():
-        lines = lines.str.replace_all(rf"{passed_over}\s*{_NESTED}", '"":null')
+    lines = decoded["line"].str.replace_all(rf'"(?:{keys})"\s*:\s*{_NESTED}', '"":null')
     return leftovers(decoded.select(lines, "record"))
 
 
@@ -157,11 +164,22 @@ def _decoded(records: pl.DataFrame, tree: "_Tree") -> Iterator[tuple[_Cut, pl.Da
     """
     inner = _inner(tree)
     for cut, part in _by_shape([(frozenset(), records)], _forks(tree), r'"{}"\s*:\s*\{{', there=True):
-        try:
-            yield cut, part, part["line"].str.json_decode(_dtype(tree, cut))
-        except pl.exceptions.PolarsError:
-            for smaller, piece in _by_shape([(cut, part)], inner, r'"{}"\s*:\s*[^\s{{n]', there=False):
-                yield smaller, piece, None
+        decoded = _all_or_none(part["line"], _dtype(tree, cut))
+        if decoded is not None:
+            yield cut, part, decoded
+            continue
+        for smaller, piece in _by_shape([(cut, part)], inner, r'"{}"\s*:\s*[^\s{{n]', there=False):
+            yield smaller, piece, None
+
+
+def _all_or_none(lines: pl.Series, dtype: pl.Struct) -> pl.Series | None:
+    """Return *lines* decoded, or None where they don't decode at once, which a sample tells before all are read."""
+    try:
+        if len(lines) > _SAMPLE:
+            lines.sample(_SAMPLE, seed=0).str.json_decode(dtype)
+        return lines.str.json_decode(dtype)
+    except pl.exceptions.PolarsError:
+        return None
 
 
 def _by_shape(parts: _Parts, places: list[Path], pattern: str, *, there: bool) -> _Parts:
