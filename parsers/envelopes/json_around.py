@@ -8,7 +8,7 @@ from parsers.blocks.format import Format
 from parsers.blocks.lines import NONE_REJECTED, RECORDS, occurring, reject
 from parsers.envelopes.described import described_json
 from parsers.envelopes.known_envelopes import ENVELOPES, FACTS, Envelope
-from parsers.envelopes.lookalikes import claimed, hinted, hints, promising
+from parsers.envelopes.lookalikes import claimed, hints, promising
 from parsers.jsonl.decode import decode
 from parsers.jsonl.fields import Path, extract, path
 
@@ -41,16 +41,18 @@ def in_json(records: pl.DataFrame, formats: Sequence[Format]) -> tuple[list[pl.D
     torn = records.select(_CUT_SHORT).to_series()
     found, refused = [], [_cut_short(records.filter(torn), formats)]
     rest = records.filter(~torn) if torn.any() else records
-    keys = occurring(rest["line"], {key for envelope in envelopes for mark in envelope.marks for key in mark.keys})
+    keys = {key for envelope in envelopes for mark in envelope.marks for key in mark.keys}
+    there = occurring(rest["line"], keys.union(*(f.hints for f in formats)))
+    hinted = [f for f in formats if f.json and (not f.hints or there.intersection(f.hints))]
     for envelope in envelopes:
         if rest.is_empty():
             break
-        if not envelope.may_be(keys):
+        if not envelope.may_be(there):
             continue
         mine = _marked_as(envelope, rest)
         describing = [f for f in formats if envelope.place[0] in f.unwrap]
         if not envelope.sure:
-            mine = _without_records(mine, envelope, [f for f in formats if f not in describing])
+            mine = _without_records(mine, envelope, [f for f in hinted if f not in describing])
         if mine.is_empty():
             continue
         inside, bad = _inside(mine, envelope)
@@ -92,8 +94,12 @@ def _hinting(refused: pl.DataFrame, formats: Sequence[Format]) -> pl.DataFrame:
 
 def _without_records(records: pl.DataFrame, envelope: Envelope, formats: Sequence[Format]) -> pl.DataFrame:
     """Return those of *records* that are no record of one of *formats* themselves, but may be in the *envelope*."""
-    asked = [f for f in formats if envelope.holds == "text" or not f.rank]
-    return records.filter(~claimed(hinted(records["line"], asked)))
+    for format_ in formats:
+        if records.is_empty():
+            break
+        if envelope.holds == "text" or not format_.rank:
+            records = records.filter(~claimed([format_]))
+    return records
 
 
 def _likely(inside: pl.DataFrame, envelope: Envelope, formats: Sequence[Format]) -> pl.DataFrame:
