@@ -26,7 +26,7 @@ def marked(records: pl.DataFrame, formats: Sequence[Format]) -> pl.DataFrame:
     """Return those of *records* that may have the first mark of an envelope; of long ones only their ends are read."""
     if records.is_empty():
         return records
-    any_mark = "|".join(sorted({envelope.marks[0].pattern for envelope in _envelopes(formats)}))
+    any_mark = "|".join(sorted({envelope.marks[0].likely for envelope in _envelopes(formats)}))
     if records["line"].str.len_bytes().sum() <= _LONG * len(records):
         return records.filter(_LINE.str.contains(any_mark))
     return records.filter(_LINE.str.head(_LONG).str.contains(any_mark) | _LINE.str.tail(_LONG).str.contains(any_mark))
