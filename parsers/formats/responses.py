@@ -164,11 +164,13 @@ _BATCHED = {
 def _fields(decoded: pl.DataFrame, place: tuple[str, ...]) -> pl.DataFrame:
     """Return the fields of each record, whose body is at *place*."""
     variant = pl.coalesce(pl.when(test).then(pl.lit(name)) for name, test in _VARIANTS.items())
-    around = {
-        name: pl.coalesce(known(pl.col("record").struct.field(key)) for key in keys) for name, keys in _AROUND.items()
-    }
-    body = {name: _at(place).struct.field(name) for name in _BODY}
-    flat = decoded.select(*RECORDS, LEFTOVERS, variant=variant, **around, **body)
+    top = body = decoded["record"].struct.unnest()  # by expressions, Polars would look at the whole type for each field
+    for key in place:
+        body = body[key].struct.unnest()
+    around = top.select(pl.coalesce(known(pl.col(key)) for key in keys).alias(name) for name, keys in _AROUND.items())
+    flat = pl.concat(
+        [decoded.select(*RECORDS, LEFTOVERS, variant=variant), around, body.select(*_BODY)], how="horizontal"
+    )
     if isinstance(flat.schema["error"], pl.Struct):
         error = pl.col("error").struct
         flat = flat.with_columns(
