@@ -58,7 +58,7 @@ def extract(
     for cut, part, decoded in _decoded(records, tree):
         dtype, texts = _reading(places, others, cut)
         read, plain = decode_plain(part["line"], dtype) if decoded is None else (decoded, None)
-        found = (part if plain is None else part.filter(plain)).with_columns(read.alias("record"))
+        found = (part if plain is None or plain.all() else part.filter(plain)).with_columns(read.alias("record"))
         found = found.with_columns(elsewhere(found, closed).alias(LEFTOVERS))
         parts.append(found.select(*records.columns, LEFTOVERS, *texts))
         if plain is not None and not plain.all():
@@ -186,14 +186,20 @@ def _by_shape(parts: _Parts, places: list[Path], pattern: str, *, there: bool) -
     A guess: where it is wrong (the same key elsewhere in the line) the record takes the slow way.
     """
     for place in places:
-        is_object = pl.col("line").str.contains(pattern.format(re.escape(place[-1]))) == there
+        told = pattern.format(re.escape(place[-1]))
         parts = [
-            (cut if flag else cut | {place}, chosen)
+            (cut if found == there else cut | {place}, chosen)
             for cut, part in parts
-            for flag, chosen in ((True, part.filter(is_object)), (False, part.filter(~is_object)))
-            if not chosen.is_empty()
-        ] or parts
+            for found, chosen in _halves(part, part["line"].str.contains(told))
+        ]
     return parts
+
+
+def _halves(records: pl.DataFrame, found: pl.Series) -> list[tuple[bool, pl.DataFrame]]:
+    """Return the *records* at which something was *found* and the others, if there are any."""
+    if found.all():
+        return [(True, records)]
+    return [(True, records.filter(found)), (False, records.filter(~found))] if found.any() else [(False, records)]
 
 
 def _one_by_one(records: pl.DataFrame, paths: Mapping[str, Path]) -> tuple[pl.DataFrame, pl.DataFrame]:
