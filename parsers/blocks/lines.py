@@ -156,11 +156,11 @@ class Lines:
         held[np.searchsorted(self.bounds, hits, side="right") - 1] = True
         return held
 
-    def has(self, literal: bytes) -> bool:
-        """Tell whether *literal* is anywhere in the block: a search that is five times as fast as that of Python."""
+    def has(self, *literals: bytes) -> bool:
+        """Tell whether one of *literals* is anywhere in the block: found five times as fast as by Python."""
         if self._is_short:
-            return literal in self.data
-        return bool(self._one.bin.contains(literal).any())
+            return any(literal in self.data for literal in literals)
+        return any(bool(self._one.bin.contains(literal).any()) for literal in literals)
 
     def frame(self, chosen: Mask | None = None) -> pl.DataFrame:
         """Return the *chosen* whole lines as `RECORDS`, decoded with replacement where they are not UTF-8."""

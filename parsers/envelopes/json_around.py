@@ -24,8 +24,6 @@ _BYTES = r'"MESSAGE"\s*:\s*\['
 
 def marked(records: pl.DataFrame, formats: Sequence[Format]) -> pl.DataFrame:
     """Return those of *records* that may have the first mark of an envelope; of long ones only their ends are read."""
-    if records.is_empty():
-        return records
     any_mark = "|".join(sorted({envelope.marks[0].likely for envelope in _envelopes(formats)}))
     if records["line"].str.len_bytes().sum() <= _LONG * len(records):
         return records.filter(_LINE.str.contains(any_mark))
@@ -37,6 +35,8 @@ def in_json(records: pl.DataFrame, formats: Sequence[Format]) -> tuple[list[pl.D
 
     *records* are `marked`. They have their number `at` besides `RECORDS`, and so has what is in them.
     """
+    if records.is_empty():
+        return [], NONE_REJECTED
     envelopes = _envelopes(formats)
     torn = records.select(_CUT_SHORT).to_series()
     found, refused = [], [_cut_short(records.filter(torn), formats)]

@@ -81,7 +81,7 @@ def _spread(lines: Lines, end: int) -> list[tuple[int, int | None, str]]:
 
 def _behind(lines: Lines) -> Positions:
     """Return which lines may hold an object behind another."""
-    if not any(lines.has(behind) for behind in _ARE_BEHIND):
+    if not lines.has(*_ARE_BEHIND):
         return np.zeros(0, np.int64)
     at = [found.start() for found in _BEHIND.finditer(lines.data)]
     return np.unique(np.searchsorted(lines.bounds, np.array(at, np.int64), side="right") - 1)

@@ -86,12 +86,13 @@ def _once(opened: Opened, formats: Sequence[Format], end: int, *, skim: bool) ->
     """Take off one envelope of each line that has one."""
     lines, refused = opened.lines, opened.refused
     found: list[pl.DataFrame] = []
-    text = _may_have_prefix(lines, formats)
-    wrapped = marked(_at(lines, _may_be_json(lines, formats)), formats)
-    idle = _idle(wrapped, lines, formats) if skim and opened.facts is None else np.zeros(len(lines), np.bool_)
-    if idle.any():
-        wrapped = wrapped.filter(flags(~idle[wrapped["at"].to_numpy()]))
-    if not wrapped.is_empty():
+    json, text = _may_be_json(lines, formats), _may_have_prefix(lines, formats)
+    idle: Mask = np.zeros(len(json), np.bool_)
+    if json.any():
+        wrapped = marked(_at(lines, json), formats)
+        if skim and opened.facts is None and len(wrapped) >= _WORTH:
+            idle = _idle(wrapped, lines, formats)
+            wrapped = wrapped.filter(flags(~idle[wrapped["at"].to_numpy()]))
         found, bad = in_json(wrapped, formats)
         refused = pl.concat([refused, bad]).unique(["source_offset", "reason"], maintain_order=True)
     if text.any():
@@ -112,13 +113,13 @@ def _once(opened: Opened, formats: Sequence[Format], end: int, *, skim: bool) ->
 
 
 def _idle(wrapped: pl.DataFrame, lines: Lines, formats: Sequence[Format]) -> Mask:
-    """Return which of *lines* hold text in which no format of *formats* finds anything, in what may be an envelope.
+    """Return which of *lines*, those in what may be an envelope, hold text in which no format finds anything.
 
     The first line may be a header, and one whose text has no line end may be a piece of a longer one.
     """
     of_text = [f for f in formats if f.heads is None and not f.json]
     idle: Mask = np.zeros(len(lines), np.bool_)
-    if len(wrapped) < _WORTH or not all(f.hints for f in of_text) or lines.has(_ESCAPED_QUOTE):
+    if not all(f.hints for f in of_text) or lines.has(_ESCAPED_QUOTE):
         return idle
     ended = wrapped["line"].str.contains(_LINE_END, literal=True)
     if not ended.any():
