@@ -68,7 +68,8 @@ def extract(
             parts.append(odd.with_columns(unknown).select(parts[-1].columns))
             rejects.append(refused)
     fields = pl.concat(parts)
-    return (fields if len(parts) == 1 else _in_order(fields)), pl.concat([NONE_REJECTED, *rejects])
+    in_order = fields if len(parts) == 1 or fields.is_empty() else _in_order(fields)
+    return in_order, pl.concat([NONE_REJECTED, *rejects])
 
 
 def _in_order(fields: pl.DataFrame) -> pl.DataFrame:
