@@ -36,6 +36,9 @@ Contexts = Mapping[str, Context]
 _LONG = 1024
 """Mean length of the lines, in bytes, from which on they are long."""
 
+_HANDFUL = 4
+"""So few formats are asked by their hints at once: to find out first which of these there are takes longer."""
+
 _FEW = 64
 """Of so many lines, all are offered: to compile the regex for all hints takes longer."""
 
@@ -76,12 +79,15 @@ def parse(block: Block, formats: Sequence[Format], contexts: Contexts | None = N
     wrapped = split(block)
     block_end = end = block.offset + len(block.data)
     after = dict(contexts or {})
-    whole = bare(wrapped, formats, end) if _owner(block, wrapped, formats, after) else None
+    owner = _owner(block, wrapped, formats, after)
+    whole = bare(wrapped, formats, end) if owner else None
     opened = whole or unwrap(wrapped, formats, end, skim=True)
-    found = _found(block, opened.lines, formats, after)
+    if opened.lines is not wrapped:
+        owner = _owner(block, opened.lines, formats, after)
+    found = _found(opened.lines, formats, after, owner)
     if opened.skimmed and any(f.heads is not None or _spanning(records, f).any() for f, records in found):
         opened = unwrap(wrapped, formats, end)
-        found = _found(block, opened.lines, formats, after)
+        found = _found(opened.lines, formats, after, _owner(block, opened.lines, formats, after))
     claimed = []
     for format_, records in found:
         closed, open_at = _closed(records, opened.lines, format_, end)
@@ -97,9 +103,10 @@ def parse(block: Block, formats: Sequence[Format], contexts: Contexts | None = N
     return rows
 
 
-def _found(block: Block, lines: Lines, formats: Sequence[Format], after: Contexts) -> list[tuple[Format, pl.DataFrame]]:
-    """Return the records in *lines* by their formats: of one, where that has the whole source."""
-    owner = _owner(block, lines, formats, after)
+def _found(
+    lines: Lines, formats: Sequence[Format], after: Contexts, owner: Format | None
+) -> list[tuple[Format, pl.DataFrame]]:
+    """Return the records in *lines* by their formats: those of the *owner*, where one has the whole source."""
     if owner is not None:
         return [(owner, _whole(lines, owner))]
     found = claimed_by(lines, formats)
@@ -295,17 +302,21 @@ def _hinted(records: pl.DataFrame, formats: Sequence[Format]) -> pl.DataFrame:
     """Return those of *records* that hold a hint of one of *formats*, if finding that out is worth it."""
     if len(records) <= _FEW or _is_long(records) or not all(f.hints for f in formats):
         return records
-    return records.filter(pl.col("line").str.contains(_any_of(hint for f in formats for hint in f.hints)))
+    hinted = pl.col("line").str.contains(_any_of(hint for f in formats for hint in f.hints))
+    if records.sample(_FEW, seed=0).select(hinted.all()).item():
+        return records
+    return records.filter(hinted)
 
 
 def _offered(records: pl.DataFrame, formats: Sequence[Format]) -> list[tuple[Format, pl.DataFrame]]:
     """Return what each of *formats* claims; of several, one is asked only about lines that hold one of its hints."""
-    several = len(formats) > 1
-    there = occurring(records["line"], {hint for f in formats for hint in f.hints}) if several else set()
+    there = {hint for f in formats for hint in f.hints} if len(formats) > 1 else set()
+    if len(formats) > _HANDFUL:
+        there = occurring(records["line"], there)
     result, rest = [], _Rest(records)
     for format_ in formats:
         hints = there.intersection(format_.hints)
-        if several and format_.hints and not hints:
+        if there and format_.hints and not hints:
             continue
         asked = rest.holding(hints)
         if not asked.any():

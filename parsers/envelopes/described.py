@@ -4,14 +4,13 @@ They are taken off as the known ones are, before those that are not sure, and an
 other. The regex's group is the line: the only one, or the one called `line`; others may be called as `FACTS`.
 """
 
-import re
 from collections.abc import Sequence
 from functools import cache
 
 import polars as pl
 
 from parsers.blocks.format import Format
-from parsers.envelopes.known_envelopes import ENVELOPES, FACTS, Envelope
+from parsers.envelopes.known_envelopes import ENVELOPES, FACTS, Envelope, Mark
 from parsers.envelopes.prefixes import PREFIXES, nameless
 from parsers.jsonl.fields import path
 
@@ -36,9 +35,9 @@ def described_json(formats: Sequence[Format]) -> tuple[Envelope, ...]:
 @cache
 def _at_place(text: str) -> tuple[Envelope, ...]:
     usual = ENVELOPES[-1]  # any logger or collector
-    marked = rf'"{re.escape(path(text)[-1])}"\s*:\s*'
+    key = f'"{path(text)[-1]}"'
     return tuple(
-        Envelope(NAME, (marked + begin,), (text,), holds, says=usual.says, sure=False)
+        Envelope(NAME, (Mark((key,), begin),), (text,), holds, says=usual.says, sure=False)
         for holds, begin in (("text", '"'), ("object", r"\{"))
     )
 
