@@ -19,7 +19,7 @@ from parsers.values.typed import json_text, known, metadata
 CELLS = "cells"
 """Column of the fields of records that come from a table; their `line` is only there to be shown."""
 
-_IS_OBJECT, _IS_JSON = r"^\{", r"^[\[{]"
+_IS_OBJECT, _IS_LIST = (pl.all().str.starts_with(begin) for begin in "{[")
 
 
 def has(records: pl.DataFrame, key: str) -> pl.Expr:
@@ -92,7 +92,7 @@ def _extracted(
 
 def _objects(cells: pl.DataFrame, *, lists: bool = False) -> dict[str, pl.Series]:
     """Return for each of the columns *cells* that has JSON objects, or short *lists*, these, and NULL for the rest."""
-    begin = cells.select(pl.all().str.contains(_IS_JSON if lists else _IS_OBJECT).any())
+    begin = cells.select((_IS_OBJECT | _IS_LIST if lists else _IS_OBJECT).any())
     return {name: found for name in begin.columns if begin[name][0] and len(found := _json(cells[name], lists=lists))}
 
 
@@ -129,4 +129,4 @@ def _is_json(text: str) -> bool:
 def _plain(name: str) -> pl.Expr:
     """Return a cell for `metadata`, unless it is JSON, of which the fields are looked at one by one, or may be."""
     cell = known(pl.col(name))
-    return pl.when(~cell.str.contains(_IS_JSON)).then(cell)
+    return pl.when(~cell.str.starts_with("{") & ~cell.str.starts_with("[")).then(cell)

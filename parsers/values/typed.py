@@ -27,8 +27,8 @@ _EPOCH_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 def known(text: pl.Expr) -> pl.Expr:
     """Return *text* without surrounding blanks; NULL where nothing is left, which is how logs write "unknown"."""
-    stripped = text.cast(pl.String).str.strip_chars()  # a column without a value has no type
-    return pl.when(stripped != "").then(stripped)
+    # Cast, as a column without a value has no type. Replaced, as `when` would strip each text a second time.
+    return text.cast(pl.String).str.strip_chars().replace("", None)
 
 
 def whole(text: pl.Expr) -> pl.Expr:
