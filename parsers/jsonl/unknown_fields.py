@@ -30,12 +30,11 @@ def leftovers(records: pl.DataFrame) -> pl.Series:
     at those that columns can't tell.
     """
     dtype = records.schema["record"]
-    counted = records.select("line", present=_present(records["record"]), keys=keys(pl.col("line")))
-    more = counted.select(pl.col("keys") > pl.col("present")).to_series().arg_true()
+    beyond = records.select(keys(pl.col("line"))).to_series() - _present(records["record"])
+    more = (beyond > 0).arg_true()
     found = pl.Series("leftovers", [None], dtype=pl.String).new_from_index(0, len(records))
     if len(more) > _FEW:
-        lines = counted[more]
-        texts, told = at_once(lines["line"], dtype, lines["present"])
+        texts, told = at_once(records["line"].gather(more), dtype, beyond.gather(more))
         found = found.scatter(more.filter(told), texts.filter(told))
         more = more.filter(~told)
     return found.scatter(more, [_unknown(text, dtype) for text in records["line"].gather(more).to_list()])

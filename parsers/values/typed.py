@@ -142,7 +142,7 @@ def _written(rows: pl.Series) -> pl.Series:
     if not parts:
         return pl.Series(rows.name, [None], dtype=pl.String).new_from_index(0, len(rows))
     joined = pl.concat_str(parts, separator=",", ignore_nulls=True)
-    return pl.DataFrame(fields).select(pl.when(joined != "").then(pl.lit("{") + joined + pl.lit("}"))).to_series()
+    return pl.DataFrame(fields).select((pl.lit("{") + joined + pl.lit("}")).replace("{}", None)).to_series()
 
 
 def _json_of(values: pl.Series) -> pl.Expr:
