@@ -152,7 +152,9 @@ def _stretches(records: pl.DataFrame, header: str, headers: tuple[Header, ...]) 
 
 def _changes(lines: pl.Series, headers: tuple[Header, ...]) -> list[int]:
     """Return which of *lines* are another header: few hold a name at all, and of those most hold it in some JSON."""
-    at = lines.to_frame("line").select(_may_be_header(headers)).to_series().arg_true().to_list()
+    plain = (~lines.str.contains("{", literal=True)).arg_true()
+    named = lines.gather(plain) if len(plain) < len(lines) else lines
+    at = plain.filter(named.str.contains(_any_mark(headers))).to_list()
     found = [i for i in at if _is_header(lines[i], headers)]
     return [i for n, i in enumerate(found) if n == 0 or lines[i] != lines[found[n - 1]]]
 
