@@ -24,9 +24,8 @@ DEEPEST = 4
 
 _OPEN_BRACE, _BRACKET, _NEWLINE, _QUOTE = b'{[\n"'
 _ESCAPE = "\x1b"
-_ESCAPED_QUOTE = b"\\u002"
 _LINE_END = '\\n",'
-_OBJECT_IN_TEXT = ('{\\"', '{ \\"')
+_OBJECT_IN_TEXT = ('{\\"', '{ \\"', "\\u002")
 _WORTH = 256
 _SAMPLE = 64
 _HEAD = 4
@@ -116,13 +115,12 @@ def _idle(lines: Lines, json: Mask, formats: Sequence[Format]) -> Mask:
     """
     of_text = [f for f in formats if f.heads is None and not f.json]
     nothing: Mask = np.zeros(len(json), np.bool_)
-    if json.sum() < _WORTH or not all(f.hints for f in of_text) or _ESCAPED_QUOTE in lines.data:
+    if json.sum() < _WORTH or not all(f.hints for f in of_text):
         return nothing
-    ended = lines.frame(json)["line"].str.contains(_LINE_END, literal=True).to_numpy()
+    ended = json & lines.whole & lines.holding([_LINE_END])
     if not ended.any():
         return nothing
-    nothing[np.flatnonzero(json & lines.whole)] = ended
-    idle = nothing & ~lines.holding({*_OBJECT_IN_TEXT, *(hint for f in of_text for hint in f.hints)})
+    idle = ended & ~lines.holding({*_OBJECT_IN_TEXT, *(hint for f in of_text for hint in f.hints)})
     idle[0] = False
     return idle
 
