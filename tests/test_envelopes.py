@@ -10,6 +10,8 @@ from parsers import FORMATS, Block, parse, recover
 from parsers.claims.documents import parse_document
 from parsers.envelopes.known_envelopes import ENVELOPES
 from parsers.explain.explain import explain
+from parsers.mapping.mapping import format_of
+from parsers.mapping.toml import mapping_of
 
 TIME = "2026-08-10T08:01:00.123456789Z"
 MILLIS = 1786348860123
@@ -258,6 +260,51 @@ def test_a_log_is_resumed_at_any_line_where_it_was_left(wrap):
         at = part.end
 
     assert pl.concat(found).equals(whole)
+
+
+OWN = """
+[lines]
+contains = "llm.done"
+unwrap = {unwrap}
+[columns]
+model = "model"
+request_tokens = "in"
+response_tokens = "out"
+request_id = "id"
+"""
+
+
+def _own_piece(text, *, last, stream="stdout"):
+    return f"{stream}|{'' if last else '+'}|{text}"
+
+
+@pytest.mark.parametrize(
+    ("wrap", "before", "unwrap"),
+    [
+        (_docker_piece, "", '"log"'),
+        (_docker_piece, "[app] ", """["log", '^\\[app\\] (.*)$']"""),
+        (_own_piece, "", r"""'^(?P<stream>std...)\|(?P<part>\+)?\|(?P<line>.*)$'"""),
+        (_cri_piece, "", r"""'^\S+ (?P<stream>\S+) (?:(?P<part>P)|F) (?P<line>.*)$'"""),
+    ],
+    ids=["docker", "regex in docker", "regex", "regex of cri"],
+)
+def test_any_cut_of_pieces_that_a_mapping_unwraps_gives_the_same_rows(wrap, before, unwrap):
+    formats = (*FORMATS, format_of(mapping_of(OWN.format(unwrap=unwrap), "own.toml")))
+    said = [json.dumps({"ev": "llm.done", "id": i, "model": "gpt-4o", "in": 9 + i, "out": 4}) for i in range(3)]
+    lines = []
+    for line in said:
+        other = [wrap("half of ", last=False, stream="stderr"), wrap("a warning", last=True, stream="stderr")]
+        for i, piece in enumerate(_pieces(wrap, before + line, len(line) // 3 + 1)):
+            lines += [piece, *other[i : i + 1]]
+    data = "".join(f"{line}\n" for line in lines).encode()
+    whole = parse(Block(data, sealed=True), formats).calls
+    assert whole["request_id"].to_list() == ["0", "1", "2"]
+
+    for cut in {data.rfind(b"\n", 0, at) + 1 for at in range(len(data) + 1)}:  # a line is read when it has ended
+        first = parse(Block(data[:cut]), formats)
+        rest = parse(Block(data[first.end :], first.end, sealed=True), formats, first.contexts)
+
+        assert pl.concat([first.calls, rest.calls]).equals(whole), cut
 
 
 def test_pieces_that_never_end_stall_nothing():
