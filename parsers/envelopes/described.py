@@ -1,8 +1,8 @@
 """Envelopes that a format describes itself, as a mapping does: a place in JSON, or a regex of text with a group.
 
 They are taken off as the known ones are, before those that are not sure, and any number of them may be around each
-other. The regex's group is the line: the only one, or the one called `line`; others may be called as `FACTS`. One called
-`part` matches where the line is a piece that the next one continues.
+other. The regex's group is the line: the only one, or the one called `line`; others may be called as `FACTS`, and one
+`part`, which matches where the line is a piece that the next one continues.
 """
 
 import re
