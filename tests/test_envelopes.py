@@ -93,11 +93,25 @@ TEXTS = {
             }
         ]
     ),
+    "gelf": lambda line: _json(version="1.1", host="node-a", short_message=line, timestamp=1786348860.123, level=6),
+    "azure container apps": lambda line: _json(
+        TimeGenerated=TIME, ContainerName_s="api", Log_s=line, Stream_s="stdout"
+    ),
+    "azure kubernetes": lambda line: _json(Computer="node-a", PodName="api-1", LogMessage=line, TimeGenerated=TIME),
+    "azure diagnostics": lambda line: _json(
+        time=TIME, category="ContainerAppConsoleLogs", properties={"Log": line, "Stream": "stdout"}
+    ),
+    "azure app service": lambda line: _json(
+        time=TIME, category="AppServiceConsoleLogs", level="Informational", ResultDescription=line, Host="node-a"
+    ),
     "splunk": lambda line: _json(preview=False, result={"_raw": line, "_time": TIME, "host": "node-a"}),
     "heroku json": lambda line: _json(timestamp=TIME, app_name="a", dyno="web.1", message=line),
     "pm2 json": lambda line: _json(message=line + "\n", timestamp=TIME, type="out", process_id=0, app_name="api"),
     "winston": lambda line: _json(level="info", message=line, timestamp=TIME),
     "cri": lambda line: f"{TIME} stdout F {line}",
+    "swarm": lambda line: f"api.1.abc@node-a    | {line}",
+    "lambda": lambda line: f"{TIME}\t0e9c1d5a-7b1f-4a55-9a3e-5a8f6c1d2e3f\tINFO\t{line}",
+    "app runner": lambda line: f"{TIME}\t{line}",
     "syslog 5424": lambda line: f"<14>1 2026-08-10T08:01:00.123Z node-a app 77 - - {line}",
     "syslog 5424 with data": lambda line: f'<14>1 {TIME} node-a app 77 m [x@1 a="b \\] c"][y z="1"] {line}',
     "syslog 3164": lambda line: f"<14>Aug 10 08:01:00 node-a app[77]: {line}",
