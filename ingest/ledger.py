@@ -58,6 +58,7 @@ class Batch:
     of the same `family` (the digest of its first line) had been named when this one was; both only count for a new one.
     `missing` says of other sources, which ended and nothing was found to go on there, how many bytes that may be.
     `turn` is that of a document: it was compared with what those before it had added, so nobody may come between.
+    `unread` is how many of its lines speak of tokens and a model, and no format read them.
     """
 
     source_id: str
@@ -73,6 +74,7 @@ class Batch:
     births: int = 0
     missing: Mapping[str, int] = field(default_factory=dict)
     turn: Turn | None = None
+    unread: int = 0
 
 
 class Ledger(Protocol):

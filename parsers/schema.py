@@ -77,6 +77,11 @@ CALLS = (
     Column("cost_source", pl.String, "`reported`, `computed` or `unpriced`"),
     Column("pricing_version", pl.String, "price table that computed the cost"),
     Column("known_model", pl.Boolean, "whether the price table knows the model"),
+    Column(
+        "unpriced_units",
+        pl.Int64,
+        "audio, image and video tokens and web searches that the price table has no price of its own for; NULL: none",
+    ),
     Column("latency_ms", pl.Float64, "wall time of the logical call, retries included where the log says so"),
     Column("success", pl.Boolean, "whether the call succeeded"),
     Column("error", pl.String, "error text of a failed call"),
@@ -136,6 +141,7 @@ BATCHES = (
     Column("calls", pl.Int64, "rows of the batch in `llm_calls`"),
     Column("events", pl.Int64, "rows of the batch in `llm_events`"),
     Column("rejects", pl.Int64, "rows of the batch in `rejects`"),
+    Column("unread", pl.Int64, "lines of the batch that speak of tokens and a model, and that no format read"),
     Column("first_at", UTC, "earliest `created_at` of the batch's calls"),
     Column("last_at", UTC, "latest `created_at` of the batch's calls"),
 )

@@ -122,7 +122,7 @@ def test_every_model_of_the_table_costs_what_the_table_says():
 def test_only_the_cost_columns_change():
     frame = calls({"error": "x", "metadata": '{"a":1}'}, {"model": "no-such-model"})
     after = price(frame, PRICES)
-    ours = ["cost_computed_usd", "cost_usd", "cost_source", "pricing_version", "known_model"]
+    ours = ["cost_computed_usd", "cost_usd", "cost_source", "pricing_version", "known_model", "unpriced_units"]
     assert after.schema == frame.schema
     assert after.drop(ours).equals(frame.drop(ours))
 
@@ -326,8 +326,10 @@ def test_repricing_stamps_only_the_calls_whose_cost_changes():
     assert after["pricing_version"].to_list() == ["own", PRICES.version, "own", "own"]
     assert after["cost_source"].to_list() == ["computed", "computed", "computed", "reported"]
     assert after["cost_usd"].to_list()[3] == 1
-    assert after.drop("cost_computed_usd", "cost_usd", "cost_source", "pricing_version", "known_model").equals(
-        before.drop("cost_computed_usd", "cost_usd", "cost_source", "pricing_version", "known_model")
+    assert after.drop(
+        "cost_computed_usd", "cost_usd", "cost_source", "pricing_version", "known_model", "unpriced_units"
+    ).equals(
+        before.drop("cost_computed_usd", "cost_usd", "cost_source", "pricing_version", "known_model", "unpriced_units")
     )
     assert reprice(after, own).equals(after)
 

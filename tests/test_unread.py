@@ -39,6 +39,16 @@ def test_a_line_that_speaks_of_tokens_and_a_model_is_counted(lines, count):
     assert parse(Block(lines.encode(), sealed=True), FORMATS).unread == count
 
 
+def test_lines_of_many_small_files_are_counted_as_those_of_each(tmp_path, run):
+    for number in range(8):
+        (tmp_path / f"{number}.jsonl").write_text(CALL.replace("1", str(number + 1)) + JSON * number)
+    alone = [parse(Block(path.read_bytes(), sealed=True), FORMATS).unread for path in sorted(tmp_path.glob("*.jsonl"))]
+    together = run("backfill", *tmp_path.glob("*.jsonl"))
+
+    assert alone == list(range(8))
+    assert "28 lines speak" in together.stderr
+
+
 def test_side_lines_of_a_system_that_is_known_are_not_counted():
     side = '{"type":"summary","model":"claude-opus-4-5","totalTokens":940}\n'
     message = {"id": "msg_1", "model": "claude-opus-4-5", "usage": {"input_tokens": 7, "output_tokens": 1}}

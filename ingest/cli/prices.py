@@ -66,7 +66,7 @@ def list_prices(
 def show(  # noqa: PLR0913 # one parameter an option
     *, model: str, warehouse: str, own: str | None, form: str | None, provider: str | None, at: datetime | None
 ) -> None:
-    """Show what MODEL costs, in USD per million tokens.
+    """Show what MODEL costs, in USD per million tokens (and per thousand searches).
 
     With since when, at what hours of the day, and from what length of prompt. The last line that holds at a call's
     time counts. Exit code 1 when there is no price.

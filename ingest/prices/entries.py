@@ -23,10 +23,28 @@ _KEYS = {
     "output": "output_mtok",
     "reasoning": "output_reasoning_mtok",
 }
+_UNITS = {
+    "input_audio": "input_audio_mtok",
+    "cache_audio": "cache_audio_read_mtok",
+    "output_audio": "output_audio_mtok",
+    "input_image": "input_image_mtok",
+    "cache_image": "cache_image_read_mtok",
+    "output_image": "output_image_mtok",
+    "input_video": "input_video_mtok",
+    "output_video": "output_video_mtok",
+}
+SEARCH = "search"
+"""Priced by the thousand."""
+
+UNITS = (*_UNITS, SEARCH)
+"""What may have a price of its own beside text: tokens of other kinds, and searches of the web."""
 
 
 class Rates(NamedTuple):
-    """What each kind of token costs, in 10⁻²⁴ USD a token; `request` is what a call costs besides, in 10⁻²⁴ USD."""
+    """What each kind of token costs, in 10⁻²⁴ USD a token; `request` is what a call costs besides, in 10⁻²⁴ USD.
+
+    `units` are those of `UNITS` that have a price of their own, with it.
+    """
 
     input: int
     cache_read: int
@@ -35,6 +53,11 @@ class Rates(NamedTuple):
     output: int
     reasoning: int
     request: int = 0
+    units: tuple[tuple[str, int], ...] = ()
+
+
+CHARGES = Rates._fields[:-1]
+"""What is charged for each call by its counts: kinds of tokens, and the request."""
 
 
 class Tier(NamedTuple):
@@ -100,8 +123,19 @@ def per_million(usd: Decimal) -> int:
     return int(rate)
 
 
+def per_thousand(usd: Decimal) -> int:
+    """Return a price of *usd* for a thousand as what one costs, in 10⁻²⁴ USD.
+
+    Raises:
+        ValueError: The price has more than 18 decimals.
+    """
+    return per_million(usd) * 1_000
+
+
 def rates(usd: Mapping[str, Decimal], request: int = 0) -> Rates:
     """Return rates from prices in *usd* a million tokens, by the names of `Rates`; `input` and `output` must be there.
+
+    Those of `UNITS` may be there, too; searches are priced by the thousand.
 
     What has no price of its own is charged as what it is a part of: cached tokens are input, 1-hour writes are writes,
     reasoning is output. This is the decomposition of genai-prices (`decompose.py`).
@@ -109,7 +143,7 @@ def rates(usd: Mapping[str, Decimal], request: int = 0) -> Rates:
     Raises:
         ValueError: A price has more than 18 decimals.
     """
-    own = {kind: per_million(price) for kind, price in usd.items()}
+    own = {kind: per_thousand(price) if kind == SEARCH else per_million(price) for kind, price in usd.items()}
     writes = own.get("cache_write", own["input"])
     return Rates(
         input=own["input"],
@@ -119,6 +153,7 @@ def rates(usd: Mapping[str, Decimal], request: int = 0) -> Rates:
         output=own["output"],
         reasoning=own.get("reasoning", own["output"]),
         request=request,
+        units=tuple((unit, own[unit]) for unit in UNITS if unit in own),
     )
 
 
@@ -195,9 +230,10 @@ def _rates(price: "ModelPrice", above: int) -> Rates:
             return reached[-1] if reached else price.base
         return price
 
-    usd = {kind: at(value) for kind, key in _KEYS.items() if (value := getattr(price, key)) is not None}
+    keys = _KEYS | _UNITS | {SEARCH: "web_searches_kcount"}
+    usd = {kind: at(value) for kind, key in keys.items() if (value := getattr(price, key)) is not None}
     fee = Decimal(0) if price.requests_kcount is None else at(price.requests_kcount)
-    return rates({"input": Decimal(0), "output": Decimal(0)} | usd, per_million(fee) * 1_000)
+    return rates({"input": Decimal(0), "output": Decimal(0)} | usd, per_thousand(fee))
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -247,11 +283,30 @@ def slot(steps: Steps) -> pl.Expr:
 
 
 def rates_of(slots: pl.Series, entries: Sequence[Entry | None], steps: Steps) -> pl.DataFrame:
-    """Return the rates of each slot, one column a kind of token; NULL where a model has none then."""
-    rows = [_rates_in(number, entries, steps) or (None,) * len(Rates._fields) for number in slots]
-    columns = zip(*rows, strict=True) if rows else ([] for _ in Rates._fields)
-    names = (f"rate_{name}" for name in Rates._fields)
-    return pl.DataFrame([pl.Series(n, c, dtype=pl.Int128) for n, c in zip(names, columns, strict=True)])
+    """Return the rates of each slot, one column of `CHARGES` each; NULL where a model has none then."""
+    found = [_rates_in(number, entries, steps) for number in slots]
+    return pl.DataFrame(
+        [
+            pl.Series(f"rate_{name}", [rates and rates[place] for rates in found], dtype=pl.Int128)
+            for place, name in enumerate(CHARGES)
+        ]
+    )
+
+
+def unit_rates_of(
+    slots: pl.Series, entries: Sequence[Entry | None], steps: Steps, fees: Mapping[tuple[str, str], int]
+) -> pl.DataFrame:
+    """Return the price of each of `UNITS` in each slot as `each_…`; NULL where it has none of its own, and no fee."""
+    found = []
+    for number in slots:
+        entry, rates = entries[_key_in(number, steps)], _rates_in(number, entries, steps)
+        own = {unit: fees.get((unit, entry.provider)) for unit in UNITS} if entry else {}
+        found.append(own | dict(rates.units if rates else ()))
+    return pl.DataFrame([pl.Series(f"each_{u}", [own.get(u) for own in found], dtype=pl.Int128) for u in UNITS])
+
+
+def _key_in(number: int, steps: Steps) -> int:
+    return number // ((len(steps.prompts) + 1) * (len(steps.times) + 1) * (len(steps.instants) + 1))
 
 
 def _rates_in(number: int, entries: Sequence[Entry | None], steps: Steps) -> Rates | None:

@@ -99,5 +99,8 @@ def _period(start: str | None, window: list[str] | None, tiers: list[Any]) -> Pe
     return Period(
         date.fromisoformat(start) if start else None,
         (time.fromisoformat(window[0]), time.fromisoformat(window[1])) if window else None,
-        tuple(Tier(above, Rates(*rates)) for above, rates in tiers),
+        tuple(
+            Tier(above, Rates(*rates)._replace(units=tuple((unit, each) for unit, each in units)))
+            for above, (*rates, units) in tiers
+        ),
     )

@@ -11,6 +11,8 @@ cache_read = 0.20          # left out, here and below: as what it is a part of
 cache_write = 2.50
 cache_write_1h = 4.00
 reasoning = 8.00
+input_audio = 40.00        # and cache_audio, output_audio; the same of image, and of video, which has no cache
+search = 10.00             # USD for 1,000 searches of the web, whatever `per` says
 """
 
 from collections.abc import Mapping
@@ -20,12 +22,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ingest.errors import IngestError, reason
-from ingest.prices.entries import Period, Rates, Tier, rates
+from ingest.prices.entries import UNITS, Period, Rates, Tier, rates
 from parsers.values.by_hand import toml_in
 from parsers.values.messages import line_of
 
 _PER = {"1M": Decimal(1), "1K": Decimal(1_000)}
-_RATES = ("input", "output", "cache_read", "cache_write", "cache_write_1h", "reasoning")
+_RATES = ("input", "output", "cache_read", "cache_write", "cache_write_1h", "reasoning", *UNITS)
 _KEYS = ("provider", "model", "models", "start", "per", *_RATES)
 _DEAREST = Decimal(1_000_000)
 
@@ -116,7 +118,7 @@ def _rates(entry: Mapping[str, Any], place: _Place) -> Rates:
     for key in ("input", "output"):
         if key not in entry:
             raise place.error(None, f"no {key} price; add {key} = … in USD per {per} tokens (0 when it is free)")
-    usd = {key: _usd(entry[key], key, place) * _PER[per] for key in _RATES if key in entry}
+    usd = {key: _usd(entry[key], key, place) * (1 if key == "search" else _PER[per]) for key in _RATES if key in entry}
     try:
         return rates(usd)
     except ValueError as error:

@@ -5,6 +5,7 @@ rounding (half to even, to ten decimals) gives what `genai_prices.calc_price` gi
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -13,9 +14,9 @@ from pathlib import Path
 
 import polars as pl
 
-from ingest.prices import match
+from ingest.prices import match, units
 from ingest.prices import own as price_overrides
-from ingest.prices.entries import Entry, Rates, rates_of, slot, steps_of
+from ingest.prices.entries import CHARGES, Entry, Steps, rates_of, slot, steps_of, unit_rates_of
 from ingest.prices.installed import Listed
 from ingest.prices.own import Override
 from ingest.prices.tiers import adjusted
@@ -25,7 +26,7 @@ MOST_TOKENS = 10**12
 """A call with more tokens than this is a broken record, and its cost would not fit its column."""
 
 _TOKENS = ("request_tokens", "cache_read_tokens", "cache_write_tokens", "response_tokens", "reasoning_tokens")
-_KINDS = Rates._fields[:-1]
+_KINDS = CHARGES[:-1]
 _HOUR = '"cache_write_1h_tokens":'
 _HIT = r'"cache_hit":\s*(?i:"?true)'
 _UNIT = 10**14  # 10⁻²⁴ USD in the tenth decimal of a USD
@@ -78,7 +79,9 @@ def price(calls: pl.DataFrame, prices: Prices) -> pl.DataFrame:
       unknown, or when the counts contradict each other (cached parts beyond the prompt). An unknown `response_tokens`
       counts as none: embeddings, and calls that failed before an answer. A `cache_hit` in the metadata reached no
       provider: 0. Cache writes are 5-minute ones unless the metadata's `cache_write_1h_tokens` says how many aren't.
-      A tier, a place or searches that the metadata tells change the price by the rules of `tiers`.
+      A tier or a place that the metadata tells changes the price by the rules of `tiers`; what it counts beside text
+      is charged by those of `units`.
+    - `unpriced_units`: how many of these no price is known for; NULL when none.
     - `cost_usd`: reported, else computed; `cost_source` says which. `unpriced`: tokens are known, a cost is not. NULL:
       there are no tokens to price, as when a call failed.
     - `known_model`: whether there are prices for the model; NULL without a model. `pricing_version`: the table that
@@ -98,7 +101,8 @@ def price(calls: pl.DataFrame, prices: Prices) -> pl.DataFrame:
     rated = slots.hstack(rates_of(slots["slot"], entries, steps))
     rows = rows.join(rated, on="slot", how="left", maintain_order="left").with_columns(hour=_one_hour_writes())
     rows = rows.with_columns(_counts())
-    rows = adjusted(rows.with_columns(total=_total()), entries)
+    rows = _with_units(rows.with_columns(total=_total()), entries, steps)
+    rows = adjusted(rows, entries).with_columns(pl.col("total") + pl.col("beside"))
     rows = rows.with_columns(whole=pl.col("total") // _UNIT)
     rows = rows.with_columns(cost_computed_usd=_computed())
     return calls.with_columns(rows.select(_cost_columns(prices.version)))
@@ -110,7 +114,7 @@ def reprice(calls: pl.DataFrame, prices: Prices) -> pl.DataFrame:
     Reported costs are not touched. The rows are the same in the same order, so that files can be replaced one by one.
     """
     after = price(calls, prices)
-    costs = ("cost_computed_usd", "cost_usd", "cost_source", "known_model")
+    costs = ("cost_computed_usd", "cost_usd", "cost_source", "known_model", "unpriced_units")
     changed = pl.any_horizontal(after[name].ne_missing(calls[name]).alias(name) for name in costs)
     stamps = after.select(pl.when(changed).then("pricing_version").otherwise(calls["pricing_version"]))
     return after.with_columns(stamps.to_series().alias("pricing_version"))
@@ -201,6 +205,24 @@ def _total() -> pl.Expr:
     return pl.when(pl.all_horizontal(sound)).then(sum(charges, start=pl.col("rate_request")))
 
 
+def _with_units(rows: pl.DataFrame, entries: Sequence[Entry | None], steps: Steps) -> pl.DataFrame:
+    """Return *rows* with what they count beside text in `total` or `beside` it, and as `unpriced_units`."""
+    at = rows.select(units.counting()).to_series().arg_true()
+    beside, unpriced = pl.lit(0, dtype=pl.Int128), pl.lit(None, dtype=pl.Int64)
+    rows = rows.with_columns(beside=beside, unpriced_units=unpriced)
+    if at.is_empty():
+        return rows
+    some = rows[at]
+    slots = some.select("slot").unique().drop_nulls()
+    rated = slots.hstack(unit_rates_of(slots["slot"], entries, steps, units.fees()))
+    found = units.charged(some.join(rated, on="slot", how="left", maintain_order="left"))
+    return rows.with_columns(
+        total=rows["total"].scatter(at, some["total"] + found["more"]),
+        beside=rows["beside"].scatter(at, found["beside"]),
+        unpriced_units=rows["unpriced_units"].scatter(at, found["unpriced_units"]),
+    )
+
+
 def _computed() -> pl.Expr:
     """Return the total, cut to its tenth decimal and the rest rounded half to even, in USD; zero for a cache hit."""
     rest = 2 * (pl.col("total") - pl.col("whole") * _UNIT)
@@ -221,6 +243,7 @@ def _cost_columns(table: str) -> list[pl.Expr]:
         source.then(pl.lit("computed")).when(tokens).then(pl.lit("unpriced")).alias("cost_source"),
         pl.when(pl.col("model").is_not_null()).then(pl.lit(table)).alias("pricing_version"),
         pl.when(pl.col("model").is_not_null()).then("known").alias("known_model"),
+        pl.col("unpriced_units"),
     ]
 
 

@@ -1,4 +1,4 @@
-"""What a call costs beside the standard price of its model, by what its metadata says: tiers, places, searches.
+"""What a call costs beside the standard price of its model, by what its metadata says: tiers and places.
 
 The rules are data, `tiers.toml`. They are applied to what is stored, so that pricing again follows the same rules.
 """
@@ -15,9 +15,8 @@ from math import prod
 
 import polars as pl
 
-from ingest.prices.entries import MILLION_EXPONENT, Entry
+from ingest.prices.entries import Entry
 
-_MICRO_UNITS = 10 ** (MILLION_EXPONENT + 6)  # of 10⁻²⁴ USD in a USD
 _METADATA = pl.col("metadata")
 STANDARD = "standard"
 _STANDARD = frozenset({STANDARD, "default", "auto", "on_demand"})
@@ -52,20 +51,10 @@ class Factor:
 
 
 @dataclass(frozen=True)
-class Fee:
-    """What each unit costs that is counted under *key*, in 10⁻²⁴ USD."""
-
-    key: str
-    provider: str
-    each: int
-
-
-@dataclass(frozen=True)
 class Rules:
-    """All factors and fees, and a regex for the metadata to which some may apply."""
+    """All factors, and a regex for the metadata to which some may apply."""
 
     factors: tuple[Factor, ...]
-    fees: tuple[Fee, ...]
     marks: str
 
     @property
@@ -91,12 +80,8 @@ def rules() -> Rules:
         )
         for rule in told["factor"]
     )
-    fees = tuple(
-        Fee(fee["key"], fee["provider"], int(Fraction(fee["per_1000"]) * _MICRO_UNITS / 1_000)) for fee in told["fee"]
-    )
     marked = {f'{factor.key}":\\s*"{re.escape(value)}"' for factor in factors for value in factor.values}
-    counted = {f'{fee.key}":\\s*"?[1-9]' for fee in fees}
-    return Rules(factors, fees, f'[".](?:{"|".join(sorted(marked | counted))})')
+    return Rules(factors, f'[".](?:{"|".join(sorted(marked))})')
 
 
 def tiers() -> tuple[str, ...]:
@@ -126,7 +111,7 @@ def _told(key: str) -> pl.Expr:
 
 
 def adjusted(rows: pl.DataFrame, entries: Sequence[Entry | None]) -> pl.DataFrame:
-    """Return *rows* with `total`, in 10⁻²⁴ USD, as it is with factors and fees; NULL where a factor isn't known.
+    """Return *rows* with `total`, in 10⁻²⁴ USD, as it is with factors; NULL where one isn't known.
 
     *rows* have the number of their model among *entries* as `key`.
     """
@@ -138,32 +123,23 @@ def adjusted(rows: pl.DataFrame, entries: Sequence[Entry | None]) -> pl.DataFram
     marked = marked.with_columns(
         pl.col("created_at").dt.date().alias("day"),
         *(_told(key).alias(key) for key in known.keys),
-        *(
-            _METADATA.str.extract(rf'[".]{fee.key}":\s*"?(\d+)', 1).cast(pl.Int128, strict=False).alias(fee.key)
-            for fee in known.fees
-        ),
     )
     kinds = marked.select("key", "day", *known.keys).unique()
     found = kinds.hstack(_adjustments(kinds, entries, known))
     joined = marked.join(found, on=["key", "day", *known.keys], how="left", nulls_equal=True, maintain_order="left")
-    fees = [pl.col(fee.key).fill_null(0) * pl.col(f"each_{fee.key}") for fee in known.fees]
-    total = pl.sum_horizontal(pl.col("total") * pl.col("times") // pl.col("over"), *fees, ignore_nulls=False)
-    return rows.with_columns(total=rows["total"].scatter(at, joined.select(total).to_series()))
+    total = joined.select(pl.col("total") * pl.col("times") // pl.col("over")).to_series()
+    return rows.with_columns(total=rows["total"].scatter(at, total))
 
 
 def _adjustments(kinds: pl.DataFrame, entries: Sequence[Entry | None], known: Rules) -> pl.DataFrame:
-    """Return for each of *kinds* the factor as a fraction, `times` over `over`, and the fee of a unit of each kind."""
-    table: dict[str, list[int | None]] = {
-        name: [] for name in ("times", "over", *(f"each_{f.key}" for f in known.fees))
-    }
+    """Return for each of *kinds* the factor as a fraction, `times` over `over`."""
+    table: dict[str, list[int | None]] = {"times": [], "over": []}
     for key, day, *values in kinds.rows():
         entry = entries[key]
         told = dict(zip(known.keys, values, strict=True))
         factor = None if entry is None or day is None else _factor(entry, told, day, known)
         table["times"].append(None if factor is None else factor.numerator)
         table["over"].append(None if factor is None else factor.denominator)
-        for fee in known.fees:
-            table[f"each_{fee.key}"].append(fee.each if entry is not None and entry.provider == fee.provider else 0)
     return pl.DataFrame(table, schema=dict.fromkeys(table, pl.Int128))
 
 

@@ -10,11 +10,11 @@ import polars as pl
 
 from ingest.errors import IngestError
 from ingest.prices import match as price_match
-from ingest.prices.entries import MILLION_EXPONENT, Entry, Period, Rates, entry_of
+from ingest.prices.entries import CHARGES, MILLION_EXPONENT, SEARCH, UNITS, Entry, Period, Rates, entry_of
 from ingest.prices.price import Prices, changes, reprice
 from parsers.values.messages import alike
 
-RATES = Rates._fields[:-1]
+RATES = CHARGES[:-1]
 """The kinds of tokens that have a price, as keys of every row: USD a million tokens."""
 
 
@@ -44,7 +44,12 @@ def of_models(prices: Prices, models: Iterable[tuple[str | None, str]], at: date
 
 
 def periods(entry: Entry, at: datetime | None) -> list[dict[str, Any]]:
-    """Return a row per period and tier of *entry*, oldest first; only those that count at *at* when it is given."""
+    """Return a row per period and tier of *entry*, oldest first; only those that count at *at* when it is given.
+
+    Beside `RATES`, a row has what the model prices in other units than text: USD a million, or a thousand searches.
+    """
+    named = {unit for period in entry.periods for tier in period.tiers for unit, _ in tier.rates.units}
+    units = [unit for unit in UNITS if unit in named]
     counting = entry.periods if at is None else tuple(filter(None, [entry.period_at(at)]))
     return [
         {
@@ -52,6 +57,7 @@ def periods(entry: Entry, at: datetime | None) -> list[dict[str, Any]]:
             "daily_utc": _window(period),
             "prompts_above": tier.above,
             **_usd(tier.rates),
+            **{unit: _each(unit, dict(tier.rates.units).get(unit)) for unit in units},
         }
         for period in counting
         for tier in period.tiers
@@ -164,6 +170,11 @@ def _now(entry: Entry, at: datetime) -> Iterator[dict[str, Any]]:
 
 def _usd(rates: Rates) -> dict[str, Decimal]:
     return {kind: _plain(Decimal(getattr(rates, kind)).scaleb(-MILLION_EXPONENT)) for kind in RATES}
+
+
+def _each(unit: str, rate: int | None) -> Decimal | None:
+    exponent = MILLION_EXPONENT + (3 if unit == SEARCH else 0)
+    return None if rate is None else _plain(Decimal(rate).scaleb(-exponent))
 
 
 def _plain(usd: Decimal) -> Decimal:

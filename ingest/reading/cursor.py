@@ -76,7 +76,7 @@ class Cursor:
         self._steady = True
         self._digest = xxhash.xxh3_128()
         self._pending: list[Rows] = []
-        self._pending_rows = 0
+        self._pending_rows = self._pending_unread = 0
         self._yielded = False
         self._ahead: deque[Guess] = deque()
         self._stand(None, 0)
@@ -260,6 +260,7 @@ class Cursor:
             self._torn = False
         if rows:
             self._unread += rows.unread
+            self._pending_unread += rows.unread
             self._whole |= rows.whole
             self._keep(rows)
 
@@ -310,7 +311,7 @@ class Cursor:
     def drain(self) -> list[Rows]:
         """Return what is pending, and forget it."""
         rows, self._pending = self._pending, []
-        self._pending_rows, self._yielded = 0, False
+        self._pending_rows, self._pending_unread, self._yielded = 0, 0, False
         return rows
 
     def length_of_line(self, *, sealed: bool) -> int:
@@ -387,7 +388,7 @@ class Cursor:
             if births != self._births and self._is_met(self._head, known):
                 self.lose()
                 return None
-        tail = tail_hash(self._tail)
+        tail, unread = tail_hash(self._tail), self._pending_unread
         draft = Draft(
             self,
             source_id,
@@ -402,6 +403,7 @@ class Cursor:
             births,
             missing,
             turn,
+            unread,
         )
         self._source_id, self._committed = source_id, self._position
         self._digest.reset()

@@ -50,6 +50,7 @@ class Draft:
     births: int = 0
     missing: Mapping[str, int] = field(default_factory=dict)
     turn: Turn | None = None
+    unread: int = 0
 
 
 def finish(
@@ -119,4 +120,5 @@ def _batch(draft: Draft, calls: pl.DataFrame, events: pl.DataFrame, rejects: pl.
         draft.births,
         draft.missing,
         draft.turn,
+        draft.unread,
     )

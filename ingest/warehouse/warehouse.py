@@ -289,6 +289,7 @@ def _entry(owed: _Owed, now: datetime) -> tuple[object, ...]:
         calls.height,
         events.height,
         rejects.height,
+        batch.unread if owed.whole else None,
         calls["created_at"].min(),
         calls["created_at"].max(),
     )

@@ -13,7 +13,7 @@ import polars as pl
 from parsers.blocks.format import Format
 from parsers.blocks.lines import Block, Lines, Mask, Positions, flags, numbers, split
 from parsers.claims.documents import document_of, may_be_document, rows_in
-from parsers.claims.overlooked import unread
+from parsers.claims.overlooked import knows_its_own, unread
 from parsers.claims.parse import Rows, claimed_by, rows_of, values
 from parsers.envelopes.unwrap import Opened, unwrap
 
@@ -66,14 +66,15 @@ def _parse_lines(sources: Sequence[bytes], formats: Sequence[Format]) -> list[Ro
         np.concatenate([home for _, _, home in claimed] or [np.zeros(0, np.int64)]),
         minlength=len(sources),
     )
-    rows = rows_of([(format_, records) for format_, records, _ in claimed], refused, int(starts[-1]), {})
+    found = [(format_, records) for format_, records, _ in claimed]
+    rows = rows_of(found, refused, int(starts[-1]), {})
     parts = _parted(rows, starts, alone, count)
-    return [
-        replace(part, unread=unread(split(Block(source, sealed=True)), (), formats, before=len(source)))
-        if part is not None and not part.claimed
-        else part
-        for part, source in zip(parts, sources, strict=True)
-    ]
+    left = np.searchsorted(starts, unread(opened.lines, found, formats, before=int(starts[-1])), side="right") - 1
+    counts = np.bincount(left, minlength=len(sources))
+    for format_, _, home in claimed:
+        if knows_its_own(format_):
+            counts[home] = 0
+    return [part and replace(part, unread=each) for part, each in zip(parts, counts.tolist(), strict=True)]
 
 
 def _home(rows: pl.DataFrame, starts: Positions) -> Positions:

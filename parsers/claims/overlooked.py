@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from parsers.blocks.format import Format
-from parsers.blocks.lines import Lines
+from parsers.blocks.lines import Lines, Positions
 
 _WORDS = ("oken", "toks", "OKEN")
 _LINE = pl.col("line")
@@ -30,25 +30,25 @@ SPEAKS = pl.when(_LINE.str.contains(r"^\s*[{\[]")).then(_JSON).otherwise(_TEXT)
 """Whether `line` speaks of tokens and a model."""
 
 
+def knows_its_own(format_: Format) -> bool:
+    """Tell whether what *format_* leaves of a source is side lines, as it knows its own."""
+    return not format_.rank
+
+
 def unread(
     lines: Lines, found: Iterable[tuple[Format, pl.DataFrame]], formats: Sequence[Format], *, before: int
-) -> int:
-    """Return how many of the *lines* before the offset *before* speak of calls, and are none of those *found*.
+) -> Positions:
+    """Return the offsets of the *lines* before *before* that speak of calls, and are none of those *found*.
 
-    What one of *formats* leaves out on purpose is not counted.
+    What one of *formats* leaves out on purpose is not among them.
     """
-    claimed = []
-    for format_, records in found:
-        if not format_.rank:
-            return 0
-        claimed.append(records["source_offset"].to_numpy())
     may = lines.holding(_WORDS)
     if not may.any():
-        return 0
+        return np.zeros(0, np.int64)
     records = lines.frame(may).filter((pl.col("source_offset") < before) & SPEAKS)
     left_out = [f.leaves for f in formats if f.leaves is not None]
     if left_out and not records.is_empty():
         records = records.filter(~pl.any_horizontal(left_out))
-    if records.is_empty() or not claimed:
-        return records.height
-    return int((~np.isin(records["source_offset"].to_numpy(), np.concatenate(claimed))).sum())
+    offsets = records["source_offset"].to_numpy()
+    claimed = [records["source_offset"].to_numpy() for _, records in found] if len(offsets) else []
+    return offsets[~np.isin(offsets, np.concatenate(claimed))] if claimed else offsets

@@ -21,7 +21,7 @@ from parsers.blocks.lines import (
     occurring,
     split,
 )
-from parsers.claims.overlooked import unread
+from parsers.claims.overlooked import knows_its_own, unread
 from parsers.envelopes.containers import brought_up
 from parsers.envelopes.facts import tell_calls, tell_events, tell_rejects
 from parsers.envelopes.lookalikes import may_hold
@@ -89,7 +89,8 @@ def parse(block: Block, formats: Sequence[Format], contexts: Contexts | None = N
         claimed.append((format_, closed))
     end = opened.cut(end, block_end)
     rows = _told(rows_of(claimed, opened.refused, end, after), opened)
-    left = 0 if any(after.values()) else unread(opened.lines, claimed, formats, before=end)
+    told = any(after.values()) or any(knows_its_own(format_) for format_, _ in claimed)
+    left = 0 if told else len(unread(opened.lines, claimed, formats, before=end))
     rows = replace(rows, rejects=_with_bytes(rows.rejects, block), unread=left)
     if block.sealed and not block.data.endswith(_LINE_ENDS) and len(wrapped):
         return replace(rows, calls=_flagged(rows.calls, int(wrapped.offsets[-1])))

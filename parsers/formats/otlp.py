@@ -176,16 +176,19 @@ def _others(pairs: pl.DataFrame) -> pl.DataFrame:
     pairs = pairs.unique(["item", "key"], keep="first", maintain_order=True).sort("item", "key")
     written = [
         _written(pairs.filter(pl.col("key").is_in([key for key, its in rules.items() if its is rule])), rule)
-        for rule in (Rule.WORD, Rule.LABEL, Rule.TAGS)
+        for rule in Rule
     ]
     objects = pl.concat(written).sort("item", "key").group_by("item", maintain_order=True).agg(pl.col("field"))
     return objects.select("item", (pl.lit("{") + pl.col("field").list.join(",") + pl.lit("}")).alias(LEFTOVERS))
 
 
-def _rule(key: str) -> Rule:
-    """Return what may be kept under the attribute *key*; what a part of it says holds for all that is below."""
-    if key.startswith(_PASSED_OVER) or not is_name(key) or rule_of(key) is Rule.NEVER:
-        return Rule.NEVER
+def _rule(key: str) -> Rule | None:
+    """Return what may be kept under the attribute *key*; what a part of it says holds for all that is below.
+
+    None: nothing is.
+    """
+    if key.startswith(_PASSED_OVER) or not is_name(key):
+        return None
     rule = Rule.WORD
     for part in key.split("."):
         rule = rule_of(part, rule)

@@ -213,12 +213,13 @@ def _text(record: Any, where: Path) -> str | None:  # Any: JSON
     return None if record is None or isinstance(record, dict | list) else text_of(record)
 
 
-def _at(where: Path, dtype: pl.DataType) -> pl.Expr:
+def _at(where: Path, dtype: Any) -> pl.Expr:  # Any: a Polars type
     value = pl.col("record")
     for key in where:
-        if not isinstance(dtype, pl.Struct):
+        below = dict(dtype) if isinstance(dtype, pl.Struct) else {}
+        if key not in below:
             return pl.lit(None, dtype=pl.String)
-        dtype = next(field.dtype for field in dtype.fields if field.name == key)  # type: ignore[assignment] # an instance
+        dtype = below[key]
         value = value.struct.field(key)
     return pl.lit(None, dtype=pl.String) if isinstance(dtype, pl.Struct) else value
 
@@ -250,7 +251,8 @@ def _inner(tree: _Tree, above: Path = ()) -> list[Path]:
 
 
 def _dtype(tree: _Tree, cut: frozenset[Path], above: Path = ()) -> Any:  # Any: a Struct, text at the leaves
-    keys = [key for key in tree if key]
-    if (not keys and above) or above in cut:
+    if above and (above in cut or not any(tree)):
         return pl.String
+    # What should be an object, and is none, is nothing that is known.
+    keys = [key for key in tree if key and ("" in tree[key] or (*above, key) not in cut)]
     return pl.Struct({key: _dtype(tree[key], cut, (*above, key)) for key in keys})

@@ -72,6 +72,8 @@ def _beyond(value: Any, dtype: pl.DataType) -> dict[str, Any]:
         if key in known:
             if isinstance(inner := known[key], pl.Struct):
                 kept.update({f"{key}.{name}": found for name, found in _beyond(item, inner).items()})
+                if isinstance(item, list):  # Gemini counts by modality in a list, where others have an object
+                    kept[key] = _guarded(item, rule_of(key))
         elif is_name(key):
             kept[key] = _guarded(item, rule_of(key))
     return {key: item for key, item in kept.items() if item not in (None, {}, [])}

@@ -194,7 +194,6 @@ _OTHERS = {
     "server_tool_use.web_search_requests": pl.Int64,
     "server_tool_use.web_fetch_requests": pl.Int64,
     "prompt_cache_miss_tokens": pl.Int64,
-    **dict.fromkeys(("prompt_tokens_details.audio_tokens", "completion_tokens_details.audio_tokens"), pl.Int64),
     "completion_tokens_details.accepted_prediction_tokens": pl.Int64,
     "completion_tokens_details.rejected_prediction_tokens": pl.Int64,
 }

@@ -141,7 +141,7 @@ def _own_rule(name: str) -> Rule:
     if not words:
         return Rule.WORD
     ends = {words[-1], " ".join(words[-2:])}
-    if words[-1] not in _ABOUT and (_is_secret(name, words) or _is_content(words)):
+    if ends.isdisjoint(_ABOUT) and (_is_secret(name, words) or _is_content(words)):
         return Rule.NEVER
     if words[-1] in _TAGS:
         return Rule.TAGS
