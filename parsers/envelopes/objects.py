@@ -16,7 +16,7 @@ from parsers.blocks.lines import MAX_RECORD, Lines, Mask, Positions
 from parsers.envelopes.pieces import Joined
 from parsers.jsonl.decode import loads
 
-_BEHIND = ('}{"', '} {"')
+_CLOSING, _BEHIND = b"}", ('}{"', '} {"')
 _SEPARATOR = "\x1e"
 _BRACE, _CLOSE = b"{}"
 _INDENTED = np.frombuffer(b" \t\r\n", np.uint8)
@@ -80,6 +80,8 @@ def _spread(lines: Lines, end: int) -> list[tuple[int, int | None, str]]:
 
 def _behind(lines: Lines) -> Positions:
     """Return which lines may hold an object behind another."""
+    if _CLOSING not in lines.data:
+        return np.zeros(0, np.int64)
     return np.flatnonzero(lines.holding(_BEHIND))
 
 
