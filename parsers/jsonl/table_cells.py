@@ -43,15 +43,19 @@ def extract_cells(
     cells = records[CELLS].struct.unnest()
     places = (*paths.values(), *passed_over)
     heads, goes_on = {where[0] for where in places}, {where[0] for where in places if where[1:]}
-    unknown = [name for name in cells.columns if name not in heads and name not in closed and not is_passed_over(name)]
+    ends = {where[0] for where in places if not where[1:]}
+    # What should be an object, and is none, is nothing that is known.
+    unknown = [name for name in cells.columns if name not in ends and name not in closed and not is_passed_over(name)]
     objects = _objects(cells.select(name for name in cells.columns if name in heads))
     texts = cells.with_columns(cells[name].set(found.is_not_null(), None) for name, found in objects.items())
     tops = [texts[where[0]].alias(name) for name, where in paths.items() if where[0] in texts.columns and not where[1:]]
     inner = {name: found for name, found in objects.items() if name in goes_on}
     deep = {name: where for name, where in paths.items() if where[0] in inner and where[1:]}
-    found = _extracted(inner | _objects(cells.select(unknown), lists=True), deep, passed_over, closed)
+    more = _objects(texts.select(unknown), lists=True)
+    both = {name: inner[name].zip_with(inner[name].is_not_null(), more[name]) for name in inner.keys() & more.keys()}
+    found = _extracted(inner | more | both, deep, passed_over, closed)
     plain = metadata({name: _plain(name) for name in sorted(unknown)})
-    left = cells.with_columns(plain.alias(LEFTOVERS)).select(LEFTOVERS)
+    left = texts.with_columns(plain.alias(LEFTOVERS)).select(LEFTOVERS)
     if LEFTOVERS in found.columns:
         left = left.select(joined(pl.col(LEFTOVERS), pl.lit(found[LEFTOVERS])))
     return records.hstack([left.to_series(), *tops, *found.drop(LEFTOVERS, strict=False)])
