@@ -147,12 +147,10 @@ class Lines:
         held: Mask = np.zeros(len(self), np.bool_)
         if self._is_short and not any(literal.encode() in self.data for literal in literals):
             return held
-        try:
-            text = self._one.cast(pl.String)
-        except pl.exceptions.ComputeError:
+        if self._whole_text is None:
             lines = _decode(_pieces(self.data, self.bounds))
             return lines.str.contains("|".join(map(pl.escape_regex, literals))).to_numpy()
-        hits = text.str.find_many(sorted(literals), leftmost=True).explode().drop_nulls().to_numpy()
+        hits = self._whole_text.str.find_many(sorted(literals), leftmost=True).explode().drop_nulls().to_numpy()
         held[np.searchsorted(self.bounds, hits, side="right") - 1] = True
         return held
 
@@ -193,6 +191,14 @@ class Lines:
     def _is_short(self) -> bool:
         """Tell whether Python is faster with all of it than Polars is with beginning."""
         return len(self.data) <= SHORT
+
+    @cached_property
+    def _whole_text(self) -> pl.Series | None:
+        """Return all lines as one text; None where they aren't UTF-8."""
+        try:
+            return self._one.cast(pl.String)
+        except pl.exceptions.ComputeError:
+            return None
 
     @cached_property
     def _plain(self) -> pl.Series | None:

@@ -90,7 +90,7 @@ def parse(block: Block, formats: Sequence[Format], contexts: Contexts | None = N
         found = _found(opened.lines, formats, after, _owner(block, opened.lines, formats, after))
     claimed = []
     for format_, records in found:
-        closed, open_at = _closed(records, opened.lines, format_, end)
+        closed, open_at = (records, end) if opened.skimmed else _closed(records, opened.lines, format_, end)
         end = min(end, open_at)
         claimed.append((format_, closed))
     end = opened.cut(end, block_end)

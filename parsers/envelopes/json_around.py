@@ -88,7 +88,7 @@ def _cut_short(torn: pl.DataFrame, formats: Sequence[Format]) -> pl.DataFrame:
 
 def _hinting(refused: pl.DataFrame, formats: Sequence[Format]) -> pl.DataFrame:
     """Return those of the *refused* envelopes that hold what a format looks for."""
-    pattern = hints(formats)
+    pattern = hints(formats) if not refused.is_empty() else ""
     return refused.filter(_LINE.str.contains(pattern)) if pattern else refused
 
 
@@ -117,7 +117,7 @@ def _inside(records: pl.DataFrame, envelope: Envelope) -> tuple[pl.DataFrame, pl
         places |= {f"line {i}": path(text) for i, text in enumerate(envelope.place)}
     if envelope.partial not in (None, "newline"):
         places["partial 0"] = path(envelope.partial or "")
-    wide, bad = extract(records, {**places})
+    wide, bad = extract(records, places, rest=False)
     facts = {name: _first(wide, name) for name in FACTS if name in envelope.says}
     text = _first(wide, "line") if envelope.holds == "text" else pl.Series("line", _objects(wide, envelope))
     part = _part(envelope)

@@ -271,6 +271,39 @@ ENVELOPES = (
         says={"time": ("result._time", "_time"), "host": ("result.host", "host")},
     ),
     Envelope(
+        "gelf",
+        (_key("short_message", then=_TEXT), _key("version", then='"1[.]'), _key("host", then=_TEXT)),
+        ("short_message", "full_message"),
+        says={
+            "time": ("timestamp",),
+            "host": ("host",),
+            "container": ("_container_name",),
+            "service": ("_facility", "facility"),
+        },
+    ),
+    Envelope(
+        "azure",  # Log Analytics: Container Apps, Kubernetes, App Service; by themselves or below `properties`
+        (
+            _key("Log_s", "Log", "LogMessage", "LogEntry", "ResultDescription", then=_TEXT),
+            _key("TimeGenerated", "time", "category", then=_TEXT),
+        ),
+        tuple(
+            f"{above}{name}"
+            for name in ("Log_s", "LogMessage", "LogEntry", "Log", "ResultDescription")
+            for above in ("", "properties.")
+        ),
+        says={
+            "time": ("TimeGenerated", "time"),
+            "host": ("Computer", "properties.Computer", "Host"),
+            "container": ("ContainerName", "ContainerName_s", "properties.ContainerName"),
+            "pod": ("PodName", "properties.PodName", "ContainerGroupName_s"),
+            "namespace": ("PodNamespace", "properties.PodNamespace"),
+            "stream": ("LogSource", "Stream_s", "Stream", "properties.Stream"),
+            "service": ("ContainerAppName_s", "ContainerAppName", "properties.ContainerAppName"),
+        },
+        sure=False,
+    ),
+    Envelope(
         "vector",
         (_key("source_type", then=_TEXT), _key("message", then=_TEXT)),
         ("message",),
@@ -325,14 +358,15 @@ ENVELOPES = (
 """JSON around a line, the surest first: a line is taken for the first that it may be."""
 
 FIRST_KEYS = (
-    "@message", "@metadata", "@mt", "@ptr", "@t", "@timestamp", "CONTAINER_", "Level", "MESSAGE", "MessageTemplate",
-    "Properties", "Timestamp", "_BOOT", "_CMDLINE", "_EXE", "_COMM", "_HOSTNAME", "_MACHINE", "_PID", "_SYSTEMD",
-    "_TRANSPORT", "_UID", "__CURSOR", "__MONOTONIC", "__REALTIME", "_id", "_index", "_p", "_raw", "_source", "_time",
-    "agent", "app_name", "attributes", "attrs", "container", "content", "date", "ddsource", "ddtags", "ecs", "event",
-    "eventId", "file", "host", "hostname", "httpRequest", "id", "ingestionTime", "input", "insertId", "json",
+    "@message", "@metadata", "@mt", "@ptr", "@t", "@timestamp", "CONTAINER_", "Computer", "Container", "Level", "Log",
+    "MESSAGE", "MessageTemplate", "Pod", "Properties", "ResultDescription", "TimeGenerated", "Timestamp", "_BOOT",
+    "_CMDLINE", "_COMM", "_EXE", "_HOSTNAME", "_MACHINE", "_PID", "_SYSTEMD", "_TRANSPORT", "_UID", "__CURSOR",
+    "__MONOTONIC", "__REALTIME", "_id", "_index", "_p", "_raw", "_source", "_time", "agent", "app_name", "attributes",
+    "attrs", "category", "container", "content", "date", "ddsource", "ddtags", "ecs", "event", "eventId", "file",
+    "full_message", "host", "hostname", "httpRequest", "id", "ingestionTime", "input", "insertId", "json",
     "jsonPayload", "kubernetes", "labels", "level", "line", "log", "logEvents", "logGroup", "logName", "logStream",
     "message", "messageType", "msg", "operation", "owner", "preview", "process_id", "receiveTimestamp", "record",
-    "resource", "resourceLogs", "result", "service", "severity", "source", "source_type", "stream", "tag", "text",
-    "textPayload", "time", "timestamp", "type",
+    "resource", "resourceLogs", "result", "service", "severity", "short_message", "source", "source_type", "stream",
+    "tag", "text", "textPayload", "time", "timestamp", "type", "version",
 )  # fmt: skip
 """Keys that an envelope may begin with. Other lines are not looked at further."""

@@ -24,9 +24,8 @@ DEEPEST = 4
 
 _OPEN_BRACE, _BRACKET, _NEWLINE, _QUOTE = b'{[\n"'
 _ESCAPE = "\x1b"
-_ESCAPED_QUOTE = b"\\u002"
 _LINE_END = '\\n",'
-_OBJECT_IN_TEXT = ('{\\"', '{ \\"')
+_OBJECT_IN_TEXT = ('{\\"', '{ \\"', "\\u002")
 _WORTH = 256
 _SAMPLE = 64
 _HEAD = 4
@@ -119,7 +118,7 @@ def _idle(wrapped: pl.DataFrame, lines: Lines, formats: Sequence[Format]) -> Mas
     """
     of_text = [f for f in formats if f.heads is None and not f.json]
     idle: Mask = np.zeros(len(lines), np.bool_)
-    if not all(f.hints for f in of_text) or lines.has(_ESCAPED_QUOTE):
+    if not all(f.hints for f in of_text):
         return idle
     ended = wrapped["line"].str.contains(_LINE_END, literal=True)
     if not ended.any():
@@ -146,12 +145,11 @@ def _without_standing(taken: pl.DataFrame, lines: Lines, formats: Sequence[Forma
 
 def _may_be_json(lines: Lines, formats: Sequence[Format]) -> Mask:
     """Return which lines are JSON objects that begin with a key that an envelope may begin with, told by four bytes."""
-    any_key = bool(described_json(formats))
     found: Mask = lines.first_byte == _OPEN_BRACE
     if not found.any():
         return found
     found &= np.asarray(lines.whole)
-    if any_key:
+    if described_json(formats):
         return found
     head = np.zeros(len(lines), np.int64)
     for i in range(_HEAD):

@@ -22,6 +22,8 @@ Path = tuple[str, ...]
 _Cut = frozenset[Path]
 """Places where records have no object, though paths go on there."""
 
+_NOTHING = pl.lit(None, dtype=pl.String)
+
 _Parts = list[tuple[_Cut, pl.DataFrame]]
 
 _KEY = re.compile(r'(?:"([^"]+)"|([^."]+))(?:\.(?=.)|$)')
@@ -45,12 +47,17 @@ def path(text: str) -> Path:
 
 
 def extract(
-    records: pl.DataFrame, paths: Mapping[str, Path], passed_over: Iterable[Path] = (), closed: Iterable[str] = ()
+    records: pl.DataFrame,
+    paths: Mapping[str, Path],
+    passed_over: Iterable[Path] = (),
+    closed: Iterable[str] = (),
+    *,
+    rest: bool = True,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return *records* with a column of text for each of *paths* and one for what is elsewhere, and the rejects.
 
     What neither a path nor one that is *passed over* leads to is in the column `LEFTOVERS`, as `leftovers` tells it,
-    but for objects under keys that are *closed*.
+    but for objects under keys that are *closed*; NULL without *rest*.
     """
     places, others = tuple(paths.items()), tuple(passed_over)
     tree = _tree((*paths.values(), *others))
@@ -59,12 +66,12 @@ def extract(
         dtype, texts = _reading(places, others, cut)
         read, plain = decode_plain(part["line"], dtype) if decoded is None else (decoded, None)
         found = (part if plain is None or plain.all() else part.filter(plain)).with_columns(read.alias("record"))
-        found = found.with_columns(elsewhere(found, closed).alias(LEFTOVERS))
+        found = found.with_columns((elsewhere(found, closed) if rest else _NOTHING).alias(LEFTOVERS))
         parts.append(found.select(*records.columns, LEFTOVERS, *texts))
         if plain is not None and not plain.all():
             odd, refused = _one_by_one(part.filter(~plain), paths)
             nothing = pl.lit(None, dtype=dtype).alias("record")
-            unknown = elsewhere(odd.select("line", nothing), closed).alias(LEFTOVERS)
+            unknown = (elsewhere(odd.select("line", nothing), closed) if rest else _NOTHING).alias(LEFTOVERS)
             parts.append(odd.with_columns(unknown).select(parts[-1].columns))
             rejects.append(refused)
     fields = pl.concat(parts)

@@ -30,11 +30,11 @@ def leftovers(records: pl.DataFrame) -> pl.Series:
     at those that columns can't tell.
     """
     dtype = records.schema["record"]
-    count = count_keys(records["line"]) - _present(records["record"])
-    more = (count > 0).arg_true()
+    beyond = count_keys(records["line"]) - _present(records["record"])
+    more = (beyond > 0).arg_true()
     found = pl.Series("leftovers", [None], dtype=pl.String).new_from_index(0, len(records))
     if len(more) > _FEW:
-        texts, told = at_once(records["line"].gather(more), dtype, count.gather(more))
+        texts, told = at_once(records["line"].gather(more), dtype, beyond.gather(more))
         found = found.scatter(more.filter(told), texts.filter(told))
         more = more.filter(~told)
     return found.scatter(more, [_unknown(text, dtype) for text in records["line"].gather(more).to_list()])
