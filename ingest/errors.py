@@ -1,7 +1,7 @@
 """The errors that a user can do something about. The command line shows each as one line."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -34,6 +34,17 @@ def complaint(path: Path, error: Exception) -> str:
     """Return what *error* says of the file *path*, which it may name itself."""
     text = reason(error)
     return text if text.startswith((f"{path} ", f"{path}:")) else f"{path}: {text}"
+
+
+def unended(paths: Sequence[Path]) -> str:
+    """Return what to tell of files *paths* whose last line has no end: one line, however many."""
+    first, *others = paths
+    of = (
+        f"{first}: the last record isn't"
+        if not others
+        else f"{len(paths):,} files, such as {first}: their last record isn't"
+    )
+    return f"{of} complete yet; it is taken once the file has been quiet for 30 s"
 
 
 def unread_lines(unread: Mapping[Path, int]) -> str:

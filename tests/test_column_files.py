@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from click.testing import CliRunner
+from deltalake import DeltaTable
 
 import ingest
 from ingest.cli import cli
@@ -102,6 +103,19 @@ def test_the_files_of_a_delta_table_are_read():
     frame.with_columns(id=pl.lit("p") + pl.col("id")).write_delta("observations", mode="append")
 
     assert ingest.backfill("observations", "warehouse").totals.calls == 4
+
+
+def test_a_delta_table_that_grows_and_is_compacted_between_two_looks_counts_once():
+    frame = OBSERVATIONS.with_columns(usage_details=pl.lit('{"input":100,"output":40}'))
+    for number in range(4):
+        frame.with_columns(id=pl.lit(f"{number}") + pl.col("id")).write_delta("observations", mode="append")
+        if number % 2:
+            DeltaTable("observations").optimize.compact()
+        assert ingest.backfill("observations", "warehouse").totals.calls == 2
+
+    DeltaTable("observations").vacuum(0, dry_run=False, enforce_retention_duration=False)
+
+    assert ingest.backfill("observations", "another").totals.calls == 8
 
 
 def test_columns_that_make_no_call_are_one_line_that_says_what_to_do():

@@ -10,6 +10,8 @@ from parsers import FORMATS, Block, parse, recover
 from parsers.claims.documents import parse_document
 from parsers.envelopes.known_envelopes import ENVELOPES
 from parsers.explain.explain import explain
+from parsers.mapping.mapping import format_of
+from parsers.mapping.toml import mapping_of
 
 TIME = "2026-08-10T08:01:00.123456789Z"
 MILLIS = 1786348860123
@@ -91,11 +93,25 @@ TEXTS = {
             }
         ]
     ),
+    "gelf": lambda line: _json(version="1.1", host="node-a", short_message=line, timestamp=1786348860.123, level=6),
+    "azure container apps": lambda line: _json(
+        TimeGenerated=TIME, ContainerName_s="api", Log_s=line, Stream_s="stdout"
+    ),
+    "azure kubernetes": lambda line: _json(Computer="node-a", PodName="api-1", LogMessage=line, TimeGenerated=TIME),
+    "azure diagnostics": lambda line: _json(
+        time=TIME, category="ContainerAppConsoleLogs", properties={"Log": line, "Stream": "stdout"}
+    ),
+    "azure app service": lambda line: _json(
+        time=TIME, category="AppServiceConsoleLogs", level="Informational", ResultDescription=line, Host="node-a"
+    ),
     "splunk": lambda line: _json(preview=False, result={"_raw": line, "_time": TIME, "host": "node-a"}),
     "heroku json": lambda line: _json(timestamp=TIME, app_name="a", dyno="web.1", message=line),
     "pm2 json": lambda line: _json(message=line + "\n", timestamp=TIME, type="out", process_id=0, app_name="api"),
     "winston": lambda line: _json(level="info", message=line, timestamp=TIME),
     "cri": lambda line: f"{TIME} stdout F {line}",
+    "swarm": lambda line: f"api.1.abc@node-a    | {line}",
+    "lambda": lambda line: f"{TIME}\t0e9c1d5a-7b1f-4a55-9a3e-5a8f6c1d2e3f\tINFO\t{line}",
+    "app runner": lambda line: f"{TIME}\t{line}",
     "syslog 5424": lambda line: f"<14>1 2026-08-10T08:01:00.123Z node-a app 77 - - {line}",
     "syslog 5424 with data": lambda line: f'<14>1 {TIME} node-a app 77 m [x@1 a="b \\] c"][y z="1"] {line}',
     "syslog 3164": lambda line: f"<14>Aug 10 08:01:00 node-a app[77]: {line}",
@@ -258,6 +274,51 @@ def test_a_log_is_resumed_at_any_line_where_it_was_left(wrap):
         at = part.end
 
     assert pl.concat(found).equals(whole)
+
+
+OWN = """
+[lines]
+contains = "llm.done"
+unwrap = {unwrap}
+[columns]
+model = "model"
+request_tokens = "in"
+response_tokens = "out"
+request_id = "id"
+"""
+
+
+def _own_piece(text, *, last, stream="stdout"):
+    return f"{stream}|{'' if last else '+'}|{text}"
+
+
+@pytest.mark.parametrize(
+    ("wrap", "before", "unwrap"),
+    [
+        (_docker_piece, "", '"log"'),
+        (_docker_piece, "[app] ", """["log", '^\\[app\\] (.*)$']"""),
+        (_own_piece, "", r"""'^(?P<stream>std...)\|(?P<part>\+)?\|(?P<line>.*)$'"""),
+        (_cri_piece, "", r"""'^\S+ (?P<stream>\S+) (?:(?P<part>P)|F) (?P<line>.*)$'"""),
+    ],
+    ids=["docker", "regex in docker", "regex", "regex of cri"],
+)
+def test_any_cut_of_pieces_that_a_mapping_unwraps_gives_the_same_rows(wrap, before, unwrap):
+    formats = (*FORMATS, format_of(mapping_of(OWN.format(unwrap=unwrap), "own.toml")))
+    said = [json.dumps({"ev": "llm.done", "id": i, "model": "gpt-4o", "in": 9 + i, "out": 4}) for i in range(3)]
+    lines = []
+    for line in said:
+        other = [wrap("half of ", last=False, stream="stderr"), wrap("a warning", last=True, stream="stderr")]
+        for i, piece in enumerate(_pieces(wrap, before + line, len(line) // 3 + 1)):
+            lines += [piece, *other[i : i + 1]]
+    data = "".join(f"{line}\n" for line in lines).encode()
+    whole = parse(Block(data, sealed=True), formats).calls
+    assert whole["request_id"].to_list() == ["0", "1", "2"]
+
+    for cut in {data.rfind(b"\n", 0, at) + 1 for at in range(len(data) + 1)}:  # a line is read when it has ended
+        first = parse(Block(data[:cut]), formats)
+        rest = parse(Block(data[first.end :], first.end, sealed=True), formats, first.contexts)
+
+        assert pl.concat([first.calls, rest.calls]).equals(whole), cut
 
 
 def test_pieces_that_never_end_stall_nothing():

@@ -2,9 +2,11 @@
 
 import gzip
 import json
+import os
 import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,7 @@ from ingest.history.backfill import backfill
 from ingest.ledger import TAIL
 from parsers import FORMATS, Block, parse
 from parsers.claims.documents import parse_document
-from parsers.claims.many_sources import parse_many
+from parsers.claims.many_sources import Source, parse_many
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 
@@ -144,7 +146,9 @@ def test_documents_among_other_files_are_read_as_such_and_half_a_one_not_yet():
     names = ("amp/ledger", "cline/ui_messages", "gemini-cli/session", "learnpro/export", "opencode/message")
     documents = [(FIXTURES / f"{name}.json").read_bytes() for name in names]
     half = documents[2][:900] + b"\n"
-    first, *among, none, last = parse_many([answer(1), *documents, half, b'[{"no": "call"}]\n' + answer(2)], FORMATS)
+    first, *among, none, last = parse_many(
+        [*map(Source, [answer(1), *documents, half, b'[{"no": "call"}]\n' + answer(2)])], FORMATS
+    )
 
     assert none is None
     assert (first.calls.height, last.calls.height) == (1, 1)
@@ -182,7 +186,7 @@ def test_rows_and_places_are_those_of_each_source_alone():
     sources[11] = sources[11].replace(b"\n", b"\r\n")
     sources[20] = session(1) + lines(1, 2)
     sources[21] = lines(3, 4)
-    together = parse_many(sources, FORMATS)
+    together = parse_many([*map(Source, sources)], FORMATS)
 
     assert [i for i, rows in enumerate(together) if rows is None] == [20]
     for source, rows in zip(sources, together, strict=True):
@@ -200,7 +204,7 @@ def test_pieces_of_real_logs_give_the_rows_that_each_gives_alone():
             read_lines = path.read_bytes().splitlines(keepends=True)[:600]
             pieces += [b"".join(read_lines[at : at + 4]) for at in range(0, len(read_lines), 4)]
     pieces = [piece for piece in pieces if piece.endswith(b"\n") and not piece.startswith(b"\xef\xbb\xbf")]
-    together = parse_many(pieces, FORMATS)
+    together = parse_many([*map(Source, pieces)], FORMATS)
 
     assert sum(rows is not None and rows.height > 0 for rows in together) > 100
     assert 0 < sum(rows is None for rows in together) < len(together) / 2
@@ -233,3 +237,56 @@ def test_a_backfill_of_small_files_killed_at_random_instants_counts_each_call_on
     ledger = pl.scan_delta(str(warehouse / "batches")).collect()
     assert ledger["calls"].sum() == len(expected)
     assert np.unique(ledger["source_id"]).size == ledger.height
+
+
+def test_a_last_line_without_an_end_is_read_where_nobody_goes_on_with_it_and_else_left():
+    chance = random.Random(5)
+    ended = [b"".join(answer(n * 10 + k) for k in range(chance.randrange(1, 4))) for n in range(40)]
+    cut = [text[:-1] if n % 3 else text for n, text in enumerate(ended)]
+    for sealed in (True, False):
+        together = parse_many([Source(text, sealed) for text in cut], FORMATS)
+        for text, rows in zip(cut, together, strict=True):
+            alone = parse(Block(text if sealed else text[: text.rfind(b"\n") + 1], sealed=sealed), FORMATS)
+            assert rows.calls.equals(alone.calls)
+            assert (rows.end, rows.claimed) == (alone.end, alone.claimed)
+
+
+@pytest.mark.parametrize("count", [1, FEW + 30])
+def test_files_of_one_object_without_an_end_are_followed_once_they_are_quiet(tmp_path, count):
+    for n in range(count):
+        (tmp_path / f"{n}.json").write_bytes(answer(n)[:-1])
+        (tmp_path / f"torn-{n}.jsonl").write_bytes(answer(1000 + n) + answer(2000 + n)[:-9])
+    following = follower(tmp_path / "w", tmp_path / "*.json*")
+    catch_up(following)
+    assert calls(tmp_path / "w") == exactly(*range(1000, 1000 + count))
+    assert following.behind == sum(len(answer(n)[:-1]) + len(answer(2000 + n)[:-9]) for n in range(count))
+
+    for path in tmp_path.glob("*.json*"):
+        os.utime(path, (time.time() - 60, time.time() - 60))
+    catch_up(following)
+    assert calls(tmp_path / "w") == exactly(*range(count), *range(1000, 1000 + count))
+
+    for n in range(count):
+        with (tmp_path / f"{n}.json").open("ab") as file:
+            file.write(b"\n" + answer(3000 + n))
+    catch_up(following)
+    following.close()
+    assert calls(tmp_path / "w") == exactly(*range(count), *range(1000, 1000 + count), *range(3000, 3000 + count))
+
+
+def test_many_files_that_are_written_just_now_hold_nobody_up_and_are_told_in_one_line(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr("ingest.following.follower.most_open", lambda: (20, 10))
+    for n in range(200):
+        (tmp_path / f"{n}.json").write_bytes(answer(n)[:-1])
+    (tmp_path / "grows.jsonl").write_bytes(answer(500))
+    following = follower(tmp_path / "w", tmp_path / "*.json*")
+    with caplog.at_level("INFO"):
+        while following.tick(final=True) is None:
+            pass
+    opened = sum(file.cursor is not None for file in following.tracked.values())
+    following.close()
+
+    assert calls(tmp_path / "w") == exactly(500)
+    assert opened <= 20
+    (told,) = [text for text in caplog.messages if "complete yet" in text]
+    assert told.startswith(f"200 files, such as {tmp_path}/0.json: their last record isn't complete yet")

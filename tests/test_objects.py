@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from parsers import FORMATS, Block, parse
-from parsers.claims.many_sources import parse_many
+from parsers.claims.many_sources import Source, parse_many
 
 
 def response(number):
@@ -43,7 +43,7 @@ def test_each_object_is_a_record_wherever_it_stands(name):
     assert counted(rows.calls) == [901, 902, 903]
     assert rows.rejects.is_empty()
     assert rows.calls["source_offset"].is_sorted()
-    (among_others,) = parse_many([data], FORMATS)
+    (among_others,) = parse_many([Source(data)], FORMATS)
     assert among_others is None or counted(among_others.calls) == [901, 902, 903]
 
 
@@ -90,5 +90,5 @@ def test_an_object_of_which_the_end_is_to_come_is_waited_for():
 
 def test_objects_of_two_sources_are_not_made_one():
     open_, closes = b'{\n  "id": "chatcmpl-1",\n', b"  1\n}\n" + PLAIN[0].encode()
-    for rows, source in zip(parse_many([open_, closes], FORMATS), (open_, closes), strict=True):
+    for rows, source in zip(parse_many([Source(open_), Source(closes)], FORMATS), (open_, closes), strict=True):
         assert rows is None or counted(rows.calls) == counted(parse(Block(source, sealed=True), FORMATS).calls)

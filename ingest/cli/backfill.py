@@ -108,6 +108,7 @@ def _bar() -> "Iterator[Callable[[int, int, Path], None] | None]":
 def _say(
     done: "Backfilled", warehouse: str, *, dry_run: bool, format_name: str | None, mappings: tuple[str, ...]
 ) -> None:
+    from ingest.errors import unended
     from ingest.files.generations import passed_over
 
     totals, outcome, verb = done.totals, done.outcome, "would add" if dry_run else "added"
@@ -123,8 +124,8 @@ def _say(
         told = why_nothing_in(others, warehouse, unread=outcome.unread, format_name=format_name, mappings=own)
         for line in (*map(of_columns, columns), *told):
             click.echo(f"Warning: {line}", err=True)
-    for path in outcome.open_ended:
-        say(f"{path}: the last record isn't complete yet; it is taken once the file has been quiet for 30 s")
+    if outcome.open_ended:
+        say(unended(outcome.open_ended))
     if outcome.others or outcome.unlooked:
         say(passed_over(outcome.others, outcome.unlooked))
     for path in outcome.gone:

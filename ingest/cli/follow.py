@@ -196,6 +196,14 @@ class _Status:
         age = f"{now - totals.committed_at:.0f} s ago" if totals.commits else "none yet"
         return (
             (f"{calls} · " if calls else "")
-            + f"{count:,} file{'s' * (count != 1)} · {look.behind / 1e6:,.1f} MB behind · commit {age} · "
+            + f"{count:,} file{'s' * (count != 1)} · {_size(look.behind)} behind · commit {age} · "
             f"+{totals.calls:,} records, {totals.events:,} events ({self._rate:,.0f} rows/s)"
         )
+
+
+_FEW_BYTES = 50_000
+
+
+def _size(count: int) -> str:
+    """Return a *count* of bytes, small ones exactly: `0.0 MB` would hide that something waits."""
+    return f"{count:,} bytes" if 0 < count < _FEW_BYTES else f"{count / 1e6:,.1f} MB"

@@ -7,14 +7,17 @@ A row of an export of ours goes back to the source that it says it comes from: i
 where it came from it is known already. The log itself, read into the same warehouse, adds what the export lacks.
 """
 
+import json
 import logging
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC as ZONE
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
 
 import polars as pl
 import xxhash
@@ -24,12 +27,13 @@ from ingest.errors import SourceError, one_line
 from ingest.files.paths import below, expand, path_of
 from ingest.ledger import Batch, Ledger
 from ingest.reading.intake import Intake
+from ingest.warehouse.delta_log import entries_of
 from parsers.blocks.format import Beside, Known, Parsed, Related
 from parsers.blocks.lines import RECORDS
 from parsers.catalogue import HEADERS
 from parsers.rows.by_header import Header, header_of, read_columns
 from parsers.rows.typed_tables import typed
-from parsers.schema import CALLS, EVENTS, REJECTS, UTC, conform, polars_schema
+from parsers.schema import CALLS, EVENTS, REJECTS, UTC, conform, is_inside, polars_schema
 
 SUFFIXES = (".parquet", ".arrow", ".feather", ".ipc")
 
@@ -151,15 +155,41 @@ def _scan(path: Path) -> pl.LazyFrame:
 
 
 def _data_files(folder: Path) -> list[Path]:
-    """Return the files of the newest version of the Delta table in *folder*."""
+    """Return the files of the newest version of the Delta table in *folder*, as they were before they were compacted.
+
+    A compaction writes rows anew that may have been read from the files before it, which stay until a vacuum.
+    """
     from deltalake import DeltaTable  # slow to import, and few have one
     from deltalake.exceptions import DeltaError
 
     try:
-        uris = DeltaTable(str(folder)).file_uris()
-    except (DeltaError, OSError) as error:
+        uris, written_from = DeltaTable(str(folder)).file_uris(), _compacted(folder.resolve())
+    except (DeltaError, OSError, ValueError) as error:
         raise SourceError(f"{folder} can't be read as a Delta table: {one_line(error)}") from error
-    return [Path(uri) for uri in sorted(uris)]
+    return sorted({Path(uri) for file in uris for uri in _originals(file, written_from)})
+
+
+def _compacted(folder: Path) -> dict[str, list[str]]:
+    """Return, for each file that a compaction wrote, the files that its rows were in before."""
+    written_from: dict[str, list[str]] = {}
+    for entry in entries_of(folder):
+        actions = [json.loads(line) for line in entry.read_text("utf-8").splitlines() if line.strip()]
+        moved = {kind: _moved(actions, kind, folder) for kind in ("add", "remove")}
+        written_from |= dict.fromkeys(moved["add"], moved["remove"])
+    return written_from
+
+
+def _moved(actions: list[dict[str, Any]], kind: str, folder: Path) -> list[str]:
+    """Return the files of the *actions* of a *kind* that change no data."""
+    files = (action.get(kind) for action in actions)
+    paths = [file["path"] for file in files if file and not file.get("dataChange", True)]
+    return [str(folder / unquote(path)) for path in paths if is_inside(path)]
+
+
+def _originals(file: str, written_from: Mapping[str, list[str]]) -> list[str]:
+    """Return the files that the rows of *file* were in at first; itself where they are gone."""
+    before = [original for earlier in written_from.get(file, ()) for original in _originals(earlier, written_from)]
+    return before if before and all(Path(original).is_file() for original in before) else [file]
 
 
 @dataclass

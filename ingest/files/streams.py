@@ -257,6 +257,12 @@ def is_sealed(stream: Stream, *, quiet_seconds: float) -> bool:
     return quiet_seconds >= QUIET_SECONDS and stream.has_writer() is not True
 
 
+def is_ended(stream: Stream) -> bool:
+    """Tell whether *stream* has been quiet, by its own time stamp, for so long that its last line is complete."""
+    return is_sealed(stream, quiet_seconds=quiet_seconds(stream))
+
+
 def quiet_seconds(stream: Stream) -> float:
     """Return how long ago the file was written, by its own time stamp; nothing for one in the future, or no file."""
-    return max(0.0, time.time() - stream.opened.st_mtime) if stream.opened else 0.0
+    status = stream.stat() if isinstance(stream, PlainStream) else stream.opened
+    return max(0.0, time.time() - status.st_mtime) if status else 0.0

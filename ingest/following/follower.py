@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from ingest.errors import SourceError, complaint, unread_lines
+from ingest.errors import SourceError, complaint, unended, unread_lines
 from ingest.files.generations import Found, passed_over, search
 from ingest.files.paths import expand, keys_of, what_is_missing
 from ingest.files.streams import Key, PlainStream, suffix_of
@@ -19,12 +19,14 @@ from ingest.following.tracked import (
     Tracked,
     behind,
     close,
+    ends,
     has_more,
     has_nothing,
     held,
     idlest,
+    is_due,
     is_gone,
-    is_over,
+    is_whole,
     most_open,
     open_itself,
     rename,
@@ -98,6 +100,8 @@ class Follower:
             due = self.interval
         self._close_idle()
         more = bool(self._left) or (final and self._moved) or any(has_more(f) for f in self.tracked.values())
+        if final and not more:
+            self._tell_of_unended()
         return None if more else due if self._pending() else self.interval
 
     def close(self) -> None:
@@ -111,10 +115,10 @@ class Follower:
         growing = self._growing(set(left)) if self._left else []  # they need not wait for a folder of new ones
         left = [*growing, *left]
         files = [self.tracked[key] for key in left]
-        new = sum(f.cursor is None and f.seen[0] < 0 for f in files)
+        new = sum(f.cursor is None and (f.seen[0] < 0 or f.rest > 0) for f in files)
         self._left, self._offered, self._waits = [], [], False
         most_idle, most_new = most_open()
-        self._small = SmallFiles(self.intake, most_new) if new > FEW else None
+        self._small = SmallFiles(self.intake, is_whole, most_new) if new > FEW else None
         now = held(self.tracked.values())
         for at, file in enumerate(files, 1):
             had = held([file])
@@ -141,11 +145,12 @@ class Follower:
     def _read_small(self) -> None:
         """Parse the small new files that were offered, and read alone those that can't be parsed with others."""
         small, offered, self._small, self._offered = self._small, self._offered, None, []
-        if small:
-            small.parse()
+        alone = set(map(id, small.parse()[1])) if small else set()
         for file in offered:
-            if file.cursor and not file.cursor.position:
+            if file.cursor and id(file.cursor) in alone:
                 self._read(file)
+            else:
+                file.waits = behind(file) > 0
         self._small = small
 
     def _tell_of_nothing(self) -> None:
@@ -160,6 +165,11 @@ class Follower:
             log.info("%s: no record that ingest knows so far; `ingest explain %s` says why", file.path, file.path)
         if more := len(silent) - len(named):
             log.info("%s more files hold no record that ingest knows so far", f"{more:,}")
+
+    def _tell_of_unended(self) -> None:
+        """Say which files end in a line without an end, once they have been read as far as they can be."""
+        if paths := [f.path for f in self.tracked.values() if f.waits or f.rest]:
+            log.info("%s", unended(paths))
 
     def _tell_of_unread(self) -> None:
         """Say once of each file that was read to its end how many lines of it speak of calls, and were not read."""
@@ -235,7 +245,7 @@ class Follower:
             file.seen, file.changed_at, file.grows = now, time.monotonic(), True
             if file.cursor.may_be_document_now:
                 file.cursor.lose()
-        elif not file.cursor.is_lost and file.cursor.position >= status.st_size:
+        elif not file.cursor.is_lost and not self._goes_on(file, file.cursor, status.st_size):
             return False
         if not status.st_size:
             self._save(file, file.cursor)
@@ -244,9 +254,13 @@ class Follower:
             return self._replace(file, file.cursor)
         return True
 
+    def _goes_on(self, file: Tracked, cursor: Cursor, size: int) -> bool:
+        """Tell whether there is something to read in *file*, of *size* bytes, which has not changed since."""
+        return cursor.position < size and (not file.waits or ends(file, cursor))
+
     def _open(self, file: Tracked) -> bool:
         status = file.path.stat()
-        if state(status) != file.seen and status.st_size:
+        if status.st_size and (state(status) != file.seen or is_due(file, status)):
             self._bind(file)
         return file.cursor is not None
 
@@ -256,6 +270,7 @@ class Follower:
         file.more = stream is None
         if stream:
             file.cursor, file.changed_at = self.intake.bind(file.path, stream), time.monotonic()
+            file.rest = 0
 
     def _replace(self, file: Tracked, cursor: Cursor) -> bool:
         """Find out what the file holds now that its content isn't what was read."""
@@ -276,12 +291,13 @@ class Follower:
     def _read_plain(self, file: Tracked, cursor: Cursor) -> None:
         if not self._is_its_turn(file, cursor):
             return
+        file.waits = False
         if cursor.is_lost:
             file.more = self.intake.place(cursor)
         elif self.intake.read(cursor):
             file.more = behind(file) > 0
-        elif cursor.stream.read(cursor.position, 1) and is_over(file, cursor):
-            self.intake.read(cursor, sealed=True)
+        elif cursor.stream.read(cursor.position, 1):
+            file.waits = not (ends(file, cursor) and self.intake.read(cursor, sealed=True))
 
     def _is_its_turn(self, file: Tracked, cursor: Cursor) -> bool:
         """Tell whether to read *file* now; not while it is read with others, or may be one that isn't committed."""

@@ -1,6 +1,7 @@
 """One followed file: what it is called now, how far it is read, and what it looked like then."""
 
 import contextlib
+import json
 import os
 import resource
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ingest.files.paths import member
-from ingest.files.streams import Key, PlainStream, Stream, is_sealed, key_of, open_stream
+from ingest.files.streams import QUIET_SECONDS, Key, PlainStream, Stream, is_ended, is_sealed, key_of, open_stream
 from ingest.reading.cursor import Cursor
 from ingest.reading.publisher import COMMIT_BYTES, COMMIT_ROWS
 
@@ -20,7 +21,9 @@ class Tracked:
     """One file, by device and inode, under whatever name it has now.
 
     It is `retired` when its log is another file now, and `packed` when it turned out so, whatever its name says. `size`
-    is what it was when the names were listed last. It `grows` once it has changed while it was open.
+    is what it was when the names were listed last. It `grows` once it has changed while it was open. It `waits` while
+    its last line has no end; closed meanwhile, it has so many bytes of a `rest`. What is no object by itself is `torn`:
+    it is not looked at again while the file is as it was `seen`.
     """
 
     path: Path
@@ -34,6 +37,9 @@ class Tracked:
     seen: tuple[int, int] = (-1, -1)
     changed_at: float = 0.0
     more: bool = False
+    waits: bool = False
+    rest: int = 0
+    torn: tuple[int, int] = (-1, -1)
     complaint: str = ""
 
 
@@ -77,7 +83,7 @@ def has_nothing(file: Tracked) -> bool:
 def behind(file: Tracked) -> int:
     """Return how many bytes of *file* have not been read: all that are there of one that was never opened."""
     if file.cursor is None:
-        return max(0, file.size - max(0, file.seen[0])) if file.present else 0
+        return max(0, file.size - max(0, file.seen[0])) + file.rest if file.present else 0
     if not isinstance(file.cursor.stream, PlainStream):
         return 0
     return max(0, file.seen[0] - file.cursor.position)
@@ -115,10 +121,42 @@ def idlest(files: Iterable[Tracked], *, but: int) -> list[Tracked]:
 def is_idle(file: Tracked) -> bool:
     """Tell whether nothing is lost when *file* is closed: all of it was read, and nothing waits to be committed.
 
-    A source that has yielded nothing is not committed; should it grow, it is read again from its beginning.
+    A source that has yielded nothing is not committed; should it grow, it is read again from its beginning. So is a
+    last line without an end.
     """
     cursor = file.cursor
-    return cursor is not None and file.present and not file.more and not behind(file) and not cursor.owes
+    if cursor is None or not file.present or file.more or cursor.owes:
+        return False
+    return file.waits or not behind(file)
+
+
+def is_due(file: Tracked, status: os.stat_result) -> bool:
+    """Tell whether *file*, which was closed while its last line had no end, has been quiet for long enough since."""
+    return file.rest > 0 and file.torn != file.seen and time.time() - status.st_mtime >= QUIET_SECONDS
+
+
+def ends(file: Tracked, cursor: Cursor) -> bool:
+    """Tell whether the last line of *file*, which has no end, is complete: an object, or nobody can go on with it."""
+    if is_over(file, cursor):
+        return True
+    if file.torn == file.seen or not is_ended(cursor.stream):
+        return False
+    if not is_object(cursor.stream.read(cursor.position, MAX_OBJECT)):
+        file.torn = file.seen
+    return file.torn != file.seen
+
+
+def is_whole(stream: Stream, rest: bytes) -> bool:
+    """Tell whether the *rest* of a live file, its last line, is complete though it has no end, as an object is."""
+    return is_object(rest) and is_ended(stream)
+
+
+def is_object(line: bytes) -> bool:
+    """Tell whether *line* is a JSON object: nothing that is written behind it can belong to it."""
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def is_at_end(cursor: Cursor) -> bool:
@@ -160,8 +198,13 @@ def open_itself(file: Tracked) -> Stream | None:
 def close(file: Tracked) -> None:
     """Close *file*, if it is open."""
     if file.cursor is not None:
+        file.rest = behind(file) if file.waits else 0
         file.cursor.stream.close()
-        file.cursor = None
+        file.cursor, file.waits = None, False
+
+
+MAX_OBJECT = 4 << 20
+"""A longer last line without an end waits for it."""
 
 
 MAX_IDLE = 512

@@ -17,7 +17,7 @@ from ingest.errors import SourceError, complaint
 from ingest.files.generations import Found, search
 from ingest.files.identity import HEAD, known_names
 from ingest.files.paths import STDIN, Listing, family, key_at
-from ingest.files.streams import Key, PlainStream, Stream, is_sealed, key_of, open_stream, quiet_seconds
+from ingest.files.streams import Key, PlainStream, Stream, is_ended, key_of, open_stream
 from ingest.ledger import Ledger
 from ingest.reading.cursor import Cursor
 from ingest.reading.intake import Intake
@@ -84,7 +84,7 @@ def backfill(listing: Listing, intake: Intake, *, progress: Callable[[int, Path]
     queue, rounds = [*generations, *listing.files], 0 if STDIN in listing.files else ROUNDS
     for _ in range(LOOKS):
         while queue:
-            later = _round(queue, reading, SmallFiles(intake) if rounds else None)
+            later = _round(queue, reading, SmallFiles(intake, _seals) if rounds else None)
             rounds -= bool(later)
             queue = reading.finish() + later
         queue = reading.unmet(listing)
@@ -92,6 +92,12 @@ def backfill(listing: Listing, intake: Intake, *, progress: Callable[[int, Path]
             break
     reading.miss(listing)
     return reading.outcome
+
+
+def _seals(stream: Stream, rest: bytes) -> bool:
+    """Tell whether a last line without an end is read as it is: nobody goes on with it, whatever the *rest* holds."""
+    del rest
+    return is_ended(stream)
 
 
 def _round(files: Sequence[Path], reading: "_Reading", small: SmallFiles | None) -> list[Path]:
@@ -184,7 +190,9 @@ class _Reading:
                 self.outcome.unread[part.cursor.path] = part.cursor.unread
             if not part.cursor.claimed:
                 self.outcome.unknown.append(part.cursor.path)
-            self._took(part.cursor, len(part.data), part.consumed)
+            if part.left:
+                self.outcome.open_ended.append(part.cursor.path)
+            self._took(part.cursor, len(part.data) - part.left, part.consumed)
         if read and self._is_due():
             self.flush(wait=False)
         for cursor in alone:
@@ -222,7 +230,7 @@ class _Reading:
     def _read(self, cursor: Cursor, *, offered: bool) -> None:
         """Read to the end, committing now and then; *offered* says that a new source has just been told it may."""
         new, consumed, left = cursor.is_new, 0, True
-        sealed = is_sealed(cursor.stream, quiet_seconds=quiet_seconds(cursor.stream))
+        sealed = is_ended(cursor.stream)
         its_turn = offered and new
         while (left or cursor.is_lost) and (its_turn or self._is_placed(cursor)):
             its_turn, before = False, cursor.pending_rows

@@ -5,7 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from weakref import WeakSet
 
 from parsers import Block, Contexts, Format, Rows, parse
-from parsers.claims.many_sources import parse_many
+from parsers.claims.many_sources import Source, parse_many
 
 MOST = 3
 """So many at once, whichever sources they are of: each holds its bytes, its texts and its rows in memory. One more than
@@ -33,7 +33,7 @@ class Ahead:
         self._waiting.add(rows)
         return rows
 
-    def parse_many(self, sources: Sequence[bytes], formats: Sequence[Format]) -> "Future[list[Rows | None]]":
+    def parse_many(self, sources: Sequence[Source], formats: Sequence[Format]) -> "Future[list[Rows | None]]":
         """Have *sources* parsed together; see `parsers.claims.many_sources`."""
         return self._pool.submit(parse_many, sources, formats)
 

@@ -1,15 +1,17 @@
 """Many small new files → one block: planning how to parse costs the same for a file of two lines as for 8 MB."""
 
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future  # noqa: TC003 # dataclasses look their types up
 from dataclasses import dataclass, field
 from enum import Enum
 
 from ingest.files.identity import HEAD
-from ingest.files.streams import PlainStream
+from ingest.files.streams import PlainStream, Stream
 from ingest.reading.cursor import MAX_LINES, QUANTUM, Cursor, first_line
 from ingest.reading.intake import Intake
 from parsers import Block, Rows, parse
+from parsers.claims.many_sources import Source
 
 MAX_FILE = 4 << 20
 """Files beyond this are worth a block of their own."""
@@ -30,12 +32,17 @@ class Turn(Enum):
 
 @dataclass
 class Part:
-    """What was read of a file, from its beginning: bytes, how many of the file itself those took, whether it's all."""
+    """What was read of a file, from its beginning: bytes, how many of the file itself those took, whether it's all.
+
+    It is `sealed` when its last line is complete as it is; `left` are the bytes of one that isn't.
+    """
 
     cursor: Cursor
     data: bytes
     consumed: int
     whole: bool
+    sealed: bool
+    left: int = 0
 
 
 @dataclass
@@ -43,10 +50,12 @@ class SmallFiles:
     """Small new files of one round, parsed together.
 
     Of files that may be the same source only the first is taken, or read alone; the others wait for the next round,
-    when that one is committed and their content decides.
+    when that one is committed and their content decides. `seals` tells whether the last line of a file, which has no
+    end, may be read as it is.
     """
 
     intake: Intake
+    seals: Callable[[Stream, bytes], bool]
     most: int = MAX_FILES
     parts: list[Part] = field(default_factory=list)
     size: int = 0
@@ -71,7 +80,7 @@ class SmallFiles:
         """
         if not cursor.is_new or cursor.position:
             return Turn.ALONE
-        part = _read(cursor)
+        part = _read(cursor, self.seals)
         head = part.data[:HEAD]
         line = first_line(head)
         waits = self._meets(head, line) or not self.intake.may_read(cursor, head)
@@ -95,7 +104,7 @@ class SmallFiles:
     def begin(self) -> None:
         """Have what was taken parsed beside what comes next."""
         if self.parts:
-            rows = self.intake.ahead.parse_many([p.data for p in self.parts], self.intake.formats)
+            rows = self.intake.ahead.parse_many([Source(p.data, p.sealed) for p in self.parts], self.intake.formats)
             self._parsing.append((self.parts, rows))
         self.parts, self.size, self.lines = [], 0, 0
 
@@ -109,6 +118,7 @@ class SmallFiles:
                     alone.append(part.cursor)
                 else:
                     self.intake.take(part.cursor, part.data, rows)
+                    part.left = len(part.data) - rows.end
                     read.append(part)
         return read, alone
 
@@ -136,17 +146,19 @@ class SmallFiles:
         return self._barren[head]
 
 
-def _read(cursor: Cursor) -> Part:
+def _read(cursor: Cursor, seals: Callable[[Stream, bytes], bool]) -> Part:
     """Return all bytes of the file; of one that is too large, those that tell it from others."""
     stream = cursor.stream
     is_large = isinstance(stream, PlainStream) and stream.stat().st_size > MAX_FILE
     data = stream.read(0, HEAD if is_large else MAX_FILE + 1)
-    return Part(cursor, data, stream.consumed(len(data)), whole=not is_large and len(data) <= MAX_FILE)
+    whole = not is_large and len(data) <= MAX_FILE
+    sealed = whole and not data.endswith(b"\n") and seals(stream, data[data.rfind(b"\n") + 1 :])
+    return Part(cursor, data, stream.consumed(len(data)), whole, sealed)
 
 
 def _can_join(part: Part) -> bool:
     """Tell whether what was read can be parsed with others."""
     data, cursor = part.data, part.cursor
-    if not part.whole or cursor.stream.damage or not data.endswith(b"\n") or data.count(b"\n") > MAX_LINES:
+    if not part.whole or cursor.stream.damage or not data or data.count(b"\n") > MAX_LINES:
         return False
     return cursor.encoding == "utf-8" and not data.startswith(_BOM)

@@ -8,10 +8,11 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from ingest.errors import WarehouseError
-from ingest.warehouse.storage.store import Found, Store
+from ingest.warehouse.storage.store import Found, Store, at
 from parsers.schema import ALL_TABLES, TABLES, is_inside
 from parsers.values.messages import denied
 
@@ -334,6 +335,12 @@ def logs(store: Store, names: Sequence[str]) -> dict[Log, Look]:
     each = [Log(store, name) for name in names]
     found = store.list(*[log.folder for log in each])
     return {log: seen(one for one in found if one.name.startswith(log.folder)) for log in each}
+
+
+def entries_of(table: Path) -> list[Path]:
+    """Return the files of the entries of any Delta table in the folder *table*, in order."""
+    log = Log(at(table.parent), table.name)
+    return [log.store.file(found.name) for found in log.look().entries.values()]
 
 
 def tables(store: Store) -> list[str]:

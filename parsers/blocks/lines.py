@@ -58,6 +58,7 @@ Positions = npt.NDArray[np.int64]
 _NEWLINE = 10
 _FEW = 16
 _SPARSE = 4
+_HANDFUL = 16
 _CHUNK = 1 << 18
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
@@ -141,20 +142,23 @@ class Lines:
     def holding(self, literals: Collection[str]) -> Mask:
         """Return which lines hold one of *literals*.
 
-        The block is searched as one text, at 3 GB/s for thirty literals. The empty text beside it keeps Polars from
-        taking it for a constant, which it would copy.
+        The block is searched as one text, at 3 GB/s for thirty literals.
         """
         held: Mask = np.zeros(len(self), np.bool_)
         if self._is_short and not any(literal.encode() in self.data for literal in literals):
             return held
-        try:
-            text = _pieces(self.data, np.array([0, len(self.data), len(self.data)])).cast(pl.String)
-        except pl.exceptions.ComputeError:
+        if self._whole_text is None:
             lines = _decode(_pieces(self.data, self.bounds))
             return lines.str.contains("|".join(map(pl.escape_regex, literals))).to_numpy()
-        hits = text.str.find_many(sorted(literals), leftmost=True).explode().drop_nulls().to_numpy()
+        hits = self._whole_text.str.find_many(sorted(literals), leftmost=True).explode().drop_nulls().to_numpy()
         held[np.searchsorted(self.bounds, hits, side="right") - 1] = True
         return held
+
+    def has(self, *literals: bytes) -> bool:
+        """Tell whether one of *literals* is anywhere in the block: found five times as fast as by Python."""
+        if self._is_short:
+            return any(literal in self.data for literal in literals)
+        return any(bool(self._one.bin.contains(literal).any()) for literal in literals)
 
     def frame(self, chosen: Mask | None = None) -> pl.DataFrame:
         """Return the *chosen* whole lines as `RECORDS`, decoded with replacement where they are not UTF-8."""
@@ -179,9 +183,22 @@ class Lines:
         return text.gather(numbers(at, "at"))
 
     @property
+    def _one(self) -> pl.Series:
+        """Return the block as one text; an empty one beside it, lest Polars take it for a constant and copy it."""
+        return _pieces(self.data, np.array([0, len(self.data), len(self.data)]))
+
+    @property
     def _is_short(self) -> bool:
         """Tell whether Python is faster with all of it than Polars is with beginning."""
         return len(self.data) <= SHORT
+
+    @cached_property
+    def _whole_text(self) -> pl.Series | None:
+        """Return all lines as one text; None where they aren't UTF-8."""
+        try:
+            return self._one.cast(pl.String)
+        except pl.exceptions.ComputeError:
+            return None
 
     @cached_property
     def _plain(self) -> pl.Series | None:
@@ -362,7 +379,11 @@ def occurring(texts: pl.Series, literals: Collection[str]) -> set[str]:
     others = [literal for literal in literals if literal not in found]
     if not others or len(texts) <= _SAMPLE:
         return found
-    holding = texts.filter(texts.str.contains_any(others))
+    if len(others) <= _HANDFUL:
+        # Without their first character, mostly a quote: a regex whose words begin alike stops at all that does.
+        holding = texts.filter(texts.str.contains("|".join(sorted(pl.escape_regex(word[1:]) for word in others))))
+    else:
+        holding = texts.filter(texts.str.contains_any(others))
     return found | _within(holding, others)
 
 

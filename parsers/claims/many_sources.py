@@ -6,6 +6,7 @@ may span lines, or with a header that names the format must be parsed alone.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -14,22 +15,39 @@ from parsers.blocks.format import Format
 from parsers.blocks.lines import Block, Lines, Mask, Positions, flags, numbers, split
 from parsers.claims.documents import document_of, may_be_document, rows_in
 from parsers.claims.overlooked import knows_its_own, unread
-from parsers.claims.parse import Rows, claimed_by, rows_of, values
+from parsers.claims.parse import Rows, claimed_by, flagged, rows_of, values
 from parsers.envelopes.unwrap import Opened, unwrap
 
 
-def parse_many(sources: Sequence[bytes], formats: Sequence[Format]) -> list[Rows | None]:
+class Source(NamedTuple):
+    """All bytes of a source, UTF-8 without a byte order mark; *sealed*: nobody can go on with its last line."""
+
+    data: bytes
+    sealed: bool = False
+
+    @property
+    def is_unended(self) -> bool:
+        """Whether its last line is complete though it has no end."""
+        return self.sealed and not self.data.endswith(b"\n")
+
+    @property
+    def lines(self) -> bytes:
+        """Its complete lines, each with its end."""
+        return self.data + b"\n" if self.is_unended else self.data[: self.data.rfind(b"\n") + 1]
+
+
+def parse_many(sources: Sequence[Source], formats: Sequence[Format]) -> list[Rows | None]:
     """Return the rows of each of *sources*, which begin at their offset 0; None for one that must be parsed alone.
 
-    A source is UTF-8 without a byte order mark, complete, not empty, and ends where a line ends. What is a document
-    that no format knows is read as lines, as one JSON line is; of what may be half a document nothing is read here.
+    What is a document that no format knows is read as lines, as one JSON line is; of what may be half a document
+    nothing is read here. A last line that may go on is left.
     """
     rows: list[Rows | None] = [None] * len(sources)
     of_lines = []
     for number, source in enumerate(sources):
-        if not may_be_document(source, ended=True):
+        if not may_be_document(source.data, ended=True):
             of_lines.append(number)
-        elif document := document_of(source):
+        elif document := document_of(source.data):
             rows[number] = rows_in(document, formats)
             if rows[number] is None:
                 of_lines.append(number)
@@ -40,10 +58,11 @@ def parse_many(sources: Sequence[bytes], formats: Sequence[Format]) -> list[Rows
     return rows
 
 
-def _parse_lines(sources: Sequence[bytes], formats: Sequence[Format]) -> list[Rows | None]:
+def _parse_lines(sources: Sequence[Source], formats: Sequence[Format]) -> list[Rows | None]:
     """Return the rows of each of *sources*, as lines of one block; None for one that must be parsed alone."""
-    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum([len(s) for s in sources], dtype=np.int64)])
-    lines = split(Block(b"".join(sources)))
+    texts = [source.lines for source in sources]
+    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum([len(text) for text in texts], dtype=np.int64)])
+    lines = split(Block(b"".join(texts)))
     alone = _headed(lines, starts, formats)
     claimed = []
     opened = unwrap(lines, formats, int(starts[-1]))
@@ -68,7 +87,12 @@ def _parse_lines(sources: Sequence[bytes], formats: Sequence[Format]) -> list[Ro
     )
     found = [(format_, records) for format_, records, _ in claimed]
     rows = rows_of(found, refused, int(starts[-1]), {})
-    parts = _parted(rows, starts, alone, count)
+    if any(source.is_unended for source in sources):
+        last = np.array([s.data.rfind(b"\n") + 1 if s.is_unended else len(s.data) for s in sources], np.int64)
+        on_last = rows.calls["source_offset"].to_numpy() >= (starts[:-1] + last)[_home(rows.calls, starts)]
+        rows = replace(rows, calls=flagged(rows.calls, pl.lit(flags(on_last))))
+    sizes = np.array([min(len(s.data), len(text)) for s, text in zip(sources, texts, strict=True)], np.int64)
+    parts = _parted(rows, starts, sizes, alone, count)
     left = np.searchsorted(starts, unread(opened.lines, found, formats, before=int(starts[-1])), side="right") - 1
     counts = np.bincount(left, minlength=len(sources))
     for format_, _, home in claimed:
@@ -111,13 +135,13 @@ def _headed(lines: Lines, starts: Positions, formats: Sequence[Format]) -> Mask:
     return alone
 
 
-def _parted(rows: Rows, starts: Positions, alone: Mask, count: Positions) -> list[Rows | None]:
-    """Return *rows*, cut at the *starts* of the sources; None for each that must be parsed *alone*."""
+def _parted(rows: Rows, starts: Positions, sizes: Positions, alone: Mask, count: Positions) -> list[Rows | None]:
+    """Return *rows*, cut at the *starts* of the sources of *sizes*; None for each that must be parsed *alone*."""
     tables = [_in_order(frame) for frame in (rows.calls, rows.events, rows.rejects)]
     edges = [np.searchsorted(table["source_offset"].to_numpy(), starts).tolist() for table in tables]
-    tables = [_placed(table, starts) for table in tables]
+    tables = [_placed(table, starts, sizes) for table in tables]
     parts: list[Rows | None] = []
-    for i, end in enumerate(np.diff(starts).tolist()):
+    for i, end in enumerate(sizes.tolist()):
         calls, events, rejects = (t.slice(at[i], at[i + 1] - at[i]) for t, at in zip(tables, edges, strict=True))
         parts.append(None if alone[i] else Rows(calls, events, rejects, end, {}, int(count[i])))
     return parts
@@ -127,10 +151,11 @@ def _in_order(frame: pl.DataFrame) -> pl.DataFrame:
     return frame if frame["source_offset"].is_sorted() else frame.sort("source_offset", maintain_order=True)
 
 
-def _placed(frame: pl.DataFrame, starts: Positions) -> pl.DataFrame:
-    """Return *frame* with offsets in the sources of its rows."""
-    if frame.is_empty() or not starts[:-1].any():
+def _placed(frame: pl.DataFrame, starts: Positions, sizes: Positions) -> pl.DataFrame:
+    """Return *frame* with offsets in the sources of its rows, none beyond their *sizes*."""
+    if frame.is_empty():
         return frame
-    before = numbers(starts[_home(frame, starts)], "before")
+    home = _home(frame, starts)
+    before, size = numbers(starts[home], "before"), numbers(sizes[home], "size")
     places = [name for name in ("source_offset", "source_end") if name in frame.columns]
-    return frame.with_columns(pl.col(name) - before for name in places)
+    return frame.with_columns(pl.min_horizontal(pl.col(name) - before, size).alias(name) for name in places)

@@ -42,13 +42,15 @@ def unread(
 
     What one of *formats* leaves out on purpose is not among them.
     """
-    may = lines.holding(_WORDS)
+    may = lines.whole.copy()
+    for _, records in found:
+        may &= ~np.isin(lines.offsets, records["source_offset"].to_numpy())
+    if may.any():
+        may &= lines.holding(_WORDS)
     if not may.any():
         return np.zeros(0, np.int64)
     records = lines.frame(may).filter((pl.col("source_offset") < before) & SPEAKS)
     left_out = [f.leaves for f in formats if f.leaves is not None]
     if left_out and not records.is_empty():
         records = records.filter(~pl.any_horizontal(left_out))
-    offsets = records["source_offset"].to_numpy()
-    claimed = [records["source_offset"].to_numpy() for _, records in found] if len(offsets) else []
-    return offsets[~np.isin(offsets, np.concatenate(claimed))] if claimed else offsets
+    return records["source_offset"].to_numpy()

@@ -36,6 +36,9 @@ Contexts = Mapping[str, Context]
 _LONG = 1024
 """Mean length of the lines, in bytes, from which on they are long."""
 
+_HANDFUL = 4
+"""So few formats are asked by their hints at once: to find out first which of these there are takes longer."""
+
 _FEW = 64
 """Of so many lines, all are offered: to compile the regex for all hints takes longer."""
 
@@ -76,15 +79,18 @@ def parse(block: Block, formats: Sequence[Format], contexts: Contexts | None = N
     wrapped = split(block)
     block_end = end = block.offset + len(block.data)
     after = dict(contexts or {})
-    whole = bare(wrapped, formats, end) if _owner(block, wrapped, formats, after) else None
+    owner = _owner(block, wrapped, formats, after)
+    whole = bare(wrapped, formats, end) if owner else None
     opened = whole or unwrap(wrapped, formats, end, skim=True)
-    found = _found(block, opened.lines, formats, after)
+    if opened.lines is not wrapped:
+        owner = _owner(block, opened.lines, formats, after)
+    found = _found(opened.lines, formats, after, owner)
     if opened.skimmed and any(f.heads is not None or _spanning(records, f).any() for f, records in found):
         opened = unwrap(wrapped, formats, end)
-        found = _found(block, opened.lines, formats, after)
+        found = _found(opened.lines, formats, after, _owner(block, opened.lines, formats, after))
     claimed = []
     for format_, records in found:
-        closed, open_at = _closed(records, opened.lines, format_, end)
+        closed, open_at = (records, end) if opened.skimmed else _closed(records, opened.lines, format_, end)
         end = min(end, open_at)
         claimed.append((format_, closed))
     end = opened.cut(end, block_end)
@@ -93,13 +99,14 @@ def parse(block: Block, formats: Sequence[Format], contexts: Contexts | None = N
     left = 0 if told else len(unread(opened.lines, claimed, formats, before=end))
     rows = replace(rows, rejects=_with_bytes(rows.rejects, block), unread=left)
     if block.sealed and not block.data.endswith(_LINE_ENDS) and len(wrapped):
-        return replace(rows, calls=_flagged(rows.calls, int(wrapped.offsets[-1])))
+        return replace(rows, calls=flagged(rows.calls, pl.col("source_offset") >= int(wrapped.offsets[-1])))
     return rows
 
 
-def _found(block: Block, lines: Lines, formats: Sequence[Format], after: Contexts) -> list[tuple[Format, pl.DataFrame]]:
-    """Return the records in *lines* by their formats: of one, where that has the whole source."""
-    owner = _owner(block, lines, formats, after)
+def _found(
+    lines: Lines, formats: Sequence[Format], after: Contexts, owner: Format | None
+) -> list[tuple[Format, pl.DataFrame]]:
+    """Return the records in *lines* by their formats: those of the *owner*, where one has the whole source."""
     if owner is not None:
         return [(owner, _whole(lines, owner))]
     found = claimed_by(lines, formats)
@@ -235,14 +242,12 @@ def _with_bytes(refused: pl.DataFrame, block: Block) -> pl.DataFrame:
     return refused.with_columns(raw=refused["raw"].scatter(at.arg_true(), raw))
 
 
-def _flagged(calls: pl.DataFrame, last_line: int) -> pl.DataFrame:
-    """Mark the call on the *last_line*, whose end was never written, in its metadata."""
+def flagged(calls: pl.DataFrame, unended: pl.Expr) -> pl.DataFrame:
+    """Mark the *unended* calls, those on a last line whose end was never written, in their metadata."""
     flag = pl.lit('"unterminated":true}')
     fields = pl.col("metadata").str.strip_suffix("}") + ","
-    flagged = pl.when(pl.col("metadata").is_null()).then(pl.lit("{") + flag).otherwise(fields + flag)
-    return calls.with_columns(
-        metadata=pl.when(pl.col("source_offset") >= last_line).then(flagged).otherwise("metadata")
-    )
+    marked = pl.when(pl.col("metadata").is_null()).then(pl.lit("{") + flag).otherwise(fields + flag)
+    return calls.with_columns(metadata=pl.when(unended).then(marked).otherwise("metadata"))
 
 
 def _owner(block: Block, lines: Lines, formats: Sequence[Format], contexts: Contexts) -> Format | None:
@@ -297,17 +302,21 @@ def _hinted(records: pl.DataFrame, formats: Sequence[Format]) -> pl.DataFrame:
     """Return those of *records* that hold a hint of one of *formats*, if finding that out is worth it."""
     if len(records) <= _FEW or _is_long(records) or not all(f.hints for f in formats):
         return records
-    return records.filter(pl.col("line").str.contains(_any_of(hint for f in formats for hint in f.hints)))
+    hinted = pl.col("line").str.contains(_any_of(hint for f in formats for hint in f.hints))
+    if records.sample(_FEW, seed=0).select(hinted.all()).item():
+        return records
+    return records.filter(hinted)
 
 
 def _offered(records: pl.DataFrame, formats: Sequence[Format]) -> list[tuple[Format, pl.DataFrame]]:
     """Return what each of *formats* claims; of several, one is asked only about lines that hold one of its hints."""
-    several = len(formats) > 1
-    there = occurring(records["line"], {hint for f in formats for hint in f.hints}) if several else set()
+    there = {hint for f in formats for hint in f.hints} if len(formats) > 1 else set()
+    if len(formats) > _HANDFUL:
+        there = occurring(records["line"], there)
     result, rest = [], _Rest(records)
     for format_ in formats:
         hints = there.intersection(format_.hints)
-        if several and format_.hints and not hints:
+        if there and format_.hints and not hints:
             continue
         asked = rest.holding(hints)
         if not asked.any():

@@ -1,17 +1,17 @@
 """Envelopes that a format describes itself, as a mapping does: a place in JSON, or a regex of text with a group.
 
 They are taken off as the known ones are, before those that are not sure, and any number of them may be around each
-other. The regex's group is the line: the only one, or the one called `line`; others may be called as `FACTS`.
+other. The regex's group is the line: the only one, or the one called `line`; others may be called as `FACTS`, and one
+`part`, which matches where the line is a piece that the next one continues.
 """
 
-import re
 from collections.abc import Sequence
 from functools import cache
 
 import polars as pl
 
 from parsers.blocks.format import Format
-from parsers.envelopes.known_envelopes import ENVELOPES, FACTS, Envelope
+from parsers.envelopes.known_envelopes import ENVELOPES, FACTS, Envelope, Mark
 from parsers.envelopes.prefixes import PREFIXES, nameless
 from parsers.jsonl.fields import path
 
@@ -20,7 +20,7 @@ NAME = "unwrapped"
 
 _LINE = pl.col("line")
 _SURE = "^(?:" + "|".join(nameless(p.pattern) for p in PREFIXES if p.sure) + ")"
-_GROUP = "line"
+_GROUP, _PART = "line", "part"
 
 
 def is_regex(text: str) -> bool:
@@ -36,9 +36,10 @@ def described_json(formats: Sequence[Format]) -> tuple[Envelope, ...]:
 @cache
 def _at_place(text: str) -> tuple[Envelope, ...]:
     usual = ENVELOPES[-1]  # any logger or collector
-    marked = rf'"{re.escape(path(text)[-1])}"\s*:\s*'
-    return tuple(
-        Envelope(NAME, (marked + begin,), (text,), holds, says=usual.says, sure=False)
+    known = tuple(e for e in ENVELOPES if e.partial and e.place == (text,))  # it also tells pieces of a line
+    key = f'"{path(text)[-1]}"'
+    return known + tuple(
+        Envelope(NAME, (Mark((key,), begin),), (text,), holds, says=usual.says, sure=False)
         for holds, begin in (("text", '"'), ("object", r"\{"))
     )
 
@@ -81,6 +82,7 @@ def _inside(records: pl.DataFrame, text: str) -> pl.DataFrame:
             line=line,
             envelope=pl.concat_str(pl.lit(NAME), "envelope", separator="+", ignore_nulls=True),
             sure=pl.lit(value=True),
+            part=group[_PART].is_not_null() if _PART in group else pl.lit(None, dtype=pl.Boolean),
             **{name: pl.coalesce(group[name], name) for name in FACTS if name in group},
         )
         .drop("_groups")

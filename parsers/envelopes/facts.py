@@ -30,12 +30,16 @@ def tell_calls(calls: pl.DataFrame, lines: Lines, facts: pl.DataFrame) -> pl.Dat
 
 def tell_events(events: pl.DataFrame, lines: Lines, facts: pl.DataFrame) -> pl.DataFrame:
     """Return *events* likewise."""
+    if events.is_empty():
+        return events
     rows = _beside(events, lines, facts)
     return _conformed(rows, EVENTS, created_at=pl.coalesce("created_at", "_time"), format=_format())
 
 
 def tell_rejects(rejects: pl.DataFrame, lines: Lines, facts: pl.DataFrame) -> pl.DataFrame:
     """Return *rejects* likewise."""
+    if rejects.is_empty():
+        return rejects
     rows = _beside(rejects, lines, facts)
     return _conformed(rows, REJECTS, created_at=pl.coalesce("created_at", "_time"), format=_format())
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import polars as pl
 
 from parsers.blocks.format import Format
-from parsers.blocks.lines import NONE_REJECTED, RECORDS, reject
+from parsers.blocks.lines import NONE_REJECTED, RECORDS, occurring, reject
 from parsers.envelopes.described import described_json
 from parsers.envelopes.known_envelopes import ENVELOPES, FACTS, Envelope
-from parsers.envelopes.lookalikes import claimed, hinted, hints, promising
+from parsers.envelopes.lookalikes import claimed, hints, promising
 from parsers.jsonl.decode import decode
 from parsers.jsonl.fields import Path, extract, path
 
@@ -22,30 +22,45 @@ _PASCAL_KEY = r'"([A-Z][A-Za-z0-9]*)"\s*:'
 _BYTES = r'"MESSAGE"\s*:\s*\['
 
 
+def marked(records: pl.DataFrame, formats: Sequence[Format]) -> pl.DataFrame:
+    """Return those of *records* that may have the first mark of an envelope; of long ones only their ends are read."""
+    any_mark = "|".join(sorted({envelope.marks[0].likely for envelope in _envelopes(formats)}))
+    if records["line"].str.len_bytes().sum() <= _LONG * len(records):
+        return records.filter(_LINE.str.contains(any_mark))
+    return records.filter(_LINE.str.head(_LONG).str.contains(any_mark) | _LINE.str.tail(_LONG).str.contains(any_mark))
+
+
 def in_json(records: pl.DataFrame, formats: Sequence[Format]) -> tuple[list[pl.DataFrame], pl.DataFrame]:
     """Return what is in those of *records* that are envelopes, a frame for each kind, and those that are cut short.
 
-    *records* have their number `at` besides `RECORDS`, and so has what is in them.
+    *records* are `marked`. They have their number `at` besides `RECORDS`, and so has what is in them.
     """
-    envelopes = (*described_json(formats), *ENVELOPES)
-    rest = records.filter(_begin_or_end_in_mark(records["line"], envelopes))
-    if rest.is_empty():
+    if records.is_empty():
         return [], NONE_REJECTED
-    torn = rest.select(_CUT_SHORT).to_series()
-    found, refused = [], [_cut_short(rest.filter(torn), formats)]
-    rest = rest.filter(~torn) if torn.any() else rest
+    envelopes = _envelopes(formats)
+    torn = records.select(_CUT_SHORT).to_series()
+    found, refused = [], [_cut_short(records.filter(torn), formats)]
+    rest = records.filter(~torn) if torn.any() else records
+    keys = {key for envelope in envelopes for mark in envelope.marks for key in mark.keys}
+    there = occurring(rest["line"], keys.union(*(f.hints for f in formats)))
+    hinted = [f for f in formats if f.json and (not f.hints or there.intersection(f.hints))]
     for envelope in envelopes:
         if rest.is_empty():
             break
+        if not envelope.may_be(there):
+            continue
         mine = _marked_as(envelope, rest)
+        describing = [f for f in formats if envelope.place[0] in f.unwrap]
+        if not envelope.sure:
+            mine = _without_records(mine, envelope, [f for f in hinted if f not in describing])
         if mine.is_empty():
             continue
         inside, bad = _inside(mine, envelope)
-        if not envelope.sure:
-            inside = _trusted(inside, mine, envelope, formats)
+        if not envelope.sure and not describing:  # else a user says that it is one
+            inside = _likely(inside, envelope, formats)
         if inside.is_empty() and bad.is_empty():
             continue
-        refused.append(_marked(bad, formats))
+        refused.append(_hinting(bad, formats))
         found.append(inside.with_columns(envelope=pl.lit(envelope.name)))
         rest = rest.filter(~pl.col("at").is_in(inside["at"].implode()))
     return [frame for frame in found if not frame.is_empty()], pl.concat(refused)
@@ -56,45 +71,41 @@ def _marked_as(envelope: Envelope, records: pl.DataFrame) -> pl.DataFrame:
     for mark in envelope.marks:
         if records.is_empty():
             return records
-        records = records.filter(_LINE.str.contains(mark))
-    return records if envelope.lacks is None else records.filter(~_LINE.str.contains(envelope.lacks))
+        records = records.filter(_LINE.str.contains(mark.pattern))
+    return records if envelope.lacks is None else records.filter(~_LINE.str.contains(envelope.lacks.pattern))
 
 
-def _begin_or_end_in_mark(lines: pl.Series, envelopes: Sequence[Envelope]) -> pl.Series:
-    """Return which *lines* may have the first mark of an envelope; of long ones only their ends are looked at."""
-    any_mark = "|".join(sorted({envelope.marks[0] for envelope in envelopes}))
-    if lines.str.len_bytes().sum() <= _LONG * len(lines):
-        return lines.str.contains(any_mark)
-    return lines.str.head(_LONG).str.contains(any_mark) | lines.str.tail(_LONG).str.contains(any_mark)
+def _envelopes(formats: Sequence[Format]) -> tuple[Envelope, ...]:
+    return (*described_json(formats), *ENVELOPES)
 
 
 def _cut_short(torn: pl.DataFrame, formats: Sequence[Format]) -> pl.DataFrame:
     """Return *torn* envelopes as rejects, if a format's record may have been in them, and none takes them itself."""
     if torn.is_empty():
         return NONE_REJECTED
-    return _marked(reject(torn.filter(~claimed(formats)), "the envelope of the line is cut short"), formats)
+    return _hinting(reject(torn.filter(~claimed(formats)), "the envelope of the line is cut short"), formats)
 
 
-def _marked(refused: pl.DataFrame, formats: Sequence[Format]) -> pl.DataFrame:
+def _hinting(refused: pl.DataFrame, formats: Sequence[Format]) -> pl.DataFrame:
     """Return those of the *refused* envelopes that hold what a format looks for."""
-    pattern = hints(formats)
+    pattern = hints(formats) if not refused.is_empty() else ""
     return refused.filter(_LINE.str.contains(pattern)) if pattern else refused
 
 
-def _trusted(
-    inside: pl.DataFrame, wrapped: pl.DataFrame, envelope: Envelope, formats: Sequence[Format]
-) -> pl.DataFrame:
-    """Return what is *inside* of *wrapped* lines that are no record themselves; nothing if none looks like a line."""
-    describing = [f for f in formats if envelope.place[0] in f.unwrap]
-    kept = inside
-    if not describing:  # else a user says that it is one
-        likely = inside.select(promising(formats)).to_series()
-        if not likely.any():
-            return inside.clear()
-        kept = inside if envelope.holds == "text" else inside.filter(likely)
-    others = [f for f in formats if f not in describing and (envelope.holds == "text" or not f.rank)]
-    own = wrapped.filter(claimed(hinted(wrapped["line"], others)))["at"]
-    return kept.filter(~pl.col("at").is_in(own.implode()))
+def _without_records(records: pl.DataFrame, envelope: Envelope, formats: Sequence[Format]) -> pl.DataFrame:
+    """Return those of *records* that are no record of one of *formats* themselves, but may be in the *envelope*."""
+    for format_ in formats:
+        if records.is_empty():
+            break
+        if envelope.holds == "text" or not format_.rank:
+            records = records.filter(~claimed([format_]))
+    return records
+
+
+def _likely(inside: pl.DataFrame, envelope: Envelope, formats: Sequence[Format]) -> pl.DataFrame:
+    """Return what is *inside* if it looks like lines: all of a text if one does, but only those objects that do."""
+    likely = inside.select(promising(formats)).to_series()
+    return inside if envelope.holds == "text" and likely.any() else inside.filter(likely)
 
 
 def _inside(records: pl.DataFrame, envelope: Envelope) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -106,7 +117,7 @@ def _inside(records: pl.DataFrame, envelope: Envelope) -> tuple[pl.DataFrame, pl
         places |= {f"line {i}": path(text) for i, text in enumerate(envelope.place)}
     if envelope.partial not in (None, "newline"):
         places["partial 0"] = path(envelope.partial or "")
-    wide, bad = extract(records, {**places})
+    wide, bad = extract(records, places, rest=False)
     facts = {name: _first(wide, name) for name in FACTS if name in envelope.says}
     text = _first(wide, "line") if envelope.holds == "text" else pl.Series("line", _objects(wide, envelope))
     part = _part(envelope)
@@ -140,7 +151,7 @@ def _objects(records: pl.DataFrame, envelope: Envelope) -> pl.Series:
         found = [lines.str.json_path_match(_json_path(path(text))) for text in envelope.place]
         lines = pl.select(pl.coalesce(found)).to_series()
     else:
-        lines = lines.str.replace(envelope.marks[0], '"timestamp":"')
+        lines = lines.str.replace(envelope.marks[0].pattern, '"timestamp":"')
     lines = lines.set(~lines.str.starts_with("{").fill_null(value=False), None)
     return _lower(lines) if envelope.keys == "pascal" else lines
 

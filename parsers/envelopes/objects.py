@@ -16,7 +16,7 @@ from parsers.blocks.lines import MAX_RECORD, Lines, Mask, Positions
 from parsers.envelopes.pieces import Joined
 from parsers.jsonl.decode import loads
 
-_BEHIND = re.compile(rb'\} ?\{"')
+_BEHIND = ('}{"', '} {"')
 _SEPARATOR = "\x1e"
 _BRACE, _CLOSE = b"{}"
 _INDENTED = np.frombuffer(b" \t\r\n", np.uint8)
@@ -80,8 +80,7 @@ def _spread(lines: Lines, end: int) -> list[tuple[int, int | None, str]]:
 
 def _behind(lines: Lines) -> Positions:
     """Return which lines may hold an object behind another."""
-    at = [found.start() for found in _BEHIND.finditer(lines.data)]
-    return np.unique(np.searchsorted(lines.bounds, np.array(at, np.int64), side="right") - 1)
+    return np.flatnonzero(lines.holding(_BEHIND))
 
 
 def _opening(lines: Lines) -> Mask:

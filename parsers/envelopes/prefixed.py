@@ -13,6 +13,8 @@ from parsers.envelopes.prefixes import COLOURS, PREFIXES, Prefix, nameless
 
 _LINE = pl.col("line")
 _ANY = "^(?:" + "|".join(prefix.test for prefix in PREFIXES) + ")"
+_BLANKS = PREFIXES[-1]
+_OTHER = "^(?:" + "|".join(prefix.test for prefix in PREFIXES if prefix is not _BLANKS) + ")"
 _MAY_BE_PIECE = "^(?:" + "|".join(nameless(p.pattern) for p in PREFIXES if "(?P<tag>" in p.pattern) + ")"
 _ESCAPE = "\x1b"
 _MOST = 4
@@ -63,11 +65,17 @@ def _without_colours(records: pl.DataFrame) -> pl.DataFrame:
 
 
 def _step(records: pl.DataFrame) -> pl.DataFrame:
-    """Return *records* without their first prefix, each by the first of `PREFIXES` that it has."""
-    parts, rest = [], records
+    """Return *records* without their first prefix, each by the first of `PREFIXES` that it has.
+
+    Lines that are only indented, as those of a stack trace are, are told from the others at once.
+    """
+    other = records.select(_LINE.str.contains(_OTHER)).to_series()
+    parts, rest = [], records.filter(other)
     for prefix in PREFIXES:
+        if prefix is _BLANKS:
+            rest = pl.concat([rest, records.filter(~other)])
         if rest.is_empty():
-            break
+            continue
         test = _LINE.str.contains("^" + prefix.test)
         # Behind a prefix that is told, blanks and words are the line's own.
         mine = rest.select(test & pl.col("envelope").is_null() if prefix.loose else test).to_series()

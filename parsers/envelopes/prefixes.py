@@ -54,8 +54,9 @@ PREFIXES = (
         sure=False,
     ),
     Prefix("heroku", rf"(?P<time>{_ISO}) (?:app|heroku)\[(?P<service>[^\]\s]+)\]: "),
-    Prefix("compose", r"(?P<container>[A-Za-z0-9][\w.-]*) +\| ", sure=False),
+    Prefix("compose", r"(?P<container>[A-Za-z0-9][\w.-]*)(?:@(?P<host>[\w.-]+))? +\| ", sure=False),
     Prefix("pm2", r"\d+\|(?P<service>[^\s|]+) *\| ", sure=False),
+    Prefix("lambda", rf"(?P<time>{_ISO})\t[0-9a-f-]{{36}}\t(?:[A-Z]+\t)?"),
     Prefix("fluentd", rf"(?P<time>{_ISO})\t(?P<service>[^\t]+)\t", sure=False),
     Prefix("cloudwatch", rf"(?P<time>{_ISO}) (?P<service>[^\s\[\]{{}}]+/[^\s\[\]{{}}]+) ", sure=False),
     Prefix(
@@ -65,7 +66,7 @@ PREFIXES = (
         loose=True,
     ),
     Prefix("github-actions", r"(?:[^\t\n]+\t[^\t\n]+\t)?\x{FEFF}?(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{7}Z) "),
-    Prefix("time", rf"(?P<time>{_ISO}) ", sure=False),
+    Prefix("time", rf"(?P<time>{_ISO})[ \t]", sure=False),
     Prefix("cloudwatch", rf"(?P<time>\d{{13}}|{_ISO}),", sure=False, cell=True),
     Prefix("indented", r"(?:\x{FEFF})?[ \t]+", sure=False, loose=True),
 )

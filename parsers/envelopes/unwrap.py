@@ -13,7 +13,7 @@ import polars as pl
 from parsers.blocks.format import Format
 from parsers.blocks.lines import RECORDS, Lines, Mask, flags, numbers
 from parsers.envelopes.described import described_json, described_text
-from parsers.envelopes.json_around import in_json
+from parsers.envelopes.json_around import in_json, marked
 from parsers.envelopes.known_envelopes import FACTS, FIRST_KEYS
 from parsers.envelopes.lookalikes import standing
 from parsers.envelopes.objects import one_a_line
@@ -24,9 +24,8 @@ DEEPEST = 4
 
 _OPEN_BRACE, _BRACKET, _NEWLINE, _QUOTE = b'{[\n"'
 _ESCAPE = "\x1b"
-_ESCAPED_QUOTE = b"\\u002"
 _LINE_END = '\\n",'
-_OBJECT_IN_TEXT = ('{\\"', '{ \\"')
+_OBJECT_IN_TEXT = ('{\\"', '{ \\"', "\\u002")
 _WORTH = 256
 _SAMPLE = 64
 _HEAD = 4
@@ -87,10 +86,13 @@ def _once(opened: Opened, formats: Sequence[Format], end: int, *, skim: bool) ->
     lines, refused = opened.lines, opened.refused
     found: list[pl.DataFrame] = []
     json, text = _may_be_json(lines, formats), _may_have_prefix(lines, formats)
-    idle = _idle(lines, json, formats) if skim and opened.facts is None else np.zeros(len(json), np.bool_)
-    json &= ~idle
+    idle: Mask = np.zeros(len(json), np.bool_)
     if json.any():
-        found, bad = in_json(_at(lines, json), formats)
+        wrapped = marked(_at(lines, json), formats)
+        if skim and opened.facts is None and len(wrapped) >= _WORTH:
+            idle = _idle(wrapped, lines, formats)
+            wrapped = wrapped.filter(flags(~idle[wrapped["at"].to_numpy()]))
+        found, bad = in_json(wrapped, formats)
         refused = pl.concat([refused, bad]).unique(["source_offset", "reason"], maintain_order=True)
     if text.any():
         found += before_text(_at(lines, text), formats)
@@ -109,20 +111,20 @@ def _once(opened: Opened, formats: Sequence[Format], end: int, *, skim: bool) ->
     return Opened(inside, facts, opened.joined + joined, refused, opened.skimmed or bool(idle.any()))
 
 
-def _idle(lines: Lines, json: Mask, formats: Sequence[Format]) -> Mask:
-    """Return which of the lines that may be *json* envelopes hold text in which no format of *formats* finds anything.
+def _idle(wrapped: pl.DataFrame, lines: Lines, formats: Sequence[Format]) -> Mask:
+    """Return which of *lines*, those in what may be an envelope, hold text in which no format finds anything.
 
     The first line may be a header, and one whose text has no line end may be a piece of a longer one.
     """
     of_text = [f for f in formats if f.heads is None and not f.json]
-    nothing: Mask = np.zeros(len(json), np.bool_)
-    if json.sum() < _WORTH or not all(f.hints for f in of_text) or _ESCAPED_QUOTE in lines.data:
-        return nothing
-    ended = lines.frame(json)["line"].str.contains(_LINE_END, literal=True).to_numpy()
+    idle: Mask = np.zeros(len(lines), np.bool_)
+    if not all(f.hints for f in of_text):
+        return idle
+    ended = wrapped["line"].str.contains(_LINE_END, literal=True)
     if not ended.any():
-        return nothing
-    nothing[np.flatnonzero(json & lines.whole)] = ended
-    idle = nothing & ~lines.holding({*_OBJECT_IN_TEXT, *(hint for f in of_text for hint in f.hints)})
+        return idle
+    idle[wrapped["at"].filter(ended).to_numpy()] = True
+    idle &= ~lines.holding({*_OBJECT_IN_TEXT, *(hint for f in of_text for hint in f.hints)})
     idle[0] = False
     return idle
 
@@ -143,12 +145,11 @@ def _without_standing(taken: pl.DataFrame, lines: Lines, formats: Sequence[Forma
 
 def _may_be_json(lines: Lines, formats: Sequence[Format]) -> Mask:
     """Return which lines are JSON objects that begin with a key that an envelope may begin with, told by four bytes."""
-    any_key = bool(described_json(formats))
     found: Mask = lines.first_byte == _OPEN_BRACE
     if not found.any():
         return found
     found &= np.asarray(lines.whole)
-    if any_key:
+    if described_json(formats):
         return found
     head = np.zeros(len(lines), np.int64)
     for i in range(_HEAD):

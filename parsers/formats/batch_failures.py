@@ -39,13 +39,17 @@ FORMAT = json_format(
     claims=(
         (
             _LINE.str.contains(r'"custom_id"\s*:')
-            & _LINE.str.contains(r'"error"\s*:\s*\{|"type"\s*:\s*"(?:errored|expired|cancell?ed)"')
+            & (
+                _LINE.str.contains(r'"error"\s*:\s*\{')
+                | _LINE.str.contains(r'"type"\s*:\s*"(?:errored|expired|cancell?ed)"')
+            )
         )
         | (
-            _LINE.str.contains(r'^\{\s*"key"\s*:|"key"\s*:\s*"[^"]*"\s*\}\s*$')
+            # Two regexes, each tied to an end of the line: one for both would look at every `"key"` in it.
+            (_LINE.str.contains(r'^\{\s*"key"\s*:') | _LINE.str.contains(r'"key"\s*:\s*"[^"]*"\s*\}\s*$'))
             & _LINE.str.contains(r'"error"\s*:\s*\{')
         )
     )
-    & ~_LINE.str.contains(r'"(?:usage|usageMetadata|params|method)"\s*:'),
+    & ~pl.any_horizontal(_LINE.str.contains(rf'"{key}"\s*:') for key in ("usage", "usageMetadata", "params", "method")),
     hints=('"custom_id"', '"key"'),
 )

@@ -97,8 +97,8 @@ def _parse(records: pl.DataFrame, context: Context) -> Parsed:
 
 
 _ROW = (
-    "created_at", "model", "provider", "session_id", "project", "service_tier", *_COUNTS, "dedupe_key", "sidechain",
-    LEFTOVERS,
+    "created_at", "_created_at", "model", "provider", "session_id", "project", "service_tier", *_COUNTS, "dedupe_key",
+    "sidechain", LEFTOVERS,
 )  # fmt: skip
 _REPLAYED = pl.duration(seconds=2)
 _PAUSE = pl.duration(milliseconds=200)
@@ -133,8 +133,10 @@ def _carried(fields: pl.DataFrame, context: Context) -> pl.DataFrame:
         if "session_id" in context
         else pl.when(pl.col("session_id").is_not_null().cum_max()).then(pl.col("session_id").drop_nulls().first()),
     )
-    at = time(pl.col("created_at"))
-    paused = at - time(pl.coalesce(pl.col("line_at").shift(1), earlier["line_at"])) > _PAUSE
+    carried = carried.with_columns(_created_at=time(pl.col("created_at")))
+    at = pl.col("_created_at")
+    is_next = pl.col("line_at").shift(1).is_not_null()
+    paused = at - pl.when(is_next).then(at.shift(1)).otherwise(time(earlier["line_at"])) > _PAUSE
     begun = (at - time(pl.col("forked_at")) > _REPLAYED) & paused.fill_null(value=True)
     carried = carried.with_columns(
         before=pl.coalesce(pl.col("totals").shift(1), earlier["totals"]),

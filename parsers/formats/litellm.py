@@ -68,6 +68,7 @@ def _parse(records: pl.DataFrame, context: Context) -> Parsed:
     del context
     is_spend = has(records, "spend")
     fields, rejects = read(records, _SHAPE)
+    fields = fields.with_columns(time(pl.col(name)).alias(f"_{name}") for name in _TIMES)
     fields = fields.with_columns(
         dedupe_key=_key(pl.col("request_id"), fields.columns),
         attempt=(pl.col("retries").cast(pl.Int64, strict=False) + 1).cast(pl.String),
@@ -84,7 +85,7 @@ def _parse(records: pl.DataFrame, context: Context) -> Parsed:
         "session_id",
         "agent_id",
         "model",
-        created_at=time(pl.col("created_at")),
+        created_at="_created_at",
         kind=pl.when(from_cache).then(pl.lit("cache_hit")).otherwise(pl.lit("response_retrieved")),
         format=pl.lit("litellm/") + pl.col("variant"),
     )
@@ -97,7 +98,7 @@ def _key(name: pl.Expr, columns: Sequence[str]) -> pl.Expr:
     Providers reuse other ids, or give none: there, when the call began and ended and what it took tell as well.
     """
     # The payload has seconds as a number, the table a text of milliseconds: one instant, spelled in two ways.
-    times = (time(pl.col(column)).dt.epoch("ms").cast(pl.String) for column in _TIMES if column in columns)
+    times = (pl.col(f"_{column}").dt.epoch("ms").cast(pl.String) for column in _TIMES)
     witnesses = [*times, *(pl.col(column).cast(pl.String) for column in _COUNTS if column in columns)]
     known = [
         pl.when(name.str.contains(pattern)).then(pl.lit(f"{variant}:") + name) for variant, pattern in UNIQUE.items()

@@ -118,11 +118,8 @@ def _parse(records: pl.DataFrame, context: Context) -> Parsed:
     claude = logs.filter(pl.col("event") == "api_request")
     failures = logs.filter(pl.col("event").is_in(["api_error", "api_retries_exhausted"]))
     others = logs.filter(~pl.col("event").is_in(["api_request", "api_error", "api_retries_exhausted"]))
-    parts = [
-        calls(_counted(spans), _SPANS),
-        calls(_counted(others), _SPANS),
-        calls(_keyed(claude).drop("variant"), _CLAUDE),
-    ]
+    found = [(_counted(spans), _SPANS), (_counted(others), _SPANS), (_keyed(claude).drop("variant"), _CLAUDE)]
+    parts = [calls(some, meaning) for some, meaning in found if not some.is_empty()] or [calls(*found[0])]
     return Parsed(
         calls=pl.concat([part.calls for part in parts], how="diagonal").sort("source_offset", maintain_order=True),
         events=_events(failures),
@@ -131,17 +128,16 @@ def _parse(records: pl.DataFrame, context: Context) -> Parsed:
 
 
 def _items(decoded: pl.DataFrame, resources: str, scopes: str, items: str) -> pl.DataFrame:
-    """Return one row for each span or log record, with its own attributes and those `shared` by its resource."""
-    record = pl.col("record")
-    lists = decoded.select(*RECORDS, record.struct.field(resources).alias("resource")).explode("resource")
-    lists = lists.drop_nulls("resource").with_columns(
-        pl.col("resource").struct.field(scopes).alias("scope"),
-        shared=pl.col("resource").struct.field("resource").struct.field("attributes"),
-    )
-    lists = lists.explode("scope").drop_nulls("scope")
-    lists = lists.with_columns(item=pl.col("scope").struct.field(items)).explode("item").drop_nulls("item")
-    flat = lists.select(*RECORDS, "shared", pl.col("item").struct.unnest())
-    return flat.with_row_index("item")
+    """Return one row for each span or log record, with its own attributes and those `shared` by its resource.
+
+    What a list was in is left behind before it is exploded, which would copy it for each item.
+    """
+    record, resource, scope = pl.col("record").struct, pl.col("resource").struct, pl.col("scope").struct
+    lists = decoded.select(*RECORDS, resource=record.field(resources)).explode("resource").drop_nulls("resource")
+    shared = resource.field("resource").struct.field("attributes")
+    lists = lists.select(*RECORDS, shared=shared, scope=resource.field(scopes)).explode("scope").drop_nulls("scope")
+    lists = lists.select(*RECORDS, "shared", item=scope.field(items)).explode("item").drop_nulls("item")
+    return lists.select(*RECORDS, "shared", pl.col("item").struct.unnest()).with_row_index("item")
 
 
 def _fields(items: pl.DataFrame) -> pl.DataFrame:
@@ -149,8 +145,10 @@ def _fields(items: pl.DataFrame) -> pl.DataFrame:
     pairs = pl.concat([_pairs(items, "attributes", own=True), _pairs(items, "shared", own=False)])
     named = pairs.join(_PLACES, on="key", maintain_order="left").drop_nulls("value")
     ranked = named.sort("rank", ~pl.col("own"), maintain_order=True)
-    best = ranked.unique(["item", "field"], keep="first", maintain_order=True)
-    wide = best.pivot(on="field", on_columns=_NAMES, index="item", values="value")
+    there = ranked["field"].unique().to_list()
+    wide = ranked.pivot(on="field", on_columns=there, index="item", values="value", aggregate_function="first")
+    absent = pl.lit(None, dtype=pl.String)
+    wide = wide.select("item", *(name if name in there else absent.alias(name) for name in _NAMES))
     others = _others(pairs.join(_PLACES, on="key", how="anti", maintain_order="left"))
     wide = items.drop("attributes", "shared").join(wide, on="item", how="left", maintain_order="left")
     return wide.join(others, on="item", how="left", maintain_order="left")
@@ -177,7 +175,10 @@ def _others(pairs: pl.DataFrame) -> pl.DataFrame:
     written = [
         _written(pairs.filter(pl.col("key").is_in([key for key, its in rules.items() if its is rule])), rule)
         for rule in Rule
+        if rule in rules.values()
     ]
+    if not written:
+        return pl.DataFrame(schema={"item": pairs.schema["item"], LEFTOVERS: pl.String})
     objects = pl.concat(written).sort("item", "key").group_by("item", maintain_order=True).agg(pl.col("field"))
     return objects.select("item", (pl.lit("{") + pl.col("field").list.join(",") + pl.lit("}")).alias(LEFTOVERS))
 

@@ -77,13 +77,15 @@ _KEYS = ("response", "body", "message", "data", "result", "error")
 _ERROR = pl.Struct(dict.fromkeys(("message", "type", "code", "status"), pl.String))
 
 _LINE = pl.col("line")
+# A regex for one literal is searched for five times as fast as one for two that begin alike.
 _VARIANTS = {
     "openai-chat": _LINE.str.contains(r'"object"\s*:\s*"(?:chat\.completion|text_completion)'),
     "openai-responses": _LINE.str.contains(r'"object"\s*:\s*"response"'),
     "openai-embeddings": _LINE.str.contains(r'"object"\s*:\s*"list"')
-    & _LINE.str.contains(r'"object"\s*:\s*"embedding"|"data"\s*:\s*\[\s*\]'),
+    & (_LINE.str.contains(r'"object"\s*:\s*"embedding"') | _LINE.str.contains(r'"data"\s*:\s*\[\s*\]')),
     "gemini": _LINE.str.contains(r'"usageMetadata"\s*:\s*\{'),
-    "bedrock": _LINE.str.contains(r'"(?:stopReason|latencyMs)"\s*:') & _LINE.str.contains(r'"inputTokens"\s*:'),
+    "bedrock": (_LINE.str.contains(r'"stopReason"\s*:') | _LINE.str.contains(r'"latencyMs"\s*:'))
+    & _LINE.str.contains(r'"inputTokens"\s*:'),
     "anthropic": _LINE.str.contains(r'"type"\s*:\s*"message"') & _LINE.str.contains(r'"input_tokens"\s*:'),
 }
 _EMBEDDING = r'\{[^{}\[\]]*"embedding"\s*:\s*(?:\[[^\]]*\]|"[^"]*")[^{}\[\]]*\}'
@@ -162,11 +164,13 @@ _BATCHED = {
 def _fields(decoded: pl.DataFrame, place: tuple[str, ...]) -> pl.DataFrame:
     """Return the fields of each record, whose body is at *place*."""
     variant = pl.coalesce(pl.when(test).then(pl.lit(name)) for name, test in _VARIANTS.items())
-    around = {
-        name: pl.coalesce(known(pl.col("record").struct.field(key)) for key in keys) for name, keys in _AROUND.items()
-    }
-    body = {name: _at(place).struct.field(name) for name in _BODY}
-    flat = decoded.select(*RECORDS, LEFTOVERS, variant=variant, **around, **body)
+    top = body = decoded["record"].struct.unnest()  # by expressions, Polars would look at the whole type for each field
+    for key in place:
+        body = body[key].struct.unnest()
+    around = top.select(pl.coalesce(known(pl.col(key)) for key in keys).alias(name) for name, keys in _AROUND.items())
+    flat = pl.concat(
+        [decoded.select(*RECORDS, LEFTOVERS, variant=variant), around, body.select(*_BODY)], how="horizontal"
+    )
     if isinstance(flat.schema["error"], pl.Struct):
         error = pl.col("error").struct
         flat = flat.with_columns(
@@ -225,7 +229,8 @@ FORMAT = Format(
     claims=(_LINE.str.contains(r'"usage(?:Metadata)?"\s*:\s*\{') | _FAILED)
     & pl.any_horizontal(_VARIANTS.values())
     & ~_LINE.str.contains(r'"type"\s*:\s*"(?:assistant|message_start)"')  # a session of Claude Code, a stream
-    & ~_LINE.str.contains(r'"(?:ModelInvocationLog|full_response)"'),  # logs of a provider's own
+    & ~_LINE.str.contains('"ModelInvocationLog"', literal=True)  # logs of a provider's own
+    & ~_LINE.str.contains('"full_response"', literal=True),
     parse=_parse,
     hints=HINTS,
     rank=1,

@@ -3,6 +3,7 @@
     {"type":"message_start","message":{"id":"msg_…","model":"claude-…","usage":{"input_tokens":25,"output_tokens":1}}}
     {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":150}}
     data: {"id":"chatcmpl-…","object":"chat.completion.chunk","model":"gpt-4o","choices":[],"usage":{…}}
+    data: {"id":"chatcmpl-…","object":"chat.completion.chunk","model":"llama-…","x_groq":{"usage":{…}}}
     data: {"type":"response.completed","response":{"id":"resp_…","model":"gpt-4o","usage":{…}}}
     data: {"responseId":"…","modelVersion":"gemini-2.5-flash","usageMetadata":{…}}
 
@@ -29,6 +30,7 @@ _EVENT = pl.Struct(
         **dict.fromkeys(("type", "created", "responseId", "modelVersion"), pl.String),
         "usage": USAGE_DTYPE,
         "usageMetadata": USAGE_DTYPE,
+        "x_groq": pl.Struct({"usage": USAGE_DTYPE}),
         "message": pl.Struct({**_NAMED, "usage": USAGE_DTYPE}),
         "response": pl.Struct(
             {
@@ -111,7 +113,7 @@ def _answers(events: pl.DataFrame) -> pl.DataFrame:
     """Return the fields of each other response: one record of it has the final counts."""
     response = pl.col("response").struct
     others = events.filter(~pl.col("type").is_in([_START, _DELTA]).fill_null(value=False)).with_columns(
-        used=pl.coalesce("usage", "usageMetadata", response.field("usage")),
+        used=pl.coalesce("usage", "usageMetadata", response.field("usage"), pl.col("x_groq").struct.field("usage")),
         name=pl.coalesce("responseId", "id", response.field("id")),
         variant=pl.when(pl.col("usageMetadata").is_not_null())
         .then(pl.lit("gemini"))

@@ -22,6 +22,8 @@ Path = tuple[str, ...]
 _Cut = frozenset[Path]
 """Places where records have no object, though paths go on there."""
 
+_NOTHING = pl.lit(None, dtype=pl.String)
+
 _Parts = list[tuple[_Cut, pl.DataFrame]]
 
 _KEY = re.compile(r'(?:"([^"]+)"|([^."]+))(?:\.(?=.)|$)')
@@ -45,12 +47,17 @@ def path(text: str) -> Path:
 
 
 def extract(
-    records: pl.DataFrame, paths: Mapping[str, Path], passed_over: Iterable[Path] = (), closed: Iterable[str] = ()
+    records: pl.DataFrame,
+    paths: Mapping[str, Path],
+    passed_over: Iterable[Path] = (),
+    closed: Iterable[str] = (),
+    *,
+    rest: bool = True,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return *records* with a column of text for each of *paths* and one for what is elsewhere, and the rejects.
 
     What neither a path nor one that is *passed over* leads to is in the column `LEFTOVERS`, as `leftovers` tells it,
-    but for objects under keys that are *closed*.
+    but for objects under keys that are *closed*; NULL without *rest*.
     """
     places, others = tuple(paths.items()), tuple(passed_over)
     tree = _tree((*paths.values(), *others))
@@ -58,17 +65,24 @@ def extract(
     for cut, part, decoded in _decoded(records, tree):
         dtype, texts = _reading(places, others, cut)
         read, plain = decode_plain(part["line"], dtype) if decoded is None else (decoded, None)
-        found = (part if plain is None else part.filter(plain)).with_columns(read.alias("record"))
-        found = found.with_columns(elsewhere(found, closed).alias(LEFTOVERS))
+        found = (part if plain is None or plain.all() else part.filter(plain)).with_columns(read.alias("record"))
+        found = found.with_columns((elsewhere(found, closed) if rest else _NOTHING).alias(LEFTOVERS))
         parts.append(found.select(*records.columns, LEFTOVERS, *texts))
         if plain is not None and not plain.all():
             odd, refused = _one_by_one(part.filter(~plain), paths)
             nothing = pl.lit(None, dtype=dtype).alias("record")
-            unknown = elsewhere(odd.select("line", nothing), closed).alias(LEFTOVERS)
+            unknown = (elsewhere(odd.select("line", nothing), closed) if rest else _NOTHING).alias(LEFTOVERS)
             parts.append(odd.with_columns(unknown).select(parts[-1].columns))
             rejects.append(refused)
     fields = pl.concat(parts)
-    return (fields if len(parts) == 1 else fields.sort("source_offset")), pl.concat([NONE_REJECTED, *rejects])
+    in_order = fields if len(parts) == 1 or fields.is_empty() else _in_order(fields)
+    return in_order, pl.concat([NONE_REJECTED, *rejects])
+
+
+def _in_order(fields: pl.DataFrame) -> pl.DataFrame:
+    """Return *fields* in the order of their source. At most of many places there is nothing, which need not move."""
+    some = [values for values in fields.iter_columns() if values.null_count() < len(values)]
+    return fields.with_columns(pl.DataFrame(some).sort("source_offset"))
 
 
 @lru_cache(maxsize=256)
@@ -101,6 +115,7 @@ def _above(where: Path) -> set[Path]:
     return {where[:depth] for depth in range(1, len(where))}
 
 
+_SAMPLE = 64
 _BRACKETS = 6
 """What is nested deeper is looked into by Python."""
 
@@ -137,9 +152,7 @@ def elsewhere(decoded: pl.DataFrame, closed: Iterable[str] = ()) -> pl.Series:
     """
     known = _names(decoded.schema["record"])
     keys = "|".join(key for key in (*_CONTENT, *_READ, *closed) if key not in known)
-    lines, passed_over = decoded["line"], rf'"(?:{keys})"\s*:'
-    if lines.str.contains(passed_over).any():
-        lines = lines.str.replace_all(rf"{passed_over}\s*{_NESTED}", '"":null')
+    lines = decoded["line"].str.replace_all(rf'"(?:{keys})"\s*:\s*{_NESTED}', '"":null')
     return leftovers(decoded.select(lines, "record"))
 
 
@@ -157,11 +170,22 @@ def _decoded(records: pl.DataFrame, tree: "_Tree") -> Iterator[tuple[_Cut, pl.Da
     """
     inner = _inner(tree)
     for cut, part in _by_shape([(frozenset(), records)], _forks(tree), r'"{}"\s*:\s*\{{', there=True):
-        try:
-            yield cut, part, part["line"].str.json_decode(_dtype(tree, cut))
-        except pl.exceptions.PolarsError:
-            for smaller, piece in _by_shape([(cut, part)], inner, r'"{}"\s*:\s*[^\s{{n]', there=False):
-                yield smaller, piece, None
+        decoded = _all_or_none(part["line"], _dtype(tree, cut))
+        if decoded is not None:
+            yield cut, part, decoded
+            continue
+        for smaller, piece in _by_shape([(cut, part)], inner, r'"{}"\s*:\s*[^\s{{n]', there=False):
+            yield smaller, piece, None
+
+
+def _all_or_none(lines: pl.Series, dtype: pl.Struct) -> pl.Series | None:
+    """Return *lines* decoded, or None where they don't decode at once, which a sample tells before all are read."""
+    try:
+        if len(lines) > _SAMPLE:
+            lines.sample(_SAMPLE, seed=0).str.json_decode(dtype)
+        return lines.str.json_decode(dtype)
+    except pl.exceptions.PolarsError:
+        return None
 
 
 def _by_shape(parts: _Parts, places: list[Path], pattern: str, *, there: bool) -> _Parts:
@@ -170,14 +194,20 @@ def _by_shape(parts: _Parts, places: list[Path], pattern: str, *, there: bool) -
     A guess: where it is wrong (the same key elsewhere in the line) the record takes the slow way.
     """
     for place in places:
-        is_object = pl.col("line").str.contains(pattern.format(re.escape(place[-1]))) == there
+        told = pattern.format(re.escape(place[-1]))
         parts = [
-            (cut if flag else cut | {place}, chosen)
+            (cut if found == there else cut | {place}, chosen)
             for cut, part in parts
-            for flag, chosen in ((True, part.filter(is_object)), (False, part.filter(~is_object)))
-            if not chosen.is_empty()
-        ] or parts
+            for found, chosen in _halves(part, part["line"].str.contains(told))
+        ]
     return parts
+
+
+def _halves(records: pl.DataFrame, found: pl.Series) -> list[tuple[bool, pl.DataFrame]]:
+    """Return the *records* at which something was *found* and the others, if there are any."""
+    if found.all():
+        return [(True, records)]
+    return [(True, records.filter(found)), (False, records.filter(~found))] if found.any() else [(False, records)]
 
 
 def _one_by_one(records: pl.DataFrame, paths: Mapping[str, Path]) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -19,7 +19,7 @@ from parsers.values.typed import json_text, known, metadata
 CELLS = "cells"
 """Column of the fields of records that come from a table; their `line` is only there to be shown."""
 
-_IS_OBJECT, _IS_JSON = r"^\{", r"^[\[{]"
+_IS_OBJECT, _IS_LIST = (pl.all().str.starts_with(begin) for begin in "{[")
 
 
 def has(records: pl.DataFrame, key: str) -> pl.Expr:
@@ -43,15 +43,19 @@ def extract_cells(
     cells = records[CELLS].struct.unnest()
     places = (*paths.values(), *passed_over)
     heads, goes_on = {where[0] for where in places}, {where[0] for where in places if where[1:]}
-    unknown = [name for name in cells.columns if name not in heads and name not in closed and not is_passed_over(name)]
+    ends = {where[0] for where in places if not where[1:]}
+    # What should be an object, and is none, is nothing that is known.
+    unknown = [name for name in cells.columns if name not in ends and name not in closed and not is_passed_over(name)]
     objects = _objects(cells.select(name for name in cells.columns if name in heads))
     texts = cells.with_columns(cells[name].set(found.is_not_null(), None) for name, found in objects.items())
     tops = [texts[where[0]].alias(name) for name, where in paths.items() if where[0] in texts.columns and not where[1:]]
     inner = {name: found for name, found in objects.items() if name in goes_on}
     deep = {name: where for name, where in paths.items() if where[0] in inner and where[1:]}
-    found = _extracted(inner | _objects(cells.select(unknown), lists=True), deep, passed_over, closed)
+    more = _objects(texts.select(unknown), lists=True)
+    both = {name: inner[name].zip_with(inner[name].is_not_null(), more[name]) for name in inner.keys() & more.keys()}
+    found = _extracted(inner | more | both, deep, passed_over, closed)
     plain = metadata({name: _plain(name) for name in sorted(unknown)})
-    left = cells.with_columns(plain.alias(LEFTOVERS)).select(LEFTOVERS)
+    left = texts.with_columns(plain.alias(LEFTOVERS)).select(LEFTOVERS)
     if LEFTOVERS in found.columns:
         left = left.select(joined(pl.col(LEFTOVERS), pl.lit(found[LEFTOVERS])))
     return records.hstack([left.to_series(), *tops, *found.drop(LEFTOVERS, strict=False)])
@@ -92,7 +96,7 @@ def _extracted(
 
 def _objects(cells: pl.DataFrame, *, lists: bool = False) -> dict[str, pl.Series]:
     """Return for each of the columns *cells* that has JSON objects, or short *lists*, these, and NULL for the rest."""
-    begin = cells.select(pl.all().str.contains(_IS_JSON if lists else _IS_OBJECT).any())
+    begin = cells.select((_IS_OBJECT | _IS_LIST if lists else _IS_OBJECT).any())
     return {name: found for name in begin.columns if begin[name][0] and len(found := _json(cells[name], lists=lists))}
 
 
@@ -129,4 +133,4 @@ def _is_json(text: str) -> bool:
 def _plain(name: str) -> pl.Expr:
     """Return a cell for `metadata`, unless it is JSON, of which the fields are looked at one by one, or may be."""
     cell = known(pl.col(name))
-    return pl.when(~cell.str.contains(_IS_JSON)).then(cell)
+    return pl.when(~cell.str.starts_with("{") & ~cell.str.starts_with("[")).then(cell)

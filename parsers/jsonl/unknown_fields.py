@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from parsers.jsonl.decode import loads, text_of
-from parsers.jsonl.unknown_columns import LONGEST, at_once, keys
+from parsers.jsonl.unknown_columns import LONGEST, at_once, count_keys
 from parsers.values.privacy import Rule, is_kept, is_name, rule_of
 
 LEFTOVERS = "leftovers"
@@ -30,12 +30,11 @@ def leftovers(records: pl.DataFrame) -> pl.Series:
     at those that columns can't tell.
     """
     dtype = records.schema["record"]
-    counted = records.select("line", present=_present(records["record"]), keys=keys(pl.col("line")))
-    more = counted.select(pl.col("keys") > pl.col("present")).to_series().arg_true()
+    beyond = count_keys(records["line"]) - _present(records["record"])
+    more = (beyond > 0).arg_true()
     found = pl.Series("leftovers", [None], dtype=pl.String).new_from_index(0, len(records))
     if len(more) > _FEW:
-        lines = counted[more]
-        texts, told = at_once(lines["line"], dtype, lines["present"])
+        texts, told = at_once(records["line"].gather(more), dtype, beyond.gather(more))
         found = found.scatter(more.filter(told), texts.filter(told))
         more = more.filter(~told)
     return found.scatter(more, [_unknown(text, dtype) for text in records["line"].gather(more).to_list()])

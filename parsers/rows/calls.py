@@ -5,7 +5,8 @@ arithmetic, the checks and the reasons for a reject are here.
 
 Fields are named as the columns of `llm_calls`, with these besides: `latency` (in `Meaning.latency`'s unit), `cost`,
 `status` (what says whether the call failed), `variant` (of the format), and those of `token_counts.COUNTS` that are no
-columns. Other fields go to `metadata` when `Meaning.metadata` names them, and so do the `LEFTOVERS` of JSON records.
+columns. Other fields go to `metadata` when `Meaning.metadata` names them, and so do the `LEFTOVERS` of JSON records. A
+time that a format has read already is in `_created_at` or `_started_at` besides.
 
 `created_at` is when the call finished. Where only `started_at` is known it is `started_at` plus the latency.
 """
@@ -120,7 +121,11 @@ def _plan(meaning: Meaning, columns: frozenset[str]) -> _Plan:
     return _Plan(
         texts=[_text(name, meaning).alias(name) if name in columns else _constant(name, meaning) for name in have],
         typed=[
-            *(time(pl.col(name), meaning.time, meaning.zone).alias(f"_{name}") for name in TIMES if name in have),
+            *(
+                time(pl.col(name), meaning.time, meaning.zone).alias(f"_{name}")
+                for name in TIMES
+                if name in have and f"_{name}" not in columns
+            ),
             *(count(pl.col(name)).alias(f"_{name}") for name in COUNTS if name in have),
             *([duration_ms(pl.col("latency"), meaning.latency).alias("_latency")] if "latency" in have else []),
             *([_cost(meaning)] if "cost" in have else []),

@@ -102,7 +102,7 @@ def read(records: pl.DataFrame, shape: Shape) -> tuple[pl.DataFrame, pl.DataFram
     else:
         places = _present(shape, frozenset(keys_in(records["line"], _names(shape))))
         wide, rejects = extract(records, places, _passed_over(shape), shape.closed)
-    at = frozenset(wide.columns)
+    at = frozenset(column.name for column in wide.iter_columns() if column.null_count() < len(column))
     named = wide.select(*records.columns, LEFTOVERS, *_fields(shape, at, counted=False))
     return (_with_usage(named, wide.select(_fields(shape, at, counted=True)), shape) if shape.usage else named), rejects
 

@@ -93,20 +93,29 @@ def _placed(rows: pl.DataFrame, text: str) -> pl.DataFrame:
 
 
 def _of_texts(told: pl.DataFrame) -> pl.DataFrame:
+    stated = _stated(told.select(pl.col("text").unique()))
+    found = told.join(stated, on="text", how="left", maintain_order="left").with_columns(
+        model=pl.coalesce("model", "model_stated"),
+        wait_ms=pl.coalesce("wait_ms", _retry_after("headers")),
+    )
+    return found.filter(pl.any_horizontal(pl.col("dimension", "limit").is_not_null())).drop("text", "headers")
+
+
+def _stated(texts: pl.DataFrame) -> pl.DataFrame:
+    """Return what each of the *texts* says: the same error often comes many times."""
     text = pl.col("text")
     value = rf"{_QUOTE}quotaValue{_QUOTE}: ?{_QUOTE}{_N}"
-    found = told.with_columns(
-        model=pl.coalesce("model", text.str.extract(r"(?i)(?:reached|large) for (?:model )?`?([\w.:/-]+)", 1)),
+    return texts.with_columns(
+        model_stated=text.str.extract(r"(?i)(?:reached|large) for (?:model )?`?([\w.:/-]+)", 1),
         dimension=pl.coalesce(
             pl.when(text.str.contains(words)).then(pl.lit(name)) for name, words in DIMENSIONS.items()
         ),
         limit=_count(rf"(?i)\blimit:? {_N}|(?:rate limit of|limited to) {_N}|\) of {_N} |{value}", groups=4),
         used=_count(rf"(?i)\b(?:used|current):? {_N}"),
         requested=_count(rf"(?i)\brequested:? {_N}"),
-        wait_ms=pl.coalesce(_wait(), _retry_after("headers")),
+        wait_ms=_wait(),
         reason=known(text),
     )
-    return found.filter(pl.any_horizontal(pl.col("dimension", "limit").is_not_null())).drop("text", "headers")
 
 
 def _of_headers(told: pl.DataFrame, dimension: str) -> pl.DataFrame:

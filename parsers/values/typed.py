@@ -27,8 +27,8 @@ _EPOCH_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 def known(text: pl.Expr) -> pl.Expr:
     """Return *text* without surrounding blanks; NULL where nothing is left, which is how logs write "unknown"."""
-    stripped = text.cast(pl.String).str.strip_chars()  # a column without a value has no type
-    return pl.when(stripped != "").then(stripped)
+    # Cast, as a column without a value has no type. Replaced, as `when` would strip each text a second time.
+    return text.cast(pl.String).str.strip_chars().replace("", None)
 
 
 def whole(text: pl.Expr) -> pl.Expr:
@@ -142,7 +142,7 @@ def _written(rows: pl.Series) -> pl.Series:
     if not parts:
         return pl.Series(rows.name, [None], dtype=pl.String).new_from_index(0, len(rows))
     joined = pl.concat_str(parts, separator=",", ignore_nulls=True)
-    return pl.DataFrame(fields).select(pl.when(joined != "").then(pl.lit("{") + joined + pl.lit("}"))).to_series()
+    return pl.DataFrame(fields).select((pl.lit("{") + joined + pl.lit("}")).replace("{}", None)).to_series()
 
 
 def _json_of(values: pl.Series) -> pl.Expr:
