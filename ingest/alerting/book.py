@@ -10,7 +10,7 @@ from ingest.alerting.crossings import Crossing, Last
 from ingest.errors import WarehouseError
 from ingest.ledger import Conflict
 from ingest.warehouse.open_table import make_ready
-from ingest.warehouse.storage.store import Place, at
+from ingest.warehouse.storage.store import Place
 from ingest.warehouse.table import Table
 from parsers.schema import ALERTS, EMPTY, conform
 
@@ -46,9 +46,8 @@ class Book:
         Raises:
             WarehouseError: It can't be written, or is damaged.
         """
-        store = at(place)
-        (state,), _ = make_ready(store, [_NAME], self)  # for as long as this is open, nobody repairs
-        self._table = Table(store, _NAME, state)
+        (state,), _ = make_ready(place, [_NAME], self)  # for as long as this is open, nobody repairs
+        self._table = Table(place, _NAME, state)
 
     def last(self) -> dict[str, dict[str, Last]]:
         """Return the last crossing of each rule and key, as of now."""

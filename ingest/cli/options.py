@@ -58,6 +58,8 @@ def _local(folder: str) -> str:
     except (OSError, ValueError) as error:
         if getattr(error, "errno", None) not in {errno.ENOENT, errno.ENOTDIR, errno.EACCES}:
             raise click.BadParameter(f"{folder[:_SHOWN]}: {getattr(error, 'strerror', error)}") from error
+        if isinstance(error, FileNotFoundError):
+            return folder
     from ingest.warehouse.delta_log import FOLDERS
     from ingest.warehouse.storage.local import Folder
 

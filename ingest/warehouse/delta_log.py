@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from ingest.errors import WarehouseError
-from ingest.warehouse.storage.store import Found, Store, at
+from ingest.warehouse.storage.store import Found, Place, Store, at
 from parsers.schema import ALL_TABLES, TABLES, is_inside
 from parsers.values.messages import denied
 
@@ -277,11 +277,11 @@ class Log:
         Raises:
             WarehouseError: An entry is missing or damaged.
         """
-        for at in sorted((v for v in look.checkpoints if v <= version), reverse=True):
-            rows = self._checkpointed(self.checkpoint(at), kinds)
+        for saved in sorted((v for v in look.checkpoints if v <= version), reverse=True):
+            rows = self._checkpointed(self.checkpoint(saved), kinds)
             if rows is not None:
                 yield from rows
-                yield from self.actions(at + 1, version, *kinds)
+                yield from self.actions(saved + 1, version, *kinds)
                 return
         yield from self.actions(0, version, *kinds)
 
@@ -330,10 +330,12 @@ def seen(found: Iterable[Found]) -> Look:
     return Look(entries, checkpoints, hint, max([*entries, *checkpoints], default=-1))
 
 
-def logs(store: Store, names: Sequence[str]) -> dict[Log, Look]:
-    """Return the logs of the tables *names*, and what is there of each: all are listed at once."""
+def logs(place: Place, names: Sequence[str]) -> dict[Log, Look]:
+    """Return the logs of the tables *names* at *place*, and what is there of each: all are listed at once."""
+    folders = [f"{name}/{FOLDER}" for name in names]
+    store = at(place)
+    found = store.list(*folders)
     each = [Log(store, name) for name in names]
-    found = store.list(*[log.folder for log in each])
     return {log: seen(one for one in found if one.name.startswith(log.folder)) for log in each}
 
 

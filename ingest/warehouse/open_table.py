@@ -16,7 +16,7 @@ from ingest.errors import WarehouseError, one_line
 from ingest.warehouse import delta_log
 from ingest.warehouse.delta_log import Action, Log, Look, State, text_of
 from ingest.warehouse.storage.locks import WRITERS
-from ingest.warehouse.storage.store import Found, Held, Store
+from ingest.warehouse.storage.store import Found, Held, Place, Store, at
 from parsers.schema import ALL_TABLES, EMPTY, polars_schema
 from parsers.values.messages import denied
 
@@ -53,18 +53,22 @@ def opened(log: Log, look: Look | None = None) -> State:
     return log.state(look)
 
 
-def make_ready(store: Store, names: Sequence[str], holder: object) -> tuple[list[State], Held | None]:
-    """Make what is missing of the tables *names*, and keep repair away while *holder* lives, as `Store.join` does.
+def make_ready(place: Place, names: Sequence[str], holder: object) -> tuple[list[State], Held | None]:
+    """Make what is missing of the tables *names* at *place*, and keep repair away while *holder* lives, if it needs to.
 
     Return what their logs say: they are read once for all that is to be known of them.
 
     Raises:
         WarehouseError: They can't be written, or are being repaired.
     """
+    try:
+        looks = delta_log.logs(place, names)
+    except OSError as error:
+        raise WarehouseError(explain(at(place), names[0], error)) from error
+    store = next(iter(looks)).store
     if store.shared:  # nothing is written to a bucket that loses commits
         held = store.join(WRITERS, holder)
     try:
-        looks = delta_log.logs(store, names)
         young = {log.entry(0): log for log, look in looks.items() if look.newest < 1}  # else its maker has been here
         metadata = {name: _metadata(log.table) for name, log in young.items()}
         firsts = _begin(store, metadata) if young else {}

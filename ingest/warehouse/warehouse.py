@@ -18,7 +18,7 @@ from ingest.ledger import HOST, TELLS, Batch, Conflict, Copy, Position, host_of,
 from ingest.warehouse import doubtful, retention
 from ingest.warehouse.open_table import make_ready
 from ingest.warehouse.storage.locks import WRITERS
-from ingest.warehouse.storage.store import Held, Place, at
+from ingest.warehouse.storage.store import Held, Place
 from ingest.warehouse.table import Table
 from parsers.schema import BATCHES, TABLES, polars_schema
 
@@ -44,14 +44,14 @@ class Warehouse:
         Raises:
             WarehouseError: It isn't there, can't be written, or is damaged.
         """
-        self.store = at(place)
-        self._host = (host if self.store.shared else None) or ""
         self._is_held: Held | None = None
         if make:
-            states, self._is_held = make_ready(self.store, list(TABLES), self)
-            self.tables = {state.log.table: Table(self.store, state.log.table, state) for state in states}
+            states, self._is_held = make_ready(place, list(TABLES), self)
+            self.tables = {state.log.table: Table(place, state.log.table, state) for state in states}
         else:
-            self.tables = {name: Table(self.store, name) for name in TABLES}
+            self.tables = {name: Table(place, name) for name in TABLES}
+        self.store = self.tables[_CALLS].store
+        self._host = (host if self.store.shared else None) or ""
         self._ends = -1, pl.DataFrame()
         self._indistinct = -1, frozenset[str]()
         self.hosts: Sequence[str] = [self._host]
