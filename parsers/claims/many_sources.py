@@ -14,7 +14,7 @@ import polars as pl
 from parsers.blocks.format import Format
 from parsers.blocks.lines import Block, Lines, Mask, Positions, flags, numbers, split
 from parsers.claims.documents import document_of, may_be_document, rows_in
-from parsers.claims.overlooked import knows_its_own, unread
+from parsers.claims.overlooked import unread
 from parsers.claims.parse import Rows, claimed_by, flagged, rows_of, values
 from parsers.envelopes.unwrap import Opened, unwrap
 
@@ -92,13 +92,25 @@ def _parse_lines(sources: Sequence[Source], formats: Sequence[Format]) -> list[R
         on_last = rows.calls["source_offset"].to_numpy() >= (starts[:-1] + last)[_home(rows.calls, starts)]
         rows = replace(rows, calls=flagged(rows.calls, pl.lit(flags(on_last))))
     sizes = np.array([min(len(s.data), len(text)) for s, text in zip(sources, texts, strict=True)], np.int64)
-    parts = _parted(rows, starts, sizes, alone, count)
-    left = np.searchsorted(starts, unread(opened.lines, found, formats, before=int(starts[-1])), side="right") - 1
-    counts = np.bincount(left, minlength=len(sources))
+    return _parted(rows, starts, sizes, alone, (count, _left(opened, claimed, formats, starts)))
+
+
+def _left(
+    opened: Opened,
+    claimed: Sequence[tuple[Format, pl.DataFrame, Positions]],
+    formats: Sequence[Format],
+    starts: Positions,
+) -> Positions:
+    """Return how many lines of each source speak of calls and are none of those *claimed*."""
+    counts, own = np.zeros(len(starts) - 1, np.int64), np.zeros(len(starts) - 1, np.bool_)
     for format_, _, home in claimed:
-        if knows_its_own(format_):
-            counts[home] = 0
-    return [part and replace(part, unread=each) for part, each in zip(parts, counts.tolist(), strict=True)]
+        if not format_.rank:  # what it leaves is side lines
+            own[home] = True
+    if not own.all():
+        found = [(format_, records) for format_, records, _ in claimed]
+        left = unread(opened.lines, found, formats, before=int(starts[-1]))
+        counts = np.bincount(np.searchsorted(starts, left, side="right") - 1, minlength=len(counts))
+    return np.where(own, 0, counts)
 
 
 def _home(rows: pl.DataFrame, starts: Positions) -> Positions:
@@ -135,15 +147,21 @@ def _headed(lines: Lines, starts: Positions, formats: Sequence[Format]) -> Mask:
     return alone
 
 
-def _parted(rows: Rows, starts: Positions, sizes: Positions, alone: Mask, count: Positions) -> list[Rows | None]:
-    """Return *rows*, cut at the *starts* of the sources of *sizes*; None for each that must be parsed *alone*."""
+def _parted(
+    rows: Rows, starts: Positions, sizes: Positions, alone: Mask, counts: tuple[Positions, Positions]
+) -> list[Rows | None]:
+    """Return *rows*, cut at the *starts* of the sources of *sizes*; None for each that must be parsed *alone*.
+
+    *counts* are how many lines of each source were claimed, and how many unread.
+    """
+    known, left = counts
     tables = [_in_order(frame) for frame in (rows.calls, rows.events, rows.rejects)]
     edges = [np.searchsorted(table["source_offset"].to_numpy(), starts).tolist() for table in tables]
     tables = [_placed(table, starts, sizes) for table in tables]
     parts: list[Rows | None] = []
     for i, end in enumerate(sizes.tolist()):
         calls, events, rejects = (t.slice(at[i], at[i + 1] - at[i]) for t, at in zip(tables, edges, strict=True))
-        parts.append(None if alone[i] else Rows(calls, events, rejects, end, {}, int(count[i])))
+        parts.append(None if alone[i] else Rows(calls, events, rejects, end, {}, int(known[i]), unread=int(left[i])))
     return parts
 
 
@@ -153,7 +171,7 @@ def _in_order(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _placed(frame: pl.DataFrame, starts: Positions, sizes: Positions) -> pl.DataFrame:
     """Return *frame* with offsets in the sources of its rows, none beyond their *sizes*."""
-    if frame.is_empty():
+    if frame.is_empty() or (not starts[:-1].any() and sizes[0] == starts[-1]):
         return frame
     home = _home(frame, starts)
     before, size = numbers(starts[home], "before"), numbers(sizes[home], "size")

@@ -30,11 +30,6 @@ SPEAKS = pl.when(_LINE.str.contains(r"^\s*[{\[]")).then(_JSON).otherwise(_TEXT)
 """Whether `line` speaks of tokens and a model."""
 
 
-def knows_its_own(format_: Format) -> bool:
-    """Tell whether what *format_* leaves of a source is side lines, as it knows its own."""
-    return not format_.rank
-
-
 def unread(
     lines: Lines, found: Iterable[tuple[Format, pl.DataFrame]], formats: Sequence[Format], *, before: int
 ) -> Positions:

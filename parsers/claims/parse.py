@@ -21,7 +21,7 @@ from parsers.blocks.lines import (
     occurring,
     split,
 )
-from parsers.claims.overlooked import knows_its_own, unread
+from parsers.claims.overlooked import unread
 from parsers.envelopes.containers import brought_up
 from parsers.envelopes.facts import tell_calls, tell_events, tell_rejects
 from parsers.envelopes.lookalikes import may_hold
@@ -95,7 +95,7 @@ def parse(block: Block, formats: Sequence[Format], contexts: Contexts | None = N
         claimed.append((format_, closed))
     end = opened.cut(end, block_end)
     rows = _told(rows_of(claimed, opened.refused, end, after), opened)
-    told = any(after.values()) or any(knows_its_own(format_) for format_, _ in claimed)
+    told = any(after.values()) or any(not format_.rank for format_, _ in claimed)
     left = 0 if told else len(unread(opened.lines, claimed, formats, before=end))
     rows = replace(rows, rejects=_with_bytes(rows.rejects, block), unread=left)
     if block.sealed and not block.data.endswith(_LINE_ENDS) and len(wrapped):

@@ -12,7 +12,7 @@ import re
 import numpy as np
 import polars as pl
 
-from parsers.blocks.lines import MAX_RECORD, Lines, Mask, Positions
+from parsers.blocks.lines import MAX_RECORD, SHORT, Lines, Mask, Positions
 from parsers.envelopes.pieces import Joined
 from parsers.jsonl.decode import loads
 
@@ -80,6 +80,8 @@ def _spread(lines: Lines, end: int) -> list[tuple[int, int | None, str]]:
 
 def _behind(lines: Lines) -> Positions:
     """Return which lines may hold an object behind another."""
+    if len(lines.data) <= SHORT and not any(literal.encode() in lines.data for literal in _BEHIND):
+        return np.zeros(0, np.int64)
     return np.flatnonzero(lines.holding(_BEHIND))
 
 

@@ -145,11 +145,12 @@ def _without_standing(taken: pl.DataFrame, lines: Lines, formats: Sequence[Forma
 
 def _may_be_json(lines: Lines, formats: Sequence[Format]) -> Mask:
     """Return which lines are JSON objects that begin with a key that an envelope may begin with, told by four bytes."""
+    any_key = bool(described_json(formats))
     found: Mask = lines.first_byte == _OPEN_BRACE
     if not found.any():
         return found
     found &= np.asarray(lines.whole)
-    if described_json(formats):
+    if any_key:
         return found
     head = np.zeros(len(lines), np.int64)
     for i in range(_HEAD):
