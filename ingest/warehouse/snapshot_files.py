@@ -19,6 +19,8 @@ _FILE = "snapshot.parquet"
 def replace(warehouse: Place, name: str, rows: pl.DataFrame) -> None:
     """Let *rows* be the snapshot *name* in *warehouse*, durably.
 
+    The folder is made with it, and who reads meanwhile sees the old rows or the new.
+
     Raises:
         WarehouseError: It can't be written; the snapshot is what it was.
     """
