@@ -178,7 +178,8 @@ class Log:
             version = int(json.loads(self._text(self.hint))["version"])
         except (OSError, ValueError, TypeError, KeyError):
             return False  # one that can't be read is passed over
-        return all(there < version for there in look.checkpoints)
+        # It was read after the names: the checkpoint may have been written in between.
+        return version > max(look.checkpoints, default=-1) and version > max(self.look().checkpoints, default=-1)
 
     def committed_at(self, version: int) -> int | None:
         """Return when the entry of *version*, which is whole, says that it was written, in ms; None if it doesn't.
