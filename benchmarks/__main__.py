@@ -16,7 +16,19 @@ from pathlib import Path
 
 from benchmarks.measure import Options
 
-WORKS = ("startup", "formats", "throughput", "usage", "sessions", "latency", "reports", "serve", "memory", "growth")
+WORKS = (
+    "startup",
+    "formats",
+    "throughput",
+    "usage",
+    "sessions",
+    "latency",
+    "crowd",
+    "reports",
+    "serve",
+    "memory",
+    "growth",
+)
 
 
 def main() -> None:
