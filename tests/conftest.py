@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from broken_disk import Disk, build
+from bucket_server import Bucket, started
 from logs import World
 
 
@@ -44,6 +45,20 @@ def anywhere() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
+
+
+@pytest.fixture
+def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
+    """An empty bucket that this process reaches, as those do that it starts."""
+    from ingest.warehouse.storage.bucket import made
+
+    server = started(tmp_path)
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    made.cache_clear()
+    yield server
+    server.close()
+    made.cache_clear()
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import sys
 from datetime import date
 from pathlib import Path
 
-import bucket_server
 import polars as pl
 import pytest
 from logs import catch_up, exactly, follower, lines, log_calls
@@ -27,18 +26,6 @@ from ingest.warehouse.warehouse import Warehouse
 from parsers.schema import TABLES
 
 LOG = Path(__file__).parent.parent / "fixtures" / "rc3" / "maestro.log"
-
-
-@pytest.fixture
-def bucket(tmp_path, monkeypatch):
-    """An empty bucket that this process reaches, as those do that it starts."""
-    server = bucket_server.started(tmp_path)
-    for name, value in server.environment.items():
-        monkeypatch.setenv(name, value)
-    bucket_module.made.cache_clear()
-    yield server
-    server.close()
-    bucket_module.made.cache_clear()
 
 
 def run(*arguments, warehouse, **settings):

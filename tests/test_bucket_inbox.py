@@ -5,7 +5,6 @@ import subprocess
 import sys
 import threading
 
-import bucket_server
 import pytest
 from logs import append, catch_up, exactly, line, lines, log_calls
 
@@ -19,17 +18,6 @@ from ingest.warehouse.inbox import Inbox, fold, waiting
 from ingest.warehouse.storage import bucket as bucket_module
 from ingest.warehouse.warehouse import Warehouse
 from parsers import FORMATS
-
-
-@pytest.fixture
-def bucket(tmp_path, monkeypatch):
-    server = bucket_server.started(tmp_path)
-    for name, value in server.environment.items():
-        monkeypatch.setenv(name, value)
-    bucket_module.made.cache_clear()
-    yield server
-    server.close()
-    bucket_module.made.cache_clear()
 
 
 def host(url, name, log):

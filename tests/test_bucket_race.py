@@ -7,27 +7,14 @@ import sys
 import threading
 
 import pytest
-from bucket_server import started
 from logs import exactly, log_calls
 
 from ingest.maintenance.verify import verify
-from ingest.warehouse.storage import bucket as bucket_module
 from ingest.warehouse.storage.bucket import Bucket
 from ingest.warehouse.table import Table
 from ingest.warehouse.warehouse import Warehouse
 
 FAULTS = {"lost": 0.03, "500": 0.03, "503": 0.03, "409": 0.03}
-
-
-@pytest.fixture
-def bucket(tmp_path, monkeypatch):
-    server = started(tmp_path)
-    for name, value in server.environment.items():
-        monkeypatch.setenv(name, value)
-    bucket_module.made.cache_clear()
-    yield server
-    server.close()
-    bucket_module.made.cache_clear()
 
 
 def start(bucket, *arguments):

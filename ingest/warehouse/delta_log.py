@@ -7,7 +7,6 @@ each); in a bucket it would ask for the same objects again and again. The answer
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -29,7 +28,7 @@ FOLDERS = ("", *(folder for name in ALL_TABLES for folder in (name, f"{name}/{FO
 _FILES = frozenset({"add", "remove"})
 """Kinds of actions that name data files."""
 
-_dumped = partial(json.dumps, separators=(",", ":"))
+_dumped = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Look(NamedTuple):

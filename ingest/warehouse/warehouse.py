@@ -309,8 +309,8 @@ def _ledger(owed: Sequence[_Owed]) -> pl.DataFrame:
 def _entry(owed: _Owed, now: datetime) -> tuple[object, ...]:
     batch = owed.batch
     calls, events, rejects = (owed.rows(name) for name in (_CALLS, "llm_events", "rejects"))
-    named = (frame["format"].unique().to_list() for frame in (batch.calls, batch.events, batch.rejects) if frame.height)
-    formats = {name for names in named for name in names if name is not None}
+    frames = (frame["format"] for frame in (batch.calls, batch.events, batch.rejects) if frame.height)
+    formats = {name for names in frames for name in (names if len(names) == 1 else names.unique()) if name is not None}
     return (
         now,
         batch.source_id,

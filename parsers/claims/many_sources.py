@@ -160,7 +160,9 @@ def _parted(
     tables = [_placed(table, starts, sizes) for table in tables]
     parts: list[Rows | None] = []
     for i, end in enumerate(sizes.tolist()):
-        calls, events, rejects = (t.slice(at[i], at[i + 1] - at[i]) for t, at in zip(tables, edges, strict=True))
+        calls, events, rejects = (
+            t.slice(at[i], at[i + 1] - at[i]) if t.height else t for t, at in zip(tables, edges, strict=True)
+        )
         parts.append(None if alone[i] else Rows(calls, events, rejects, end, {}, int(known[i]), unread=int(left[i])))
     return parts
 
