@@ -31,6 +31,24 @@ MUTATIONS = {
         "True",
         "tests/test_maintenance.py",
     ),
+    "the second look before a checkpoint is said to be missing": (
+        "ingest/warehouse/delta_log.py",
+        " and version > max(self.look().checkpoints, default=-1)",
+        "",
+        "tests/test_maintenance.py",
+    ),
+    "the wait of a last line without an end, though it is an object": (
+        "ingest/following/tracked.py",
+        "    return is_object(rest) and is_ended(stream)\n",
+        "    return is_object(rest)\n",
+        "tests/test_joint.py",
+    ),
+    "the end of lines only where an object stands": (
+        "ingest/following/tracked.py",
+        "    return is_object(rest) and is_ended(stream)\n",
+        "    return is_ended(stream)\n",
+        "tests/test_joint.py",
+    ),
     "the naming of a new source before its rows": (
         "ingest/warehouse/warehouse.py",
         "            self._name(claimed)\n",

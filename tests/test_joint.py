@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from logs import calls, catch_up, exactly, follower, intake, lines, noise, session, sessions, tiles
+from logs import calls, catch_up, exactly, follower, intake, line, lines, noise, session, sessions, tiles
 
 from ingest.files.paths import find
 from ingest.following.follower import FEW
@@ -256,10 +256,12 @@ def test_files_of_one_object_without_an_end_are_followed_once_they_are_quiet(tmp
     for n in range(count):
         (tmp_path / f"{n}.json").write_bytes(answer(n)[:-1])
         (tmp_path / f"torn-{n}.jsonl").write_bytes(answer(1000 + n) + answer(2000 + n)[:-9])
+        (tmp_path / f"half-{n}.jsonl").write_bytes(answer(4000 + n)[:-9])
     following = follower(tmp_path / "w", tmp_path / "*.json*")
     catch_up(following)
     assert calls(tmp_path / "w") == exactly(*range(1000, 1000 + count))
-    assert following.behind == sum(len(answer(n)[:-1]) + len(answer(2000 + n)[:-9]) for n in range(count))
+    rests = ((answer(n)[:-1], answer(2000 + n)[:-9], answer(4000 + n)[:-9]) for n in range(count))
+    assert following.behind == sum(len(rest) for of_file in rests for rest in of_file)
 
     for path in tmp_path.glob("*.json*"):
         os.utime(path, (time.time() - 60, time.time() - 60))
@@ -269,9 +271,14 @@ def test_files_of_one_object_without_an_end_are_followed_once_they_are_quiet(tmp
     for n in range(count):
         with (tmp_path / f"{n}.json").open("ab") as file:
             file.write(b"\n" + answer(3000 + n))
+        with (tmp_path / f"torn-{n}.jsonl").open("ab") as file:
+            file.write(answer(2000 + n)[-9:])
+        with (tmp_path / f"half-{n}.jsonl").open("ab") as file:
+            file.write(answer(4000 + n)[-9:])
     catch_up(following)
     following.close()
-    assert calls(tmp_path / "w") == exactly(*range(count), *range(1000, 1000 + count), *range(3000, 3000 + count))
+    each = (range(first, first + count) for first in range(0, 5000, 1000))
+    assert calls(tmp_path / "w") == exactly(*(number for numbers in each for number in numbers))
 
 
 def test_many_files_that_are_written_just_now_hold_nobody_up_and_are_told_in_one_line(tmp_path, caplog, monkeypatch):
@@ -290,3 +297,22 @@ def test_many_files_that_are_written_just_now_hold_nobody_up_and_are_told_in_one
     assert opened <= 20
     (told,) = [text for text in caplog.messages if "complete yet" in text]
     assert told.startswith(f"200 files, such as {tmp_path}/0.json: their last record isn't complete yet")
+
+
+def test_of_quiet_files_without_an_end_only_objects_are_followed_and_the_others_once_they_end(tmp_path):
+    for n in range(FEW + 30):
+        half = tmp_path / f"half-{n}.json"
+        half.write_bytes(line(1000 + n).encode()[:-9])
+        (tmp_path / f"{n}.json").write_bytes(answer(n)[:-1])
+        for path in (half, tmp_path / f"{n}.json"):
+            os.utime(path, (time.time() - 60, time.time() - 60))
+    following = follower(tmp_path / "w", tmp_path / "*.json*")
+    catch_up(following)
+    assert calls(tmp_path / "w") == exactly(*range(FEW + 30))
+
+    for n in range(FEW + 30):
+        with (tmp_path / f"half-{n}.json").open("ab") as file:
+            file.write(line(1000 + n).encode()[-9:])
+    catch_up(following)
+    following.close()
+    assert calls(tmp_path / "w") == exactly(*range(FEW + 30), *range(1000, 1000 + FEW + 30))

@@ -11,6 +11,7 @@ from logs import calls, catch_up, exactly, follower, line, lines, tiles
 
 from ingest.maintenance.compact import compact, crowded, forget_entries, remove_unlisted
 from ingest.warehouse.delta_log import Log
+from ingest.warehouse.open_table import opened
 from ingest.warehouse.storage.locks import BusyError
 from ingest.warehouse.storage.store import at
 from ingest.warehouse.table import Table
@@ -85,6 +86,20 @@ def aged(folder, *, minutes):
     at = time.time() - 60 * minutes
     for path in folder.iterdir():
         os.utime(path, (at, at))
+
+
+def test_a_checkpoint_that_is_written_while_the_table_is_opened_is_not_said_to_be_missing(tmp_path):
+    table = Warehouse(tmp_path, make=True).tables["llm_calls"]
+    table.append(pl.DataFrame(), {"s": 1}, {"s": None})
+    table.checkpoint()
+    table.append(pl.DataFrame(), {"s": 2}, {"s": 1})
+    look = table.log.look()
+    table.checkpoint()
+
+    assert not table.log.is_misleading(look)
+    assert opened(table.log, look).look is look
+    (tmp_path / table.log.checkpoint(2)).unlink()
+    assert table.log.is_misleading(look)
 
 
 def test_a_long_log_is_cut_at_a_checkpoint_that_no_reader_can_be_before(tmp_path):
