@@ -201,7 +201,7 @@ MUTATIONS = {
     ),
     "the counting of what was never opened as behind": (
         "ingest/following/tracked.py",
-        "        return max(0, file.size - max(0, file.seen[0])) if file.present else 0\n",
+        "        return max(0, file.size - max(0, file.seen[0])) + file.rest if file.present else 0\n",
         "        return 0\n",
         "tests/test_many_files.py",
     ),
