@@ -98,8 +98,8 @@ class _Following:
         self.table, self.paths, self.written = warehouse / "llm_calls", paths, len(paths) if len(paths) == 1 else 0
         self.seen, self.waits, self._version = {"tiny": 0, "grows": 0}, [], -1
         self._over = threading.Event()
-        command = [*INGEST, "follow", str(folder), "-w", str(warehouse), "--interval", "1"]
-        self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        self._command = [*INGEST, "follow", str(folder), "-w", str(warehouse), "--interval", "1"]
+        self._process = subprocess.Popen(self._command, stderr=subprocess.DEVNULL)
         self._writer = threading.Thread(target=self._write)
         self._writer.start()
 
@@ -140,12 +140,13 @@ class _Following:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def stop(self) -> None:
-        """Stop writing, let the follower end, and see that it ended well."""
+        """Stop writing, let the follower end, and have another read what it had not read yet."""
         self._over.set()
         self._writer.join()
-        time.sleep(2)
         self._process.send_signal(signal.SIGTERM)
         must(self._process.wait(), 0, "exit code")
+        done = subprocess.run([*self._command, "--once"], stderr=subprocess.DEVNULL, check=False)
+        must(done.returncode, 0, "exit code")
 
     def rows(self) -> int:
         """Return how many calls there are."""
