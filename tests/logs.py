@@ -58,6 +58,11 @@ def calls(folder):
     return Counter(pl.scan_delta(str(Path(folder, "llm_calls"))).select("request_tokens").collect().to_series())
 
 
+def numbers(url):
+    """Return how often each call number is in the table at *url*."""
+    return Counter(Warehouse(url).tables["llm_calls"].scan().collect()["request_tokens"])
+
+
 def sessions(folder):
     """Return the session of each call number."""
     frame = pl.scan_delta(str(Path(folder, "llm_calls"))).select("request_tokens", "session_id").collect()

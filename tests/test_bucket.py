@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from logs import catch_up, exactly, follower, lines, log_calls
+from logs import catch_up, exactly, follower, lines, log_calls, numbers
 
 from ingest.errors import WarehouseError
 from ingest.maintenance.compact import compact, expire
@@ -33,11 +33,6 @@ def run(*arguments, warehouse, **settings):
     command = [sys.executable, "-m", "ingest", *map(str, arguments), "-w", str(warehouse)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | settings)
     return done.returncode, done.stdout, done.stderr.splitlines()
-
-
-def numbers(url):
-    """Return how often each call is in the table."""
-    return exactly(*Warehouse(url).tables["llm_calls"].scan().collect()["request_tokens"])
 
 
 def forgotten():

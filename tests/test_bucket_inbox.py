@@ -6,7 +6,7 @@ import sys
 import threading
 
 import pytest
-from logs import append, catch_up, exactly, line, lines, log_calls
+from logs import append, catch_up, exactly, line, lines, log_calls, numbers
 
 from ingest.errors import IngestError
 from ingest.following.follower import Follower
@@ -23,10 +23,6 @@ from parsers import FORMATS
 def host(url, name, log):
     """Return a follower of *log* that puts into the inbox as host *name*."""
     return Follower([str(log)], Intake(Inbox(url, name, look=0), load_prices(), FORMATS, host=name), 0.001)
-
-
-def numbers(url):
-    return exactly(*Warehouse(url).tables["llm_calls"].scan().collect()["request_tokens"])
 
 
 def test_what_hosts_put_is_committed_once_by_a_fold(bucket, tmp_path):

@@ -7,7 +7,7 @@ import sys
 import threading
 
 import pytest
-from logs import exactly, log_calls
+from logs import exactly, log_calls, numbers
 
 from ingest.maintenance.verify import verify
 from ingest.warehouse.storage.bucket import Bucket
@@ -20,10 +20,6 @@ FAULTS = {"lost": 0.03, "500": 0.03, "503": 0.03, "409": 0.03}
 def start(bucket, *arguments):
     command = [sys.executable, "-m", "ingest", "-q", *map(str, arguments), "-w", bucket.url]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-
-
-def numbers(url):
-    return exactly(*Warehouse(url).tables["llm_calls"].scan().collect()["request_tokens"])
 
 
 @pytest.mark.parametrize("rounds", [6, pytest.param(60, marks=pytest.mark.slow)])

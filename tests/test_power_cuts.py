@@ -45,7 +45,7 @@ def test_what_was_followed_and_compacted_survives_a_power_cut(disk, log):
     disk.holds(*expected)
     assert len(list(disk.warehouse.glob("*/_delta_log/*.checkpoint.parquet"))) == 4
     log_calls(log, 7)
-    assert "added 1 records" in disk.finish("backfill", log)[-1]
+    assert "added 1 record and" in disk.finish("backfill", log)[-1]
     disk.cut_power()
     disk.holds(*expected, 7)
 

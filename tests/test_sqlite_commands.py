@@ -78,7 +78,7 @@ def test_a_known_table_under_another_name_is_known_by_its_columns(tmp_path, into
 def test_a_dry_run_counts_and_writes_nothing(tmp_path):
     trading(tmp_path / "app.db").execute(CALL, (1,))
     result = run("backfill", tmp_path / "app.db", "-w", tmp_path / "w", "--dry-run")
-    assert "would add 1 records and 0 events from 0 files, 1 table" in result.stderr
+    assert "would add 1 record and 0 events from 0 files, 1 table" in result.stderr
     assert not (tmp_path / "w").exists()
 
 
@@ -99,7 +99,7 @@ def test_a_folder_gives_its_logs_and_its_databases_with_known_tables(tmp_path):
 def test_a_folder_with_databases_alone_is_enough(tmp_path):
     trading(tmp_path / "data" / "app.db").execute(CALL, (1,))
 
-    assert "added 1 records" in run("backfill", tmp_path / "data", "-w", tmp_path / "w").stderr
+    assert "added 1 record and" in run("backfill", tmp_path / "data", "-w", tmp_path / "w").stderr
 
 
 def test_a_warehouse_inside_a_folder_is_not_read(tmp_path):

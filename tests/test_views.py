@@ -1,6 +1,8 @@
 """Views against what they promise, on data of every shape."""
 
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import duckdb
 import polars as pl
@@ -128,3 +130,17 @@ def test_a_repeat_that_does_not_say_how_it_ended_has_no_known_outcome(tmp_path):
     with queries.connect(build(tmp_path, llm_calls=calls), tz="UTC") as connection:
         (row,) = queries.run(connection, "retries").frame.to_dicts()
     assert (row["tries"], row["outcome"]) == (2, "unknown")
+
+
+def test_every_kind_of_event_that_a_query_asks_for_is_one_that_some_format_makes():
+    root = Path(__file__).parent.parent
+    made = "".join(path.read_text("utf-8") for path in (root / "parsers").rglob("*.py")).lower()
+    asked = {
+        kind
+        for path in (root / "queries").rglob("*.sql")
+        for words in re.findall(r"\bkind (?:=|in) (\([^)]*\)|'[^']*')", path.read_text("utf-8"))
+        for kind in re.findall(r"'(\w+)'", words)
+    }
+
+    assert len(asked) > 8
+    assert {kind for kind in asked if f'"{kind}"' not in made} == set()

@@ -142,6 +142,7 @@ def _say(
     files = f"{outcome.files:,} file{'s' * (outcome.files != 1)}"
     tables = f", {outcome.tables:,} table{'s' * (outcome.tables != 1)}" if outcome.tables else ""
     say(
-        f"{verb} {totals.calls:,} records and {totals.events:,} events from {files}{tables}"
+        f"{verb} {totals.calls:,} record{'s' * (totals.calls != 1)} and {totals.events:,} "
+        f"event{'s' * (totals.events != 1)} from {files}{tables}"
         f" ({outcome.bytes / 1e6:,.1f} MB new)"
     )

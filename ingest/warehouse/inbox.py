@@ -154,9 +154,11 @@ def fold(place: Place) -> int:
     Any number of processes may: what one has committed the others find done.
 
     Raises:
-        WarehouseError: There is no such warehouse, or it can't be written.
+        WarehouseError: There is no such warehouse, it is a folder, or it can't be written.
     """
     store, folded = at(place), 0
+    if not store.shared:
+        raise WarehouseError(f"{place} is a folder: it has no inbox, and `ingest follow` commits by itself")
     warehouse: Warehouse | None = None
     while found := store.list(_FOLDER)[:_AT_ONCE]:
         warehouse = warehouse or Warehouse(place)

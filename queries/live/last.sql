@@ -9,6 +9,9 @@ union all
 select created_at, model, agent_id, null, null, wait_ms, true, kind,
 from llm_events
 where created_at > $moment::timestamptz - interval 1 hour
-    and kind in ('api_retry', 'retries_exhausted', 'rate_limit_wait', 'rate_limited')
-order by created_at desc, model, agent_id
+    and kind in (
+        'api_retry', 'api_retries_exhausted', 'stream_retry', 'stream_retries_exhausted', 'step_retry',
+        'rate_limit_wait', 'rate_limited'
+    )
+order by created_at desc, model, agent_id, is_trouble, said, total_tokens, cost_usd, latency_ms
 limit 40;
