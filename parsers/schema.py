@@ -141,6 +141,7 @@ BATCHES = (
     Column("calls", pl.Int64, "rows of the batch in `llm_calls`"),
     Column("events", pl.Int64, "rows of the batch in `llm_events`"),
     Column("rejects", pl.Int64, "rows of the batch in `rejects`"),
+    Column("sums", pl.Int64, "those of `calls` that stand for several requests, or don't say for how many"),
     Column("unread", pl.Int64, "lines of the batch that speak of tokens and a model, and that no format read"),
     Column("first_at", UTC, "earliest `created_at` of the batch's calls"),
     Column("last_at", UTC, "latest `created_at` of the batch's calls"),

@@ -14,7 +14,10 @@ from warehouses import at, build, call
 
 import queries
 from ingest.cli import cli
+from ingest.ledger import Batch
+from ingest.warehouse.warehouse import Warehouse
 from parsers import FORMATS, Block, parse
+from parsers.schema import CALLS, EVENTS, REJECTS, conform, polars_schema
 from queries import connect
 
 ROOT = Path(__file__).parent.parent
@@ -327,3 +330,15 @@ def test_a_payload_and_its_row_of_the_table_are_one_call_however_they_spell_its_
     found, _ = calls(tmp_path, parsed.calls.with_columns(source_id=pl.lit("s1"), source_path=pl.lit("p")).to_dicts())
     assert parsed.calls.height == 3
     assert [row["request_tokens"] for row in found] == [900, 900]
+
+
+def test_where_the_ledger_knows_of_no_sums_none_is_looked_for(tmp_path):
+    nothing = (pl.DataFrame(schema=polars_schema(columns)) for columns in (EVENTS, REJECTS))
+    none, rows = [*nothing], [call("2026-02-03T10:00", source_offset=0), call("2026-02-03T10:01", source_offset=1)]
+    for requests, found in ((1, False), (7, True), (None, True)):
+        calls_ = pl.DataFrame([rows[0] | {"requests": 1}, rows[1] | {"requests": requests, "task": "session"}])
+        warehouse = Warehouse(tmp_path / str(requests), make=True)
+        warehouse.commit([Batch("s1", "app.log", None, 2, None, 0, conform(calls_, CALLS), *none)])
+        connection = connect(str(tmp_path / str(requests)), serving="usage_totals")
+        asked = "select getvariable('has_sums'), (select sum(requests)::bigint from llm_calls)"
+        assert connection.execute(asked).fetchall() == [(found, 1 + (requests or 0))]

@@ -323,6 +323,7 @@ def _entry(owed: _Owed, now: datetime) -> tuple[object, ...]:
         calls.height,
         events.height,
         rejects.height,
+        calls.height - int((calls["requests"] == 1).sum()),
         batch.unread if owed.whole else None,
         calls["created_at"].min(),
         calls["created_at"].max(),

@@ -1,7 +1,11 @@
 -- The stored calls that the filters leave. One row per stored record, so a call that was logged twice is here twice.
 create view base_calls as
 -- NULL in `requests` is a sum that doesn't say of how many; in rows that were written before there was that column, it is 1.
-select * replace (coalesce(requests, if(task is not distinct from 'session', null, 1)) as requests)
+-- Where the ledger says that there are no sums, the column is not even read.
+select * replace (
+    if(getvariable('has_sums') is false, 1, coalesce(requests, if(task is not distinct from 'session', null, 1)))::bigint
+    as requests
+)
 from stored_llm_calls
 where (getvariable('filters').since is null or created_at >= getvariable('filters').since)
     and (getvariable('filters').until is null or created_at < getvariable('filters').until)

@@ -8,6 +8,18 @@ set variable ledger_is_whole = (
     select coalesce(sum(calls) >= getvariable('calls_listed'), false) from stored_batches
 );
 
+-- Whether a row may stand for several requests.
+set variable has_sums = (
+    select not getvariable('ledger_is_whole') or coalesce(bool_or(calls > 0 and coalesce(sums, 1) > 0), false)
+    from stored_batches
+);
+
+-- The formats of all calls, and of other rows. One row per format.
+create view stored_formats as
+select unnest(string_split(format, ',')) as format from stored_batches
+union
+select format from stored_llm_calls where not getvariable('ledger_is_whole');
+
 create view shape as
 with formats as (
     select distinct layout_of(unnest(string_split(format, ','))) as format from stored_batches
@@ -16,9 +28,7 @@ tools as (
     select distinct tool_of(format) as tool from formats
 ),
 of_calls as (
-    from formats
-    union
-    select layout_of(format) from stored_llm_calls where not getvariable('ledger_is_whole')
+    select distinct layout_of(format) as format from stored_formats
 )
 select
     -- These two write no keys; that nobody else's call has one is only known of the calls.

@@ -11,8 +11,9 @@ with measured as (
         1000 * sum(response_tokens) filter (latency_ms > 0)
             / sum(latency_ms) filter (latency_ms > 0 and response_tokens is not null) as output_tokens_per_second,
         count(latency_ms) as latencies_known,
-        count(*) filter (logs_retries(format, attempt, created_at)) as observed,
+        count(*) filter (attempt is not null or created_at >= since) as observed,
     from single_calls
+    left join retry_formats using (format)
     group by model
 ),
 retried as (

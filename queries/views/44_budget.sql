@@ -22,13 +22,14 @@ create macro budget(by_what, unit, a_day, warn_at) as table (
     quarters as (
         select
             key, quarter, date_trunc('day', make_timestamptz(quarter * 900_000_000)) as day,
-            sum(amount)::hugeint as amount, sum(total_tokens)::bigint as tokens, sum(cost_usd) as cost_usd,
+            sum(total_tokens)::bigint as tokens, sum(cost_usd) as usd,
+            if(unit = 'usd', (usd * 10_000_000_000)::hugeint, tokens) as amount,
         from keyed
         group by key, quarter
     ),
     days as (
         select
-            key, day, sum(amount)::hugeint as used, sum(tokens)::bigint as used_tokens, sum(cost_usd) as used_usd,
+            key, day, sum(amount)::hugeint as used, sum(tokens)::bigint as used_tokens, sum(usd) as used_usd,
         from quarters
         group by key, day
     ),
@@ -36,7 +37,7 @@ create macro budget(by_what, unit, a_day, warn_at) as table (
         -- By quarters, not from midnight to midnight: in some zones a day has none, or two, when summer time changes.
         select key, quarter, day
         from quarters
-        where (select amount from asked) > 0
+        where a_day > 0
         qualify sum(amount) over (partition by key, day) >= warn_at * (select amount from asked)
     ),
     running as (

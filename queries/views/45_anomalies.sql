@@ -10,9 +10,12 @@ create macro anomalies(factor) as table (
             sum(total_tokens)::bigint as tokens,
             sum(cost_usd) as cost_usd,
             max(total_tokens) as largest_call_tokens,
+            -- Of equal calls the earliest, of those of one moment always the same: in one number, as structs compare slowly.
             arg_max(
                 {created_at: created_at, path: source_path, place: source_offset},
-                (total_tokens, -epoch_us(created_at), source_id, source_offset)
+                total_tokens * 4_611_686_018_427_387_904::hugeint
+                - epoch_us(created_at) % 900_000_000 * 4_294_967_296
+                + (hash(source_id, source_offset) >> 32)
             ) filter (total_tokens is not null) as largest_call,
         from single_calls
         group by all
