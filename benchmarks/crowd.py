@@ -9,10 +9,11 @@ import threading
 import time
 from pathlib import Path
 from typing import Self
+from urllib.parse import unquote
 
 import polars as pl
 
-from benchmarks.measure import INGEST, Options, bar, must
+from benchmarks.measure import ENV, INGEST, Options, bar, must
 
 TINY = 50_000
 GROWING = 300
@@ -99,7 +100,7 @@ class _Following:
         self.seen, self.waits, self._version = {"tiny": 0, "grows": 0}, [], -1
         self._over = threading.Event()
         self._command = [*INGEST, "follow", str(folder), "-w", str(warehouse), "--interval", "1"]
-        self._process = subprocess.Popen(self._command, stderr=subprocess.DEVNULL)
+        self._process = subprocess.Popen(self._command, stderr=subprocess.DEVNULL, env=ENV)
         self._writer = threading.Thread(target=self._write)
         self._writer.start()
 
@@ -120,19 +121,23 @@ class _Following:
             self.written += len(self.paths)
 
     def look(self) -> None:
-        """Note what the newest commit shows that nobody had seen."""
+        """Note what new commits show, each at the time at which its entry was written."""
         time.sleep(0.05)
-        version = _version(self.table)
-        if version == self._version:
-            return
-        now, self._version = time.time(), version
-        rows = pl.scan_delta(str(self.table)).select("request_id").collect().to_series()
+        must(self._process.poll(), None, "exit code while it follows")
+        while (entry := self.table / "_delta_log" / f"{self._version + 1:020}.json").exists():
+            self._version += 1
+            shown = entry.stat().st_mtime
+            for action in map(json.loads, entry.read_text("utf-8").splitlines()):
+                if "add" in action and action["add"]["dataChange"]:
+                    self._note(self.table / unquote(action["add"]["path"]), shown)
+
+    def _note(self, file: Path, shown: float) -> None:
+        rows = pl.read_parquet(file, columns=["request_id"], glob=False).to_series()
         ours = rows.filter(rows.str.starts_with("grows"))
-        self.seen["tiny"] = rows.str.starts_with("tiny").sum()
-        written = ours.str.split("-").list.last().cast(pl.Float64, strict=False).drop_nulls().sort()
-        new = written[self.seen["grows"] :]
-        self.seen["grows"] = len(written)
-        self.waits += [now - at for at in new.to_list()]
+        written = ours.str.split("-").list.last().cast(pl.Float64, strict=False).drop_nulls()
+        self.seen["tiny"] += int(rows.str.starts_with("tiny").sum())
+        self.seen["grows"] += len(written)
+        self.waits += [shown - at for at in written.to_list()]
 
     def cpu(self) -> float:
         """Return the processor time that the follower has taken, in seconds."""
@@ -145,16 +150,12 @@ class _Following:
         self._writer.join()
         self._process.send_signal(signal.SIGTERM)
         must(self._process.wait(), 0, "exit code")
-        done = subprocess.run([*self._command, "--once"], stderr=subprocess.DEVNULL, check=False)
+        done = subprocess.run([*self._command, "--once"], stderr=subprocess.DEVNULL, env=ENV, check=False)
         must(done.returncode, 0, "exit code")
 
     def rows(self) -> int:
         """Return how many calls there are."""
         return int(pl.scan_delta(str(self.table)).select(pl.len()).collect().item())
-
-
-def _version(table: Path) -> int:
-    return max((int(path.stem) for path in (table / "_delta_log").glob("[0-9]*.json")), default=-1)
 
 
 def _share(waits: list[float], share: float) -> float:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 INGEST = [sys.executable, "-m", "ingest", "--quiet"]
 
-_ENV = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+ENV = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 """What commands run in: with compiled modules, as every installed program, whatever this shell says (0.1 s)."""
 
 
@@ -57,7 +57,7 @@ def run(command: str | Sequence[str], *, runs: int = 3, before: Callable[[], Non
         launch = [sys.executable, "-I", "-S", str(Path(__file__).parent / "launch.py"), str(printed), *argv]
         for _ in range(runs):
             before()
-            taken = json.loads(subprocess.run(launch, env=_ENV, stdout=subprocess.PIPE, check=True).stdout)
+            taken = json.loads(subprocess.run(launch, env=ENV, stdout=subprocess.PIPE, check=True).stdout)
             if taken["code"]:
                 print(printed.read_text("utf-8", "replace"), file=sys.stderr)
                 raise subprocess.CalledProcessError(taken["code"], command)

@@ -197,24 +197,69 @@ def test_rows_and_places_are_those_of_each_source_alone():
             assert (rows.end, rows.claimed) == (alone.end, alone.claimed)
 
 
-def test_pieces_of_real_logs_give_the_rows_that_each_gives_alone():
+@pytest.mark.parametrize("first_at", [0, 1009])
+def test_pieces_of_real_logs_give_the_rows_that_each_gives_alone(first_at):
     pieces = []
     for path in sorted(FIXTURES.glob("*/*.*")):
         if path.suffix in {".log", ".jsonl"}:
             read_lines = path.read_bytes().splitlines(keepends=True)[:600]
             pieces += [b"".join(read_lines[at : at + 4]) for at in range(0, len(read_lines), 4)]
     pieces = [piece for piece in pieces if piece.endswith(b"\n") and not piece.startswith(b"\xef\xbb\xbf")]
-    together = parse_many([*map(Source, pieces)], FORMATS)
+    offsets = [first_at and number * first_at for number in range(len(pieces))]
+    sources = [Source(piece, offset=offset) for piece, offset in zip(pieces, offsets, strict=True)]
+    together = parse_many(sources, FORMATS)
 
     assert sum(rows is not None and rows.height > 0 for rows in together) > 100
     assert 0 < sum(rows is None for rows in together) < len(together) / 2
-    for piece, rows in zip(pieces, together, strict=True):
+    for piece, offset, rows in zip(pieces, offsets, together, strict=True):
         if rows is not None:
-            alone = parse(Block(piece), FORMATS)
+            alone = parse(Block(piece, offset), FORMATS)
             assert rows.calls.equals(alone.calls)
             assert rows.events.equals(alone.events)
             assert rows.rejects.equals(alone.rejects)
             assert (rows.end, rows.claimed) == (alone.end, alone.claimed)
+
+
+def wrapped(text):
+    """Return the lines of *text* as Docker writes them, each in two pieces."""
+    ends = {"stream": "stdout", "time": "2026-02-03T14:00:00.1Z"}
+    halves = ((each[: len(each) // 2], each[len(each) // 2 :]) for each in text.decode().splitlines(keepends=True))
+    return b"".join(json.dumps({"log": half, **ends}).encode() + b"\n" for pair in halves for half in pair)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_what_many_files_gain_counts_once_wherever_it_is_cut_and_rotated(tmp_path, seed):
+    chance, expected, left, generations = random.Random(seed), [], {}, {}
+    kinds = [
+        answers,
+        answers,
+        lambda *n: session(n[0]) + lines(*n),
+        lambda *n: lines(*n),
+        lambda *n: wrapped(answers(*n)),
+    ]
+    for n in range(4 * FEW):
+        numbers = [n * 1000 + k for k in range(1, chance.randrange(5, 40))]
+        expected += numbers
+        left[tmp_path / f"{n}.log"] = chance.choice(kinds)(*numbers)
+    following = follower(tmp_path / "w", tmp_path / "*.log*")
+    while left:
+        for path in chance.sample([*left], len(left) // 2 + 1):
+            size = chance.randrange(1, 3000)
+            with path.open("ab") as file:
+                file.write(left[path][:size])
+            left[path] = left[path][size:]
+            written = path.read_bytes()
+            if not left[path]:
+                del left[path]
+            elif written.endswith(b"\n") and b"session" not in written and chance.random() < 0.1:
+                generations[path] = generations.get(path, 0) + 1
+                path.rename(tmp_path / f"{path.name}.{10 - generations[path]}")
+        following.tick()
+    catch_up(following)
+    following.close()
+
+    assert calls(tmp_path / "w") == exactly(*expected)
+    assert all(tiles(tmp_path / "w").values())
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -28,6 +28,7 @@ from ingest.following.tracked import (
     is_gone,
     is_whole,
     most_open,
+    newest,
     open_itself,
     rename,
     state,
@@ -42,7 +43,7 @@ REMEMBER_SECONDS = 30.0
 """How often the offset of a source that grows without yielding rows is committed."""
 
 FEW = 8
-"""Up to this many new files are read one by one; more are parsed together."""
+"""Up to this many files are read one by one; more, if they are new or gain little, are parsed together."""
 
 NAMED = 3
 """Of more files without a record only their number is said."""
@@ -65,16 +66,17 @@ class Follower:
     tracked: dict[Key, Tracked] = field(default_factory=dict)
     committed_at: float = field(default_factory=time.monotonic)
     remembered_at: float = field(default_factory=time.monotonic)
-    behind: int = 0
     unread: dict[Path, int] = field(default_factory=dict)
     _missing: set[str] = field(default_factory=set)
     _found: Found = field(default_factory=Found)
     _moved: bool = True
     _search_at: float = 0.0
     _told: set[Key] = field(default_factory=set)
+    _opened: dict[Key, Tracked] = field(default_factory=dict)
     _left: list[Key] = field(default_factory=list)
     _waits: bool = False
     _small: SmallFiles | None = None
+    _few_new: bool = False
     _offered: list[Tracked] = field(default_factory=list)
 
     def tick(self, *, final: bool = False) -> float | None:
@@ -87,12 +89,11 @@ class Follower:
         """
         if not self._left:
             self._discover(final=final)
-        if held(self.tracked.values()).is_enough:
+        if held(self._opened.values()).is_enough:
             self._commit()  # it failed the last time: no more is read before
         self._look()
         if self.also:
             self.also()
-        self.behind = sum(behind(f) for f in self.tracked.values())
         self._tell_of_nothing()
         due = self.committed_at + self.interval - time.monotonic()
         if final or due <= 0 or self._waits:
@@ -104,22 +105,37 @@ class Follower:
             self._tell_of_unended()
         return None if more else due if self._pending() else self.interval
 
+    @property
+    def behind(self) -> int:
+        """How many bytes have not been read."""
+        return sum(behind(f) for f in self.tracked.values())
+
     def close(self) -> None:
         """Close all files."""
-        for file in self.tracked.values():
-            close(file)
+        for file in [*self._opened.values()]:
+            self._close(file)
+
+    def _close(self, file: Tracked) -> None:
+        close(file)
+        self._opened.pop(file.key, None)
 
     def _look(self) -> None:
         """Read what is new, for as long as a turn takes; the files that are `_left` then are the first of the next."""
         left, begun = [key for key in self._left or self.tracked if key in self.tracked], time.monotonic()
-        growing = self._growing(set(left)) if self._left else []  # they need not wait for a folder of new ones
-        left = [*growing, *left]
+        if self._left:
+            growing = self._growing(set(left))  # they need not wait for a folder of new ones
+            left = [*growing, *left]
+        else:
+            growing = newest(self.tracked.values())
+            first = set(growing)
+            left = [*growing, *(key for key in left if key not in first)]
         files = [self.tracked[key] for key in left]
         new = sum(f.cursor is None and (f.seen[0] < 0 or f.rest > 0) for f in files)
         self._left, self._offered, self._waits = [], [], False
         most_idle, most_new = most_open()
-        self._small = SmallFiles(self.intake, is_whole, most_new) if new > FEW else None
-        now = held(self.tracked.values())
+        self._small = SmallFiles(self.intake, is_whole, most_new) if len(files) > FEW else None
+        self._few_new = new <= FEW
+        now = held(self._opened.values())
         for at, file in enumerate(files, 1):
             had = held([file])
             self._read(file)
@@ -129,18 +145,18 @@ class Follower:
             many = now.opened >= most_idle + most_new
             if over or many or at == len(files) or (self._small and self._small.full):
                 self._read_small()
-                now = held(self.tracked.values())
+                now = held(self._opened.values())
             if many or now.is_enough:
                 self._commit()
                 self._close_idle()
-                now = held(self.tracked.values())
+                now = held(self._opened.values())
             if over:
                 self._left = left[at:]
                 break
 
     def _growing(self, others: Collection[Key]) -> list[Key]:
-        """Return the open files that have grown before, and are not among the *others*."""
-        return [key for key, file in self.tracked.items() if file.cursor and file.grows and key not in others]
+        """Return the open files that grow, and are not among the *others*."""
+        return [key for key, file in self._opened.items() if file.grows and key not in others]
 
     def _read_small(self) -> None:
         """Parse the small new files that were offered, and read alone those that can't be parsed with others."""
@@ -187,6 +203,8 @@ class Follower:
         if self._moved and (final or time.monotonic() >= self._search_at):
             self._search(listed)
             rename(self.tracked, listed, self._found.generations)
+        for key in [key for key, file in self.tracked.items() if not file.present and file.cursor is None]:
+            del self.tracked[key]
         for given in self.paths:
             if given not in self._missing and (missing := what_is_missing(given)):
                 self._missing.add(given)
@@ -230,7 +248,7 @@ class Follower:
             if not file.present:
                 file.cursor.lose()
                 return
-        close(file)
+        self._close(file)
         # Unpacking from the beginning each second would cost too much: a damaged file must change first.
         if not file.packed and not suffix_of(file.path):
             file.seen = (-1, -1)
@@ -271,13 +289,15 @@ class Follower:
         if stream:
             file.cursor, file.changed_at = self.intake.bind(file.path, stream), time.monotonic()
             file.rest = 0
+            if file.cursor:
+                self._opened[file.key] = file
 
     def _replace(self, file: Tracked, cursor: Cursor) -> bool:
         """Find out what the file holds now that its content isn't what was read."""
         self._save(file, cursor)
         if self.intake.place(cursor):
             return True
-        close(file)  # a shorter copy; looked at again when it changes
+        self._close(file)  # a shorter copy; looked at again when it changes
         return False
 
     def _save(self, file: Tracked, cursor: Cursor) -> None:
@@ -301,9 +321,11 @@ class Follower:
 
     def _is_its_turn(self, file: Tracked, cursor: Cursor) -> bool:
         """Tell whether to read *file* now; not while it is read with others, or may be one that isn't committed."""
-        turn = self._small.offer(cursor) if self._small and not cursor.position else Turn.ALONE
+        together = self._small if cursor.position or not self._few_new else None
+        turn = together.offer(cursor) if together else Turn.ALONE
         if turn is Turn.TAKEN:
             self._offered.append(file)
+            file.waits = False
             return False
         file.more = turn is Turn.LATER or not self.intake.may_read(cursor)
         self._waits = self._waits or file.more  # for a commit, and that need not wait for its time
@@ -316,7 +338,7 @@ class Follower:
         if not file.present or file.cursor is None or not self._is_its_turn(file, file.cursor):
             return
         if file.cursor.is_lost:
-            close(file)
+            self._close(file)
             file.seen, file.more = (-1, -1), True
         elif self.intake.read(file.cursor, sealed=True):
             file.more = True
@@ -324,25 +346,24 @@ class Follower:
             self.intake.flush([file.cursor])
             raise damage
         elif not file.cursor.pending_bytes:
-            close(file)
+            self._close(file)
 
     def _pending(self) -> list[Cursor]:
-        return [f.cursor for f in self.tracked.values() if f.cursor and not f.cursor.is_lost and f.cursor.yielded]
+        return [f.cursor for f in self._opened.values() if f.cursor and not f.cursor.is_lost and f.cursor.yielded]
 
     def _commit(self, *, everything: bool = False) -> None:
         """Commit pending rows, and now and then offsets without rows."""
         cursors, now = self._pending(), time.monotonic()
-        if everything or held(self.tracked.values()).is_enough or now - self.remembered_at >= REMEMBER_SECONDS:
-            cursors = [f.cursor for f in self.tracked.values() if f.cursor and f.cursor.pending_bytes]
+        if everything or held(self._opened.values()).is_enough or now - self.remembered_at >= REMEMBER_SECONDS:
+            cursors = [f.cursor for f in self._opened.values() if f.cursor and f.cursor.pending_bytes]
             self.remembered_at = now
         self.intake.flush(cursors)
         self.committed_at = time.monotonic()
 
     def _close_idle(self) -> None:
         """Forget files that are gone and sealed; keep the number of open ones bounded."""
-        for key, file in list(self.tracked.items()):
-            if is_gone(file):
-                close(file)
-                del self.tracked[key]
-        for file in idlest(self.tracked.values(), but=most_open()[0]):
-            close(file)
+        for file in [f for f in self._opened.values() if is_gone(f)]:
+            self._close(file)
+            del self.tracked[file.key]
+        for file in idlest(self._opened.values(), but=most_open()[0]):
+            self._close(file)

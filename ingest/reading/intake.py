@@ -182,9 +182,13 @@ class Intake:
         return taken
 
     def take(self, cursor: Cursor, data: bytes, rows: Rows) -> None:
-        """Let *cursor* have read of *data*, all of its file, what was parsed elsewhere. Call it only if `may_read`."""
-        cursor.consume(data[: rows.end], rows)
-        if not rows.claimed and may_be_document(data, ended=True):
+        """Let *cursor* have read of *data*, all that is behind it, what was parsed elsewhere.
+
+        Call it only if `may_read`.
+        """
+        begun = cursor.position
+        cursor.consume(data[: rows.end - begun], rows)
+        if not begun and not rows.claimed and may_be_document(data, ended=True):
             cursor.take_document(None)
         self._claim(cursor)
 

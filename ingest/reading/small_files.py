@@ -1,4 +1,4 @@
-"""Many small new files → one block: planning how to parse costs the same for a file of two lines as for 8 MB."""
+"""Many small files, and what many files gained, → one block: to plan costs the same for two lines as for 8 MB."""
 
 from collections import deque
 from collections.abc import Callable
@@ -16,6 +16,9 @@ from parsers.claims.many_sources import Source
 MAX_FILE = 4 << 20
 """Files beyond this are worth a block of their own."""
 
+MAX_GAIN = 256 << 10
+"""A file that gained more is read alone."""
+
 MAX_FILES = 1024
 """Files of a block."""
 
@@ -32,9 +35,10 @@ class Turn(Enum):
 
 @dataclass
 class Part:
-    """What was read of a file, from its beginning: bytes, how many of the file itself those took, whether it's all.
+    """What was read of a file, from its beginning or from where its cursor stood, and whether that is all there is.
 
-    It is `sealed` when its last line is complete as it is; `left` are the bytes of one that isn't.
+    `consumed` are the bytes of the file itself that it took. It is `sealed` when its last line is complete as it is;
+    `left` are the bytes of one that isn't.
     """
 
     cursor: Cursor
@@ -47,7 +51,7 @@ class Part:
 
 @dataclass
 class SmallFiles:
-    """Small new files of one round, parsed together.
+    """Small new files of one round, and what others gained, parsed together.
 
     Of files that may be the same source only the first is taken, or read alone; the others wait for the next round,
     when that one is committed and their content decides. `seals` tells whether the last line of a file, which has no
@@ -72,13 +76,15 @@ class SmallFiles:
         return self.size >= QUANTUM or self.lines >= MAX_LINES or len(self.parts) >= self.most
 
     def offer(self, cursor: Cursor) -> Turn:
-        """Take what *cursor*, still at its beginning, reads, if that is small and new, and say whose turn it is.
+        """Take what *cursor* reads, if that is small, and new or more of a known source, and say whose turn it is.
 
         Raises:
             OSError: The file can't be read.
             SourceError: A packed file is damaged.
         """
-        if not cursor.is_new or cursor.position:
+        if cursor.position:
+            return self._offer_gain(cursor)
+        if not cursor.is_new:
             return Turn.ALONE
         part = _read(cursor, self.seals)
         head = part.data[:HEAD]
@@ -91,10 +97,29 @@ class SmallFiles:
             self._remember(head, line)
         if not taken:
             return Turn.LATER if waits else Turn.ALONE
+        self._take(part)
+        return Turn.TAKEN
+
+    def _offer_gain(self, cursor: Cursor) -> Turn:
+        """Take what the file has gained since *cursor* read it, unless it depends on what came before."""
+        if cursor.is_new or cursor.contexts or cursor.needs_recall or cursor.encoding != "utf-8":
+            return Turn.ALONE
+        if not isinstance(cursor.stream, PlainStream) or cursor.may_be_document_now:
+            return Turn.ALONE
+        if not self.intake.may_read(cursor):
+            return Turn.LATER
+        data = cursor.stream.read(cursor.position, MAX_GAIN + 1)
+        lines = data[: data.rfind(b"\n") + 1]
+        # What was rewritten since somebody looked may be bytes of another source.
+        if cursor.is_lost or not lines or len(data) > MAX_GAIN or lines.startswith(b"\0") or not cursor.is_unchanged():
+            return Turn.ALONE
+        self._take(Part(cursor, lines, len(lines), whole=True, sealed=False))
+        return Turn.TAKEN
+
+    def _take(self, part: Part) -> None:
         self.parts.append(part)
         self.size += len(part.data)
         self.lines += part.data.count(b"\n")
-        return Turn.TAKEN
 
     def parse(self) -> tuple[list[Part], list[Cursor]]:
         """Parse what was taken; return the files that now have been read, and those that must be read alone."""
@@ -104,7 +129,8 @@ class SmallFiles:
     def begin(self) -> None:
         """Have what was taken parsed beside what comes next."""
         if self.parts:
-            rows = self.intake.ahead.parse_many([Source(p.data, p.sealed) for p in self.parts], self.intake.formats)
+            sources = [Source(part.data, part.sealed, part.cursor.position) for part in self.parts]
+            rows = self.intake.ahead.parse_many(sources, self.intake.formats)
             self._parsing.append((self.parts, rows))
         self.parts, self.size, self.lines = [], 0, 0
 
@@ -117,8 +143,9 @@ class SmallFiles:
                 if rows is None:
                     alone.append(part.cursor)
                 else:
+                    before = part.cursor.position
                     self.intake.take(part.cursor, part.data, rows)
-                    part.left = len(part.data) - rows.end
+                    part.left = before + len(part.data) - rows.end
                     read.append(part)
         return read, alone
 

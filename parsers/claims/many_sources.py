@@ -1,4 +1,4 @@
-"""Many whole small sources → rows of each: parsed as one block, since planning one costs the same whatever its size.
+"""Many small sources, or what each gained, → rows: parsed as one block, since planning costs the same for any size.
 
 What depends on other lines of its own source stays out: a source with a line that sets a context, with a record that
 may span lines, or with a header that names the format must be parsed alone.
@@ -20,10 +20,15 @@ from parsers.envelopes.unwrap import Opened, unwrap
 
 
 class Source(NamedTuple):
-    """All bytes of a source, UTF-8 without a byte order mark; *sealed*: nobody can go on with its last line."""
+    """Bytes of a source, UTF-8 without a byte order mark, to its end, and from its beginning or an *offset*.
+
+    Before the offset are whole records, which say nothing of those after them. *sealed*: nobody can go on with its last
+    line.
+    """
 
     data: bytes
     sealed: bool = False
+    offset: int = 0
 
     @property
     def is_unended(self) -> bool:
@@ -37,7 +42,7 @@ class Source(NamedTuple):
 
 
 def parse_many(sources: Sequence[Source], formats: Sequence[Format]) -> list[Rows | None]:
-    """Return the rows of each of *sources*, which begin at their offset 0; None for one that must be parsed alone.
+    """Return the rows of each of *sources*; None for one that must be parsed alone.
 
     What is a document that no format knows is read as lines, as one JSON line is; of what may be half a document
     nothing is read here. A last line that may go on is left.
@@ -45,7 +50,7 @@ def parse_many(sources: Sequence[Source], formats: Sequence[Format]) -> list[Row
     rows: list[Rows | None] = [None] * len(sources)
     of_lines = []
     for number, source in enumerate(sources):
-        if not may_be_document(source.data, ended=True):
+        if source.offset or not may_be_document(source.data, ended=True):
             of_lines.append(number)
         elif document := document_of(source.data):
             rows[number] = rows_in(document, formats)
@@ -63,7 +68,8 @@ def _parse_lines(sources: Sequence[Source], formats: Sequence[Format]) -> list[R
     texts = [source.lines for source in sources]
     starts = np.concatenate([np.zeros(1, np.int64), np.cumsum([len(text) for text in texts], dtype=np.int64)])
     lines = split(Block(b"".join(texts)))
-    alone = _headed(lines, starts, formats)
+    offsets = np.array([source.offset for source in sources], np.int64)
+    alone = _headed(lines, starts[:-1][offsets == 0], starts, formats)
     claimed = []
     opened = unwrap(lines, formats, int(starts[-1]))
     alone[_home(opened.refused.slice(len(lines.rejects)), starts)] = True
@@ -92,7 +98,7 @@ def _parse_lines(sources: Sequence[Source], formats: Sequence[Format]) -> list[R
         on_last = rows.calls["source_offset"].to_numpy() >= (starts[:-1] + last)[_home(rows.calls, starts)]
         rows = replace(rows, calls=flagged(rows.calls, pl.lit(flags(on_last))))
     sizes = np.array([min(len(s.data), len(text)) for s, text in zip(sources, texts, strict=True)], np.int64)
-    return _parted(rows, starts, sizes, alone, (count, _left(opened, claimed, formats, starts)))
+    return _parted(rows, starts, (offsets, sizes), alone, (count, _left(opened, claimed, formats, starts)))
 
 
 def _left(
@@ -135,12 +141,12 @@ def _bound(records: pl.DataFrame, format_: Format) -> Mask:
     return bound
 
 
-def _headed(lines: Lines, starts: Positions, formats: Sequence[Format]) -> Mask:
-    """Return which sources begin with a line that says what the whole source is."""
+def _headed(lines: Lines, heads_at: Positions, starts: Positions, formats: Sequence[Format]) -> Mask:
+    """Return which sources begin with a line, one of those *heads_at*, that says what the whole source is."""
     alone = np.zeros(len(starts) - 1, np.bool_)
     heads = [f.heads.fill_null(value=False) for f in formats if f.heads is not None]
     if heads:
-        first = lines.frame(np.isin(lines.bounds[:-1], starts[:-1]))
+        first = lines.frame(np.isin(lines.bounds[:-1], heads_at))
         told = first.select(pl.any_horizontal(heads)).to_series()
         if told.any():
             alone[_home(first.filter(told), starts)] = True
@@ -148,18 +154,23 @@ def _headed(lines: Lines, starts: Positions, formats: Sequence[Format]) -> Mask:
 
 
 def _parted(
-    rows: Rows, starts: Positions, sizes: Positions, alone: Mask, counts: tuple[Positions, Positions]
+    rows: Rows,
+    starts: Positions,
+    places: tuple[Positions, Positions],
+    alone: Mask,
+    counts: tuple[Positions, Positions],
 ) -> list[Rows | None]:
-    """Return *rows*, cut at the *starts* of the sources of *sizes*; None for each that must be parsed *alone*.
+    """Return *rows*, cut at the *starts* of the sources; None for each that must be parsed *alone*.
 
-    *counts* are how many lines of each source were claimed, and how many unread.
+    *places* are the offsets and sizes of the sources, *counts* how many lines of each were claimed and how many unread.
     """
     known, left = counts
+    offsets, sizes = places
     tables = [_in_order(frame) for frame in (rows.calls, rows.events, rows.rejects)]
     edges = [np.searchsorted(table["source_offset"].to_numpy(), starts).tolist() for table in tables]
-    tables = [_placed(table, starts, sizes) for table in tables]
+    tables = [_placed(table, starts, offsets, sizes) for table in tables]
     parts: list[Rows | None] = []
-    for i, end in enumerate(sizes.tolist()):
+    for i, end in enumerate((offsets + sizes).tolist()):
         calls, events, rejects = (
             t.slice(at[i], at[i + 1] - at[i]) if t.height else t for t, at in zip(tables, edges, strict=True)
         )
@@ -171,11 +182,12 @@ def _in_order(frame: pl.DataFrame) -> pl.DataFrame:
     return frame if frame["source_offset"].is_sorted() else frame.sort("source_offset", maintain_order=True)
 
 
-def _placed(frame: pl.DataFrame, starts: Positions, sizes: Positions) -> pl.DataFrame:
-    """Return *frame* with offsets in the sources of its rows, none beyond their *sizes*."""
-    if frame.is_empty() or (not starts[:-1].any() and sizes[0] == starts[-1]):
+def _placed(frame: pl.DataFrame, starts: Positions, offsets: Positions, sizes: Positions) -> pl.DataFrame:
+    """Return *frame* with the offsets that its rows have in their sources, none beyond the ends of these."""
+    moved = offsets - starts[:-1]
+    if frame.is_empty() or (not moved.any() and sizes[0] == starts[-1]):
         return frame
     home = _home(frame, starts)
-    before, size = numbers(starts[home], "before"), numbers(sizes[home], "size")
-    places = [name for name in ("source_offset", "source_end") if name in frame.columns]
-    return frame.with_columns(pl.min_horizontal(pl.col(name) - before, size).alias(name) for name in places)
+    by, end = numbers(moved[home], "by"), numbers((offsets + sizes)[home], "end")
+    columns = [name for name in ("source_offset", "source_end") if name in frame.columns]
+    return frame.with_columns(pl.min_horizontal(pl.col(name) + by, end).alias(name) for name in columns)
