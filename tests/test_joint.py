@@ -234,7 +234,7 @@ def test_what_many_files_gain_counts_once_wherever_it_is_cut_and_rotated(tmp_pat
         answers,
         answers,
         lambda *n: session(n[0]) + lines(*n),
-        lambda *n: lines(*n),
+        lines,
         lambda *n: wrapped(answers(*n)),
     ]
     for n in range(4 * FEW):
