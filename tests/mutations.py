@@ -207,9 +207,33 @@ MUTATIONS = {
     ),
     "the turn of files that grow between those of new ones": (
         "ingest/following/follower.py",
-        "self._growing(set(left)) if self._left else []",
-        "[]",
+        "growing = self._growing(set(left))",
+        "growing = []",
         "tests/test_many_files.py",
+    ),
+    "the turn of new files that are being written before that of thousands of old ones": (
+        "ingest/following/follower.py",
+        "growing = newest(self.tracked.values())",
+        "growing = []",
+        "tests/test_many_files.py",
+    ),
+    "the reading alone of what a file gained that depends on its earlier lines": (
+        "ingest/reading/small_files.py",
+        "cursor.is_new or cursor.contexts or cursor.needs_recall",
+        "cursor.is_new",
+        "tests/test_joint.py",
+    ),
+    "the place of what a file gained": (
+        "parsers/claims/many_sources.py",
+        "    moved = offsets - starts[:-1]\n",
+        "    moved = -starts[:-1]\n",
+        "tests/test_joint.py",
+    ),
+    "the forgetting that a last line had no end, before it is read with others": (
+        "ingest/following/follower.py",
+        "            file.waits = False\n            return False\n",
+        "            return False\n",
+        "tests/test_joint.py",
     ),
     "the checkpoint that stands for the entries before it": (
         "ingest/maintenance/compact.py",

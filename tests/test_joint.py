@@ -260,6 +260,10 @@ def test_what_many_files_gain_counts_once_wherever_it_is_cut_and_rotated(tmp_pat
 
     assert calls(tmp_path / "w") == exactly(*expected)
     assert all(tiles(tmp_path / "w").values())
+    read(tmp_path, tmp_path / "again")
+    told = [pl.scan_delta(str(tmp_path / name / "llm_calls")) for name in ("w", "again")]
+    one, other = (each.select("request_tokens", "session_id").sort("request_tokens").collect() for each in told)
+    assert one.equals(other)
 
 
 @pytest.mark.parametrize("seed", [1, 2])

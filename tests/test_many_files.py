@@ -1,5 +1,6 @@
 """Thousands of files: followed with few of them open, read in turns that a signal may end, each call counted once."""
 
+import os
 import random
 import signal
 import subprocess
@@ -131,3 +132,25 @@ def test_a_file_that_grows_is_read_between_two_turns_with_new_ones(tmp_path, mon
     catch_up(each)
     each.close()
     assert calls(tmp_path / "w") == exactly(1, 2, 4, *range(10, 40))
+
+
+def test_what_was_written_last_is_read_before_thousands_of_others_with_its_generations(tmp_path, monkeypatch):
+    for n in range(300):
+        (tmp_path / f"{n:03}.log").write_bytes(lines(1000 + n))
+        os.utime(tmp_path / f"{n:03}.log", (1_770_000_000, 1_770_000_000 + n))
+    (tmp_path / "live.log.1").write_bytes(lines(1, 2))
+    os.utime(tmp_path / "live.log.1", (1_760_000_000, 1_760_000_000))
+    log = tmp_path / "live.log"
+    log.write_bytes(lines(3))
+    each = follower(tmp_path / "w", tmp_path)
+    monkeypatch.setattr(follower_module, "TURN_SECONDS", 0.0)
+    each.tick()
+    for n in range(4, 8):
+        append(log, lines(n))
+        while calls(tmp_path / "w")[n] == 0:
+            each.tick()
+    assert calls(tmp_path / "w") >= exactly(*range(1, 8))
+    assert sum(behind(f) > 0 for f in each.tracked.values()) > 100
+    catch_up(each)
+    each.close()
+    assert calls(tmp_path / "w") == exactly(*range(1, 8), *range(1000, 1300))
