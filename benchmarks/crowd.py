@@ -98,6 +98,7 @@ class _Following:
     def __init__(self, folder: Path, warehouse: Path, paths: list[Path]) -> None:
         self.table, self.paths, self.written = warehouse / "llm_calls", paths, len(paths) if len(paths) == 1 else 0
         self.seen, self.waits, self._version = {"tiny": 0, "grows": 0}, [], -1
+        self._began = float("inf")
         self._over = threading.Event()
         self._command = [*INGEST, "follow", str(folder), "-w", str(warehouse), "--interval", "1"]
         self._process = subprocess.Popen(self._command, stderr=subprocess.DEVNULL, env=ENV)
@@ -137,7 +138,8 @@ class _Following:
         written = ours.str.split("-").list.last().cast(pl.Float64, strict=False).drop_nulls()
         self.seen["tiny"] += int(rows.str.starts_with("tiny").sum())
         self.seen["grows"] += len(written)
-        self.waits += [shown - at for at in written.to_list()]
+        self._began = min(self._began, shown)  # what was written before is about how long it takes to start
+        self.waits += [shown - at for at in written.to_list() if at >= self._began]
 
     def cpu(self) -> float:
         """Return the processor time that the follower has taken, in seconds."""
