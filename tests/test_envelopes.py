@@ -126,6 +126,15 @@ TEXTS = {
     "pm2": lambda line: f"0|app  | {line}",
     "heroku": lambda line: f"2026-08-10T08:01:00.123456+00:00 app[web.1]: {line}",
     "github actions": lambda line: f"2026-08-10T08:01:00.1234567Z {line}",
+    "airflow": lambda line: f"[2026-08-10T08:01:00.123+0000] {{logging_mixin.py:150}} INFO - {line}",
+    "celery": lambda line: f"[2026-08-10 08:01:00,123: WARNING/ForkPoolWorker-1] {line}",
+    "dapr": lambda line: f"== APP - api == {line}",
+    "gitlab": lambda line: f"2026-08-10T08:01:00.123456Z 01O {line}",
+    "honcho": lambda line: f"08:01:00 web.1 | {line}",
+    "render": lambda line: f"Aug 10 08:01:00 AM [x7k2p] {line}",
+    "lambda of python": lambda line: f"[INFO]\t{TIME}\t0e9c1d5a-7b1f-4a55-9a3e-5a8f6c1d2e3f\t{line}",
+    "hclog": lambda line: json.dumps({"@level": "info", "@message": line, "@module": "api", "@timestamp": TIME}),
+    "azure event hub": lambda line: _json(records=[{"time": TIME, "resourceId": "/S", "resultDescription": line}]),
     "blanks": lambda line: f"    {line}",
     "colours": lambda line: f"\x1b[32m{line}\x1b[0m",
     "cri around docker": lambda line: f"{TIME} stdout F {_docker(line)}",
@@ -166,6 +175,13 @@ def test_a_wrapped_line_gives_the_row_of_the_bare_one(envelope, kind):
     assert bare(found) == bare(rows(LINES[kind] + "\n"))
     assert found["format"][0].partition("+")[0] == rows(LINES[kind] + "\n")["format"][0]
     assert "+" in found["format"][0]
+
+
+@pytest.mark.parametrize("kind", ["record", "response"])
+def test_a_record_as_text_in_custom_dimensions_gives_the_row_of_the_bare_one(kind):
+    found = rows(json.dumps({"timestamp": TIME, "message": "llm", "customDimensions": LINES[kind]}) + "\n")
+
+    assert bare(found) == bare(rows(LINES[kind] + "\n"))
 
 
 @pytest.mark.parametrize("kind", ["record", "response"])

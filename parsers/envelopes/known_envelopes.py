@@ -208,6 +208,13 @@ ENVELOPES = (
         items=("logEvents",),
     ),
     Envelope(
+        "hclog",  # HashiCorp's loggers
+        (_key("@message", then=_TEXT), _key("@level", then=_TEXT), _key("@timestamp", then=_TEXT)),
+        ('"@message"',),
+        says={"time": ('"@timestamp"',), "service": ('"@module"',)},
+        sure=False,
+    ),
+    Envelope(
         "cloudwatch",
         (
             _key("logStreamName", "ingestionTime", "eventId", "@message", "@ptr"),
@@ -280,6 +287,30 @@ ENVELOPES = (
             "container": ("_container_name",),
             "service": ("_facility", "facility"),
         },
+    ),
+    Envelope(
+        "azure",  # diagnostic settings, to an event hub or a storage account
+        (
+            _key("records", then=r"\["),
+            _key("resultDescription", "ResultDescription", "Log", "log", "LogMessage", then=_TEXT),
+        ),
+        ("resultDescription", "ResultDescription", "properties.log", "properties.Log", "properties.LogMessage"),
+        says={
+            "time": ("time",),
+            "pod": ("properties.pod",),
+            "namespace": ("properties.namespace",),
+            "container": ("properties.containerName", "properties.containerID"),
+            "stream": ("properties.stream",),
+        },
+        sure=False,
+        items=("records",),
+    ),
+    Envelope(
+        "azure",  # Application Insights
+        (_key("customDimensions", then=r'"\s*\{'),),
+        ("customDimensions",),
+        says={"time": ("timestamp", "time", "TimeGenerated"), "service": ("cloud_RoleName",)},
+        sure=False,
     ),
     Envelope(
         "azure",  # Log Analytics: Container Apps, Kubernetes, App Service; by themselves or below `properties`
@@ -358,15 +389,15 @@ ENVELOPES = (
 """JSON around a line, the surest first: a line is taken for the first that it may be."""
 
 FIRST_KEYS = (
-    "@message", "@metadata", "@mt", "@ptr", "@t", "@timestamp", "CONTAINER_", "Computer", "Container", "Level", "Log",
-    "MESSAGE", "MessageTemplate", "Pod", "Properties", "ResultDescription", "TimeGenerated", "Timestamp", "_BOOT",
-    "_CMDLINE", "_COMM", "_EXE", "_HOSTNAME", "_MACHINE", "_PID", "_SYSTEMD", "_TRANSPORT", "_UID", "__CURSOR",
-    "__MONOTONIC", "__REALTIME", "_id", "_index", "_p", "_raw", "_source", "_time", "agent", "app_name", "attributes",
-    "attrs", "category", "container", "content", "date", "ddsource", "ddtags", "ecs", "event", "eventId", "file",
-    "full_message", "host", "hostname", "httpRequest", "id", "ingestionTime", "input", "insertId", "json",
-    "jsonPayload", "kubernetes", "labels", "level", "line", "log", "logEvents", "logGroup", "logName", "logStream",
-    "message", "messageType", "msg", "operation", "owner", "preview", "process_id", "receiveTimestamp", "record",
-    "resource", "resourceLogs", "result", "service", "severity", "short_message", "source", "source_type", "stream",
-    "tag", "text", "textPayload", "time", "timestamp", "type", "version",
+    "@level", "@message", "@metadata", "@module", "@mt", "@ptr", "@t", "@timestamp", "CONTAINER_", "Computer",
+    "Container", "Level", "Log", "MESSAGE", "MessageTemplate", "Pod", "Properties", "ResultDescription",
+    "TimeGenerated", "Timestamp", "_BOOT", "_CMDLINE", "_COMM", "_EXE", "_HOSTNAME", "_MACHINE", "_PID", "_SYSTEMD",
+    "_TRANSPORT", "_UID", "__CURSOR", "__MONOTONIC", "__REALTIME", "_id", "_index", "_p", "_raw", "_source", "_time",
+    "agent", "app_name", "attributes", "attrs", "category", "container", "content", "date", "ddsource", "ddtags", "ecs",
+    "event", "eventId", "file", "full_message", "host", "hostname", "httpRequest", "id", "ingestionTime", "input",
+    "insertId", "json", "jsonPayload", "kubernetes", "labels", "level", "line", "log", "logEvents", "logGroup",
+    "logName", "logStream", "message", "messageType", "msg", "operation", "owner", "preview", "process_id",
+    "receiveTimestamp", "record", "resource", "resourceLogs", "result", "service", "severity", "short_message",
+    "source", "source_type", "stream", "tag", "text", "textPayload", "time", "timestamp", "type", "version",
 )  # fmt: skip
 """Keys that an envelope may begin with. Other lines are not looked at further."""

@@ -53,10 +53,16 @@ PREFIXES = (
         r"(?P<host>[^\s:\[]+) (?P<service>[^\s:\[{\x22]+)(?:\[\d+\])?: ",
         sure=False,
     ),
+    Prefix("airflow", rf"\[(?P<time>{_ISO})\] \{{[^}}\n]*\}} [A-Z]+ - "),
+    Prefix("celery", rf"\[(?P<time>{_ISO}): [A-Z]+/(?P<service>[^\]\n]+)\] "),
+    Prefix("dapr", r"== APP(?: - (?P<service>\S+))? == "),
+    Prefix("gitlab", rf"(?P<time>{_ISO}) [0-9a-f]{{2}}(?-u:[OE])[+ ]?"),
     Prefix("heroku", rf"(?P<time>{_ISO}) (?:app|heroku)\[(?P<service>[^\]\s]+)\]: "),
+    Prefix("honcho", r"\d\d:\d\d:\d\d (?P<container>[A-Za-z0-9][\w.-]*) +\| ", sure=False),
+    Prefix("render", r"[A-Z][a-z]{2} +\d{1,2} \d\d:\d\d:\d\d [AP]M +(?:\[(?P<host>[\w-]+)\] +)?", sure=False),
     Prefix("compose", r"(?P<container>[A-Za-z0-9][\w.-]*)(?:@(?P<host>[\w.-]+))? +\| ", sure=False),
     Prefix("pm2", r"\d+\|(?P<service>[^\s|]+) *\| ", sure=False),
-    Prefix("lambda", rf"(?P<time>{_ISO})\t[0-9a-f-]{{36}}\t(?:[A-Z]+\t)?"),
+    Prefix("lambda", rf"(?:\[[A-Z]+\]\t)?(?P<time>{_ISO})\t[0-9a-f-]{{36}}\t(?:[A-Z]+\t)?"),
     Prefix("fluentd", rf"(?P<time>{_ISO})\t(?P<service>[^\t]+)\t", sure=False),
     Prefix("cloudwatch", rf"(?P<time>{_ISO}) (?P<service>[^\s\[\]{{}}]+/[^\s\[\]{{}}]+) ", sure=False),
     Prefix(
@@ -71,6 +77,9 @@ PREFIXES = (
     Prefix("indented", r"(?:\x{FEFF})?[ \t]+", sure=False, loose=True),
 )
 """Text before a line, the surest first."""
+
+TIMED = ("] {", "/MainProcess] ", "/ForkPoolWorker", "/Thread", "/SpawnPoolWorker")
+"""What is in the lines of loggers whose prefix begins with a time in brackets, as other logs' own lines do."""
 
 COLOURS = r"\x1b\[[0-9;:?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[()][A-Z0-9]"
 """What a terminal obeys and doesn't show (ECMA-48): colours above all, titles, character sets."""

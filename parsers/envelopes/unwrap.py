@@ -19,11 +19,13 @@ from parsers.envelopes.lookalikes import standing
 from parsers.envelopes.objects import one_a_line
 from parsers.envelopes.pieces import Joined, consistent, join
 from parsers.envelopes.prefixed import before_text
+from parsers.envelopes.prefixes import TIMED
 
 DEEPEST = 4
 
 _OPEN_BRACE, _BRACKET, _NEWLINE, _QUOTE = b'{[\n"'
 _ESCAPE = "\x1b"
+_FIRST = 1 << 16
 _LINE_END = '\\n",'
 _OBJECT_IN_TEXT = ('{\\"', '{ \\"', "\\u002")
 _WORTH = 256
@@ -160,7 +162,11 @@ def _may_be_json(lines: Lines, formats: Sequence[Format]) -> Mask:
 
 
 def _may_have_prefix(lines: Lines, formats: Sequence[Format]) -> Mask:
-    """Return which text lines may have a prefix: none that begins with a time in brackets, unless coloured."""
+    """Return which text lines may have a prefix.
+
+    None that begins with a time in brackets, but for coloured ones, and where the first lines are those of loggers that
+    write times so.
+    """
     first = lines.first_byte
     if described_text(formats):
         return np.asarray((first != _OPEN_BRACE) & (first != _NEWLINE) & lines.whole)
@@ -171,6 +177,8 @@ def _may_have_prefix(lines: Lines, formats: Sequence[Format]) -> Mask:
     found: Mask = (first != _OPEN_BRACE) & (first != _NEWLINE) & ~timed & np.asarray(lines.whole)
     if timed.any() and _ESCAPE.encode() in lines.data:
         found |= timed & lines.whole & lines.holding([_ESCAPE])
+    if timed.any() and any(mark.encode() in lines.data[:_FIRST] for mark in TIMED):
+        found |= timed & lines.whole & lines.holding(TIMED)
     return found
 
 
