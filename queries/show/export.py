@@ -10,7 +10,18 @@ from queries.errors import QueryError
 
 _DATED = ("counting_rules", "downgrades", "own_limits")
 _DIMS = ("sessions", "stories", "failures")
-_TABLES = ("llm_calls", "llm_events", "rejects", "batches", "alerts", "all_events", "coverage", *_DIMS, *_DATED)
+_TABLES = (
+    "llm_calls",
+    "llm_events",
+    "rejects",
+    "batches",
+    "alerts",
+    "all_events",
+    "formats_read",
+    "coverage",
+    *_DIMS,
+    *_DATED,
+)
 """What a DuckDB file holds as tables: all that needs the warehouse, the filters or our data. Other views use these."""
 
 _MACROS, _FIRST_OF_THE_OTHERS = "00_format_parts.sql", "10"

@@ -15,7 +15,7 @@ set variable has_sums = (
 );
 
 -- The formats of all calls, and of other rows. One row per format.
-create view stored_formats as
+create view formats_read as
 select unnest(string_split(format, ',')) as format from stored_batches
 union
 select format from stored_llm_calls where not getvariable('ledger_is_whole');
@@ -28,7 +28,7 @@ tools as (
     select distinct tool_of(format) as tool from formats
 ),
 of_calls as (
-    select distinct layout_of(format) as format from stored_formats
+    select distinct layout_of(format) as format from formats_read
 )
 select
     -- These two write no keys; that nobody else's call has one is only known of the calls.

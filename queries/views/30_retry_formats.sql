@@ -4,7 +4,7 @@ create view retry_formats as
 select format, min(since) as since
 from (
     select format, timestamptz '2026-02-28 00:00:00+00' as since
-    from stored_formats
+    from formats_read
     where layout_of(format) in ('maestro-log/V4', 'maestro-log/F4')
     union all
     select format, timestamptz '-infinity' as since
