@@ -1,5 +1,6 @@
 """Disks that fail to read, write or sync, and clocks that jump: nothing is lost, and nothing is there twice."""
 
+import contextlib
 import errno
 import os
 import re
@@ -16,7 +17,11 @@ from logs import lines, log_calls
 
 def is_open(process, path):
     """Tell whether *process* has the file at *path* open."""
-    return path in {fd.resolve() for fd in Path(f"/proc/{process.pid}/fd").iterdir()}
+    held = set()
+    for fd in Path(f"/proc/{process.pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed since they were listed
+            held.add(fd.readlink())
+    return path in held
 
 
 def broken_reads(log, error):
