@@ -128,6 +128,7 @@ TEXTS = {
     "github actions": lambda line: f"2026-08-10T08:01:00.1234567Z {line}",
     "airflow": lambda line: f"[2026-08-10T08:01:00.123+0000] {{logging_mixin.py:150}} INFO - {line}",
     "celery": lambda line: f"[2026-08-10 08:01:00,123: WARNING/ForkPoolWorker-1] {line}",
+    "celery task": lambda line: f"[2026-08-10 08:01:00,123: INFO/MainProcess] app.ask[0e9c1d5a-7b1f]: {line}",
     "dapr": lambda line: f"== APP - api == {line}",
     "gitlab": lambda line: f"2026-08-10T08:01:00.123456Z 01O {line}",
     "honcho": lambda line: f"08:01:00 web.1 | {line}",

@@ -54,7 +54,7 @@ PREFIXES = (
         sure=False,
     ),
     Prefix("airflow", rf"\[(?P<time>{_ISO})\] \{{[^}}\n]*\}} [A-Z]+ - "),
-    Prefix("celery", rf"\[(?P<time>{_ISO}): [A-Z]+/(?P<service>[^\]\n]+)\] "),
+    Prefix("celery", rf"\[(?P<time>{_ISO}): [A-Z]+/(?P<service>[^\]\n]+)\] (?:[\w.]+\[[\w-]+\]: )?"),
     Prefix("dapr", r"== APP(?: - (?P<service>\S+))? == "),
     Prefix("gitlab", rf"(?P<time>{_ISO}) [0-9a-f]{{2}}(?-u:[OE])[+ ]?"),
     Prefix("heroku", rf"(?P<time>{_ISO}) (?:app|heroku)\[(?P<service>[^\]\s]+)\]: "),
