@@ -196,7 +196,7 @@ class Warehouse:
         return retention.kept_since(self.store, source_ids)
 
     def commit(self, batches: Sequence[Batch]) -> None:
-        """Add *batches*, of different sources, in one commit of each table, durably.
+        """Add *batches*, those of one source in their order, in one commit of each table, durably.
 
         Raises:
             Conflict: Another writer moved one of the sources; read `position` again. Nothing was added twice.
@@ -209,7 +209,7 @@ class Warehouse:
         if claimed := [b for b in batches if b.start is None or b.turn]:
             self._name(claimed)
             batches = [replace(b, start=0) if b.start is None else b for b in batches]
-        expected = {b.source_id: b.start for b in batches}
+        expected = {b.source_id: b.start for b in reversed(batches)}  # of each source, that of the first
         expected |= {b.turn.name + _TURN: b.turn.number + 1 for b in batches if b.turn}
         if any(calls.offsets.get(key) != value for key, value in expected.items()):
             raise Conflict

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import xxhash
 
 from ingest.errors import WarehouseError, one_line
-from ingest.warehouse.storage.cache import Cache, is_data
+from ingest.warehouse.storage.cache import Cache, Tags, is_data, is_entry
 from ingest.warehouse.storage.leases import lease
 from ingest.warehouse.storage.store import SCHEMES, Fence, Found, Held, UnsureError, Writer
 
@@ -52,7 +52,7 @@ class Bucket:
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
         self._store = _opened(self._url)
-        self._tags: dict[str, str] = {}
+        self._tags = Tags()
         self._cache = Cache(_kept_in(self._url))
         self.folder = self._cache.folder
         self._pool = ThreadPoolExecutor(CONNECTIONS)
@@ -83,6 +83,11 @@ class Bucket:
             for chunk in obstore.get(self._store, name).stream(min_chunk_size=size):
                 yield bytes(chunk)
 
+    def read(self, names: Sequence[str]) -> dict[str, bytes]:
+        """Return what those of *names* hold now that are there, all at once; nothing of it is kept here."""
+        held = zip(names, self._pool.map(self._get_if_there, names), strict=True)
+        return {name: data for name, data in held if data is not None}
+
     def put(self, name: str, data: bytes) -> None:
         """Let *name* hold *data*."""
         with self._told(name):
@@ -108,7 +113,8 @@ class Bucket:
                 tag = self._tags[name]
             if tag is not None:
                 self._tags[name] = tag
-                self._cache.write(name, data, tag)
+                if is_entry(name):
+                    self._cache.write(name, data, tag)
                 return tag
         raise UnsureError(f"{self.shown(name)} can't be written: {one_line(unsure)}; run the same command again")
 
@@ -151,6 +157,7 @@ class Bucket:
             for at in range(0, len(gone), 1000):
                 obstore.delete(self._store, gone[at : at + 1000])
         self._cache.forget(gone)
+        self._tags.forget(gone)
 
     def find(self, *names: str) -> dict[str, Found]:
         """Return what is known of those of *names* that are there."""
@@ -257,6 +264,12 @@ class Bucket:
             self._cache.forget([name])
             raise
         self._cache.write(name, data, self._tags[name])
+
+    def _get_if_there(self, name: str) -> bytes | None:
+        try:
+            return self.get(name)
+        except FileNotFoundError:
+            return None
 
     def _fetch_if_there(self, name: str) -> None:
         try:

@@ -54,6 +54,9 @@ class Store(Protocol):
     def get(self, name: str) -> bytes:
         """Return what *name* holds now."""
 
+    def read(self, names: Sequence[str]) -> dict[str, bytes]:
+        """Return what those of *names* hold now that are there, all at once; nothing of it is kept at hand."""
+
     def put(self, name: str, data: bytes) -> None:
         """Let *name* hold *data*, durably: who reads it sees the old or the new."""
 
