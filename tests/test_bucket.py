@@ -11,11 +11,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from logs import catch_up, exactly, follower, lines, log_calls, numbers
+from logs import append, catch_up, exactly, follower, lines, log_calls, numbers, session
 
 from ingest.errors import WarehouseError
 from ingest.maintenance.compact import compact, expire
-from ingest.maintenance.repair import plan, repair
 from ingest.maintenance.verify import verify
 from ingest.warehouse.storage import bucket as bucket_module
 from ingest.warehouse.storage.leases import lease
@@ -74,15 +73,14 @@ def test_a_commit_of_all_tables_takes_eight_requests(bucket, tmp_path):
     catch_up(each)
     taken = []
     for n in range(2, 6):
-        with log.open("ab") as file:
-            file.write(b"[2026-02-03T14:00:00.001Z] [s] INFO: LLM call to model 'x': broken\n" + lines(n))
+        append(log, session(n) + b"[2026-02-03T14:00:00.001Z] [s] INFO: LLM call to model 'x': broken\n" + lines(n))
         bucket.counts()
         catch_up(each)
         counts = bucket.counts()
         taken.append(sum(counts[kind] for kind in counts if kind.startswith("PUT")))
         assert counts.total() <= 8, counts
     each.close()
-    assert taken == [6] * 4  # rejects, batches and calls: a data file and an entry each
+    assert taken == [8] * 4  # a data file and an entry of each table
     assert numbers(bucket.url) == exactly(*range(1, 6))
 
 
@@ -183,41 +181,6 @@ def test_of_two_that_merge_the_same_files_one_does(bucket, tmp_path):
         asleep.merge(files)
     assert numbers(bucket.url) == exactly(1, 2, 3)
     assert [f.rows for f in Table(bucket.url, "llm_calls").files()] == [3]
-
-
-@pytest.mark.parametrize("table", ["llm_calls", "batches"])
-@pytest.mark.parametrize(
-    "damage", ["empty", "half", "missing in the middle", "data missing", "data half", "checkpoint"]
-)
-def test_repair_after_damage(bucket, tmp_path, table, damage):
-    log = tmp_path / "maestro.log"
-    each = follower(bucket.url, log)
-    for n in range(1, 5):
-        log_calls(log, n)
-        catch_up(each)
-    each.close()
-    folder = bucket.root / "calls" / table
-    entries = sorted((folder / "_delta_log").glob("*.json"))
-    newest = max(folder.glob("date=*/*.parquet"), key=lambda p: p.stat().st_mtime_ns)
-    if damage == "checkpoint":
-        compact(bucket.url)
-        (target,) = (folder / "_delta_log").glob("*.checkpoint.parquet")
-    else:
-        target = newest if damage.startswith("data") else entries[-1]
-    if damage == "missing in the middle":
-        entries[-3].unlink()
-    elif damage == "data missing":
-        target.unlink()
-    else:
-        target.write_bytes(b"" if damage == "empty" else target.read_bytes()[:50])
-    forgotten()
-
-    assert not verify(bucket.url).good
-    repair(bucket.url, plan(bucket.url))
-    forgotten()
-    assert run("-q", "backfill", log, warehouse=bucket.url)[0] == 0
-    assert numbers(bucket.url) == exactly(*range(1, 5))
-    assert verify(bucket.url).problems == []
 
 
 def test_a_store_that_ignores_conditions_is_refused(bucket):
