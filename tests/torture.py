@@ -28,11 +28,11 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-import polars as pl
 from bucket_server import FAULTS, started
-from logs import calls, exactly, lines, session, tiles
+from logs import calls, exactly, lines, numbers, session, tiles
 
 from ingest.maintenance.verify import verify
+from ingest.warehouse.warehouse import Warehouse
 
 POINTS = (
     "after the data file",
@@ -99,11 +99,12 @@ def torture(folder, *, kills, followers, seed, rotator="other names", bucket=Non
     """Run until *kills* processes were killed; return what happened, or raise AssertionError."""
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "maestro.log"
-    warehouse, tables = (bucket.url, bucket.root / "calls") if bucket else [folder / "warehouse"] * 2
+    warehouse, misleads = bucket.url if bucket else folder / "warehouse", bucket and bucket.root
+    tables = bucket.root / "calls" if misleads else warehouse
     points = BUCKET_POINTS if bucket else POINTS
     done, stop, written = Counter(), threading.Event(), []
     subprocess.run([*command("", 0), "follow", "--once", str(folder / "none.log"), "-w", str(warehouse)], check=True)
-    if bucket:
+    if misleads:
         bucket.set(faults=FAULTS)
     follow = ["follow", "--interval", "0.02", str(log)]
     roles = [(f"follower {n + 1}", follow, points) for n in range(followers)]
@@ -124,7 +125,7 @@ def torture(folder, *, kills, followers, seed, rotator="other names", bucket=Non
         stop.set()
         for thread in threads:
             thread.join()
-    if bucket:
+    if misleads:
         bucket.set(faults={})
     for _ in range(2):
         subprocess.run([*command("", 0), "follow", "--once", str(log), "-w", str(warehouse)], check=True)
@@ -302,21 +303,26 @@ def run_and_kill(role, warehouse, done, stop, chance):
             stop.set()
 
 
-def read(warehouse, done):
+def read(tables, done):
     """Read the table as any reader would: whatever the instant, no call is there twice."""
-    found = calls(warehouse)
+    found = held(tables)
     assert found.total() == len(found), [n for n, times in found.items() if times > 1][:10]
     done["times read"] += 1
     time.sleep(0.2)
 
 
-def compare(warehouse, written):
+def held(tables):
+    """Return how often each call is in the *tables*: by another reader where they are files."""
+    return calls(tables) if isinstance(tables, Path) else numbers(tables)
+
+
+def compare(tables, written):
     """See that the tables hold what was written: each call, each session, each byte once."""
-    found = calls(warehouse)
+    found = held(tables)
     assert found == exactly(*written), (sorted(exactly(*written) - found), sorted(found - exactly(*written)))
-    events = pl.scan_delta(str(warehouse / "llm_events")).filter(kind="session_started").collect()
+    events = Warehouse(tables).tables["llm_events"].scan().filter(kind="session_started").collect()
     assert Counter(events["session_id"]) == Counter(str(n) for n in written if n % 10 == 0)
-    assert all(tiles(warehouse).values())
+    assert not isinstance(tables, Path) or all(tiles(tables).values())
 
 
 def child(point, nth, arguments):
