@@ -259,6 +259,9 @@ def test_a_damaged_hint_at_the_checkpoint_does_no_harm(world, hint):
     assert calls(world.tables) == exactly(*NUMBERS, 99)
 
 
+WHAT_NEXT = "`ingest verify` says more, `ingest repair` mends it"
+
+
 @everywhere
 def test_a_hint_at_a_checkpoint_that_is_missing(world):
     compact(world.place)
@@ -266,12 +269,18 @@ def test_a_hint_at_a_checkpoint_that_is_missing(world):
     hint.write_text('{"version":999,"size":1}')
 
     assert verify(world.place).problems == [f"{world.shown(hint)} names a checkpoint that is missing"]
-    what_next = "`ingest verify` says more, `ingest repair` mends it"
-    with pytest.raises(WarehouseError, match=what_next):
+    with pytest.raises(WarehouseError, match=WHAT_NEXT):
         Warehouse(world.place)
-    reported = run("report", "tpm", "-w", world.place)
-    assert re.fullmatch(rf"Error: .*; {what_next}\n", reported.stderr)
     assert_mended(world)
+
+
+@in_a_folder
+def test_a_report_of_a_folder_says_that_a_checkpoint_is_missing(world):
+    """One of a bucket needs no hint: it reads what was listed."""
+    compact(world.place)
+    (log_of(world, "llm_calls") / "_last_checkpoint").write_text('{"version":999,"size":1}')
+    reported = run("report", "tpm", "-w", world.place)
+    assert re.fullmatch(rf"Error: .*; {WHAT_NEXT}\n", reported.stderr)
 
 
 @pytest.mark.parametrize("table", ["llm_calls", "llm_events"])

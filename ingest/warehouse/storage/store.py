@@ -129,13 +129,18 @@ class Store(Protocol):
 Place = str | Path | Store
 
 
+def is_address(text: str) -> bool:
+    """Tell whether *text* is meant as the address of a bucket, be it with a slash too few, and not as a folder."""
+    return ADDRESS in text or text.startswith(tuple(scheme[:-1] for scheme in SCHEMES))
+
+
 def at(place: Place) -> Store:
     """Return the store at *place*: a folder, the address of a bucket, or a store already.
 
     Raises:
         WarehouseError: It is an address, and there is nothing to reach it with, or it can't be used.
     """
-    if isinstance(place, str) and ADDRESS in place:
+    if isinstance(place, str) and is_address(place):
         from ingest.warehouse.storage.bucket import Bucket
 
         return Bucket.of(place)
