@@ -336,7 +336,7 @@ def child(point, nth, arguments):
 
     ingest.warehouse.table.CHECKPOINT_EVERY = CHECKPOINT_EVERY
     bucket.lease = partial(bucket.lease, seconds=LEASE_SECONDS)
-    store = bucket.Bucket if arguments[-1].startswith("s3://") else local.Folder
+    store = bucket.Bucket if "://" in arguments[-1] else local.Folder
     left = [nth]
 
     def dying(function, *, before):

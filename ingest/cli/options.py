@@ -43,9 +43,11 @@ def warehouse_name_option(command: _Command) -> _Command:
 def _local(folder: str) -> str:
     """Return *folder* if it may be a warehouse that this user may look into: one that isn't there yet may be."""
     if ":/" in folder:
-        from ingest.warehouse.storage.store import at, is_address
+        from ingest.warehouse.storage.store import at, is_address, wrong_with
 
         if is_address(folder):
+            if wrong := wrong_with(folder):
+                raise click.BadParameter(wrong)
             at(folder)
             return folder
     if not folder.isprintable() and _NO_TEXT.search(folder):

@@ -21,7 +21,7 @@ import xxhash
 from ingest.errors import WarehouseError, one_line
 from ingest.warehouse.storage.cache import Cache, Tags, is_data, is_entry
 from ingest.warehouse.storage.leases import lease
-from ingest.warehouse.storage.store import SCHEMES, Fence, Found, Held, UnsureError, Writer
+from ingest.warehouse.storage.store import Fence, Found, Held, UnsureError, Writer, wrong_with
 
 try:
     import obstore
@@ -41,7 +41,6 @@ CONNECTIONS = 16
 _TRIES = 8
 _PUT_TRIES = 5
 _RETRY = {"max_retries": _TRIES, "retry_timeout": timedelta(seconds=30)}
-_CREDENTIALS = re.compile(r"://[^/]*@")
 
 
 class Bucket:
@@ -372,17 +371,12 @@ def _bucket(url: str) -> Bucket:
 
 
 def _opened(url: str) -> Any:
-    shown = _CREDENTIALS.sub("://…@", url)
-    parts = urlsplit(url)
-    if not url.startswith(SCHEMES) or not parts.netloc or "@" in parts.netloc:
-        raise WarehouseError(
-            f"{shown}: a warehouse is a folder of this machine, or a bucket: s3://BUCKET/…, az://CONTAINER/…, "
-            "gs://BUCKET/…, with its credentials in the environment"
-        )
+    if wrong := wrong_with(url):
+        raise WarehouseError(wrong)
     if obstore is None:
-        raise WarehouseError(f"{shown} is a bucket: pip install 'llm-ingest[s3]'")
+        raise WarehouseError(f"{url} is a bucket: pip install 'llm-ingest[s3]'")
     given: dict[str, Any] = {"retry_config": _RETRY}
-    if parts.scheme == "s3":
+    if url.startswith("s3:"):
         endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
         if endpoint:
             given["endpoint"] = endpoint
@@ -393,7 +387,7 @@ def _opened(url: str) -> Any:
         return from_url(url, **given)
     except (BaseError, ValueError) as error:
         said = _meaning(url, error) or f"it can't be opened: {one_line(error)}"
-        raise WarehouseError(f"{shown}: {said}") from error
+        raise WarehouseError(f"{url}: {said}") from error
 
 
 def _profile() -> Any:

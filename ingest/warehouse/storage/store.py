@@ -4,15 +4,18 @@ A name is a path below the warehouse, such as `llm_calls/_delta_log/000000000000
 package knows names; where they lie, and what makes them durable, is known here only.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple, Protocol
+from urllib.parse import urlsplit
 
 from ingest.errors import WarehouseError
 
 ADDRESS = "://"
 SCHEMES = ("s3://", "az://", "gs://")
+_PASSWORD = re.compile(r"://[^/]*@")
 
 
 class Found(NamedTuple):
@@ -132,6 +135,17 @@ Place = str | Path | Store
 def is_address(text: str) -> bool:
     """Tell whether *text* is meant as the address of a bucket, be it with a slash too few, and not as a folder."""
     return ADDRESS in text or text.startswith(tuple(scheme[:-1] for scheme in SCHEMES))
+
+
+def wrong_with(address: str) -> str | None:
+    """Return what is wrong with *address* as that of a bucket, without a password that it holds; None if nothing is."""
+    bucket = urlsplit(address).netloc
+    if address.startswith(SCHEMES) and bucket and "@" not in bucket:
+        return None
+    return (
+        f"{_PASSWORD.sub('://…@', address)}: a warehouse is a folder of this machine, or a bucket: s3://BUCKET/…, "
+        "az://CONTAINER/…, gs://BUCKET/…, with its credentials in the environment"
+    )
 
 
 def at(place: Place) -> Store:
