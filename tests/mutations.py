@@ -219,7 +219,7 @@ MUTATIONS = {
     ),
     "the one source that a first line names in a fold": (
         "ingest/warehouse/inbox.py",
-        "            claimed |= claims\n",
+        "                claimed |= claims\n",
         "",
         "tests/test_bucket_inbox.py",
     ),

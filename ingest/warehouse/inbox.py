@@ -13,13 +13,12 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import polars as pl
 
 from ingest.errors import IngestError, WarehouseError, one_line
-from ingest.ledger import Batch, Conflict, Position, Turn
+from ingest.ledger import FRAMES, Batch, Conflict, Position, Turn
 from ingest.warehouse.dry_run import Rehearsal
 from ingest.warehouse.storage.store import Found, Place, Store, at
 from ingest.warehouse.warehouse import Warehouse
@@ -39,9 +38,6 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 30.0
 """How often a host asks what became of what it put: to know of a refusal later costs nothing but time."""
-
-_FRAMES = {"calls": "llm_calls", "events": "llm_events", "rejects": "rejects"}
-"""Which table each frame of a batch is for."""
 
 
 class Inbox(Rehearsal):
@@ -189,21 +185,31 @@ class Folding:
             strange = self._fetch(found)
             self._warehouse = self._warehouse or Warehouse(self._store)
             self._warehouse.refresh()
-            sorted_out = _sorted_out(self._read, self._warehouse)
+            before, is_alone = len(self._read), True
             try:
-                if sorted_out.taken:
-                    self._warehouse.commit(_named(self._warehouse, map(self._read.__getitem__, sorted_out.taken)))
+                folded += self._commit(self._warehouse)
             except Conflict:
-                rivals += 1
-                if rivals == _PATIENCE:
-                    break  # others fold, and quicker
-                continue
-            self._forget(sorted_out.over)
-            folded += len(sorted_out.taken)
+                rivals, is_alone = rivals + 1, False
             if strange:
                 raise WarehouseError(strange)
-            if not sorted_out.over or (not self._read and len(found) < _AT_ONCE):
-                break  # all that is left waits for what isn't there yet
+            if rivals == _PATIENCE or (is_alone and (len(found) < _AT_ONCE or len(self._read) == before)):
+                break  # others fold, and quicker; or all that is left waits for what isn't there yet
+        return folded
+
+    def _commit(self, warehouse: Warehouse) -> int:
+        """Commit what was read, of each source the next intent, again and again; return how many that were.
+
+        Raises:
+            Conflict: Another was quicker.
+        """
+        folded = 0
+        while (sorted_out := _sorted_out(self._read, warehouse)).over:
+            if sorted_out.taken:
+                warehouse.commit(_named(warehouse, map(self._read.__getitem__, sorted_out.taken)))
+            self._store.delete(sorted_out.over)
+            for name in sorted_out.over:
+                del self._read[name]
+            folded += len(sorted_out.taken)
         return folded
 
     def _fetch(self, found: Sequence[Found]) -> str | None:
@@ -213,11 +219,6 @@ class Folding:
         intents, strange = _read(self._store, [name for name in names if name not in self._read])
         self._read |= intents
         return strange
-
-    def _forget(self, names: Sequence[str]) -> None:
-        self._store.delete(names)
-        for name in names:
-            del self._read[name]
 
 
 def fold(place: Place) -> int:
@@ -246,7 +247,7 @@ def keep_folding(place: Place) -> None:
 
 
 class _SortedOut(NamedTuple):
-    """Names of intents: those that the tables have, that can never be, and that go on, in the order of each source."""
+    """Names of intents: those that the tables have, that can never be, and of each source the one that goes on."""
 
     done: list[str]
     refused: list[str]
@@ -259,27 +260,21 @@ class _SortedOut(NamedTuple):
 
 
 def _sorted_out(intents: Mapping[str, Batch], warehouse: Warehouse) -> _SortedOut:
-    """Say what to do with *intents*: all of a source that go on one from another are taken together.
-
-    Of those that claim the same turn, as new sources with one first line do, only one can be taken at a time.
-    """
-    found, reached, claimed = _SortedOut([], [], []), dict[str, Position | None](), set[str]()
+    """Say what to do with *intents* now. Of those that claim the same, only one can be taken at a time."""
+    found, claimed = _SortedOut([], [], []), set[str]()
     for name, batch in sorted(intents.items(), key=_order):
-        source = batch.source_id
-        position = reached.setdefault(source, warehouse.position(source))
+        position = warehouse.position(batch.source_id)
         if position and batch.end <= position.offset:
             found.done.append(name)
         elif not _goes_on(batch, position):
             if position and _start(batch) < position.offset:
                 found.refused.append(name)
-        elif not claimed.isdisjoint(claims := _claims(batch, position)):
-            continue
-        elif not _is_its_turn(batch, position, warehouse):
-            found.refused.append(name)  # another was named, or took its turn, since it was read
-        else:
-            found.taken.append(name)
-            claimed |= claims
-            reached[source] = Position(batch.end, batch.tail)
+        elif claimed.isdisjoint(claims := _claims(batch, position)):
+            if _is_its_turn(batch, position, warehouse):
+                found.taken.append(name)
+                claimed |= claims
+            else:
+                found.refused.append(name)  # another was named, or took its turn, since it was read
     return found
 
 
@@ -296,9 +291,9 @@ def _order(intent: tuple[str, Batch]) -> tuple[int, int, int]:
 
 
 def _claims(batch: Batch, position: Position | None) -> set[str]:
-    """Return of which first line *batch* brings a new source, and of which document it is the next turn."""
+    """Return what *batch* claims: its source, the first line of a new one, and the document whose turn it takes."""
     family = {batch.family} if position is None and batch.family else set[str]()
-    return family | ({batch.turn.name} if batch.turn else set())
+    return {batch.source_id} | family | ({batch.turn.name} if batch.turn else set())
 
 
 def _is_its_turn(batch: Batch, position: Position | None, warehouse: Warehouse) -> bool:
@@ -310,7 +305,7 @@ def _is_its_turn(batch: Batch, position: Position | None, warehouse: Warehouse) 
 def _named(warehouse: Warehouse, batches: Iterable[Batch]) -> list[Batch]:
     """Return *batches*; one whose source was named by a fold that died goes on at 0."""
     known = ((batch, warehouse.position(batch.source_id)) for batch in batches)
-    return [replace(batch, start=0) if batch.start is None and position else batch for batch, position in known]
+    return [batch._replace(start=0) if batch.start is None and position else batch for batch, position in known]
 
 
 def _start(batch: Batch) -> int:
@@ -320,11 +315,11 @@ def _start(batch: Batch) -> int:
 def _as_bytes(batch: Batch) -> bytes:
     """Return *batch* as an object: a line of JSON, and each of its frames as Arrow."""
     frames = []
-    for name in _FRAMES:
+    for name in FRAMES:
         written = io.BytesIO()
         getattr(batch, name).write_ipc(written, compression="zstd")
         frames.append(written.getvalue())
-    told = {name: getattr(batch, name) for name in Batch.__dataclass_fields__ if name not in {*_FRAMES, "turn"}}
+    told = {name: getattr(batch, name) for name in Batch._fields if name not in {*FRAMES, "turn"}}
     told |= {"missing": dict(batch.missing), "turn": batch.turn and [batch.turn.name, batch.turn.number]}
     told |= {"put_at": time.time_ns(), "lengths": [len(frame) for frame in frames]}
     return b"".join([json.dumps(told).encode(), b"\n", *frames])
@@ -334,7 +329,7 @@ def _as_batch(data: bytes) -> Batch:
     head, _, rest = data.partition(b"\n")
     told = json.loads(head)
     frames: dict[str, Any] = {}
-    for (name, table), length in zip(_FRAMES.items(), told.pop("lengths"), strict=True):
+    for (name, table), length in zip(FRAMES.items(), told.pop("lengths"), strict=True):
         frame = pl.read_ipc(io.BytesIO(rest[:length]))
         frames[name] = conform(frame, TABLES[table]) if frame.height else EMPTY[table]
         rest = rest[length:]
