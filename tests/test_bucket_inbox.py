@@ -1,13 +1,17 @@
 """Hosts that put what they read into an inbox, and folds that commit it: every row once, whoever dies."""
 
 import json
+import signal
 import subprocess
 import sys
 import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from bucket_server import FAULTS
 from logs import append, catch_up, exactly, line, lines, log_calls, numbers
+from torture import BUCKET_POINTS, command
 
 from ingest.errors import IngestError
 from ingest.following.follower import Follower
@@ -247,6 +251,28 @@ def test_two_folds_at_once_commit_every_intent_once(bucket, tmp_path):
     bucket.set(delay=0)
     fold(bucket.url)
     assert numbers(bucket.url) == exactly(*(100 * n + turn + 1 for n in range(6) for turn in range(6)))
+    assert verify(bucket.url).problems == []
+    assert waiting(bucket.url) is None
+
+
+def test_folds_that_are_killed_and_misled_beside_another_commit_every_intent_once(bucket, tmp_path):
+    hosts = [host(bucket.url, f"web-{n}", tmp_path / f"{n}.log") for n in range(3)]
+    bucket.set(faults=FAULTS)
+    ended = Counter()
+    for turn, (point, nth) in enumerate((point, nth) for point in BUCKET_POINTS[:3] for nth in (1, 2)):
+        for n, each in enumerate(hosts):
+            log_calls(tmp_path / f"{n}.log", 100 * n + turn + 1)
+            catch_up(each)
+        folds = [subprocess.Popen([*command(*dies), "fold", "-w", bucket.url]) for dies in ((point, nth), ("", 0))]
+        ended.update(each.wait() for each in folds)
+    bucket.set(faults={})
+    fold(bucket.url)
+    for each in hosts:  # what a fold refused is read again
+        catch_up(each)
+    fold(bucket.url)
+    assert ended[-signal.SIGKILL] > 0
+    assert set(ended) <= {0, -signal.SIGKILL}
+    assert numbers(bucket.url) == exactly(*(100 * n + turn + 1 for n in range(3) for turn in range(6)))
     assert verify(bucket.url).problems == []
     assert waiting(bucket.url) is None
 
