@@ -8,6 +8,7 @@ import subprocess
 import sys
 import termios
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fcntl import ioctl
 from struct import pack
@@ -177,6 +178,41 @@ def test_it_asks_again_after_a_commit_and_not_before(warehouse):
         assert app.looks == before or glimpse.is_old(app.facts, app.asked, datetime.now(UTC))
         build(warehouse, llm_calls=[call(datetime.now(UTC), 700, agent_id="new", source_offset=9)])
         await seen(pilot, lambda: "new" in [row[0] for row in cells(app, "largest")])
+
+    drive(warehouse, steps)
+
+
+def test_what_is_shown_already_is_not_drawn_again(warehouse):
+    async def steps(pilot, app):
+        def drawn():
+            return [list(table.rows) for table in app.query(DataTable)]
+
+        app.action_window()
+        await seen(pilot, lambda: app.asked.minutes == 60)
+        await app.workers.wait_for_complete()
+        app.facts = replace(app.facts, charged=app.facts.charged.clear())
+        app.refresh_now()
+        before = drawn()
+        app.refresh_now()
+        assert drawn() == before
+        app.facts = replace(app.facts, largest=app.facts.largest.clear())
+        app.refresh_now()
+        assert [old == new for old, new in zip(before, drawn(), strict=True)] == [True, False, True]
+
+    drive(warehouse, steps)
+
+
+def test_the_cursor_stays_on_the_model_that_it_was_moved_to(warehouse):
+    async def steps(pilot, app):
+        def chosen():
+            return cells(app, "models")[app.query_one("#models", DataTable).cursor_row][:2]
+
+        await pilot.press("down")
+        one = chosen()
+        (warehouse / "limits.toml").write_text(f"[[limit]]\nmodel = '{one[0]}'\n{one[1].lower()} = 10\n")
+        build(warehouse, llm_calls=[call(datetime.now(UTC), 9, source_offset=9)])
+        await seen(pilot, lambda: cells(app, "models")[0][:2] == one)
+        assert chosen() == one
 
     drive(warehouse, steps)
 
