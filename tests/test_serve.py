@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -294,6 +295,26 @@ def test_equal_questions_are_computed_once_on_each_snapshot(tmp_path):
 
     build(warehouse, llm_calls=[call("2026-02-03T11:00:00", source_offset=2)])
     assert json.loads(desk.ask(read("usage", [("tz", "UTC")])).result())["rows"][0]["calls"] == 2
+    desk.close()
+
+
+def test_what_depends_on_the_time_of_asking_holds_for_a_minute(tmp_path, monkeypatch):
+    now = datetime.now(UTC)
+    warehouse = build(tmp_path / "w", llm_calls=[call(now - timedelta(seconds=5), 100, model="gpt-5.2")])
+    limits = tmp_path / "limits.toml"
+    limits.write_text("[[limit]]\ntpm = 1_000\n")
+    desk = Desk(Place(str(warehouse), limits=limits), at_once=1, waiting=64, timeout=60)
+
+    def ask(name):
+        return desk.ask(read(name, [("tz", "UTC")]))
+
+    first, lasting = ask("headroom"), ask("usage")
+    near = {row["counts"]: (row["limit_from"], row["limit_a_minute"]) for row in json.loads(first.result())["rows"]}
+    assert near["TPM"] == ("own", 1_000)
+    assert ask("headroom") is first
+    monkeypatch.setattr(Desk, "minute", staticmethod(lambda: now.timestamp() // 60 + 2))
+    assert ask("headroom") is not first
+    assert ask("usage") is lasting
     desk.close()
 
 

@@ -12,7 +12,7 @@ import duckdb
 
 from queries.answers.reports import Report
 from queries.connection import files
-from queries.connection.connect import within
+from queries.connection.connect import moves, within
 from queries.errors import QueryError
 from queries.web import question as questions
 from queries.web.question import Place, Question
@@ -62,7 +62,7 @@ class Desk:
             done.set_result(questions.as_sql(question, report, self.place))
             return done
         # With its text, because a report of the user's own may be mended.
-        about = (question, report.sql, self.minute() if question.moves or report.repriced else None)
+        about = (question, report.sql, self.minute() if _moves(question, report) or report.repriced else None)
         return self.once(about, lambda: self._answer(question, report))
 
     @staticmethod
@@ -92,13 +92,13 @@ class Desk:
                 connection.interrupt()
 
     @contextmanager
-    def connection(self, question: Question) -> Iterator[duckdb.DuckDBPyConnection]:
+    def connection(self, question: Question, report: Report | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open what *question* is about, for the time that a question has; or until the desk closes.
 
         A page asks thirty times about the same calls, and to open them takes longer than most answers.
         """
-        about = (self.version(), question.filters, self.minute() if question.moves else None)
-        opened = self._take(about) or questions.opened(question, self.place.warehouse)
+        about = (self.version(), question.filters, self.minute() if _moves(question, report) else None)
+        opened = self._take(about) or questions.opened(question, self.place)
         with self._guard:
             self._running.add(opened)
         try:
@@ -127,7 +127,7 @@ class Desk:
             old.close()
 
     def _answer(self, question: Question, report: Report) -> bytes:
-        with self.connection(question) as connection:
+        with self.connection(question, report) as connection:
             return questions.written(questions.answered(connection, question, report, self.place), question)
 
     def _keep(self, key: Hashable, ended: "Future[bytes]") -> None:
@@ -143,6 +143,11 @@ class Desk:
                     break
                 size -= len(future.result())
                 del self._kept[old]
+
+
+def _moves(question: Question, report: Report | None) -> bool:
+    """Tell whether the answer depends on the time of asking: the window does, or what the report looks at."""
+    return question.moves or (report is not None and moves(report.sql))
 
 
 def _is_well(future: "Future[bytes]") -> bool:
