@@ -24,8 +24,8 @@ from queries.show.cells import cell
 SECONDS = 1.0
 """How often the screen is drawn anew, at most."""
 
-REST_SHARE = 12.0
-"""A look that takes a second is followed by so many seconds without one: less than a tenth of a core."""
+REST_SHARE = 15.0
+"""A look that takes a second is followed by so many seconds without one: with the drawing below a tenth of a core."""
 
 _CSS = """
 DataTable { height: 1fr; scrollbar-size: 1 1; }
