@@ -148,7 +148,12 @@ def test_enter_goes_from_a_model_to_its_minutes_and_their_calls_and_escape_back(
     async def steps(pilot, app):
         await pilot.press("enter")
         await seen(pilot, lambda: isinstance(app.screen, Drilled) and cells(app, "rows"))
-        assert [row[-2] for row in cells(app, "rows")] == ["1,000", "5,000"]
+        assert [row[1] for row in cells(app, "rows")] == ["1,000", "5,000"]
+        assert [str(column.label) for column in app.screen.query_one("#rows").ordered_columns][:3] == [
+            "minute",
+            "total_tokens",
+            "cost_usd",
+        ]
         await pilot.press("down", "enter")
         await seen(pilot, lambda: "coder-002" in str(cells(app, "rows")))
         assert len(cells(app, "rows")) == 1

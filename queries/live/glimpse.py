@@ -104,11 +104,16 @@ def look(asked: Asked, moment: datetime | None = None) -> Facts:
 
 
 def drilled(asked: Asked, report: str, moment: datetime | None = None, **parameters: str | None) -> pl.DataFrame:
-    """Return the rows of a *report* over the same calls: the minutes of a model, the calls of a minute."""
+    """Return the rows of a *report* over the same calls: the minutes of a model, the calls of a minute.
+
+    What answers its question comes first, as on a narrow terminal, and then the cost.
+    """
     now = moment or datetime.now(UTC)
     loaded = reports.load(report)
     with connect.connect(asked.warehouse, **asked.filters, since=now - _SPAN, serving=loaded.reach) as connection:
-        return reports.run(connection, loaded, pricing=None, **parameters).frame
+        answer = reports.run(connection, loaded, pricing=None, **parameters)
+    first = list(dict.fromkeys([*answer.first, "cost_usd"]))
+    return answer.frame.select(*first, pl.exclude(*first))
 
 
 def filters_of(text: str) -> dict[str, Sequence[str]]:

@@ -65,7 +65,8 @@ class Drilled(Screen[None]):
         names = [name for name in rows.columns if name not in {"model", "source_path", "source_offset", "session_id"}]
         table.add_columns(*names)
         for row in rows.iter_rows(named=True):
-            table.add_row(*(Text(_shown(name, row[name], self._zone)) for name in names))
+            texts = ((_shown(name, row[name], self._zone), rows.schema[name].is_numeric()) for name in names)
+            table.add_row(*(Text(text, justify="right" if is_number else "left") for text, is_number in texts))
         table.focus()
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
