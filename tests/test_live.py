@@ -14,6 +14,7 @@ from fcntl import ioctl
 from struct import pack
 
 import pytest
+from textual.geometry import Region
 from textual.widgets import DataTable, Input, Static
 from warehouses import build, call, event
 
@@ -239,6 +240,27 @@ def test_only_files_of_the_last_days_are_read(warehouse):
     for path in (warehouse / "llm_calls").glob(f"date={old.date()}/*.parquet"):
         path.write_bytes(b"not read")
     assert "gone" not in look(Asked(warehouse, {"tz": "UTC"})).models["model"].to_list()
+
+
+def test_that_nothing_came_lately_is_not_taken_for_never():
+    now = datetime.now(UTC)
+    nothing = {"committed_at": None, "last_call_at": None}
+    assert row_cells.news_line(nothing, now) == "no commit yet · no call for a day"
+    some = {"committed_at": now - timedelta(seconds=5), "last_call_at": now - timedelta(hours=3)}
+    assert row_cells.news_line(some, now) == "last commit 5 s ago · last call 3 h ago"
+
+
+def test_what_a_follower_says_is_cut_where_the_screen_ends(warehouse):
+    said = "17:31:27 following " + "x" * 80
+
+    async def run():
+        app = Watch(Asked(warehouse, {"tz": "UTC"}), beside=lambda: said)
+        async with app.run_test(size=(80, 30)) as pilot:
+            await seen(pilot, lambda: app.facts is not None and "following" in text(app, "news"))
+            (line,) = [strip.text for strip in app.query_one("#news").render_lines(Region(0, 0, 80, 1))]
+            assert "following xxx" in line
+
+    asyncio.run(run())
 
 
 def test_without_textual_one_line_says_what_to_install(warehouse):

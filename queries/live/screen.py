@@ -30,7 +30,7 @@ REST_SHARE = 15.0
 _CSS = """
 DataTable { height: 1fr; scrollbar-size: 1 1; }
 #models { height: 2fr; }
-#money, #news { height: 1; padding: 0 1; background: $boost; }
+#money, #news { height: 1; padding: 0 1; background: $boost; text-wrap: nowrap; text-overflow: ellipsis; }
 #trouble { height: auto; color: $error; padding: 0 1; }
 #filter { display: none; height: 3; }
 """
