@@ -153,12 +153,16 @@ def shell(request, tmp_path_factory):
         ("ingest report tpm --model cla", "claude-opus-4-5"),
         ("ingest watch --agent cod", "coder-001"),
         ("ingest report tpm --format par", "parquet"),
-        ("ingest report budget -p lim", "limit="),
     ],
 )
 def test_bash_and_zsh_complete_files_and_names(shell, typed, completed):
     clear = "\x15"
     assert completed in shell.typed(f"{clear}{typed}\t", completed)
+
+
+def test_behind_the_name_of_a_parameter_its_value_is_typed_at_once(shell):
+    clear = "\x15"
+    assert "limit=500k" in shell.typed(f"{clear}ingest report budget -p lim\t500k", "500k")
 
 
 def test_the_shell_does_not_wait_for_duckdb():

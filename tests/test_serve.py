@@ -1,6 +1,7 @@
 """`ingest serve`, asked over HTTP as a browser, a script and a villain ask it."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -315,6 +316,17 @@ def test_what_depends_on_the_time_of_asking_holds_for_a_minute(tmp_path, monkeyp
     monkeypatch.setattr(Desk, "minute", staticmethod(lambda: now.timestamp() // 60 + 2))
     assert ask("headroom") is not first
     assert ask("usage") is lasting
+    desk.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have a priority of their own on Linux only")
+def test_questions_go_behind_what_else_this_machine_does(warehouse):
+    desk = Desk(Place(warehouse), at_once=1, waiting=1, timeout=60)
+
+    def priority():
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    assert int(desk.once("priority", lambda: b"%d" % priority()).result()) > priority()
     desk.close()
 
 
