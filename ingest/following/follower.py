@@ -126,14 +126,16 @@ class Follower:
         self._opened.pop(file.key, None)
 
     def _look(self) -> None:
-        """Read what is new, for as long as a turn takes; the files that are `_left` then are the first of the next."""
-        begun = time.monotonic()
-        first = self._growing() if self._left else self._begin_round()
+        """Read what is new, for as long as a turn takes; the files that are `_left` then are the first of the next.
+
+        Those that grow come last in each: of what is committed right after, a line of theirs has waited least.
+        """
+        last = self._growing() if self._left else self._begin_round()
         self._offered, self._waits = [], False
         most_idle, most_new = most_open()
         self._small = SmallFiles(self.intake, is_whole, most_new) if self._many else None
         now = held(self._opened.values())
-        for key in chain(first, self._queue()):
+        for key in chain(self._turn(), last):
             if (file := self.tracked.get(key)) is None:
                 continue
             had = holds(file)
@@ -147,24 +149,25 @@ class Follower:
                 self._commit()
                 self._close_idle()
                 now = held(self._opened.values())
-            if key not in first and time.monotonic() - begun >= TURN_SECONDS:
-                break
         self._read_small()
 
     def _begin_round(self) -> list[Key]:
         """Let all files be `_left` but the newest, and return these."""
-        first = newest(self.tracked.values())
+        new = newest(self.tracked.values())
         self._left = OrderedDict.fromkeys(self.tracked)
-        for key in first:
+        for key in new:
             del self._left[key]
         self._many = len(self.tracked) > FEW
         self._few_new = len([*islice(filter(is_new, self.tracked.values()), FEW + 1)]) <= FEW
-        return first
+        return new
 
-    def _queue(self) -> Iterator[Key]:
-        """Take the files that are left, one by one."""
+    def _turn(self) -> Iterator[Key]:
+        """Take the files that are left, one by one, until the turn is over."""
+        begun = time.monotonic()
         while self._left:
             yield self._left.popitem(last=False)[0]
+            if time.monotonic() - begun >= TURN_SECONDS:
+                break
 
     def _growing(self) -> list[Key]:
         """Return the open files that grow, and are not left anyway: they need not wait for a folder of new ones."""
@@ -369,8 +372,8 @@ class Follower:
         if everything or held(self._opened.values()).is_enough or now - self.remembered_at >= REMEMBER_SECONDS:
             cursors = [f.cursor for f in self._opened.values() if f.cursor and f.cursor.pending_bytes]
             self.remembered_at = now
+        self.committed_at = now
         self.intake.flush(cursors)
-        self.committed_at = time.monotonic()
 
     def _close_idle(self) -> None:
         """Forget files that are gone and sealed; keep the number of open ones bounded."""

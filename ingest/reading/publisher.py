@@ -43,7 +43,7 @@ class Totals:
             self.calls += batch.calls.height
             self.events += batch.events.height
             self.rejects += batch.rejects.height
-        calls = stacked((batch.calls.select("total_tokens", "cost_usd") for batch in batches), "llm_calls")
+        calls = stacked((batch.calls for batch in batches), "llm_calls")
         self.tokens += int(calls["total_tokens"].sum())
         self.cost_usd += float(calls["cost_usd"].sum() or 0)
 

@@ -208,8 +208,7 @@ class Warehouse:
         calls = self.tables[_CALLS]
         if claimed := [b for b in batches if b.start is None or b.turn]:
             self._name(claimed)
-            batches = [b._replace(start=0) if b.start is None else b for b in batches]
-        expected = {b.source_id: b.start for b in batches}
+        expected = {b.source_id: b.start or 0 for b in batches}
         expected |= {b.turn.name + _TURN: b.turn.number + 1 for b in batches if b.turn}
         if any(calls.offsets.get(key) != value for key, value in expected.items()):
             raise Conflict
@@ -289,7 +288,7 @@ def _append_new(table: Table, batches: Sequence[Batch], rows: _Rows) -> None:
         own = {b.source_id: table.offsets.get(b.source_id) for b in batches}
         starts = {b.source_id: max(own[b.source_id] or 0, b.start or 0) for b in batches}
         owed = [b for b in batches if starts[b.source_id] < b.end]
-        whole = all(starts[b.source_id] == b.start for b in batches)
+        whole = all(starts[b.source_id] == (b.start or 0) for b in batches)
         lacking = rows if whole else rows.beyond(starts)
         if table.name == "batches":
             new = _ledger(owed, starts, lacking)
