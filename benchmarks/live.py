@@ -29,7 +29,8 @@ def main(options: Options) -> None:
     calls = int(10_000_000 * options.scale) // DAYS * DAYS
     seconds = max(SECONDS * min(options.scale * 10, 1), 5.0)
     print(f"\n### the screen over {calls:,} calls, {seconds:.0f} s\n\n| while | share of a core |\n| --- | ---: |")
-    shares = []
+    shares = list[float]()
+    options.data.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=options.data) as folder:
         warehouse = Path(folder)
         write(warehouse, calls=calls, first=datetime.now(UTC) - timedelta(days=DAYS))

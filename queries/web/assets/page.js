@@ -179,9 +179,19 @@
 
   /** The lines to draw across: the limit that was typed, and those of limits.toml, or that a provider told of. */
   function limits() {
-    const typed = Number(picked.limit), known = headroom.filter((row) => row.limit_a_minute !== null && row.counts !== "RPM");
-    const lines = known.map((row) => ({ value: row.limit_a_minute, text: `${name(row.model)}: ${row.counts} ${whole(row.limit_a_minute)}` }));
-    return typed > 0 ? [{ value: typed, text: `limit ${whole(typed)}` }, ...lines] : lines;
+    const typed = Number(picked.limit), lines = new Map();
+    for (const row of headroom) {
+      if (row.limit_a_minute === null || row.counts === "RPM") continue;
+      const what = `${row.counts} ${whole(row.limit_a_minute)}`; // one line for the models that share it
+      if (!lines.has(what)) lines.set(what, { value: row.limit_a_minute, models: [] });
+      lines.get(what).models.push(name(row.model));
+    }
+    const known = [...lines].map(([what, { value, models }]) => ({ value, text: `${inShort(models)}: ${what}` }));
+    return typed > 0 ? [{ value: typed, text: `limit ${whole(typed)}` }, ...known] : known;
+  }
+
+  function inShort(names) {
+    return names.length > 2 ? `${names[0]} and ${names.length - 1} more` : names.join(", ");
   }
 
   function drawCurve() {
