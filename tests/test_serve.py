@@ -299,6 +299,36 @@ def test_equal_questions_are_computed_once_on_each_snapshot(tmp_path):
     desk.close()
 
 
+def test_a_question_that_is_under_way_on_an_older_snapshot_is_asked_once_more_after_it(tmp_path):
+    warehouse = build(tmp_path / "w", llm_calls=[call("2026-02-03T10:00:00")])
+    desk, begun, enough = Desk(Place(str(warehouse)), at_once=2, waiting=64, timeout=60), [], threading.Event()
+
+    def work():
+        begun.append(desk.version())
+        enough.wait(60)
+        return begun[-1].encode()
+
+    first = desk.once("it", work)
+    build(warehouse, llm_calls=[call("2026-02-03T11:00:00", source_offset=2)])
+    second = desk.once("it", work)
+    build(warehouse, llm_calls=[call("2026-02-03T12:00:00", source_offset=3)])
+    assert desk.once("it", work) is second is not first
+    assert desk.once("other", lambda: b"meanwhile").result(60) == b"meanwhile"
+    assert len(begun) == 1
+    enough.set()
+    assert second.result(60).decode() == desk.version() != first.result(60).decode()
+    desk.close()
+
+
+def test_who_waits_for_another_answer_is_let_go_when_the_desk_closes(warehouse):
+    desk, enough = Desk(Place(warehouse), at_once=1, waiting=8, timeout=60), threading.Event()
+    one, queued = desk.once("one", lambda: b"%d" % enough.wait(60)), desk.once("two", lambda: b"")
+    desk.close()
+    enough.set()
+    assert queued.cancelled()
+    assert one.cancelled() or one.result(60) == b"1"
+
+
 def test_what_depends_on_the_time_of_asking_holds_for_a_minute(tmp_path, monkeypatch):
     now = datetime.now(UTC)
     warehouse = build(tmp_path / "w", llm_calls=[call(now - timedelta(seconds=5), 100, model="gpt-5.2")])

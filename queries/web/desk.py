@@ -40,7 +40,7 @@ class Desk:
         self.place = place
         self._timeout, self._most = timeout, at_once + waiting
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="question", initializer=_step_back)
-        self._kept: OrderedDict[Hashable, Future[bytes]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, Hashable], Future[bytes]] = OrderedDict()
         self._idle: list[tuple[Hashable, duckdb.DuckDBPyConnection]] = []
         self._most_idle = at_once
         self._running: set[duckdb.DuckDBPyConnection] = set()
@@ -76,25 +76,53 @@ class Desk:
         return time.time() // 60
 
     def once(self, about: Hashable, work: Work) -> "Future[bytes]":
-        """Return what *work* returns, or has returned for the same *about* on this snapshot."""
+        """Return what *work* returns, or has returned for the same *about* on this snapshot.
+
+        Where the same is under way on an older snapshot, one more waits for its end, for all who ask meanwhile: two at
+        a time would both take twice as long. It looks at what is the newest snapshot by then.
+        """
         key = (self.version(), about)
         with self._guard:
             if (known := self._kept.get(key)) is not None:
                 self._kept.move_to_end(key)
                 return known
-            if sum(not future.done() for future in self._kept.values()) >= self._most:
+            under_way = [(what, future) for (_, what), future in self._kept.items() if not future.done()]
+            alike = [future for what, future in under_way if what == about]
+            if waiting := next((future for future in alike if not future.running()), None):
+                return waiting
+            if len(under_way) >= self._most:
                 raise BusyError("too many questions at once: ask again in a moment")
-            future = self._threads.submit(work)
+            future: Future[bytes] = Future()
             self._kept[key] = future
         future.add_done_callback(lambda ended: self._keep(key, ended))
+        if alike:
+            alike[0].add_done_callback(lambda _: self._begin(future, work))
+        else:
+            self._begin(future, work)
         return future
+
+    def _begin(self, future: "Future[bytes]", work: Work) -> None:
+        def run() -> None:
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(work())
+                except BaseException as error:  # noqa: BLE001 # for whoever waits for it
+                    future.set_exception(error)
+
+        try:
+            self._threads.submit(run)
+        except RuntimeError:  # the desk has closed
+            future.cancel()
 
     def close(self) -> None:
         """Give up what is under way."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         with self._guard:
+            waiting = list(self._kept.values())
             for connection in self._running:
                 connection.interrupt()
+        for future in waiting:
+            future.cancel()
 
     @contextmanager
     def connection(self, question: Question, report: Report | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -135,7 +163,7 @@ class Desk:
         with self.connection(question, report) as connection:
             return questions.written(questions.answered(connection, question, report, self.place), question)
 
-    def _keep(self, key: Hashable, ended: "Future[bytes]") -> None:
+    def _keep(self, key: tuple[str, Hashable], ended: "Future[bytes]") -> None:
         """Keep what went well, and of that the latest; what failed may go well another time."""
         with self._guard:
             if ended.cancelled() or ended.exception() is not None:
