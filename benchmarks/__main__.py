@@ -25,6 +25,7 @@ WORKS = (
     "latency",
     "crowd",
     "reports",
+    "live",
     "serve",
     "memory",
     "growth",

@@ -1,19 +1,12 @@
 """Folders of many files: tiny new ones by the thousand beside one that grows, and hundreds that all grow."""
 
-import json
 import os
-import signal
-import subprocess
 import tempfile
-import threading
 import time
 from pathlib import Path
-from typing import Self
-from urllib.parse import unquote
 
-import polars as pl
-
-from benchmarks.measure import ENV, INGEST, Options, bar, must
+from benchmarks.following import Following, call
+from benchmarks.measure import Options, bar, must
 
 TINY = 50_000
 GROWING = 300
@@ -39,19 +32,6 @@ def main(options: Options) -> None:
     bar(f"visible within the interval + 1 s at p99: {_share(waits, 0.99):.1f} s", met=_share(waits, 0.99) <= 2)
 
 
-def call(name: str, number: int, at: float | None = None) -> str:
-    """Return the record of a call; `request_id` says whose, and when it was written."""
-    when = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(1_770_112_800 + number))
-    usage = {"prompt_tokens": 100 + number % 900, "completion_tokens": 50}
-    record = {
-        "ts": f"{when}.{number % 1000:03}Z",
-        "model": "gpt-5.2",
-        "request_id": f"{name}-{number}-{at}",
-        "usage": usage,
-    }
-    return json.dumps(record)
-
-
 def _tiny(count: int, end: str) -> tuple[float, list[float]]:
     with tempfile.TemporaryDirectory() as scratch:
         folder, warehouse = Path(scratch, "calls"), Path(scratch, "warehouse")
@@ -64,7 +44,7 @@ def _tiny(count: int, end: str) -> tuple[float, list[float]]:
         grows = folder / "app.jsonl"
         grows.write_text(call("grows", 0, time.time()) + "\n", "utf-8")
         begun = time.perf_counter()
-        with _Following(folder, warehouse, [grows]) as following:
+        with Following(folder, warehouse, [grows]) as following:
             while following.seen["tiny"] < count:
                 following.look()
             took = time.perf_counter() - begun
@@ -80,7 +60,7 @@ def _growing(count: int, seconds: float) -> tuple[float, list[float]]:
         paths = [folder / f"{number:04}.jsonl" for number in range(count)]
         for number, path in enumerate(paths):
             path.write_text(call(f"first{number}", 0, time.time()) + "\n", "utf-8")
-        with _Following(folder, warehouse, paths) as following:
+        with Following(folder, warehouse, paths) as following:
             while not following.seen["grows"]:
                 following.look()
             began, before = time.perf_counter(), following.cpu()
@@ -90,74 +70,6 @@ def _growing(count: int, seconds: float) -> tuple[float, list[float]]:
             following.stop()
         must(following.rows(), count + following.written, "calls")
     return cpu, following.waits
-
-
-class _Following:
-    """`ingest follow` of a folder, and a thread that adds a line to each of some files every second."""
-
-    def __init__(self, folder: Path, warehouse: Path, paths: list[Path]) -> None:
-        self.table, self.paths, self.written = warehouse / "llm_calls", paths, len(paths) if len(paths) == 1 else 0
-        self.seen, self.waits, self._version = {"tiny": 0, "grows": 0}, [], -1
-        self._began = float("inf")
-        self._over = threading.Event()
-        self._command = [*INGEST, "follow", str(folder), "-w", str(warehouse), "--interval", "1"]
-        self._process = subprocess.Popen(self._command, stderr=subprocess.DEVNULL, env=ENV)
-        self._writer = threading.Thread(target=self._write)
-        self._writer.start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._process.kill()
-
-    def _write(self) -> None:
-        number = 0
-        while not self._over.wait(1):
-            number += 1
-            for name, path in enumerate(self.paths):
-                with path.open("a", encoding="utf-8") as file:
-                    file.write(call(f"grows{name}", number, time.time()) + "\n")
-            self.written += len(self.paths)
-
-    def look(self) -> None:
-        """Note what new commits show, each at the time at which its entry was written."""
-        time.sleep(0.05)
-        must(self._process.poll(), None, "exit code while it follows")
-        while (entry := self.table / "_delta_log" / f"{self._version + 1:020}.json").exists():
-            self._version += 1
-            shown = entry.stat().st_mtime
-            for action in map(json.loads, entry.read_text("utf-8").splitlines()):
-                if "add" in action and action["add"]["dataChange"]:
-                    self._note(self.table / unquote(action["add"]["path"]), shown)
-
-    def _note(self, file: Path, shown: float) -> None:
-        rows = pl.read_parquet(file, columns=["request_id"], glob=False).to_series()
-        ours = rows.filter(rows.str.starts_with("grows"))
-        written = ours.str.split("-").list.last().cast(pl.Float64, strict=False).drop_nulls()
-        self.seen["tiny"] += int(rows.str.starts_with("tiny").sum())
-        self.seen["grows"] += len(written)
-        self._began = min(self._began, shown)  # what was written before is about how long it takes to start
-        self.waits += [shown - at for at in written.to_list() if at >= self._began]
-
-    def cpu(self) -> float:
-        """Return the processor time that the follower has taken, in seconds."""
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text("ascii").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def stop(self) -> None:
-        """Stop writing, let the follower end, and have another read what it had not read yet."""
-        self._over.set()
-        self._writer.join()
-        self._process.send_signal(signal.SIGTERM)
-        must(self._process.wait(), 0, "exit code")
-        done = subprocess.run([*self._command, "--once"], stderr=subprocess.DEVNULL, env=ENV, check=False)
-        must(done.returncode, 0, "exit code")
-
-    def rows(self) -> int:
-        """Return how many calls there are."""
-        return int(pl.scan_delta(str(self.table)).select(pl.len()).collect().item())
 
 
 def _share(waits: list[float], share: float) -> float:

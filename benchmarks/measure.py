@@ -70,6 +70,12 @@ def run(command: str | Sequence[str], *, runs: int = 3, before: Callable[[], Non
     )
 
 
+def cpu_of(pid: int) -> float:
+    """Return the processor time that a process has taken so far, in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def read_once(path: Path) -> None:
     """Read *path*, so that every contender finds it in the page cache."""
     with path.open("rb") as file:

@@ -1,46 +1,66 @@
-"""`ingest serve`: twenty clients ask for `tpm` over ten million calls, while commits come."""
+"""`ingest serve`: twenty clients ask for `tpm` over ten million calls, with a follower beside it and without."""
 
 import http.client
-import os
 import re
 import statistics
 import subprocess
 import threading
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
-import polars as pl
-
 from benchmarks.calls import write
+from benchmarks.following import Following, growing
 from benchmarks.measure import INGEST, Options, Taken, bar, head, must, row, run
-from ingest.ledger import Batch
-from ingest.warehouse.warehouse import Warehouse
-from parsers.schema import CALLS, EVENTS, REJECTS, conform, polars_schema
 
 CLIENTS = 20
 SECONDS = 60.0
-COMMIT_SECONDS = 2.0
 
 
 def main(options: Options) -> None:
-    """Measure the command, the server on one snapshot, and the server while it changes."""
+    """Measure the command, the follower alone, the server on one snapshot, and both at once."""
     calls = int(10_000_000 * options.scale) // 30 * 30
     warehouse = options.data / f"served-{calls}"
     write(warehouse, calls=calls)
     seconds = max(SECONDS * min(options.scale * 10, 1), 5.0)
     command = run([*INGEST, "report", "tpm", "-j", "-w", str(warehouse)], runs=options.runs)
-    head(f"{calls:,} calls, {CLIENTS} clients for {seconds:.0f} s", "p95 s", "answers", "peak MB")
-    row("`ingest report tpm`", command, "", f"{options.runs}", f"{command.peak / 1e6:,.0f}")
-    for what, committing in ("one snapshot", False), (f"a commit every {COMMIT_SECONDS:.0f} s", True):
-        served = _load(warehouse, seconds, committing=committing)
-        p95 = statistics.quantiles(served.seconds, n=20)[-1]
-        row(f"the server, {what}", served, f"{p95:.2f}", f"{len(served.seconds):,}", f"{served.peak / 1e6:,.0f}")
-        bar(f"p95 at most 1.5 × the command: {p95 / command.median:.2f} ×", met=p95 <= 1.5 * command.median)
-        bar(f"memory under 1.5 GB: {served.peak / 1e9:.2f} GB", met=served.peak < 1.5e9)
+    head(f"{calls:,} calls, {CLIENTS} clients for {seconds:.0f} s", "p95 s", "answers", "peak MB", "a line waits s")
+    row("`ingest report tpm`", command, "", f"{options.runs}", f"{command.peak / 1e6:,.0f}", "")
+    still = _load(warehouse, seconds)
+    _served("the server, one snapshot", still)
+    with growing(warehouse) as following:
+        alone = _waits(following, seconds)
+        print(f"| the follower, alone | | | | | | | {alone:.2f} |", flush=True)
+        waits = list[float]()
+        thread = threading.Thread(target=lambda: waits.append(_waits(following, seconds)))
+        thread.start()
+        beside = _load(warehouse, seconds)
+        thread.join()
+    _served("the server, the follower beside it", beside, f"{waits[0]:.2f}")
+    for taken in still, beside:
+        share = _p95(taken) / command.median
+        bar(f"p95 at most 1.5 × the command: {share:.2f} ×", met=share <= 1.5)
+        bar(f"memory at most 1.5 GB: {taken.peak / 1e9:.2f} GB", met=taken.peak <= 1.5e9)
+    bar(f"the follower not slowed by more than a tenth: {waits[0] / alone:.2f} ×", met=waits[0] <= 1.1 * alone)
 
 
-def _load(warehouse: Path, seconds: float, *, committing: bool) -> Taken:
+def _served(what: str, taken: Taken, waits: str = "") -> None:
+    row(what, taken, f"{_p95(taken):.2f}", f"{len(taken.seconds):,}", f"{taken.peak / 1e6:,.0f}", waits)
+
+
+def _p95(taken: Taken) -> float:
+    return statistics.quantiles(taken.seconds, n=20)[-1]
+
+
+def _waits(following: Following, seconds: float) -> float:
+    """Return how long a line waits until its row is there, as median of those of the next *seconds*."""
+    following.waits.clear()
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        following.look()
+    return statistics.median(following.waits)
+
+
+def _load(warehouse: Path, seconds: float) -> Taken:
     """Return how long each answer took, and the server's peak memory."""
     command = [*INGEST[:-1], "serve", "-w", str(warehouse), "--port", "0"]
     server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -49,8 +69,6 @@ def _load(warehouse: Path, seconds: float, *, committing: bool) -> Taken:
     statuses: set[int] = set()
     until = time.monotonic() + seconds
     clients = [threading.Thread(target=_ask, args=(port, until, taken, statuses)) for _ in range(CLIENTS)]
-    if committing:
-        clients.append(threading.Thread(target=_commit, args=(warehouse, until)))
     try:
         for client in clients:
             client.start()
@@ -73,17 +91,3 @@ def _ask(port: int, until: float, taken: list[float], statuses: set[int]) -> Non
         response.read()
         taken.append(time.monotonic() - began)
         statuses.add(response.status)
-
-
-def _commit(warehouse: Path, until: float) -> None:
-    """Add a call every few seconds, as a follower does."""
-    opened, source, number = Warehouse(warehouse), os.urandom(16).hex(), 0
-    events, rejects = pl.DataFrame(schema=polars_schema(EVENTS)), pl.DataFrame(schema=polars_schema(REJECTS))
-    while time.monotonic() < until:
-        now = datetime.now(UTC)
-        call = pl.DataFrame({"created_at": [now], "model": ["gpt-5.2"], "total_tokens": [1], "source_id": [source]})
-        rows = call.with_columns(ingested_at=pl.lit(now), source_offset=pl.lit(number), format=pl.lit("maestro-log/V4"))
-        batch = Batch(source, "live.log", number or None, number + 1, None, 1, conform(rows, CALLS), events, rejects)
-        opened.commit([batch])
-        number += 1
-        time.sleep(COMMIT_SECONDS)

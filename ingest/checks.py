@@ -149,7 +149,7 @@ def stay(warehouse: Path, commits: int, *, limits: Path | None, say: deliveries.
             if text not in said:
                 log.warning("%s", text)
         said = set(wrong)
-        going = _rest(commits, (time.monotonic() - began) * REST_SHARE, checker.next_try())
+        going = rest(commits, (time.monotonic() - began) * REST_SHARE, checker.next_try())
 
 
 def explain(warehouse: Path, rule: Rule, *, limits: Path | None) -> tuple[list[Point], str | None]:
@@ -220,11 +220,17 @@ def _lock(warehouse: Path) -> Iterator[None]:
         yield
 
 
-def _rest(commits: int, least: float, next_try: float | None) -> bool:
-    """Rest at *least* so many seconds, and then until there is a commit or something is due; False at the end."""
-    until = time.monotonic() + least
-    while (left := until - time.monotonic()) > 0:
-        time.sleep(left)
-    seconds = LONGEST_REST if next_try is None else min(next_try, LONGEST_REST)
-    ready, _, _ = select.select([commits], [], [], seconds)
-    return not ready or bool(os.read(commits, 65_536))
+def rest(commits: int, least: float, next_try: float | None) -> bool:
+    """Rest until there is a commit or something is due, and at *least* so many seconds; return whether to go on.
+
+    Who waits for the end doesn't wait for the rest: where no commit will come, what came is looked at without one.
+    """
+    began, news = time.monotonic(), False
+    most = least + (LONGEST_REST if next_try is None else min(next_try, LONGEST_REST))
+    while (left := began + (least if news else most) - time.monotonic()) > 0:
+        ready, _, _ = select.select([commits], [], [], left)
+        if ready:
+            if not os.read(commits, 65_536):
+                return news
+            news = True
+    return True

@@ -2,23 +2,23 @@
 
 import json
 import os
-import random
 import re
-import signal
 import stat
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import polars as pl
 import pytest
+from alarms import RULE, alarms, say
 from click.testing import CliRunner
-from logs import append, catch_up, follower, line, log_calls
+from logs import catch_up, follower, log_calls
 from processes import Ingest
 from warehouses import FIXTURES, at, build, call, sample
 from webhooks import Hook
 
 import ingest
 import queries
+from ingest import checks
 from ingest.alerting import deliveries
 from ingest.alerting.crossings import Last, Point, crossings
 from ingest.alerting.rules import Rule, read
@@ -30,25 +30,11 @@ from ingest.warehouse.warehouse import Warehouse
 
 DOCS = Path(__file__).parent.parent / "docs" / "alerts.md"
 PEAK = '[[rule]]\nname = "peak"\nreport = "tpm-series"\nkey = "model"\nat = "minute"\nvalue = "total_tokens"\n'
-TENTH = """
-webhook = "{url}"
-[[rule]]
-name = "tenth"
-sql = "select request_tokens as n from llm_calls where request_tokens % 10 = 0"
-key = "n"
-"""
 
 
 @pytest.fixture
 def warehouse(tmp_path):
     return sample(tmp_path / "warehouse")
-
-
-def say(warehouse, text):
-    """Write *text* as the rules of *warehouse*, for its owner alone."""
-    file = warehouse / "alerts.toml"
-    file.write_text(text)
-    file.chmod(0o600)
 
 
 def check(warehouse, *options):
@@ -256,7 +242,7 @@ def test_the_table_is_kept_like_the_others(warehouse, tmp_path):
     each = follower(own, log)
     catch_up(each)
     each.close()
-    say(own, TENTH.format(url="http://127.0.0.1:1/").replace("webhook", "# webhook"))
+    say(own, RULE.format(url="http://127.0.0.1:1/").replace("webhook", "# webhook"))
     assert check(own).exit_code == 3
     compact(own)
     assert alerts(own)["state"].to_list() == ["sent"] * 3
@@ -286,32 +272,13 @@ def test_a_warehouse_without_rules_has_no_such_table_and_goes_on(tmp_path):
 @pytest.fixture
 def running(tmp_path):
     with Ingest(tmp_path) as one:
-        one.warehouse.mkdir()
         yield one
-
-
-def children(process):
-    return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
-
-
-def ends(pid):
-    """Kill a process, which may be gone, and wait until it is."""
-    try:
-        watched = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    try:
-        signal.pidfd_send_signal(watched, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-    finally:
-        os.close(watched)
 
 
 def test_a_follower_tells_as_soon_as_it_has_committed_and_its_end_is_enough(running, tmp_path):
     log = tmp_path / "maestro.log"
     with Hook() as hook:
-        say(running.warehouse, TENTH.format(url=hook.url))
+        say(running.warehouse, RULE.format(url=hook.url))
         running.start("follow", "--interval", "0.05", log)
         log_calls(log, *range(1, 11))
         hook.until(lambda hook: len(hook.taken) == 1)
@@ -326,7 +293,7 @@ def test_following_once_waits_for_its_messages(running, tmp_path):
     log = tmp_path / "maestro.log"
     log_calls(log, 10)
     with Hook() as hook:
-        say(running.warehouse, TENTH.format(url=hook.url))
+        say(running.warehouse, RULE.format(url=hook.url))
         running.finish("follow", "--once", log)
         assert [message["key"] for message in hook.taken] == ["10"]
 
@@ -343,41 +310,19 @@ def test_wrong_rules_are_said_once_and_the_following_goes_on(running, tmp_path):
     assert running.said.read_text().count("no setting") == 1
 
 
-@pytest.mark.parametrize("kills", [5, pytest.param(100, marks=pytest.mark.slow)])
-def test_through_kills_each_crossing_is_told_and_only_what_was_under_way_comes_again(running, tmp_path, kills):
-    """Kill the follower, its checker, or both: while a message is under way, or as soon as rows are there."""
-    log, chance, pids, number = tmp_path / "maestro.log", random.Random(17), [], 0
+@pytest.mark.parametrize("kills", [7, pytest.param(100, marks=pytest.mark.slow)])
+def test_through_kills_each_crossing_is_told_and_only_what_was_under_way_comes_again(tmp_path, kills):
+    done = alarms(tmp_path, kills=kills, seed=17)
+    assert (
+        done["messages"] == done["crossings"] + done["under way at a kill"] == 3 * kills + done["under way at a kill"]
+    )
 
-    def under_way(message):
-        while pids:
-            ends(pids.pop())
 
-    with Hook(under_way) as hook:
-        say(running.warehouse, TENTH.format(url=hook.url))
-        for kill in range(kills):
-            append(log, "".join(line(number + n) for n in range(1, 31)).encode())
-            number += 30
-            came, had = len(hook.came), running.calls().total()
-            process = running.start("follow", "--interval", "0.02", log)
-            if kill % 2:
-                running.until(lambda process=process: children(process))
-                both = [process.pid, *children(process)]
-                pids.extend(chance.sample(both, chance.choice([1, 2])))
-                hook.until(lambda hook, came=came: len(hook.came) > came)
-            else:
-                running.until(lambda had=had: running.calls().total() > had)
-                for pid in [*children(process), process.pid]:
-                    ends(pid)
-            running.close()
-            pids.clear()
-        running.finish("follow", "--once", log)
-        assert check(running.warehouse).exit_code == 3
-
-    known = alerts(running.warehouse)
-    came = [message["id"] for message in hook.came]
-    assert sorted(known["key"].cast(pl.Int64)) == list(range(10, number + 1, 10))
-    assert known["state"].unique().to_list() == ["sent"]
-    assert known["alert_id"].is_unique().all()
-    assert set(came) == set(known["alert_id"])
-    assert len(came) - len(set(came)) <= kills
-    assert verify(running.warehouse).problems == []
+def test_who_waits_for_the_last_check_does_not_wait_for_its_rest():
+    commits, follower = os.pipe()
+    os.write(follower, b"\n")
+    os.close(follower)
+    began = time.monotonic()
+    assert [checks.rest(commits, 20, None), checks.rest(commits, 20, None)] == [True, False]
+    assert time.monotonic() - began < 20
+    os.close(commits)

@@ -139,7 +139,9 @@ def test_no_other_file_can_be_read_beside_one_that_is_named(warehouse, tmp_path)
 
     for name in ("secret.csv", "teams.csv"):  # also not by its path: it is a table
         sql = f"from read_csv('{tmp_path / name}')"
-        assert "disabled" in asked(warehouse, sql, "--attach", f"teams={tmp_path / 'teams.csv'}", code=1)
+        told = asked(warehouse, sql, "--attach", f"teams={tmp_path / 'teams.csv'}", code=1)
+        assert "disabled" in told
+        assert "--attach NAME=FILE" in told
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What the shell offers after TAB, asked as bash asks."""
+"""What the shell offers after TAB, asked as bash asks, and by bash and zsh themselves."""
 
 import os
 import pty
@@ -89,16 +89,26 @@ def test_formats_to_read_are_offered(tmp_path):
     assert "claude-code" in offered("ingest", "backfill", "--format", "claude", cwd=tmp_path)
 
 
-class Bash:
+SHELLS = {
+    "bash": (["bash", "--norc", "--noprofile", "-i"], ""),
+    "zsh": (["zsh", "-f", "-i"], "autoload -U compinit; compinit -D; "),
+}
+"""How each is started without the settings of whoever tests, and what it needs first."""
+
+
+class Shell:
     """A real one, at whose prompt is typed."""
 
-    def __init__(self, folder):
+    def __init__(self, name, folder):
         environment = {"PATH": f"{INGEST.parent}:/usr/bin:/bin", "HOME": str(folder), "PS1": "", "TERM": "dumb"}
+        environment |= {"INGEST_WAREHOUSE": "w"}
+        command, first = SHELLS[name]
         self._pid, self._terminal = pty.fork()
         if self._pid == 0:
             os.chdir(folder)
-            os.execve(shutil.which("bash"), ["bash", "--norc", "--noprofile", "-i"], environment)  # noqa: S606
-        self.typed('eval "$(_INGEST_COMPLETE=bash_source ingest)"; echo "re""ady"\n', "ready")
+            os.execve(shutil.which(name), command, environment)  # noqa: S606
+        told = f'eval "$(_INGEST_COMPLETE={name}_source ingest)"; echo "re""ady"'
+        self.typed(f"{first}{told}\n", "ready")
 
     def typed(self, keys, expected):
         """Type *keys*, and return what is shown until *expected* comes."""
@@ -115,6 +125,20 @@ class Bash:
         os.close(self._terminal)
 
 
+@pytest.fixture(scope="module", params=list(SHELLS))
+def shell(request, tmp_path_factory):
+    if not shutil.which(request.param):
+        pytest.skip(f"no {request.param} is installed")
+    folder = tmp_path_factory.mktemp(request.param)
+    (folder / "fixtures" / "rc3").mkdir(parents=True)
+    (folder / "fixtures" / "rc3" / "maestro.log").touch()
+    (folder / "calls.parquet").touch()
+    build(folder / "w", llm_calls=[call("2026-02-03T10:00:00", model="claude-opus-4-5", agent_id="coder-001")])
+    one = Shell(request.param, folder)
+    yield one
+    one.close()
+
+
 @pytest.mark.parametrize(
     ("typed", "completed"),
     [
@@ -126,17 +150,19 @@ class Bash:
         ("ingest explain fixtures/rc3/mae", "fixtures/rc3/maestro.log"),
         ("ingest report cost-by-acc", "cost-by-account"),
         ("ingest report tpm --tz Europe/Berl", "Europe/Berlin"),
+        ("ingest report tpm --model cla", "claude-opus-4-5"),
+        ("ingest watch --agent cod", "coder-001"),
+        ("ingest report tpm --format par", "parquet"),
     ],
 )
-def test_bash_completes_files_and_names(tmp_path, typed, completed):
-    (tmp_path / "fixtures" / "rc3").mkdir(parents=True)
-    (tmp_path / "fixtures" / "rc3" / "maestro.log").touch()
-    (tmp_path / "calls.parquet").touch()
-    bash = Bash(tmp_path)
-    try:
-        assert completed in bash.typed(f"{typed}\t", completed)
-    finally:
-        bash.close()
+def test_bash_and_zsh_complete_files_and_names(shell, typed, completed):
+    clear = "\x15"
+    assert completed in shell.typed(f"{clear}{typed}\t", completed)
+
+
+def test_behind_the_name_of_a_parameter_its_value_is_typed_at_once(shell):
+    clear = "\x15"
+    assert "limit=500k" in shell.typed(f"{clear}ingest report budget -p lim\t500k", "500k")
 
 
 def test_the_shell_does_not_wait_for_duckdb():

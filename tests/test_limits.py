@@ -4,11 +4,13 @@ import json
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from warehouses import build, call, event
 
 import queries
+from ingest.cli import cli
 from queries.answers import token_buckets
 from queries.connection import own_limits
 
@@ -250,6 +252,25 @@ def test_limits_of_ones_own_are_replayed_each_for_its_dimension(tmp_path):
     assert answer.limit_crossed
     assert {"throttled_calls", "limit_for_none"} <= set(answer.first)
     assert set(named.frame["replayed_limit"]) == {5_000}
+
+
+def test_every_command_takes_the_limits_file_that_the_config_names(tmp_path, monkeypatch):
+    warehouse = build(tmp_path / "w", llm_calls=[call("2026-02-03T10:00:10", 500, model="gpt-5.2")])
+    (tmp_path / "mine.toml").write_text("[[limit]]\ntpm = 1_234\n")
+    config = tmp_path / "llm-ingest" / "config.toml"
+    config.parent.mkdir()
+    config.write_text(f"limits = '{tmp_path / 'mine.toml'}'\n")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    file = tmp_path / "headroom.csv"
+    for command in (
+        ["report", "headroom", "--format", "csv", "-o", file],
+        ["sql", "from headroom(now())", "--format", "csv", "-o", file],
+        ["export", file, "--report", "headroom", "--force"],
+        ["page", file],
+    ):
+        file.unlink(missing_ok=True)
+        done = CliRunner().invoke(cli, [*map(str, command), "-w", str(warehouse)])
+        assert (done.exit_code, "1234" in file.read_text()) == (0, True), (command, done.output)
 
 
 def test_another_file_may_hold_the_limits(tmp_path):

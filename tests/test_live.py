@@ -8,11 +8,13 @@ import subprocess
 import sys
 import termios
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fcntl import ioctl
 from struct import pack
 
 import pytest
+from textual.geometry import Region
 from textual.widgets import DataTable, Input, Static
 from warehouses import build, call, event
 
@@ -147,7 +149,12 @@ def test_enter_goes_from_a_model_to_its_minutes_and_their_calls_and_escape_back(
     async def steps(pilot, app):
         await pilot.press("enter")
         await seen(pilot, lambda: isinstance(app.screen, Drilled) and cells(app, "rows"))
-        assert [row[-2] for row in cells(app, "rows")] == ["1,000", "5,000"]
+        assert [row[1] for row in cells(app, "rows")] == ["1,000", "5,000"]
+        assert [str(column.label) for column in app.screen.query_one("#rows").ordered_columns][:3] == [
+            "minute",
+            "total_tokens",
+            "cost_usd",
+        ]
         await pilot.press("down", "enter")
         await seen(pilot, lambda: "coder-002" in str(cells(app, "rows")))
         assert len(cells(app, "rows")) == 1
@@ -181,6 +188,40 @@ def test_it_asks_again_after_a_commit_and_not_before(warehouse):
     drive(warehouse, steps)
 
 
+def test_what_is_shown_already_is_not_drawn_again(warehouse):
+    async def steps(pilot, app):
+        def drawn():
+            return [list(table.rows) for table in app.query(DataTable)]
+
+        await app.workers.wait_for_complete()
+        app._rests_until = float("inf")  # noqa: SLF001 # what is known stays so, whatever minute begins
+        app.facts = replace(app.facts, charged=app.facts.charged.clear())
+        app.refresh_now()
+        before = drawn()
+        app.refresh_now()
+        assert drawn() == before
+        app.facts = replace(app.facts, largest=app.facts.largest.clear())
+        app.refresh_now()
+        assert [old == new for old, new in zip(before, drawn(), strict=True)] == [True, False, True]
+
+    drive(warehouse, steps)
+
+
+def test_the_cursor_stays_on_the_model_that_it_was_moved_to(warehouse):
+    async def steps(pilot, app):
+        def chosen():
+            return cells(app, "models")[app.query_one("#models", DataTable).cursor_row][:2]
+
+        await pilot.press("down")
+        one = chosen()
+        (warehouse / "limits.toml").write_text(f"[[limit]]\nmodel = '{one[0]}'\n{one[1].lower()} = 10\n")
+        build(warehouse, llm_calls=[call(datetime.now(UTC), 9, source_offset=9)])
+        await seen(pilot, lambda: cells(app, "models")[0][:2] == one)
+        assert chosen() == one
+
+    drive(warehouse, steps)
+
+
 def test_what_was_used_falls_without_asking_again(warehouse):
     asked = Asked(warehouse, {"tz": "UTC"})
     now = datetime.now(UTC)
@@ -198,6 +239,27 @@ def test_only_files_of_the_last_days_are_read(warehouse):
     for path in (warehouse / "llm_calls").glob(f"date={old.date()}/*.parquet"):
         path.write_bytes(b"not read")
     assert "gone" not in look(Asked(warehouse, {"tz": "UTC"})).models["model"].to_list()
+
+
+def test_that_nothing_came_lately_is_not_taken_for_never():
+    now = datetime.now(UTC)
+    nothing = {"committed_at": None, "last_call_at": None}
+    assert row_cells.news_line(nothing, now) == "no commit yet · no call for a day"
+    some = {"committed_at": now - timedelta(seconds=5), "last_call_at": now - timedelta(hours=3)}
+    assert row_cells.news_line(some, now) == "last commit 5 s ago · last call 3 h ago"
+
+
+def test_what_a_follower_says_is_cut_where_the_screen_ends(warehouse):
+    said = "17:31:27 following " + "x" * 80
+
+    async def run():
+        app = Watch(Asked(warehouse, {"tz": "UTC"}), beside=lambda: said)
+        async with app.run_test(size=(80, 30)) as pilot:
+            await seen(pilot, lambda: app.facts is not None and "following" in text(app, "news"))
+            (line,) = [strip.text for strip in app.query_one("#news").render_lines(Region(0, 0, 80, 1))]
+            assert "following xxx" in line
+
+    asyncio.run(run())
 
 
 def test_without_textual_one_line_says_what_to_install(warehouse):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -39,7 +40,9 @@ PANELS += ["errors", "retries", "coverage", "lag"]
 
 @pytest.fixture(scope="module")
 def warehouse(tmp_path_factory):
-    return busy_warehouse(tmp_path_factory.mktemp("w"))
+    warehouse = busy_warehouse(tmp_path_factory.mktemp("w"))
+    Path(warehouse, "limits.toml").write_text("[[limit]]\nmodel = 'tiny'\ntpm = 90_000\n")  # as OpenAI told of gpt-5.2
+    return warehouse
 
 
 @pytest.fixture(scope="module")
@@ -252,6 +255,11 @@ def test_picks_change_the_picture_the_ranking_and_the_limits(page):
     field.send_keys("80k" + Keys.ENTER)
     page.until(lambda: "limit 80,000" in page.run("return document.querySelector('#tpm svg').textContent"))
     assert "TPM 90,000" in page.run("return document.querySelector('#tpm svg').textContent")
+
+
+def test_the_limits_of_ones_own_account_are_drawn_each_once(page):
+    lines = page.run("return [...document.querySelectorAll('#tpm svg text.limit')].map((text) => text.textContent)")
+    assert lines in (["gpt-5.2, tiny-local: TPM 90,000"], ["tiny-local, gpt-5.2: TPM 90,000"])
 
 
 def test_a_limit_says_who_would_have_waited(served_page):

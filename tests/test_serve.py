@@ -1,10 +1,12 @@
 """`ingest serve`, asked over HTTP as a browser, a script and a villain ask it."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -294,6 +296,67 @@ def test_equal_questions_are_computed_once_on_each_snapshot(tmp_path):
 
     build(warehouse, llm_calls=[call("2026-02-03T11:00:00", source_offset=2)])
     assert json.loads(desk.ask(read("usage", [("tz", "UTC")])).result())["rows"][0]["calls"] == 2
+    desk.close()
+
+
+def test_a_question_that_is_under_way_on_an_older_snapshot_is_asked_once_more_after_it(tmp_path):
+    warehouse = build(tmp_path / "w", llm_calls=[call("2026-02-03T10:00:00")])
+    desk, begun, enough = Desk(Place(str(warehouse)), at_once=2, waiting=64, timeout=60), [], threading.Event()
+
+    def work():
+        begun.append(desk.version())
+        enough.wait(60)
+        return begun[-1].encode()
+
+    first = desk.once("it", work)
+    build(warehouse, llm_calls=[call("2026-02-03T11:00:00", source_offset=2)])
+    second = desk.once("it", work)
+    build(warehouse, llm_calls=[call("2026-02-03T12:00:00", source_offset=3)])
+    assert desk.once("it", work) is second is not first
+    assert desk.once("other", lambda: b"meanwhile").result(60) == b"meanwhile"
+    assert len(begun) == 1
+    enough.set()
+    assert second.result(60).decode() == desk.version() != first.result(60).decode()
+    desk.close()
+
+
+def test_who_waits_for_another_answer_is_let_go_when_the_desk_closes(warehouse):
+    desk, enough = Desk(Place(warehouse), at_once=1, waiting=8, timeout=60), threading.Event()
+    one, queued = desk.once("one", lambda: b"%d" % enough.wait(60)), desk.once("two", lambda: b"")
+    desk.close()
+    enough.set()
+    assert queued.cancelled()
+    assert one.cancelled() or one.result(60) == b"1"
+
+
+def test_what_depends_on_the_time_of_asking_holds_for_a_minute(tmp_path, monkeypatch):
+    now = datetime.now(UTC)
+    warehouse = build(tmp_path / "w", llm_calls=[call(now - timedelta(seconds=5), 100, model="gpt-5.2")])
+    limits = tmp_path / "limits.toml"
+    limits.write_text("[[limit]]\ntpm = 1_000\n")
+    desk = Desk(Place(str(warehouse), limits=limits), at_once=1, waiting=64, timeout=60)
+
+    def ask(name):
+        return desk.ask(read(name, [("tz", "UTC")]))
+
+    first, lasting = ask("headroom"), ask("usage")
+    near = {row["counts"]: (row["limit_from"], row["limit_a_minute"]) for row in json.loads(first.result())["rows"]}
+    assert near["TPM"] == ("own", 1_000)
+    assert ask("headroom") is first
+    monkeypatch.setattr(Desk, "minute", staticmethod(lambda: now.timestamp() // 60 + 2))
+    assert ask("headroom") is not first
+    assert ask("usage") is lasting
+    desk.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have a priority of their own on Linux only")
+def test_questions_go_behind_what_else_this_machine_does(warehouse):
+    desk = Desk(Place(warehouse), at_once=1, waiting=1, timeout=60)
+
+    def priority():
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    assert int(desk.once("priority", lambda: b"%d" % priority()).result()) > priority()
     desk.close()
 
 

@@ -136,3 +136,9 @@ def cli(ctx: click.Context, /, *, quiet: bool) -> None:
         from ingest.cli import found
 
         found.show()
+
+
+if "_INGEST_COMPLETE" in os.environ:  # a shell asks
+    from ingest.cli import completion
+
+    completion.teach()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
-from click.shell_completion import CompletionItem
+from click.shell_completion import BashComplete, CompletionItem, ZshComplete, add_completion_class
 
 from ingest.cli import settings
 
@@ -15,6 +15,30 @@ _NEWEST = 100
 
 _AS_NAMED = {"model", "provider", "role", "project", "host"}
 """The filters whose column is called as they are; others end in `_id`."""
+
+
+class _Bash(BashComplete):
+    """Leaves no blank behind `limit=`."""
+
+    source_template = BashComplete.source_template.replace(
+        "COMPREPLY+=($value)", "COMPREPLY+=($value); [[ $value == *= ]] && compopt -o nospace"
+    )
+
+
+class _Zsh(ZshComplete):
+    """Leaves no blank behind `limit=`."""
+
+    source_template = (
+        ZshComplete.source_template.replace("local -a response", "local -a response behind")
+        .replace('"plain" ]]; then', '"plain" ]]; then\n            [[ "$key" == *= ]] && behind=(-S "")')
+        .replace("completions_with_descriptions -U", 'completions_with_descriptions -U "${behind[@]}"')
+    )
+
+
+def teach() -> None:
+    """Let shells have what they do from here."""
+    add_completion_class(_Bash)
+    add_completion_class(_Zsh)
 
 
 def report_names(ctx: click.Context, _parameter: click.Parameter | None, incomplete: str) -> list[CompletionItem]:

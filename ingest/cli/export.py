@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from ingest.cli import settings
 from ingest.cli.completion import files, report_names
 from ingest.cli.options import say, warehouse_option
 from ingest.cli.question import filter_options, parameter_option, replace, write
@@ -54,7 +55,7 @@ def export(
     if report_name is None:
         write_to = exports.writer(path)
     warehouse = at_hand(warehouse)
-    with connect(warehouse, **filters) as connection:
+    with connect(warehouse, **filters, limits=settings.limits()) as connection:
         if nothing := why_nothing(connection, warehouse):
             click.echo(nothing, err=True)
         if report_name is None:

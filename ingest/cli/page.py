@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from ingest.cli import settings
 from ingest.cli.options import say, warehouse_option
 from ingest.cli.question import filter_options, replace, timeout_option
 
@@ -36,7 +37,9 @@ def page(*, out: str, warehouse: str, by: tuple[str, ...], timeout: float, **fil
     from queries.web.question import Place
     from queries.web.single_file import as_html
 
-    written = as_html(Place(at_hand(warehouse)), filters, answers(warehouse), by=by, timeout=timeout)
+    written = as_html(
+        Place(at_hand(warehouse), limits=settings.limits()), filters, answers(warehouse), by=by, timeout=timeout
+    )
     if out == "-":
         click.echo(written, nl=False)
         return

@@ -102,7 +102,7 @@ def serve(  # noqa: PLR0913 - an option each
         say(
             f"no warehouse at {warehouse} yet: the page shows it once `ingest follow` or `ingest backfill` has made one"
         )
-    place = Place(here, reports, tz, lambda: _told(lambda: alternatives(warehouse, prices)))
+    place = Place(here, reports, tz, lambda: _told(lambda: alternatives(warehouse, prices)), settings.limits())
     desk = Desk(place, at_once=at_once, waiting=64, timeout=timeout)
     entrance = Entrance(frozenset(guard.hosts(host, allowed)), by_address=not local, token=secret)
     with _listening(host, port) as listening:

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from ingest.cli import settings
 from ingest.cli.options import warehouse_option
 from ingest.cli.question import filter_options, output_options, pairs, parameter_option, timeout_option, write
 
@@ -74,7 +75,7 @@ def sql(  # noqa: PLR0913 - an option each
     if text == "-":
         text = sys.stdin.read()
     warehouse = at_hand(warehouse)
-    with connect.connect(warehouse, **filters) as connection:
+    with connect.connect(warehouse, **filters, limits=settings.limits()) as connection:
         zone, nothing = connect.zone(connection), connect.why_nothing(connection, warehouse)
         with connect.within(connection, timeout):
             for name, attached_file in attached.items():

@@ -14,6 +14,7 @@ from queries.errors import QueryError, WordError
 
 _EXPLAIN = re.compile(r"\s*explain(\s+analyze)?\s+(?=\w)", re.IGNORECASE)
 _TABLE = re.compile(r"[A-Za-z_]\w{0,62}")
+_ATTACH = "; a file is read as a table where the command names it: ingest sql --attach NAME=FILE"
 _READS = "only reading is allowed here: select, from, with, values, describe, show, summarize, explain"
 
 
@@ -31,6 +32,8 @@ def ask(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str
             found = frame(connection.sql(sql, params=bound or None))
         except duckdb.Error as error:
             raise placed(error, connection, sql, bound or None) from error
+    except duckdb.PermissionException as error:
+        raise QueryError(f"{where}{error}{_ATTACH}") from error
     except (duckdb.Error, ValueError) as error:
         raise QueryError(f"{where}{error}") from error
 

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from importlib.resources import files as resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -30,6 +31,8 @@ _NAMES = COLUMNS | {"run": "run_id"}
 _PARTS = {"tool": "tool_of(format)"}
 """What is no column of its own."""
 
+_COMMENT = re.compile(r"--.*")
+_NOW = re.compile(r"\b(?:now|today|current_date|current_time|current_timestamp|localtimestamp)\b", re.IGNORECASE)
 _WORD = re.compile(r"\w+")
 
 _KEPT_CALLS = 100_000
@@ -268,6 +271,14 @@ def _keep_calls(connection: duckdb.DuckDBPyConnection) -> None:
     if listed is not None and listed <= _KEPT_CALLS:
         connection.execute("create table calls_counted_once as from llm_calls")
         connection.execute("create or replace view llm_calls as from calls_counted_once")
+
+
+@lru_cache(maxsize=256)
+def moves(sql: str) -> bool:
+    """Tell whether the answer to *sql* depends on the time of asking, and not on the calls alone."""
+    scripts = _scripts(VIEWS)
+    texts = (sql, *(scripts[name] for name in _reached(sql, scripts)))
+    return any(_NOW.search(_COMMENT.sub("", text)) for text in texts)
 
 
 def _reached(sql: str, scripts: Mapping[str, str]) -> set[str]:

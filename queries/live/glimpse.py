@@ -15,7 +15,7 @@ from queries.connection.frames import frame
 
 _SQL = {
     name: (resources("queries") / "live" / f"{name}.sql").read_text(encoding="utf-8")
-    for name in ("models", "charged", "money", "largest", "last")
+    for name in ("models", "hours", "charged", "money", "largest", "last")
 }
 _SPAN = timedelta(hours=29)
 """What is looked at: the day, however long, and the block of five hours that it may have begun in."""
@@ -41,7 +41,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Facts:
-    """What one snapshot says; `used` and `hour` are asked again for each moment."""
+    """What one snapshot says; what was `used` is summed again for each moment."""
 
     version: str
     minute: int
@@ -53,14 +53,11 @@ class Facts:
     zone: str
 
     def at(self, moment: datetime) -> pl.DataFrame:
-        """Return the models with what the 60 seconds before *moment* used, its share, and the last hour by minutes."""
-        now = int(moment.timestamp())
-        ages = self.charged.with_columns(age=now - pl.col("second")).filter(pl.col("age") < 3600)  # noqa: PLR2004 # seconds
-        used = ages.filter(pl.col("age") < 60).group_by(_MODEL).agg(used=pl.col("amount").sum())  # noqa: PLR2004
-        minutes = ages.group_by(*_MODEL, minute=59 - pl.col("age").clip(0) // 60).agg(pl.col("amount").sum())
-        hours = minutes.group_by(_MODEL).agg(hour=pl.struct("minute", "amount"))
+        """Return the models with what the 60 seconds before *moment* used, and its share."""
+        recent = self.charged.filter(pl.col("second") > int(moment.timestamp()) - 60)
+        used = recent.group_by(_MODEL).agg(used=pl.col("amount").sum())
         rows = self.models.drop("used").join(used, on=_MODEL, how="left", nulls_equal=True)
-        rows = rows.join(hours, on=_MODEL, how="left", nulls_equal=True).with_columns(pl.col("used").fill_null(0))
+        rows = rows.with_columns(pl.col("used").fill_null(0))
         whole = pl.coalesce("limit_a_minute", "peak")
         part = pl.when(whole > 0).then(pl.col("used") / whole)
         rows = rows.with_columns(share=part, headroom=pl.col("limit_a_minute") - pl.col("used"))
@@ -90,7 +87,7 @@ def look(asked: Asked, moment: datetime | None = None) -> Facts:
         def rows(name: str, **parameters: object) -> pl.DataFrame:
             return frame(connection.sql(_SQL[name], params={"moment": now, **parameters}))
 
-        models = rows("models")
+        models = rows("models").join(rows("hours"), on=_MODEL, how="left", nulls_equal=True)
         if asked.limit is not None:
             own = pl.when(pl.col("counts") != "RPM").then(asked.limit)
             models = models.with_columns(limit_a_minute=pl.coalesce("limit_a_minute", own))
@@ -107,11 +104,16 @@ def look(asked: Asked, moment: datetime | None = None) -> Facts:
 
 
 def drilled(asked: Asked, report: str, moment: datetime | None = None, **parameters: str | None) -> pl.DataFrame:
-    """Return the rows of a *report* over the same calls: the minutes of a model, the calls of a minute."""
+    """Return the rows of a *report* over the same calls: the minutes of a model, the calls of a minute.
+
+    What answers its question comes first, as on a narrow terminal, and then the cost.
+    """
     now = moment or datetime.now(UTC)
     loaded = reports.load(report)
     with connect.connect(asked.warehouse, **asked.filters, since=now - _SPAN, serving=loaded.reach) as connection:
-        return reports.run(connection, loaded, pricing=None, **parameters).frame
+        answer = reports.run(connection, loaded, pricing=None, **parameters)
+    first = list(dict.fromkeys([*answer.first, "cost_usd"]))
+    return answer.frame.select(*first, pl.exclude(*first))
 
 
 def filters_of(text: str) -> dict[str, Sequence[str]]:

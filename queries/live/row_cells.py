@@ -74,9 +74,10 @@ def money_line(money: Row, zone: ZoneInfo) -> str:
 
 
 def news_line(money: Row, moment: datetime) -> str:
-    """Return how long ago there was a commit, and a call."""
-    times = (("commit", money["committed_at"]), ("call", money["last_call_at"]))
-    return " · ".join(f"last {name} {'never' if at is None else ago(moment - at)}" for name, at in times)
+    """Return how long ago there was a commit, and a call; of calls only the last day is known here."""
+    committed, called = money["committed_at"], money["last_call_at"]
+    commit = "no commit yet" if committed is None else f"last commit {ago(moment - committed)}"
+    return f"{commit} · " + ("no call for a day" if called is None else f"last call {ago(moment - called)}")
 
 
 def largest_cells(row: Row, width: int) -> Cells:

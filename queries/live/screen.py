@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -24,13 +24,13 @@ from queries.show.cells import cell
 SECONDS = 1.0
 """How often the screen is drawn anew, at most."""
 
-REST_SHARE = 12.0
-"""A look that takes a second is followed by so many seconds without one: less than a tenth of a core."""
+REST_SHARE = 15.0
+"""A look that takes a second is followed by so many seconds without one: with the drawing below a tenth of a core."""
 
 _CSS = """
 DataTable { height: 1fr; scrollbar-size: 1 1; }
 #models { height: 2fr; }
-#money, #news { height: 1; padding: 0 1; background: $boost; }
+#money, #news { height: 1; padding: 0 1; background: $boost; text-wrap: nowrap; text-overflow: ellipsis; }
 #trouble { height: auto; color: $error; padding: 0 1; }
 #filter { display: none; height: 3; }
 """
@@ -65,7 +65,8 @@ class Drilled(Screen[None]):
         names = [name for name in rows.columns if name not in {"model", "source_path", "source_offset", "session_id"}]
         table.add_columns(*names)
         for row in rows.iter_rows(named=True):
-            table.add_row(*(Text(_shown(name, row[name], self._zone)) for name in names))
+            texts = ((_shown(name, row[name], self._zone), rows.schema[name].is_numeric()) for name in names)
+            table.add_row(*(Text(text, justify="right" if is_number else "left") for text, is_number in texts))
         table.focus()
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
@@ -109,7 +110,8 @@ class Watch(App[None]):
         self._beside = beside
         self._rests_until = 0.0
         self._stale = True
-        self._models: list[str | None] = []
+        self._rows: list[tuple[str | None, str]] = []
+        self._shown: dict[str, object] = {}
 
     def compose(self) -> ComposeResult:
         """Lay out top, middle and bottom."""
@@ -161,8 +163,9 @@ class Watch(App[None]):
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         """Show the minutes of a model."""
-        if event.data_table.id == "models" and self.facts and event.cursor_row < len(self._models):
-            self.push_screen(Drilled(self.asked, self._models[event.cursor_row], None, ZoneInfo(self.facts.zone)))
+        if event.data_table.id == "models" and self.facts and event.cursor_row < len(self._rows):
+            model, _ = self._rows[event.cursor_row]
+            self.push_screen(Drilled(self.asked, model, None, ZoneInfo(self.facts.zone)))
 
     def _filter(self, text: str) -> None:
         self.query_one("#filter").display = False
@@ -179,8 +182,8 @@ class Watch(App[None]):
         return time.monotonic() >= self._rests_until
 
     def _look(self) -> None:
-        """Ask, in a thread of its own; the time that it took says how long to rest."""
-        asked, began = self.asked, time.thread_time()
+        """Ask, in a thread of its own; what that took of all cores says how long to rest."""
+        asked, began = self.asked, time.process_time()
         try:
             if self._stale or is_old(self.facts, asked, datetime.now(UTC)):
                 self._stale = False
@@ -189,7 +192,7 @@ class Watch(App[None]):
             said = ""
         except (QueryError, TypeError) as error:
             said = _filter_trouble(error)
-        self._rests_until = time.monotonic() + REST_SHARE * (time.thread_time() - began)
+        self._rests_until = time.monotonic() + REST_SHARE * (time.process_time() - began)
         self.call_from_thread(self._draw, said)
 
     def _draw(self, trouble: str = "") -> None:
@@ -200,31 +203,43 @@ class Watch(App[None]):
             return
         facts, now, width, zone = self.facts, datetime.now(UTC), self.size.width, ZoneInfo(self.facts.zone)
         rows = facts.at(now).to_dicts()
-        self._models = [row["model"] for row in rows]
+        before, self._rows = self._rows, [(row["model"], row["counts"]) for row in rows]
         cells = [row_cells.model_cells(row, width, zone) for row in rows]
-        _fill(self.query_one("#models", DataTable), row_cells.model_columns(width), cells)
+        self._fill("models", row_cells.model_columns(width), cells)
+        self._follow(before)
         self.query_one("#money", Static).update(Text(row_cells.money_line(facts.money, zone)))
         heading = f"{self.asked.by} ({row_cells.span(self.asked.minutes)})"
         largest = [row_cells.largest_cells(row, width) for row in facts.largest.to_dicts()]
-        _fill(self.query_one("#largest", DataTable), [heading, "tokens", "USD", "calls", "failed"], largest)
+        self._fill("largest", [heading, "tokens", "USD", "calls", "failed"], largest)
         last = [row_cells.last_cells(row, width, zone) for row in facts.last.to_dicts()]
-        _fill(self.query_one("#last", DataTable), row_cells.last_columns(width), last)
+        self._fill("last", row_cells.last_columns(width), last)
         news = row_cells.news_line(facts.money, now) + (f" · {self._beside()}" if self._beside else "")
         self.query_one("#news", Static).update(Text(news))
 
+    def _follow(self, before: list[tuple[str | None, str]]) -> None:
+        """Keep the cursor on the model that it was moved to, wherever that is now."""
+        table = self.query_one("#models", DataTable)
+        if 0 < table.cursor_row < len(before) and (chosen := before[table.cursor_row]) in self._rows:
+            table.move_cursor(row=self._rows.index(chosen))
 
-def _fill(table: DataTable[Any], columns: list[str], rows: list[row_cells.Cells]) -> None:
-    """Put *rows* into *table*; the cursor stays where it was.
+    def _fill(self, name: str, columns: list[str], rows: list[row_cells.Cells]) -> None:
+        """Put *rows* into a table, unless it shows them: to draw a table takes as long as all else of a second.
 
-    With widths: a table measures its cells only once it is idle, and would be drawn as wide as its headings until then.
-    """
-    at = table.cursor_coordinate
-    table.clear(columns=True)
-    for number, name in enumerate(columns):
-        table.add_column(name, width=max([cell_len(name), *(cell_len(str(row[number])) for row in rows)]))
-    table.add_rows(rows)
-    if at.row < len(rows):
-        table.cursor_coordinate = at
+        The cursor stays where it was. With widths: a table measures its cells only once it is idle, and would be drawn
+        as wide as its headings until then.
+        """
+        new = columns, [[(str(cell), getattr(cell, "style", "")) for cell in row] for row in rows]
+        if self._shown.get(name) == new:
+            return
+        self._shown[name] = new
+        table = self.query_one(f"#{name}", DataTable)
+        at = table.cursor_coordinate
+        table.clear(columns=True)
+        for number, column in enumerate(columns):
+            table.add_column(column, width=max([cell_len(column), *(cell_len(str(row[number])) for row in rows)]))
+        table.add_rows(rows)
+        if at.row < len(rows):
+            table.cursor_coordinate = at
 
 
 def _shown(name: str, value: object, zone: ZoneInfo) -> str:

@@ -4,7 +4,7 @@
 -- $unit: tokens or usd (default: tokens)
 -- $warn: the share of the limit from which to warn (default: 0.8)
 -- $by: a filter or a column, such as user, account, project or model; metadata.KEY or dims.FILE.COLUMN (default: user)
--- First: day, key, used_tokens, ratio, status
+-- First: day, key, used_tokens, used_usd, ratio, status
 -- Sums: used_tokens, used_usd
 -- Chart: series x=day y=used_tokens color=key limit=limit_tokens each=day
 select

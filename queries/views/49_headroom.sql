@@ -2,21 +2,17 @@
 -- minutes before. One row per provider, model and what counts.
 -- A limit is the one of limits.toml that names the model most exactly, else the newest that the provider stated.
 create macro headroom(moment) as table (
-    with counted as (
-        select * from charged_calls where created_at <= moment
+    with minutes as (
+        select * exclude (second), make_timestamptz(second * 1_000_000) as minute from charged(null, moment, 60)
     ),
-    minutes as (
-        select
-            provider, model, counts, make_timestamptz(epoch_us(created_at) // 60_000_000 * 60_000_000) as minute,
-            sum(amount)::bigint as amount,
-            coalesce(sum(amount) filter (created_at > moment - interval 1 minute), 0)::bigint as recent,
-        from counted
+    recent as (
+        select provider, model, counts, sum(amount)::bigint as used
+        from charged(moment - interval 1 minute, moment, 60)
         group by all
     ),
     models as (
         select
             provider, model, counts,
-            sum(recent)::bigint as used,
             max(amount) as peak,
             arg_max(minute, (amount, -epoch_us(minute))) filter (amount > 0) as peak_minute,
             max(amount) filter (minute >= date_trunc('day', moment)) as peak_today,
@@ -36,13 +32,17 @@ create macro headroom(moment) as table (
         group by all
     )
     select
-        models.provider, models.model, models.counts, used,
+        models.provider, models.model, models.counts, coalesce(recent.used, 0) as used,
         coalesce(a_minute, limit_value)::bigint as limit_a_minute,
         case when a_minute is not null then 'own' when limit_value is not null then 'stated' end as limit_from,
         used / limit_a_minute as share,
         if(limit_a_minute is null, null, greatest(limit_a_minute - used, 0)) as headroom,
         peak, peak_minute, peak_today, peak_today_minute,
     from models
+    left join recent
+        on models.provider is not distinct from recent.provider
+        and models.model is not distinct from recent.model
+        and models.counts = recent.counts
     left join own
         on models.provider is not distinct from own.provider
         and models.model is not distinct from own.model

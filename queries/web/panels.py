@@ -51,6 +51,7 @@ def plan(connection: duckdb.DuckDBPyConnection, asked: Question, warehouse: str)
         "tpm": asked.about("tpm").address,
         "series": asked.about("tpm-series", rows=_ROWS["points"], every=str(every)).address,
         "burst": asked.about("burst", rows=MOST_CALLS).address,
+        "headroom": asked.about("headroom").address,
         "told": asked.about("rate-limited", rows=MOST_CALLS).address,
         "by": list(BY),
         "stacked": {

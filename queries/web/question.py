@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from urllib.parse import urlencode
 
 import duckdb
@@ -46,6 +47,8 @@ class Place:
     """Time zone of who doesn't say one; None leaves it to the system."""
     pricing: Callable[[], Pricing] | None = None
     """What gives the prices that some reports compare."""
+    limits: Path | None = None
+    """File with the limits of the owner's account; None is that of the warehouse."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,7 @@ def bind(question: Question, place: Place) -> saved.Report:
     return report
 
 
-def opened(question: Question, warehouse: str) -> duckdb.DuckDBPyConnection:
+def opened(question: Question, place: Place) -> duckdb.DuckDBPyConnection:
     """Open what *question* is about, locked: nothing but the snapshot can be read from then on.
 
     Raises:
@@ -148,7 +151,7 @@ def opened(question: Question, warehouse: str) -> duckdb.DuckDBPyConnection:
         WordError: A filter says what can't be.
     """
     try:
-        connection = connect.connect(warehouse, **question.given)  # type: ignore[arg-type] # by name
+        connection = connect.connect(place.warehouse, limits=place.limits, **question.given)  # type: ignore[arg-type] # by name
     except WordError:
         raise
     except QueryError as error:

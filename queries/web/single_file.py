@@ -64,7 +64,7 @@ def as_html(
 def _plan(asked: Question, place: Place, name: str, answers: Answers, timeout: float) -> panels.Plan:
     """Return the plan of the page of what *asked* is about, called *name*, and add to *answers* what it asks."""
     by_calls: dict[Any, dict[str, Question]] = {}
-    with questions.opened(asked, place.warehouse) as connection:
+    with questions.opened(asked, place) as connection:
         with within(connection, timeout):
             plan = panels.plan(connection, asked, place.warehouse)
         for address, question in _asked(plan):
@@ -79,7 +79,7 @@ def _plan(asked: Question, place: Place, name: str, answers: Answers, timeout: f
             model = "null" if row["model"] is None else row["model"]
             answers[f"{name}\n{model}\n{row['minute']}"] = _answer(connection, burst, place, timeout)
     for about in by_calls.values():
-        with questions.opened(next(iter(about.values())), place.warehouse) as connection:
+        with questions.opened(next(iter(about.values())), place) as connection:
             for address, question in about.items():
                 answers[address] = _answer(connection, question, place, timeout)
     return plan
@@ -87,7 +87,7 @@ def _plan(asked: Question, place: Place, name: str, answers: Answers, timeout: f
 
 def _dearest(asked: Question, name: str, place: Place) -> list[str]:
     """Return the values of the filter *name* that cost most."""
-    with questions.opened(asked, place.warehouse) as connection:
+    with questions.opened(asked, place) as connection:
         keys = saved.run(connection, "cost-by", by=name).frame["key"]
     return keys.drop_nulls().head(_MOST_SLICES).to_list()
 

@@ -10,7 +10,7 @@
   const stored = $("answers") ? JSON.parse($("answers").textContent) : null;
   const off = new Set();
   const picked = { stack: "model", grain: null, rank: "model", limit: "" };
-  let plan = null, view = null, series = null, told = [], round = 0, shown = null, newest = null;
+  let plan = null, view = null, series = null, headroom = [], round = 0, shown = null, newest = null;
   let slice = "", took = 0, loading = false, commits = 0, timer = null, stale = new Set();
 
   /* Asking */
@@ -177,18 +177,21 @@
     });
   }
 
-  /** The lines to draw across: the limit that was typed, and the newest that a provider told of each drawn model. */
+  /** The lines to draw across: the limit that was typed, and those of limits.toml, or that a provider told of. */
   function limits() {
-    const found = [], typed = Number(picked.limit);
-    if (typed > 0) found.push({ value: typed, text: `limit ${whole(typed)}` });
-    const known = new Set();
-    for (const row of told) {
-      const key = `${row.model} ${row.dimension}`;
-      if (!/token|tpm/i.test(row.dimension || "") || !row.limit_value || known.has(key)) continue;
-      known.add(key);
-      found.push({ value: row.limit_value, text: `${name(row.model)}: ${row.dimension} ${whole(row.limit_value)}` });
+    const typed = Number(picked.limit), lines = new Map();
+    for (const row of headroom) {
+      if (row.limit_a_minute === null || row.counts === "RPM") continue;
+      const what = `${row.counts} ${whole(row.limit_a_minute)}`; // one line for the models that share it
+      if (!lines.has(what)) lines.set(what, { value: row.limit_a_minute, models: [] });
+      lines.get(what).models.push(name(row.model));
     }
-    return found;
+    const known = [...lines].map(([what, { value, models }]) => ({ value, text: `${inShort(models)}: ${what}` }));
+    return typed > 0 ? [{ value: typed, text: `limit ${whole(typed)}` }, ...known] : known;
+  }
+
+  function inShort(names) {
+    return names.length > 2 ? `${names[0]} and ${names.length - 1} more` : names.join(", ");
   }
 
   function drawCurve() {
@@ -208,9 +211,9 @@
 
   function curve() {
     const home = $("tpm").querySelector(".picture");
-    links($("tpm").querySelector("footer"), [["tpm-series", plan.series], ["rate-limited", plan.told]]);
-    return fill(home, [plan.series, plan.told], (minutes, limited) => {
-      [series, told] = [minutes.rows, limited.rows];
+    links($("tpm").querySelector("footer"), [["tpm-series", plan.series], ["headroom", plan.headroom]]);
+    return fill(home, [plan.series, plan.headroom], (minutes, near) => {
+      [series, headroom] = [minutes.rows, near.rows];
       if (plan.from) drawCurve(); else home.replaceChildren(html("p", { class: "empty" }, plan.nothing || "No calls."));
     });
   }
