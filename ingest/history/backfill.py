@@ -59,6 +59,18 @@ class Outcome:
     unread: dict[Path, int] = field(default_factory=dict)
     silent: list[str] = field(default_factory=list)
 
+    def add(self, other: "Outcome") -> None:
+        """Add what was read beside this, of other files."""
+        self.files += other.files
+        self.tables += other.tables
+        self.bytes += other.bytes
+        self.failed += other.failed
+        self.gone += other.gone
+        self.unknown += other.unknown
+        self.open_ended += other.open_ended
+        self.unread |= other.unread
+        self.silent += other.silent
+
     def join(self, read: "Outcome", addresses: Mapping[Path, str]) -> None:
         """Add what was *read* of files that are called by their *addresses*."""
         self.files += read.files
@@ -78,9 +90,7 @@ def backfill(listing: Listing, intake: Intake, *, progress: Callable[[int, Path]
         WarehouseError: Nothing more can be written; what was committed stays, and a later run goes on from there.
     """
     reading = _Reading(intake, progress)
-    # Of an empty warehouse nothing can go on elsewhere; a folder is searched for what is passed over, too.
-    searched = bool(intake.ledger.sources()) or any(map(os.path.isdir, listing.paths))
-    generations = reading.generations(search(listing.paths, listing.files, intake.ledger)) if searched else ()
+    generations = reading.generations(look_beside(listing, intake.ledger))
     queue, rounds = [*generations, *listing.files], 0 if STDIN in listing.files else ROUNDS
     for _ in range(LOOKS):
         while queue:
@@ -92,6 +102,14 @@ def backfill(listing: Listing, intake: Intake, *, progress: Callable[[int, Path]
             break
     reading.miss(listing)
     return reading.outcome
+
+
+def look_beside(listing: Listing, known: Ledger) -> Found:
+    """Look for generations of the logs of *listing*, and for what is passed over in its folders."""
+    # Of an empty warehouse nothing can go on elsewhere; a folder is searched for what is passed over, too.
+    if not listing.paths or not (known.sources() or any(map(os.path.isdir, listing.paths))):
+        return Found()
+    return search(listing.paths, listing.files, known)
 
 
 def _seals(stream: Stream, rest: bytes) -> bool:
@@ -164,7 +182,7 @@ class _Reading:
     def unmet(self, listing: Listing) -> list[Path]:
         """Return the files that belong to *listing* now and were not met."""
         now = listing.now()
-        if now == listing.files:
+        if now == listing.files or not listing.paths:
             return [path for path, key in now.items() if key and key not in self.met]
         found = search(listing.paths, now, self.intake.ledger)
         keys = {path: key_at(path) for path in self.generations(found)} | now
