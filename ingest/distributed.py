@@ -20,9 +20,9 @@ from ingest.opening import Order, read_objects, unread
 from ingest.reading.intake import Intake
 from ingest.reading.publisher import Totals
 from ingest.spread.engines import TRIES, Engine, engine_of, run
-from ingest.spread.parse_elsewhere import Elsewhere
+from ingest.spread.parse_elsewhere import Elsewhere, Piece
 from ingest.spread.plan import Part, packed, planned
-from parsers import Block, Contexts, Format, Rows, parse
+from parsers import Contexts, Format, Rows, parse
 
 if TYPE_CHECKING:
     from ingest.warehouse.storage.bucket_logs import Object
@@ -56,10 +56,11 @@ class Task:
         """Read the objects of *part*, in a worker."""
         return self._read(part, partial(read_objects, part.each))
 
-    def parse(self, block: Block, contexts: Contexts) -> Rows:
-        """Parse *block* as a part of its file that stands in *contexts*, in a worker."""
+    def parse(self, piece: Piece, contexts: Contexts) -> Rows | None:
+        """Parse *piece* of a file, which stands in *contexts*, in a worker; None if it isn't there."""
         with contextlib.chdir(self.folder):
-            return parse(block, _formats(self.order), contexts)
+            block = piece.block()
+            return None if block is None else parse(block, _formats(self.order), contexts)
 
     def _read(self, part: Part[_Each], read: Callable[[Intake], Outcome]) -> Read:
         done = Read()

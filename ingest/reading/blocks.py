@@ -1,5 +1,7 @@
 """The next bytes of a source → rows: blocks of whole records, the blocks that follow being parsed meanwhile."""
 
+from pathlib import Path
+
 from ingest.reading.cursor import MAX_LINES, QUANTUM, Cursor, Guess, end_of_block, end_of_lines, line_end_of
 from ingest.reading.parse_ahead import Ahead
 from parsers import Block, Rows, parse
@@ -90,7 +92,7 @@ def _parse(cursor: Cursor, block: Block, ahead: Ahead | None, *, sealed: bool) -
     """Parse *block*, and meanwhile begin with what follows it."""
     if ahead is None or len(block.data) < QUANTUM // 2 or not ahead.has_room:
         return parse(block, cursor.formats, cursor.contexts)
-    rows = ahead.parse(block, cursor.formats, cursor.contexts)
+    rows = ahead.parse(block, cursor.formats, cursor.contexts, path=_place(cursor))
     _look_ahead(cursor, block, ahead, sealed=sealed)
     return rows.result()
 
@@ -110,7 +112,12 @@ def _look_ahead(cursor: Cursor, block: Block, ahead: Ahead | None, *, sealed: bo
             return
         following = Block(data[:cut], offset, ended and sealed and cut == len(data), cursor.encoding)
         contexts = ahead.after(last, cursor.formats, before)
-        cursor.guess(Guess(following, contexts, ahead.parse(following, cursor.formats, contexts)))
+        cursor.guess(Guess(following, contexts, ahead.parse(following, cursor.formats, contexts, path=_place(cursor))))
+
+
+def _place(cursor: Cursor) -> Path | None:
+    """Return the file in which others find the bytes at the offsets of *cursor*; None for what is packed."""
+    return cursor.path if cursor.stream.can_grow else None
 
 
 def _skip_hole(cursor: Cursor) -> int:

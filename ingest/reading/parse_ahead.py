@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Protocol
 from weakref import WeakSet
 
@@ -41,13 +42,16 @@ class Ahead:
         """Whether another block may be given."""
         return len(self._waiting) < self.most
 
-    def parse(self, block: Block, formats: Sequence[Format], contexts: Contexts) -> Parsing:
-        """Have *block* parsed."""
-        rows = self._begun(block, formats, contexts)
+    def parse(
+        self, block: Block, formats: Sequence[Format], contexts: Contexts, *, path: Path | None = None
+    ) -> Parsing:
+        """Have *block* parsed, whose bytes others find in the file at *path*, if there is one."""
+        rows = self._begun(block, formats, contexts, path)
         self._waiting.add(rows)
         return rows
 
-    def _begun(self, block: Block, formats: Sequence[Format], contexts: Contexts) -> Parsing:
+    def _begun(self, block: Block, formats: Sequence[Format], contexts: Contexts, path: Path | None) -> Parsing:
+        del path  # the bytes are here
         return self._pool.submit(parse, block, formats, contexts)
 
     def after(self, block: Block, formats: Sequence[Format], contexts: Contexts) -> Contexts:

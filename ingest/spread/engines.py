@@ -51,7 +51,7 @@ def engine_of(text: str) -> Engine:
     try:
         return _ENGINES[name](int(where) if where.isdecimal() else None, None if where.isdecimal() else where or None)
     except ImportError as error:
-        raise IngestError(f"--on {name} needs an extra: pip install 'llm-ingest[{name}]'") from error
+        raise IngestError(f"--on {name} needs an extra ({error}): pip install 'llm-ingest[{name}]'") from error
 
 
 def run(
@@ -147,6 +147,7 @@ class _Dask:
         from distributed.scheduler import KilledWorker
 
         self.lost: tuple[type[BaseException], ...] = (KilledWorker,)
+        logging.getLogger("distributed").setLevel(logging.WARNING)
         try:
             own = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None, "env": _THREADS}
             self._client = Client(address) if address else Client(**own)

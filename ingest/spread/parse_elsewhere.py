@@ -5,33 +5,70 @@ parsed apart and in the contexts that they have. Who takes the rows compares: a 
 parsed again.
 """
 
+import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future  # noqa: TC003 # a class looks its types up
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
+import xxhash
+
+from ingest.files.streams import PlainStream
 from ingest.reading.parse_ahead import Ahead, Parsing
 from ingest.spread.engines import TRIES, Engine
-from parsers import Block, Contexts, Format, Rows, recover
+from parsers import Block, Contexts, Format, Rows, parse, recover
 
-Parse = Callable[[Block, Contexts], Rows]
-"""Parses a block by the formats that it knows by name."""
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+log = logging.getLogger(__name__)
 
 _MOST = 16
 """Blocks that are read and not taken yet, however many workers: each is up to 31 MB, and its rows."""
 
 
+class Piece(NamedTuple):
+    """A block, but for its bytes: these are in a file, between two offsets, and have this digest."""
+
+    path: Path
+    offset: int
+    size: int
+    digest: int
+    sealed: bool
+    encoding: str
+
+    def block(self) -> Block | None:
+        """Return the block; None where the file holds something else there, here or by now."""
+        try:
+            with closing(PlainStream(self.path)) as stream:
+                data = stream.read(self.offset, self.size)
+        except OSError:
+            return None
+        return Block(data, self.offset, self.sealed, self.encoding) if _digest(data) == self.digest else None
+
+
+ParsePiece = Callable[[Piece, Contexts], Rows | None]
+"""Parses a piece by the formats that it knows by name; None for one whose bytes aren't there."""
+
+
 class Elsewhere(Ahead):
-    """Has blocks parsed by the workers of *engine*, which get their bytes: so what is parsed is what was read."""
+    """Has blocks parsed by the workers of *engine*, which read their bytes themselves."""
 
     foresees = True
 
-    def __init__(self, engine: Engine, parse: Parse) -> None:
+    def __init__(self, engine: Engine, parse_piece: ParsePiece) -> None:
         """Keep each worker busy, and one block ready for it."""
         super().__init__(min(2 * engine.workers, _MOST))
-        self._engine, self._parse = engine, parse
+        self._engine, self._parse_piece = engine, parse_piece
 
-    def _begun(self, block: Block, formats: Sequence[Format], contexts: Contexts) -> Parsing:
-        del formats  # a format is code: who parses looks them up by their names
-        return Retried(self._engine, self._parse, block, contexts)
+    def _begun(self, block: Block, formats: Sequence[Format], contexts: Contexts, path: Path | None) -> Parsing:
+        if path is None:
+            return super()._begun(block, formats, contexts, path)
+        data = block.data
+        piece = Piece(path, block.offset, len(data), _digest(data), block.sealed, block.encoding)
+        ask = partial(self._engine.submit, self._parse_piece, piece, contexts)
+        return _Asked(ask, partial(parse, block, formats, contexts), self._engine.lost)
 
     def after(self, block: Block, formats: Sequence[Format], contexts: Contexts) -> Contexts:
         """Return what the contexts will be after *block*: those of formats that have any before it."""
@@ -39,19 +76,30 @@ class Elsewhere(Ahead):
         return recover(block, told, contexts) if told else contexts
 
 
-class Retried:
-    """What a worker returns; should that be lost, what another does."""
+class _Asked:
+    """A block whose rows a worker is asked for, should that be `lost` another, and if nobody has them, this process."""
 
-    def __init__(self, engine: Engine, each: Callable[..., Rows], *given: object) -> None:
-        """Begin."""
-        self._engine, self._each, self._given = engine, each, given
-        self._done: Future[Rows] = engine.submit(each, *given)
+    def __init__(
+        self,
+        ask: "Callable[[], Future[Rows | None]]",
+        here: Callable[[], Rows],
+        lost: tuple[type[BaseException], ...],
+    ) -> None:
+        self._ask, self._here, self._lost = ask, here, lost
+        self._done = ask()
 
     def result(self) -> Rows:
-        """Wait for it."""
-        for _ in range(TRIES - 1):
+        return self._awaited() or self._here()
+
+    def _awaited(self) -> Rows | None:
+        for _ in range(TRIES):
             try:
                 return self._done.result()
-            except self._engine.lost:
-                self._done = self._engine.submit(self._each, *self._given)
-        return self._done.result()
+            except self._lost:
+                log.warning("a worker was lost that parsed a part of a file; that is done again")
+                self._done = self._ask()
+        return None
+
+
+def _digest(data: bytes) -> int:
+    return xxhash.xxh3_64_intdigest(data)
