@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ingest.errors import IngestError, reason
 from ingest.files.paths import Listing, keys_of
-from ingest.history.backfill import Outcome, look_beside
+from ingest.history.backfill import Outcome, look_beside, tell_missing
 from ingest.history.backfill import backfill as read_all
 from ingest.opening import Order, read_objects, unread
 from ingest.reading.intake import Intake
@@ -143,12 +143,12 @@ class _Workers:
 
 def _read_late(listing: Listing, intake: Intake, outcome: Outcome) -> None:
     """Read what has a name of *listing* only now: files that were renamed or packed before anybody came to them."""
-    if not listing.paths:
-        return
-    late = {path: key for path, key in listing.now().items() if path not in listing.files}
+    now = listing.now() if listing.paths else {}
+    late = {path: key for path, key in now.items() if path not in listing.files}
     if late:
         outcome.add(read_all(Listing((), late), intake))
-        outcome.gone = [path for path in outcome.gone if listing.files.get(path) not in late.values()]
+    missing, outcome.missing = outcome.missing, []
+    tell_missing([path for path in missing if listing.files.get(path) not in late.values()], outcome)
 
 
 @contextlib.contextmanager

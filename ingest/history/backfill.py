@@ -9,7 +9,7 @@ import errno
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,7 +44,8 @@ class Outcome:
     `gone` are files that were listed and not there any more when it was their turn, under no name. `others` are those
     in given folders that don't look like logs, and `unlooked` how many more nobody looked at: they are passed over.
     `unread` says of how many lines of a file tokens and a model are told, and no format reads them. `silent` are
-    objects of a bucket that hold nothing it knows.
+    objects of a bucket that hold nothing it knows. `missing` are files that may have another name by now, which whoever
+    has chosen them looks for.
     """
 
     files: int = 0
@@ -58,6 +59,7 @@ class Outcome:
     unlooked: int = 0
     unread: dict[Path, int] = field(default_factory=dict)
     silent: list[str] = field(default_factory=list)
+    missing: list[Path] = field(default_factory=list)
 
     def add(self, other: "Outcome") -> None:
         """Add what was read beside this, of other files."""
@@ -70,6 +72,7 @@ class Outcome:
         self.open_ended += other.open_ended
         self.unread |= other.unread
         self.silent += other.silent
+        self.missing += other.missing
 
     def join(self, read: "Outcome", addresses: Mapping[Path, str]) -> None:
         """Add what was *read* of files that are called by their *addresses*."""
@@ -100,8 +103,21 @@ def backfill(listing: Listing, intake: Intake, *, progress: Callable[[int, Path]
         queue = reading.unmet(listing)
         if not queue:
             break
-    reading.miss(listing)
+    missed = reading.missed(listing)
+    if listing.paths:
+        tell_missing(missed, reading.outcome)
+    else:
+        reading.outcome.missing += missed  # whoever chose the files knows by which other names they may be read
     return reading.outcome
+
+
+def tell_missing(paths: Iterable[Path], outcome: Outcome) -> None:
+    """Note in *outcome* that files were listed as *paths*, and that nobody found them there or under another name."""
+    for path in paths:
+        if family(path):
+            outcome.gone.append(path)
+        else:
+            outcome.failed.append(f"{path}: {os.strerror(errno.ENOENT)}")
 
 
 def look_beside(listing: Listing, known: Ledger) -> Found:
@@ -188,15 +204,10 @@ class _Reading:
         keys = {path: key_at(path) for path in self.generations(found)} | now
         return [path for path, key in keys.items() if key and key not in self.met]
 
-    def miss(self, listing: Listing) -> None:
-        """Note which files of *listing* were not met at all."""
-        for path in dict.fromkeys([*self.missing, *(path for path, key in listing.files.items() if key)]):
-            if listing.files.get(path) in self.met:
-                continue
-            if family(path):
-                self.outcome.gone.append(path)
-            else:
-                self.outcome.failed.append(f"{path}: {os.strerror(errno.ENOENT)}")
+    def missed(self, listing: Listing) -> list[Path]:
+        """Return which files of *listing* were not met at all."""
+        expected = dict.fromkeys([*self.missing, *(path for path, key in listing.files.items() if key)])
+        return [path for path in expected if listing.files.get(path) not in self.met]
 
     def join(self, small: SmallFiles, *, ahead: int) -> None:
         """Have parsed what *small* holds, and take what of it is parsed, all but so many blocks."""

@@ -22,7 +22,7 @@ from ingest.reading.succession import absolute
 LARGE = 128 << 20
 """A plain file beyond this is read by all workers together if it is more than the share of one."""
 
-_PART, _SMALLEST = 64 << 20, 1 << 20
+_PART, SMALLEST = 64 << 20, 1 << 20
 """How many bytes of files make a part, at most, and at least even where that leaves workers idle."""
 
 _MOST = 1024
@@ -71,7 +71,7 @@ def planned(listing: Listing, known: Ledger, workers: int) -> Plan:
 
 def packed(things: Sequence[_Each], sizes: Sequence[int], workers: int) -> list[Part[_Each]]:
     """Return *things* in their order, so many together as make a part for one of *workers*."""
-    most = min(_PART, max(_SMALLEST, sum(sizes) // (workers * _PARTS_A_WORKER)))
+    most = min(_PART, max(SMALLEST, sum(sizes) // (workers * _PARTS_A_WORKER)))
     parts, some, size = list[Part[_Each]](), list[_Each](), 0
     for each, its_size in zip(things, sizes, strict=True):
         if some and (size + its_size > most or len(some) == _MOST):
