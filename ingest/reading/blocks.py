@@ -82,10 +82,11 @@ def _take_guessed(cursor: Cursor, ahead: Ahead | None, *, sealed: bool) -> int:
     """Take the block at the cursor if it has been read ahead; return how many bytes of records that were."""
     if (guess := cursor.next_guess()) is None:
         return 0
+    if guess.contexts != cursor.contexts:
+        cursor.forget_guesses()  # which were made of this one
+        return cursor.take(guess.block, parse(guess.block, cursor.formats, cursor.contexts))
     _look_ahead(cursor, guess.block, ahead, sealed=sealed)
-    same = guess.contexts == cursor.contexts
-    rows = guess.rows.result() if same else parse(guess.block, cursor.formats, cursor.contexts)
-    return cursor.take(guess.block, rows)
+    return cursor.take(guess.block, guess.rows.result())
 
 
 def _parse(cursor: Cursor, block: Block, ahead: Ahead | None, *, sealed: bool) -> Rows:

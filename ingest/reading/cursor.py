@@ -359,6 +359,10 @@ class Cursor:
         """Note that the block after those is being parsed."""
         self._ahead.append(guess)
 
+    def forget_guesses(self) -> None:
+        """Learn that what is being parsed already is parsed in contexts that it doesn't have."""
+        self._ahead.clear()
+
     def next_guess(self) -> Guess | None:
         """Take out the block at the position if it is being parsed already."""
         if self._ahead and self._ahead[0].block.offset != self._position:

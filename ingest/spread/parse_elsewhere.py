@@ -93,11 +93,10 @@ class _Asked:
 
     def _awaited(self) -> Rows | None:
         for _ in range(TRIES):
-            try:
+            if not isinstance(self._done.exception(), self._lost):  # to raise it would keep this block in memory
                 return self._done.result()
-            except self._lost:
-                log.warning("a worker was lost that parsed a part of a file; that is done again")
-                self._done = self._ask()
+            log.warning("a worker was lost that parsed a part of a file; that is done again")
+            self._done = self._ask()
         return None
 
 
