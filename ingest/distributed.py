@@ -21,7 +21,7 @@ from ingest.reading.intake import Intake
 from ingest.reading.publisher import Totals
 from ingest.spread.engines import TRIES, Engine, engine_of, run
 from ingest.spread.parse_elsewhere import Elsewhere, Piece
-from ingest.spread.plan import Part, packed, planned
+from ingest.spread.shares import Part, packed, planned
 from parsers import Contexts, Format, Rows, parse
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from ingest import IngestError, distributed
 from ingest.files.paths import find
 from ingest.maintenance.verify import verify
 from ingest.reading import blocks
-from ingest.spread import plan
-from ingest.spread.plan import packed, planned
+from ingest.spread import shares
+from ingest.spread.shares import packed, planned
 from ingest.warehouse.warehouse import Warehouse
 from parsers import parse
 
@@ -90,7 +90,7 @@ def test_workers_that_die_before_and_after_their_first_commit_change_no_row(tmp_
 def test_a_large_file_is_cut_in_ten_and_equal_though_a_worker_dies(tmp_path, monkeypatch, events, engine):
     for where in ("cursor.FIRST", "cursor.QUANTUM", "cursor.MAX_QUANTUM", "blocks.QUANTUM", "blocks._WINDOW"):
         monkeypatch.setattr(f"ingest.reading.{where}", 1 << 18)
-    monkeypatch.setattr(plan, "LARGE", 1 << 20)
+    monkeypatch.setattr(shares, "LARGE", 1 << 20)
     log = tmp_path / "large.log"
     with log.open("wb") as file:
         for number in range(25):  # contexts that begin anywhere in a block
@@ -176,7 +176,7 @@ def parts_of(paths, warehouse, workers=4):
 
 
 def test_files_that_begin_alike_are_one_workers(tmp_path, monkeypatch):
-    monkeypatch.setattr(plan, "SMALLEST", 1)
+    monkeypatch.setattr(shares, "SMALLEST", 1)
     for name, number in (("a.log", 1), ("b.log", 2), ("c.log", 1)):
         log_calls(tmp_path / name, *range(number, 40 + number))
     (tmp_path / "d.log.gz").write_bytes(gzip.compress((tmp_path / "b.log").read_bytes()))
@@ -185,7 +185,7 @@ def test_files_that_begin_alike_are_one_workers(tmp_path, monkeypatch):
 
 
 def test_of_a_log_that_was_read_the_names_that_move_are_one_workers(tmp_path, monkeypatch):
-    monkeypatch.setattr(plan, "SMALLEST", 1)
+    monkeypatch.setattr(shares, "SMALLEST", 1)
     names = ("app.log-20260201", "app.log-20260202", "app.log")
     for number, name in enumerate(names):
         log_calls(tmp_path / name, *range(number * 50, number * 50 + 40))
@@ -199,9 +199,9 @@ def test_of_a_log_that_was_read_the_names_that_move_are_one_workers(tmp_path, mo
 
 
 def test_parts_are_as_large_as_keeps_all_busy():
-    sizes = [plan.SMALLEST] * 64
+    sizes = [shares.SMALLEST] * 64
 
-    assert [part.size for part in packed([*range(64)], sizes, workers=2)] == [8 * plan.SMALLEST] * 8
+    assert [part.size for part in packed([*range(64)], sizes, workers=2)] == [8 * shares.SMALLEST] * 8
     assert [part.each for part in packed("abc", [1, 1, 1], workers=2)] == [("a", "b", "c")]
     assert packed("", [], workers=2) == []
 
