@@ -4,8 +4,9 @@ Reading knows no warehouse, and a warehouse knows no files: a worker of a cluste
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 import polars as pl
@@ -58,8 +59,7 @@ class Turn:
     number: int
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
     """What one source adds in one commit: the rows of the bytes from *start* to *end*.
 
     `start` is the offset that the source had in the warehouse; None when the warehouse doesn't know the source yet,
@@ -81,9 +81,13 @@ class Batch:
     rejects: pl.DataFrame
     family: str = ""
     births: int = 0
-    missing: Mapping[str, int] = field(default_factory=dict)
+    missing: Mapping[str, int] = MappingProxyType({})
     turn: Turn | None = None
     unread: int = 0
+
+
+FRAMES = {"calls": "llm_calls", "events": "llm_events", "rejects": "rejects"}
+"""The rows of a batch, and the table that each go to."""
 
 
 class Ledger(Protocol):

@@ -1,7 +1,7 @@
 """The columns of the warehouse's tables: name, type, unit, meaning. Everything else derives from here."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -183,6 +183,14 @@ def polars_schema(columns: Sequence[Column]) -> pl.Schema:
 
 EMPTY = {name: pl.DataFrame(schema=polars_schema(columns)) for name, columns in ALL_TABLES.items()}
 """Each table without rows."""
+
+_MANY_PIECES = 64
+
+
+def stacked(frames: Iterable[pl.DataFrame], table: str) -> pl.DataFrame:
+    """Return the rows of all *frames* of *table*: of more than a few in one piece, as each piece has its own price."""
+    filled = [frame for frame in frames if frame.height]
+    return pl.concat(filled, rechunk=len(filled) > _MANY_PIECES) if filled else EMPTY[table]
 
 
 def conform(frame: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:

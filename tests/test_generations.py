@@ -7,7 +7,6 @@ import lzma
 import os
 import shutil
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -20,7 +19,7 @@ from ingest.files.paths import find
 from ingest.files.streams import open_stream
 from ingest.history.backfill import backfill
 from ingest.reading.draft import finish
-from ingest.warehouse.warehouse import Warehouse, _append_new
+from ingest.warehouse.warehouse import Warehouse, _append_new, _Rows
 
 NAMES = {
     "loguru": ("app.log", "app.2026-11-28_20-14-0{n}_123456.log"),
@@ -281,7 +280,7 @@ def test_a_generation_whose_reader_was_killed_amid_its_first_commit_is_read_unde
         cursor.stream.close()
         into.ledger._name([batch])  # noqa: SLF001 # what a commit does, step by step: it dies then
         for name in tables:
-            _append_new(into.ledger.tables[name], [replace(batch, start=0)])
+            _append_new(into.ledger.tables[name], [batch._replace(start=0)], _Rows.of([batch]))
     rotate(log, "2-app", 2)
     append(log, lines(5))
     read("follow file", warehouse, log)

@@ -111,9 +111,9 @@ def test_a_writer_that_died_between_two_tables_is_repeated_without_doubling(tmp_
     whole = batch(None, 100, calls=[0, 80], events=[10, 90], rejects=[20, 95])
     names = ["llm_events", "rejects", "batches"]
     for name in names[: names.index(reached) + 1]:
-        from ingest.warehouse.warehouse import _append_new
+        from ingest.warehouse.warehouse import _append_new, _Rows
 
-        _append_new(torn.tables[name], [whole])
+        _append_new(torn.tables[name], [whole], _Rows.of([whole]))
 
     warehouse = Warehouse(tmp_path)
     assert warehouse.position("s") is None

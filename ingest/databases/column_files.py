@@ -28,6 +28,7 @@ from ingest.files.paths import below, expand, path_of
 from ingest.ledger import Batch, Ledger
 from ingest.reading.intake import Intake
 from ingest.warehouse.delta_log import entries_of
+from parsers.blocks.csv_rows import without_nulls
 from parsers.blocks.format import Beside, Known, Parsed, Related
 from parsers.blocks.lines import RECORDS
 from parsers.catalogue import HEADERS
@@ -255,7 +256,8 @@ class _ColumnFile(TableSource):
 def _parsed(header: Header, rows: pl.DataFrame, _related: Related) -> Parsed:
     names = [name for name in rows.columns if name not in RECORDS]
     shown = pl.struct(name for name in names if name in header.names).struct.json_encode()
-    return read_columns(rows.with_columns(line=shown, source_end=pl.col("source_offset") + 1), names, header)
+    told = rows.with_columns(without_nulls(rows.select(names)))
+    return read_columns(told.with_columns(line=shown, source_end=pl.col("source_offset") + 1), names, header)
 
 
 def _as_text(name: str, kind: pl.DataType) -> pl.Expr:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from functools import lru_cache
-from itertools import chain, count, groupby, product
+from itertools import count, groupby, product
 from pathlib import Path
 
 import xxhash
@@ -114,4 +114,6 @@ def _digest(head: bytes, length: int) -> str:
 
 def _generations(base: str, host: str) -> Iterator[str]:
     of = f"{HOST}{host}" if host else ""
-    return chain([base + of], map(f"{base}.{{}}{of}".format, count(1)))
+    yield base + of
+    for number in count(1):
+        yield f"{base}.{number}{of}"

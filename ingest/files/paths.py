@@ -128,7 +128,8 @@ def what_is_missing(path: str) -> str:
 
 def below(folder: Path, suffixes: Collection[str]) -> list[Path]:
     """Return the files below *folder* with one of *suffixes*, such as `.db`; never a warehouse's own."""
-    return [path for path in everything_below(folder) if member(path).base.suffix in suffixes]
+    named = (path for path in everything_below(folder) if any(suffix in path.name for suffix in suffixes))
+    return [path for path in named if member(path).base.suffix in suffixes]
 
 
 def everything_below(folder: Path, *, depth: int | None = None) -> Iterator[Path]:

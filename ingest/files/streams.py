@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 
 _CHUNK = 1 << 20
 
+FIRST = 512
+"""How many bytes are read on opening: enough to tell how a file is packed, and what it begins like."""
+
 
 Key = tuple[int, int]
 """Which file it is, whatever its name: device and inode."""
@@ -73,9 +76,18 @@ class PlainStream:
         self.fd = _opened(path)
         self.opened: os.stat_result | None = os.fstat(self.fd)
         self.damage: SourceError | None = None
+        self._first = b""
+
+    def first(self, size: int) -> bytes:
+        """Return up to *size* of the first bytes; whoever asks for no more of them right after needs no other read."""
+        self._first = self.read(0, size)
+        return self._first
 
     def read(self, offset: int, size: int) -> bytes:
         """Return up to *size* bytes from *offset*."""
+        first, self._first = self._first, b""
+        if first and not offset and size <= FIRST:
+            return first[:size]
         data = os.pread(self.fd, size, offset)
         while len(data) < size and (more := os.pread(self.fd, size - len(data), offset + len(data))):
             data += more
@@ -230,7 +242,7 @@ def open_stream(path: Path) -> Stream:
         return PackedStream(str(path), os.fdopen(_opened(path), "rb"), opener)
     plain = PlainStream(path)
     try:
-        packing = packing_of(plain.read(0, MAGIC))
+        packing = packing_of(plain.first(FIRST)[:MAGIC])
     except OSError:
         plain.close()
         raise

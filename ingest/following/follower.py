@@ -6,8 +6,10 @@ closed when it is sealed. Nothing depends on file events or on the clock: every 
 
 import logging
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
 from typing import cast
 
@@ -23,9 +25,11 @@ from ingest.following.tracked import (
     has_more,
     has_nothing,
     held,
+    holds,
     idlest,
     is_due,
     is_gone,
+    is_new,
     is_whole,
     most_open,
     newest,
@@ -73,9 +77,10 @@ class Follower:
     _search_at: float = 0.0
     _told: set[Key] = field(default_factory=set)
     _opened: dict[Key, Tracked] = field(default_factory=dict)
-    _left: list[Key] = field(default_factory=list)
+    _left: OrderedDict[Key, None] = field(default_factory=OrderedDict)
     _waits: bool = False
     _small: SmallFiles | None = None
+    _many: bool = False
     _few_new: bool = False
     _offered: list[Tracked] = field(default_factory=list)
 
@@ -96,8 +101,9 @@ class Follower:
             self.also()
         self._tell_of_nothing()
         due = self.committed_at + self.interval - time.monotonic()
-        if final or due <= 0 or self._waits:
-            self._commit(everything=final or self._waits)
+        last = final and not self._left
+        if last or due <= 0 or self._waits:
+            self._commit(everything=last or self._waits)
             due = self.interval
         self._close_idle()
         more = bool(self._left) or (final and self._moved) or any(has_more(f) for f in self.tracked.values())
@@ -108,7 +114,7 @@ class Follower:
     @property
     def behind(self) -> int:
         """How many bytes have not been read."""
-        return sum(behind(f) for f in self.tracked.values())
+        return sum(map(behind, self.tracked.values()))
 
     def close(self) -> None:
         """Close all files."""
@@ -120,43 +126,52 @@ class Follower:
         self._opened.pop(file.key, None)
 
     def _look(self) -> None:
-        """Read what is new, for as long as a turn takes; the files that are `_left` then are the first of the next."""
-        left, begun = [key for key in self._left or self.tracked if key in self.tracked], time.monotonic()
-        if self._left:
-            growing = self._growing(set(left))  # they need not wait for a folder of new ones
-            left = [*growing, *left]
-        else:
-            growing = newest(self.tracked.values())
-            first = set(growing)
-            left = [*growing, *(key for key in left if key not in first)]
-        files = [self.tracked[key] for key in left]
-        new = sum(f.cursor is None and (f.seen[0] < 0 or f.rest > 0) for f in files)
-        self._left, self._offered, self._waits = [], [], False
+        """Read what is new, for as long as a turn takes; the files that are `_left` then are the first of the next.
+
+        Those that grow come last in each: of what is committed right after, a line of theirs has waited least.
+        """
+        last = self._growing() if self._left else self._begin_round()
+        self._offered, self._waits = [], False
         most_idle, most_new = most_open()
-        self._small = SmallFiles(self.intake, is_whole, most_new) if len(files) > FEW else None
-        self._few_new = new <= FEW
+        self._small = SmallFiles(self.intake, is_whole, most_new) if self._many else None
         now = held(self._opened.values())
-        for at, file in enumerate(files, 1):
-            had = held([file])
+        for key in chain(self._turn(), last):
+            if (file := self.tracked.get(key)) is None:
+                continue
+            had = holds(file)
             self._read(file)
-            if (has := held([file])) != had:
-                now = now.changed(had, has)
-            over = at > len(growing) and time.monotonic() - begun >= TURN_SECONDS
-            many = now.opened >= most_idle + most_new
-            if over or many or at == len(files) or (self._small and self._small.full):
+            now = now.changed(had, holds(file))
+            full = now.opened >= most_idle + most_new
+            if full or (self._small and self._small.full):
                 self._read_small()
                 now = held(self._opened.values())
-            if many or now.is_enough:
+            if full or now.is_enough:
                 self._commit()
                 self._close_idle()
                 now = held(self._opened.values())
-            if over:
-                self._left = left[at:]
+        self._read_small()
+
+    def _begin_round(self) -> list[Key]:
+        """Let all files be `_left` but the newest, and return these."""
+        new = newest(self.tracked.values())
+        self._left = OrderedDict.fromkeys(self.tracked)
+        for key in new:
+            del self._left[key]
+        self._many = len(self.tracked) > FEW
+        self._few_new = len([*islice(filter(is_new, self.tracked.values()), FEW + 1)]) <= FEW
+        return new
+
+    def _turn(self) -> Iterator[Key]:
+        """Take the files that are left, one by one, until the turn is over."""
+        begun = time.monotonic()
+        while self._left:
+            yield self._left.popitem(last=False)[0]
+            if time.monotonic() - begun >= TURN_SECONDS:
                 break
 
-    def _growing(self, others: Collection[Key]) -> list[Key]:
-        """Return the open files that grow, and are not among the *others*."""
-        return [key for key, file in self._opened.items() if file.grows and key not in others]
+    def _growing(self) -> list[Key]:
+        """Return the open files that grow, and are not left anyway: they need not wait for a folder of new ones."""
+        return [key for key, file in self._opened.items() if file.grows and key not in self._left]
 
     def _read_small(self) -> None:
         """Parse the small new files that were offered, and read alone those that can't be parsed with others."""
@@ -357,8 +372,8 @@ class Follower:
         if everything or held(self._opened.values()).is_enough or now - self.remembered_at >= REMEMBER_SECONDS:
             cursors = [f.cursor for f in self._opened.values() if f.cursor and f.cursor.pending_bytes]
             self.remembered_at = now
+        self.committed_at = now
         self.intake.flush(cursors)
-        self.committed_at = time.monotonic()
 
     def _close_idle(self) -> None:
         """Forget files that are gone and sealed; keep the number of open ones bounded."""

@@ -60,13 +60,29 @@ class Held(NamedTuple):
 
     def changed(self, before: "Held", now: "Held") -> "Held":
         """Return what it is when what some of the files held *before* is what they hold *now*."""
+        if before == now:
+            return self
         return Held(*(whole - old + new for whole, old, new in zip(self, before, now, strict=True)))
+
+
+_NOTHING = Held(0, 0, 0)
+
+
+def holds(file: Tracked) -> Held:
+    """Return what one *file* holds."""
+    cursor = file.cursor
+    return Held(cursor.pending_rows, cursor.pending_bytes, 1) if cursor else _NOTHING
 
 
 def held(files: Iterable[Tracked]) -> Held:
     """Return what *files* hold."""
     cursors = [f.cursor for f in files if f.cursor]
     return Held(sum(c.pending_rows for c in cursors), sum(c.pending_bytes for c in cursors), len(cursors))
+
+
+def is_new(file: Tracked) -> bool:
+    """Tell whether *file* was never opened, or is to be opened anew for a last line without an end."""
+    return file.cursor is None and (file.seen[0] < 0 or file.rest > 0)
 
 
 def has_more(file: Tracked) -> bool:
@@ -86,7 +102,9 @@ def has_nothing(file: Tracked) -> bool:
 def behind(file: Tracked) -> int:
     """Return how many bytes of *file* have not been read: all that are there of one that was never opened."""
     if file.cursor is None:
-        return max(0, file.size - max(0, file.seen[0])) + file.rest if file.present else 0
+        if file.size == file.seen[0] or not file.present:  # as of most of many
+            return file.rest if file.present else 0
+        return max(0, file.size - max(0, file.seen[0])) + file.rest
     if not isinstance(file.cursor.stream, PlainStream):
         return 0
     return max(0, file.seen[0] - file.cursor.position)
@@ -236,7 +254,7 @@ MAX_IDLE = 512
 """How many idle files are kept open; a file that was rotated or unlinked stays open until it is sealed."""
 
 
-MAX_NEW = 1024
+MAX_NEW = 2048
 """How many new files are open at once to be parsed together."""
 
 

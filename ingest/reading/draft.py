@@ -4,22 +4,18 @@ A source is a file or a table of a database; here they are the same.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 import polars as pl
 
-from ingest.ledger import Batch, Turn
+from ingest.ledger import FRAMES, Batch, Turn
 from ingest.prices.price import Prices, stamp
 from parsers import Rows
 from parsers.jsonl.structure import without_text
-from parsers.schema import EMPTY, UTC
-
-_EMPTY = {"calls": EMPTY["llm_calls"], "events": EMPTY["llm_events"], "rejects": EMPTY["rejects"]}
-
-_MANY = 64
-"""More pieces than this are copied into one: each column of each piece has its own price from then on."""
+from parsers.schema import UTC, stacked
 
 
 class Reader(Protocol):
@@ -29,8 +25,7 @@ class Reader(Protocol):
         """Learn that the source has moved on in the warehouse: the reader must be placed anew before it reads on."""
 
 
-@dataclass(frozen=True)
-class Draft:
+class Draft(NamedTuple):
     """What *reader* read of a source from *start* to *end*, cut loose from it, so that it can read on meanwhile.
 
     The fields are those of `ledger.Batch`, but for the rows: pieces without source, times and costs. Calls without a
@@ -48,7 +43,7 @@ class Draft:
     file_time: datetime | None = None
     family: str = ""
     births: int = 0
-    missing: Mapping[str, int] = field(default_factory=dict)
+    missing: Mapping[str, int] = MappingProxyType({})
     turn: Turn | None = None
     unread: int = 0
 
@@ -62,7 +57,7 @@ def finish(
     *host* is the machine of the calls that don't say theirs.
     """
     tables = [
-        _gathered([[getattr(r, name) for r in draft.rows] for draft in drafts], empty) for name, empty in _EMPTY.items()
+        _gathered([[getattr(r, name) for r in draft.rows] for draft in drafts], table) for name, table in FRAMES.items()
     ]
     calls, _, rejects = tables
     if not keep_raw and rejects.rows.height:
@@ -86,10 +81,9 @@ class _Table(NamedTuple):
     source: pl.Series
 
 
-def _gathered(frames: Sequence[Sequence[pl.DataFrame]], empty: pl.DataFrame) -> _Table:
+def _gathered(frames: Sequence[Sequence[pl.DataFrame]], table: str) -> _Table:
     heights = [sum(frame.height for frame in of_draft) for of_draft in frames]
-    filled = [frame for of_draft in frames for frame in of_draft if frame.height]
-    rows = pl.concat(filled, rechunk=len(filled) > _MANY) if filled else empty
+    rows = stacked(chain.from_iterable(frames), table)
     source = pl.int_range(len(frames), eager=True).repeat_by(pl.Series(heights)).explode()
     return _Table(rows, heights, source.drop_nulls())
 
@@ -99,9 +93,9 @@ def _labelled(table: _Table, ids: pl.Series, labels: pl.Series) -> pl.DataFrame:
 
 
 def _parted(rows: pl.DataFrame, table: _Table) -> Iterator[pl.DataFrame]:
-    at = 0
+    at, none = 0, rows.clear()
     for height in table.heights:
-        yield rows.slice(at, height)
+        yield rows.slice(at, height) if height else none
         at += height
 
 

@@ -10,6 +10,7 @@ from ingest.errors import WarehouseError
 from ingest.ledger import Batch, Conflict, Ledger
 from ingest.prices.price import Prices
 from ingest.reading.draft import Draft, finish
+from parsers.schema import stacked
 
 COMMIT_ROWS = 120_000
 """Rows of files that are held in memory before they are committed: three full blocks, some hundred megabytes.
@@ -42,8 +43,9 @@ class Totals:
             self.calls += batch.calls.height
             self.events += batch.events.height
             self.rejects += batch.rejects.height
-            self.tokens += int(batch.calls["total_tokens"].sum())
-            self.cost_usd += float(batch.calls["cost_usd"].sum() or 0)
+        calls = stacked((batch.calls for batch in batches), "llm_calls")
+        self.tokens += int(calls["total_tokens"].sum())
+        self.cost_usd += float(calls["cost_usd"].sum() or 0)
 
     def join(self, other: "Totals") -> None:
         """Add what another process has committed."""

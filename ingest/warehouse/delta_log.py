@@ -364,8 +364,9 @@ def text_of(actions: Iterable[Action], offsets: Mapping[str, int], operation: st
     """Return the entry of a commit that does *actions* and moves *offsets*."""
     info = {"timestamp": int(time.time() * 1000), "operation": operation, "operationParameters": {}}
     info |= {"engineInfo": "ingest", BATCH: batch}
-    moves = ({"txn": {"appId": key, "version": version}} for key, version in offsets.items())
-    return "".join(f"{_dumped(each)}\n" for each in ({"commitInfo": info}, *moves, *actions)).encode()
+    moves = (f'{{"txn":{{"appId":{_dumped(key)},"version":{version}}}}}' for key, version in offsets.items())
+    lines = (_dumped({"commitInfo": info}), *moves, *map(_dumped, actions))
+    return "".join(f"{line}\n" for line in lines).encode()
 
 
 def _whole(metadata: Action) -> Action:

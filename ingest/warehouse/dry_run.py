@@ -7,7 +7,7 @@ from datetime import date, datetime
 import polars as pl
 
 from ingest.errors import WarehouseError
-from ingest.ledger import TELLS, Batch, Copy, Position, marked
+from ingest.ledger import FRAMES, TELLS, Batch, Copy, Position, marked
 from ingest.warehouse import delta_log
 from ingest.warehouse.storage.store import Place, at
 from ingest.warehouse.warehouse import Warehouse
@@ -124,5 +124,6 @@ class Rehearsal:
             if batch.calls.height:
                 told = batch.calls.select(TELLS.any()).item()
                 self._tell[batch.source_id] = self._tell.get(batch.source_id, False) or told
-            tables = {"llm_calls": batch.calls, "llm_events": batch.events, "rejects": batch.rejects}
-            self._marks += [marked(name, rows.lazy(), pl.col("source_path")).collect() for name, rows in tables.items()]
+            for name, table in FRAMES.items():
+                rows = getattr(batch, name).lazy()
+                self._marks.append(marked(table, rows, pl.col("source_path")).collect())

@@ -13,7 +13,6 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -239,7 +238,7 @@ def _commit(warehouse: Warehouse, batches: Sequence[Batch]) -> set[str]:
 def _named(warehouse: Warehouse, batches: Iterable[Batch]) -> list[Batch]:
     """Return *batches*; one whose source was named by a fold that died goes on at 0."""
     known = ((batch, warehouse.position(batch.source_id)) for batch in batches)
-    return [replace(batch, start=0) if batch.start is None and position else batch for batch, position in known]
+    return [batch._replace(start=0) if batch.start is None and position else batch for batch, position in known]
 
 
 def _start(batch: Batch) -> int:
@@ -253,7 +252,7 @@ def _as_bytes(batch: Batch) -> bytes:
         written = io.BytesIO()
         getattr(batch, name).write_ipc(written, compression="zstd")
         frames.append(written.getvalue())
-    told = {name: getattr(batch, name) for name in Batch.__dataclass_fields__ if name not in {*_FRAMES, "turn"}}
+    told = {name: getattr(batch, name) for name in Batch._fields if name not in {*_FRAMES, "turn"}}
     told |= {"missing": dict(batch.missing), "turn": batch.turn and [batch.turn.name, batch.turn.number]}
     told |= {"put_at": time.time_ns(), "lengths": [len(frame) for frame in frames]}
     return b"".join([json.dumps(told).encode(), b"\n", *frames])

@@ -41,6 +41,15 @@ def opened(log: Log, look: Look | None = None) -> State:
     Raises:
         WarehouseError: There is no such table, or it can't be opened.
     """
+    return log.state(looked_at(log, look))
+
+
+def looked_at(log: Log, look: Look | None = None) -> Look:
+    """Return what is there of *log*, which is *look*, or is looked at now, if that is enough to open the table.
+
+    Raises:
+        WarehouseError: It isn't.
+    """
     try:
         look = look or log.look()
         if look.newest < 0:
@@ -50,7 +59,7 @@ def opened(log: Log, look: Look | None = None) -> State:
     if look.hint and log.is_misleading(look):
         named = f"{log.store.shown(log.hint)} names a checkpoint that is missing"
         raise WarehouseError(f"{named}; `ingest verify` says more, `ingest repair` mends it")
-    return log.state(look)
+    return look
 
 
 def make_ready(place: Place, names: Sequence[str], holder: object) -> tuple[list[State], Held | None]:

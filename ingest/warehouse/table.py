@@ -24,7 +24,7 @@ from deltalake.exceptions import DeltaError
 from ingest.errors import WarehouseError, one_line
 from ingest.ledger import Conflict
 from ingest.warehouse.delta_log import Action, Log, Look, State, text_of
-from ingest.warehouse.open_table import CHECKPOINT_EVERY, explain, opened
+from ingest.warehouse.open_table import CHECKPOINT_EVERY, explain, looked_at, opened
 from ingest.warehouse.parquet_files import DataFile, DataFiles, described, removal
 from ingest.warehouse.storage.store import Found, Place, at
 from parsers.schema import ALL_TABLES, polars_schema
@@ -189,7 +189,7 @@ class Table:
         Raises:
             WarehouseError: It can't be written.
         """
-        look = opened(self.log).look
+        look = looked_at(self.log)
         base = max(look.checkpoints, default=-1)
         self.store.prune(self.log.folder)
         needed = [self.log.entry(version) for version in range(base + 1, look.newest + 1)]

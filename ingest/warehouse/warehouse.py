@@ -8,19 +8,18 @@ read the same bytes one wins, the other learns it.
 
 import contextlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 import polars as pl
 
-from ingest.ledger import HOST, TELLS, Batch, Conflict, Copy, Position, host_of, marked, tail_hash
+from ingest.ledger import FRAMES, HOST, TELLS, Batch, Conflict, Copy, Position, host_of, marked, tail_hash
 from ingest.warehouse import doubtful, retention
 from ingest.warehouse.open_table import make_ready
 from ingest.warehouse.storage.locks import WRITERS
 from ingest.warehouse.storage.store import Held, Place
 from ingest.warehouse.table import Table
-from parsers.schema import BATCHES, TABLES, polars_schema
+from parsers.schema import BATCHES, TABLES, conform, polars_schema, stacked
 
 _TAIL = "#tail"
 _BORN = "#born"
@@ -30,6 +29,7 @@ _OBJECT = "#object"
 _CALLS = "llm_calls"
 _FIRST = ("llm_events", "rejects", "batches")
 _LEDGER = polars_schema(BATCHES)
+_TOLD = ("source_id", "source_path", "start_offset", "end_offset", "digest", "tail", "unread")
 _NOTHING = tail_hash(b"")
 
 
@@ -208,17 +208,17 @@ class Warehouse:
         calls = self.tables[_CALLS]
         if claimed := [b for b in batches if b.start is None or b.turn]:
             self._name(claimed)
-            batches = [replace(b, start=0) if b.start is None else b for b in batches]
-        expected = {b.source_id: b.start for b in batches}
+        expected = {b.source_id: b.start or 0 for b in batches}
         expected |= {b.turn.name + _TURN: b.turn.number + 1 for b in batches if b.turn}
         if any(calls.offsets.get(key) != value for key, value in expected.items()):
             raise Conflict
+        rows = _Rows.of(batches)
         for name in _FIRST:
-            _append_new(self.tables[name], batches)
+            _append_new(self.tables[name], batches, rows)
         offsets = {b.source_id: b.end for b in batches} | {b.source_id + _TAIL: b.tail for b in batches}
         offsets |= {b.source_id + _MISSING: 0 for b in batches if calls.offsets.get(b.source_id + _MISSING)}
         offsets |= {source + _MISSING: size for b in batches for source, size in b.missing.items()}
-        calls.append(pl.concat([b.calls for b in batches]), offsets, expected)
+        calls.append(rows.calls, offsets, expected)
         for table in self.tables.values():
             table.tidy()
 
@@ -261,70 +261,83 @@ def is_source(key: str) -> bool:
     return not key.endswith((_TAIL, _BORN, _MISSING, _TURN, _OBJECT))
 
 
-def _append_new(table: Table, batches: Sequence[Batch]) -> None:
-    """Append what *batches* hold for *table* beyond the table's own offsets, which a crash may have left ahead."""
+class _Rows(NamedTuple):
+    """What batches add to each table but the ledger, all of it as one frame a table."""
+
+    calls: pl.DataFrame
+    events: pl.DataFrame
+    rejects: pl.DataFrame
+
+    @classmethod
+    def of(cls, batches: Sequence[Batch]) -> "_Rows":
+        """Return what *batches* add."""
+        return cls(*(stacked([getattr(b, name) for b in batches], table) for name, table in FRAMES.items()))
+
+    def beyond(self, offsets: Mapping[str, int]) -> "_Rows":
+        """Return the rows that lie at or behind the *offsets* of their sources."""
+        at = pl.col("source_id").replace_strict(offsets, return_dtype=pl.Int64)
+        return _Rows(*(frame.filter(pl.col("source_offset") >= at) for frame in self))
+
+
+def _append_new(table: Table, batches: Sequence[Batch], rows: _Rows) -> None:
+    """Append what *batches*, which hold *rows*, add to *table* beyond its own offsets: a crash may have left it ahead.
+
+    What lies beyond a table's own offset is all of a batch, unless another writer has cut elsewhere.
+    """
     while True:
         own = {b.source_id: table.offsets.get(b.source_id) for b in batches}
-        owed = [_Owed(b, at) for b in batches if (at := max(own[b.source_id] or 0, b.start or 0)) < b.end]
+        starts = {b.source_id: max(own[b.source_id] or 0, b.start or 0) for b in batches}
+        owed = [b for b in batches if starts[b.source_id] < b.end]
+        whole = all(starts[b.source_id] == (b.start or 0) for b in batches)
+        lacking = rows if whole else rows.beyond(starts)
         if table.name == "batches":
-            rows = [_ledger(owed)] if owed else []
+            new = _ledger(owed, starts, lacking)
         else:
-            owed = [o for o in owed if o.rows(table.name).height]
-            rows = [o.rows(table.name) for o in owed]
-        if not rows:
+            new = lacking.events if table.name == "llm_events" else lacking.rejects
+            having = set(new["source_id"].unique())
+            owed = [b for b in owed if b.source_id in having]
+        if new.is_empty():
             table.settle()  # what is there already may be of a writer that died before it was durable
             return
-        offsets = {o.batch.source_id: o.batch.end for o in owed}
+        offsets = {b.source_id: b.end for b in owed}
         try:
-            table.append(pl.concat(rows), offsets, {source_id: own[source_id] for source_id in offsets})
+            table.append(new, offsets, {source_id: own[source_id] for source_id in offsets})
         except Conflict:
             table.refresh()
         else:
             return
 
 
-class _Owed(NamedTuple):
-    """A batch of which a table lacks what lies beyond an offset."""
-
-    batch: Batch
-    offset: int
-
-    @property
-    def whole(self) -> bool:
-        """Whether that is all of it."""
-        return self.offset == (self.batch.start or 0)
-
-    def rows(self, table: str) -> pl.DataFrame:
-        """Return the rows for *table* that it lacks."""
-        frames = {_CALLS: self.batch.calls, "llm_events": self.batch.events, "rejects": self.batch.rejects}
-        return frames[table] if self.whole else frames[table].filter(pl.col("source_offset") >= self.offset)
-
-
-def _ledger(owed: Sequence[_Owed]) -> pl.DataFrame:
-    """Return the rows of the ledger for what it lacks."""
-    now = datetime.now(UTC)
-    return pl.DataFrame([_entry(o, now) for o in owed], schema=_LEDGER, orient="row")
-
-
-def _entry(owed: _Owed, now: datetime) -> tuple[object, ...]:
-    batch = owed.batch
-    calls, events, rejects = (owed.rows(name) for name in (_CALLS, "llm_events", "rejects"))
-    frames = (frame["format"] for frame in (batch.calls, batch.events, batch.rejects) if frame.height)
-    formats = {name for names in frames for name in (names if len(names) == 1 else names.unique()) if name is not None}
-    return (
-        now,
-        batch.source_id,
-        batch.source_path,
-        ",".join(sorted(formats)) or None,
-        owed.offset,
-        batch.end,
-        batch.digest if owed.whole else None,
-        batch.tail,
-        calls.height,
-        events.height,
-        rejects.height,
-        calls.height - int((calls["requests"] == 1).sum()),
-        batch.unread if owed.whole else None,
-        calls["created_at"].min(),
-        calls["created_at"].max(),
+def _ledger(batches: Sequence[Batch], starts: Mapping[str, int], rows: _Rows) -> pl.DataFrame:
+    """Return the rows of the ledger for *batches*, each of a source of its own, from its *starts* on."""
+    whole = [starts[b.source_id] == (b.start or 0) for b in batches]
+    entries = pl.DataFrame(
+        {
+            "source_id": [b.source_id for b in batches],
+            "source_path": [b.source_path for b in batches],
+            "start_offset": [starts[b.source_id] for b in batches],
+            "end_offset": [b.end for b in batches],
+            "digest": [b.digest if all_of_it else None for b, all_of_it in zip(batches, whole, strict=True)],
+            "tail": [b.tail for b in batches],
+            "unread": [b.unread if all_of_it else None for b, all_of_it in zip(batches, whole, strict=True)],
+        },
+        schema={name: _LEDGER[name] for name in _TOLD},
     )
+    of_source = pl.col("source_id")
+    names = pl.concat([frame.select(of_source, "format") for frame in rows]).drop_nulls().unique()
+    calls = rows.calls.group_by(of_source).agg(
+        calls=pl.len(),
+        sums=pl.len() - (pl.col("requests") == 1).sum(),
+        first_at=pl.col("created_at").min(),
+        last_at=pl.col("created_at").max(),
+    )
+    parts = [
+        names.group_by(of_source).agg(pl.col("format").sort().str.join(",")),
+        calls,
+        rows.events.group_by(of_source).agg(events=pl.len()),
+        rows.rejects.group_by(of_source).agg(rejects=pl.len()),
+    ]
+    for part in parts:
+        entries = entries.join(part, on="source_id", how="left", maintain_order="left")
+    counts = pl.col("calls", "events", "rejects", "sums").fill_null(0)
+    return conform(entries.with_columns(counts, committed_at=datetime.now(UTC)), BATCHES)

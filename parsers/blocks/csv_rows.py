@@ -18,6 +18,12 @@ LONGEST = MAX_KEPT
 
 SEPARATORS = (",", ";", "\t")
 
+NULLS = ("", r"\N", "NULL", "null", "NaN", "nan", "None")
+"""How exports write that nothing is known."""
+
+_ANY_NULL = "|".join(map(re.escape, (name or '""' for name in NULLS)))
+"""What is in any text with such cells, but for those with nothing at all between their separators."""
+
 _QUOTED = r'"(?:[^"]|"")*"'
 _BETWEEN = "[,;\t]"
 _FIELD = f'(?:{_QUOTED}|[^",;\t]*)'
@@ -67,7 +73,10 @@ def starts(lines: Lines) -> Mask:
 
 
 def columns(rows: pl.Series, separator: str, count: int) -> tuple[pl.DataFrame, pl.Series]:
-    """Return the cells of those of *rows* that have *count* of them, as columns of text, and which rows these are."""
+    """Return the cells of those of *rows* that have *count* of them, as columns of text, and which rows these are.
+
+    Cells that are written as one of `NULLS` are NULL.
+    """
     quoted = rows.str.contains('"', literal=True)
     fits = rows.str.count_matches(separator, literal=True) == count - 1
     if quoted.any():
@@ -107,14 +116,22 @@ def _read(rows: pl.Series, separator: str, count: int) -> pl.DataFrame:
     names = [str(i) for i in range(count)]
     if rows.is_empty():
         return pl.DataFrame(schema=dict.fromkeys(names, pl.String))
-    text = rows.str.join("\n").item().encode()
+    joined = rows.str.join("\n")
+    text = joined.item().encode()
     try:
         table = pl.read_csv(text, has_header=False, separator=separator, infer_schema=False, new_columns=names)
     except pl.exceptions.PolarsError:
         table = pl.DataFrame()
     if table.shape == (len(rows), count):
-        return table.rechunk()  # what is asked of each chunk is asked once
-    return pl.DataFrame([cells(row, separator) for row in rows], schema=dict.fromkeys(names, pl.String), orient="row")
+        table = table.rechunk()  # what is asked of each chunk is asked once
+        return without_nulls(table) if joined.str.contains(_ANY_NULL).item() else table
+    read = [cells(row, separator) for row in rows]
+    return without_nulls(pl.DataFrame(read, schema=dict.fromkeys(names, pl.String), orient="row"))
+
+
+def without_nulls(table: pl.DataFrame) -> pl.DataFrame:
+    """Return *table*, of text, with NULL where a cell is one of `NULLS`."""
+    return table.select(pl.when(~pl.all().is_in(NULLS)).then(pl.all()))
 
 
 def cells(row: str, separator: str) -> list[str] | None:

@@ -23,9 +23,9 @@ _JSON = (
     & _LINE.str.contains(rf'{_BARE}[\w.]*(?i:model|engine|deployment)[\w.]*"\s*:\s*"[^"]')
     & ~_LINE.str.contains(rf'{_BARE}(?:role|content|messages?|prompt)"\s*:\s*["\[{{]')
 )
-_COUNTS = r"(?i)tok(?:en)?s?[\"']?\s*[=:]\s*\d|\b\d[\d,._]*\s+(?:\w+\s+)?tok(?:en)?s\b"
-_MAKERS = r"(?i)\bmodel|\b(?:gpt|claude|gemini|mistral|llama|deepseek|grok|qwen)[-\d]"
-_TEXT = _LINE.str.contains(_COUNTS) & ~_LINE.str.contains(r"(?i)max_?(?:\w+_)?tokens") & _LINE.str.contains(_MAKERS)
+_COUNTS = r"(?i-u)tok(?:en)?s?[\"']?\s*[=:]\s*\d|\b\d[\d,._]*\s+(?:\w+\s+)?tok(?:en)?s\b"
+_MAKERS = r"(?i-u)\bmodel|\b(?:gpt|claude|gemini|mistral|llama|deepseek|grok|qwen)[-\d]"
+_TEXT = _LINE.str.contains(_COUNTS) & ~_LINE.str.contains(r"(?i-u)max_?(?:\w+_)?tokens") & _LINE.str.contains(_MAKERS)
 SPEAKS = pl.when(_LINE.str.contains(r"^\s*[{\[]")).then(_JSON).otherwise(_TEXT)
 """Whether `line` speaks of tokens and a model."""
 

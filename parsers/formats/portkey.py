@@ -9,16 +9,11 @@ read as that. `cost` is in cents; one in another currency than dollars isn't tak
 Portkey's own cache is no call of a model: it is an event, `cache_hit`.
 """
 
-from dataclasses import replace
-
 import polars as pl
 
-from parsers.blocks.format import Context, Format, Parsed
 from parsers.rows.by_header import json_header
 from parsers.rows.calls import Meaning
-from parsers.rows.json_shape import Shape, made, read, top_names
-from parsers.schema import EVENTS, conform
-from parsers.values.lenient import time
+from parsers.rows.json_shape import Shape, json_format, top_names
 
 _SHAPE = Shape(
     paths={
@@ -40,40 +35,23 @@ _SHAPE = Shape(
         "cache_type": ("cache_type",),
     },
     meaning=Meaning(name="portkey", cost=0.01, dedupe="portkey"),
+    derived={
+        "provider": pl.col("provider").str.to_lowercase(),
+        "status": pl.when(pl.col("succeeded").str.to_lowercase() == "false").then(pl.lit("error")).otherwise("status"),
+        "cost": pl.when(pl.col("currency").fill_null("USD").str.to_uppercase() == "USD").then("cost"),
+    },
+    internal=("succeeded", "currency", "cache_type"),
+    from_cache=pl.col("cache_status").str.to_uppercase().str.contains(r"(?:^|[ _])HIT$"),
 )
-_HIT = pl.col("cache_status").str.to_uppercase().str.contains(r"(?:^|[ _])HIT$").fill_null(value=False)
-
-
-def _parse(records: pl.DataFrame, context: Context) -> Parsed:
-    del context
-    fields, rejects = read(records, _SHAPE)
-    fields = fields.with_columns(
-        provider=pl.col("provider").str.to_lowercase(),
-        status=pl.when(pl.col("succeeded").str.to_lowercase() == "false").then(pl.lit("error")).otherwise("status"),
-        cost=pl.when(pl.col("currency").fill_null("USD").str.to_uppercase() == "USD").then("cost"),
-    )
-    parsed = made(fields.filter(~_HIT).drop("succeeded", "currency", "cache_type"), _SHAPE, rejects)
-    hits = fields.filter(_HIT).select(
-        "source_offset",
-        "session_id",
-        "model",
-        created_at=time(pl.col("created_at")),
-        kind=pl.lit("cache_hit"),
-        format=pl.lit("portkey"),
-    )
-    return replace(parsed, events=conform(hits, EVENTS))
-
 
 _LINE = pl.col("line")
 
-FORMAT = Format(
-    name="portkey",
-    title="Portkey's exported logs without their responses",
-    json=True,
+FORMAT = json_format(
+    "Portkey's exported logs without their responses",
+    _SHAPE,
     claims=_LINE.str.contains(r'"(?:req|request)_units"\s*:')
     & _LINE.str.contains(r'"ai_model"\s*:')
     & ~_LINE.str.contains(r'"usage(?:Metadata)?"\s*:\s*\{'),
-    parse=_parse,
     hints=('_units"',),
 )
 

@@ -152,8 +152,12 @@ def elsewhere(decoded: pl.DataFrame, closed: Iterable[str] = ()) -> pl.Series:
     """
     known = _names(decoded.schema["record"])
     keys = "|".join(key for key in (*_CONTENT, *_READ, *closed) if key not in known)
-    lines = decoded["line"].str.replace_all(rf'"(?:{keys})"\s*:\s*{_NESTED}', '"":null')
-    return leftovers(decoded.select(lines, "record"))
+    lines = decoded["line"]
+    having = lines.str.contains(keys)  # found at five times the speed of what is taken out
+    if having.any():
+        without = lines.filter(having).str.replace_all(rf'"(?:{keys})"\s*:\s*{_NESTED}', '"":null')
+        lines = without if having.all() else lines.scatter(having.arg_true(), without)
+    return leftovers(decoded.select(lines.alias("line"), "record"))
 
 
 def _names(dtype: Any) -> set[str]:  # Any: a Polars type

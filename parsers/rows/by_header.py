@@ -34,7 +34,6 @@ _NAME = re.compile(r"[\w .:/@$€%°#&+*?'()\[\]-]{0,64}")
 _A_NUMBER = re.compile(r"[\d.:/ -]+")
 _FLATTENED = re.compile(r"^(?:(?:response|usage|llm|extra|fields)\.)+", re.IGNORECASE)
 _DECIMAL = r"^-?(?:0,\d+|\d+,(?:\d\d?|\d{4,}))$"
-_NULLS = ("", r"\N", "NULL", "null", "NaN", "nan", "None")
 _LINE = pl.col("line")
 
 
@@ -92,8 +91,7 @@ def header_of(names: Sequence[str], headers: Sequence[Header]) -> tuple[Header, 
 
 def read_columns(rows: pl.DataFrame, names: Sequence[str], header: Header) -> Parsed:
     """Return the calls in *rows*: the columns called *names* are cells of text, besides them there is `RECORDS`."""
-    wanted = {name: pl.col(name) for name in names if name and not _is_left_out(name, header)}
-    cell = {name: pl.when(~value.is_in(_NULLS)).then(value) for name, value in wanted.items()}
+    cell = {name: pl.col(name) for name in names if name and not _is_left_out(name, header)}
     if header.whole:
         return header.read(rows.select(*RECORDS, **cell))
     known_ = header.names
@@ -105,7 +103,8 @@ def read_columns(rows: pl.DataFrame, names: Sequence[str], header: Header) -> Pa
 def csv_format(headers: Sequence[Header]) -> Format:
     """Return the format of CSV files with any of *headers*."""
     by_rank = tuple(sorted(headers, key=lambda h: h.rank))
-    heads = _LINE.map_elements(lambda line: _found(line, by_rank) is not None, return_dtype=pl.Boolean)
+    text = pl.when(~_LINE.str.starts_with("{")).then(_LINE)  # of thousands of files most are of JSON
+    heads = text.map_elements(lambda line: _found(line, by_rank) is not None, return_dtype=pl.Boolean)
     return Format(
         name="csv",
         title="CSV files whose header has columns that any other format knows",
@@ -242,7 +241,7 @@ def _below(head: str, rows: pl.DataFrame, headers: tuple[Header, ...]) -> Parsed
     if table.is_empty():
         return parsed(None, [bad])
     if separator == ";":
-        table = table.select(_with_point(pl.all()))
+        table = _with_points(table)
     kept = (rows if good.all() else rows.filter(good)).select(*RECORDS)
     named = {i: name for i, name in enumerate(names) if name and not _is_left_out(name, header)}
     kept = kept.hstack([table.to_series(i).alias(name) for i, name in named.items()])
@@ -250,9 +249,12 @@ def _below(head: str, rows: pl.DataFrame, headers: tuple[Header, ...]) -> Parsed
     return Parsed(result.calls, result.events, pl.concat([bad, result.rejects]))
 
 
-def _with_point(value: pl.Expr) -> pl.Expr:
-    """Return a cell as it is, but `0,06` as `0.06`: where a comma separates no cells, it is a point."""
-    return pl.when(value.str.contains(_DECIMAL)).then(value.str.replace(",", ".", literal=True)).otherwise(value)
+def _with_points(table: pl.DataFrame) -> pl.DataFrame:
+    """Return the cells as they are, but `0,06` as `0.06`: where a comma separates none of them, it is a point."""
+    commas = table.select(pl.all().str.contains(",", literal=True).any())
+    having = pl.col(name for name in table.columns if commas[name].item())
+    point = having.str.replace(",", ".", literal=True)
+    return table.with_columns(pl.when(having.str.contains(_DECIMAL)).then(point).otherwise(having))
 
 
 def _is_left_out(name: str, header: Header) -> bool:

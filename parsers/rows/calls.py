@@ -78,9 +78,12 @@ class Meaning:
     constants: Mapping[str, str] = field(default_factory=dict)
 
 
-def calls(fields: pl.DataFrame, meaning: Meaning) -> Parsed:
-    """Return the call in each record of *fields*, or why there is none in it."""
-    plan = _plan(meaning, frozenset(fields.columns))
+def calls(fields: pl.DataFrame, meaning: Meaning, *, clean: frozenset[str] = frozenset()) -> Parsed:
+    """Return the call in each record of *fields*, or why there is none in it.
+
+    Those of them that are *clean* are `known` texts already: to look at each again takes a tenth of the time.
+    """
+    plan = _plan(meaning, frozenset(fields.columns), clean)
     typed = fields.with_columns(plan.texts).with_columns(plan.typed)
     typed = typed.with_columns(plan.reason)
     refused = pl.col("reason").is_not_null()
@@ -115,11 +118,11 @@ class _Plan(NamedTuple):
 
 
 @lru_cache(maxsize=256)
-def _plan(meaning: Meaning, columns: frozenset[str]) -> _Plan:
+def _plan(meaning: Meaning, columns: frozenset[str], clean: frozenset[str]) -> _Plan:
     names = columns | set(meaning.constants)
     have = [name for name in dict.fromkeys((*FIELDS, *meaning.metadata, LEFTOVERS)) if name in names]
     return _Plan(
-        texts=[_text(name, meaning).alias(name) if name in columns else _constant(name, meaning) for name in have],
+        texts=[_text(name, meaning, columns, clean).alias(name) for name in have],
         typed=[
             *(
                 time(pl.col(name), meaning.time, meaning.zone).alias(f"_{name}")
@@ -137,15 +140,11 @@ def _plan(meaning: Meaning, columns: frozenset[str]) -> _Plan:
     )
 
 
-def _text(name: str, meaning: Meaning) -> pl.Expr:
+def _text(name: str, meaning: Meaning, columns: frozenset[str], clean: frozenset[str]) -> pl.Expr:
     """Return a field: blank is unknown, and a constant stands in for what is unknown."""
-    return (
-        pl.coalesce(known(pl.col(name)), _constant(name, meaning)) if name in meaning.constants else known(pl.col(name))
-    )
-
-
-def _constant(name: str, meaning: Meaning) -> pl.Expr:
-    return pl.lit(meaning.constants[name], dtype=pl.String).alias(name)
+    constant = [pl.lit(meaning.constants[name], dtype=pl.String)] if name in meaning.constants else []
+    value = [pl.col(name) if name in clean else known(pl.col(name))] if name in columns else []
+    return pl.coalesce(*value, *constant)
 
 
 def _cost(meaning: Meaning) -> pl.Expr:

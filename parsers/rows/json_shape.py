@@ -67,18 +67,24 @@ def top_names(shape: Shape) -> frozenset[str]:
 def parse(shape: Shape, records: pl.DataFrame, context: Context) -> Parsed:
     """Return the calls in *records* of one *shape*; no line needs an earlier one."""
     del context
-    return finished(*read(records, shape), shape)
+    fields, rejects = read(records, shape)
+    return finished(fields, rejects, shape, clean=frozenset(fields.columns).difference(shape.derived))
 
 
-def finished(fields: pl.DataFrame, rejects: pl.DataFrame, shape: Shape) -> Parsed:
-    """Return the calls in *fields*, as `read` leaves them, and the answers from a cache; after the *rejects*."""
+def finished(
+    fields: pl.DataFrame, rejects: pl.DataFrame, shape: Shape, *, clean: frozenset[str] = frozenset()
+) -> Parsed:
+    """Return the calls in *fields*, as `read` leaves them, and the answers from a cache; after the *rejects*.
+
+    For *clean* see `calls`.
+    """
     if shape.counts is not None:
         fields = fields.filter(shape.counts.fill_null(value=True))
     fields = fields.with_columns(**shape.derived)
     if shape.from_cache is None:
-        return made(fields.drop(shape.internal), shape, rejects)
+        return made(fields.drop(shape.internal), shape, rejects, clean=clean)
     hit = shape.from_cache.fill_null(value=False)
-    parsed = made(fields.filter(~hit).drop(shape.internal), shape, rejects)
+    parsed = made(fields.filter(~hit).drop(shape.internal), shape, rejects, clean=clean)
     return replace(parsed, events=_cache_hits(fields.filter(hit), shape.meaning))
 
 
@@ -171,11 +177,12 @@ def _fields(shape: Shape, places: frozenset[str], *, counted: bool) -> list[pl.E
     return fields
 
 
-def made(fields: pl.DataFrame, shape: Shape, rejects: pl.DataFrame) -> Parsed:
-    """Return the calls in *fields*; their rejects follow *rejects*."""
+def made(fields: pl.DataFrame, shape: Shape, rejects: pl.DataFrame, *, clean: frozenset[str] = frozenset()) -> Parsed:
+    """Return the calls in *fields*; their rejects follow *rejects*. For *clean* see `calls`."""
     # Without a column `requests` each row is one request, with NULL in it a sum that doesn't say of how many.
     unknown = [column.name for column in fields if column.null_count() == len(column) and column.name != "requests"]
-    parsed = calls(fields.drop(unknown), _meaning(shape)) if not fields.is_empty() else calls(fields, _meaning(shape))
+    some = fields if fields.is_empty() else fields.drop(unknown)
+    parsed = calls(some, _meaning(shape), clean=clean.intersection(some.columns))
     return replace(parsed, rejects=pl.concat([rejects, parsed.rejects]))
 
 

@@ -19,7 +19,7 @@ from parsers.values.providers import provider_of
 from parsers.values.typed import known, metadata
 
 _HINT = (
-    r"(?i)rate.?limit|too many (?:requests|tokens)|quota|request too large|RESOURCE_EXHAUSTED|token limit is exceeded"
+    r"(?i-u)rate(?u:.)?limit|too many (?:requests|tokens)|quota|request too large|RESOURCE_EXHAUSTED|token limit is exceeded"
     r"|request rate is too high|limited to [\d,]+ API calls"
 )
 _PLACE = ("created_at", "session_id", "run_id", "step_id", "story_id", "agent_id", "model", "format", "source_offset")
@@ -27,17 +27,17 @@ _N = r"([\d,]+)"
 _UNITS = {"h": 3_600_000.0, "m": 60_000.0, "s": 1_000.0}
 _SPAN = r"((?:\d+ ?h(?:ours?)? ?)?(?:\d+ ?m(?:in(?:utes?)?)? ?)?(?:[\d.]*\d ?s)?)"
 _QUOTE = r"""\\?['"]"""
-_AGAIN = r"(?i)(?:again|retry) (?:in|after) "
+_AGAIN = r"(?i-u)(?:again|retry) (?:in|after) "
 
 DIMENSIONS = {
-    "ITPM": r"(?i)\(ITPM\)|input tokens per min|request tokens has exceeded your per-minute"
+    "ITPM": r"(?i-u)\(ITPM\)|input tokens per min|request tokens has exceeded your per-minute"
     r"|InputTokensPer(?:\w*Per)?Minute",
-    "OTPM": r"(?i)\(OTPM\)|output tokens per min",
-    "TPD": r"(?i)\(TPD\)|tokens per day|TokensPer(?:\w*Per)?Day",
-    "TPM": r"(?i)\(TPM\)|tokens per min|token rate limit|token limit is exceeded|too many tokens"
+    "OTPM": r"(?i-u)\(OTPM\)|output tokens per min",
+    "TPD": r"(?i-u)\(TPD\)|tokens per day|TokensPer(?:\w*Per)?Day",
+    "TPM": r"(?i-u)\(TPM\)|tokens per min|token rate limit|token limit is exceeded|too many tokens"
     r"|TokensPer(?:\w*Per)?Minute",
-    "RPD": r"(?i)\(RPD\)|requests per day|RequestsPer(?:\w*Per)?Day",
-    "RPM": r"(?i)\(RPM\)|requests per min|call rate limit|requests rate limit|too many requests"
+    "RPD": r"(?i-u)\(RPD\)|requests per day|RequestsPer(?:\w*Per)?Day",
+    "RPM": r"(?i-u)\(RPM\)|requests per min|call rate limit|requests rate limit|too many requests"
     r"|request rate is too high|requests has exceeded your per-minute|API calls / minute|RequestsPer(?:\w*Per)?Minute",
 }
 """What is limited, by the words for it; the first that is found counts."""
@@ -106,13 +106,13 @@ def _stated(texts: pl.DataFrame) -> pl.DataFrame:
     text = pl.col("text")
     value = rf"{_QUOTE}quotaValue{_QUOTE}: ?{_QUOTE}{_N}"
     return texts.with_columns(
-        model_stated=text.str.extract(r"(?i)(?:reached|large) for (?:model )?`?([\w.:/-]+)", 1),
+        model_stated=text.str.extract(r"(?i-u)(?:reached|large) for (?:model )?`?([\w.:/-]+)", 1),
         dimension=pl.coalesce(
             pl.when(text.str.contains(words)).then(pl.lit(name)) for name, words in DIMENSIONS.items()
         ),
-        limit=_count(rf"(?i)\blimit:? {_N}|(?:rate limit of|limited to) {_N}|\) of {_N} |{value}", groups=4),
-        used=_count(rf"(?i)\b(?:used|current):? {_N}"),
-        requested=_count(rf"(?i)\brequested:? {_N}"),
+        limit=_count(rf"(?i-u)\blimit:? {_N}|(?:rate limit of|limited to) {_N}|\) of {_N} |{value}", groups=4),
+        used=_count(rf"(?i-u)\b(?:used|current):? {_N}"),
+        requested=_count(rf"(?i-u)\brequested:? {_N}"),
         wait_ms=_wait(),
         reason=known(text),
     )
@@ -122,7 +122,7 @@ def _of_headers(told: pl.DataFrame, dimension: str) -> pl.DataFrame:
     """Return the limit on *dimension* that the headers in a record's metadata state."""
     limit, left = (
         pl.col("text")
-        .str.extract(rf"(?i)(?:{HEADERS[dimension].replace('@', word)}){_QUOTE}:\s*(?:{_QUOTE})?(\d+)", 1)
+        .str.extract(rf"(?i-u)(?:{HEADERS[dimension].replace('@', word)}){_QUOTE}:\s*(?:{_QUOTE})?(\d+)", 1)
         .cast(pl.Int64, strict=False)
         for word in ("limit", "remaining")
     )
@@ -142,7 +142,7 @@ def _retry_after(column: str) -> pl.Expr:
     """Return the wait that the header `retry-after` (seconds) or `retry-after-ms` asks for, in ms."""
     in_ms, in_s = (
         pl.col(column)
-        .str.extract(rf"(?i)retry[-_]after{unit}{_QUOTE}:\s*(?:{_QUOTE})?([\d.]+)", 1)
+        .str.extract(rf"(?i-u)retry[-_]after{unit}{_QUOTE}:\s*(?:{_QUOTE})?([\d.]+)", 1)
         .cast(pl.Float64, strict=False)
         for unit in ("[-_]ms", "")
     )
