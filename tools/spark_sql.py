@@ -211,6 +211,8 @@ def call_otherwise(query: exp.Expression) -> None:
     for each in [*query.find_all(exp.AnyValue)]:
         outer = each.parent if isinstance(each.parent, exp.IgnoreNulls) else each
         outer.replace(exp.Anonymous(this="any_value", expressions=[each.this, exp.true()]))
+    for joined in [*query.find_all(exp.ArrayToString)]:
+        joined.replace(exp.Nullif(this=joined.copy(), expression=exp.Literal.string("")))  # Spark's of nothing is empty
     for part in [*query.find_all(exp.Bracket)]:
         if isinstance(part.expressions[0], exp.Slice) and part.expressions[0].this is None:
             part.replace(exp.Left(this=part.this, expression=part.expressions[0].expression))

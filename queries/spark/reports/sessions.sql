@@ -9,8 +9,8 @@ SELECT
     success IS FALSE) AS failed_calls,
   CAST(SUM(total_tokens) AS BIGINT) AS total_tokens,
   SUM(cost_usd) AS cost_usd,
-  ARRAY_JOIN(ARRAY_SORT(COLLECT_LIST(DISTINCT model)), ', ') AS models,
-  ARRAY_JOIN(ARRAY_SORT(COLLECT_LIST(DISTINCT agent_id)), ', ') AS agents
+  NULLIF(ARRAY_JOIN(ARRAY_SORT(COLLECT_LIST(DISTINCT model)), ', '), '') AS models,
+  NULLIF(ARRAY_JOIN(ARRAY_SORT(COLLECT_LIST(DISTINCT agent_id)), ', '), '') AS agents
 FROM llm_calls
 GROUP BY
   session_id
