@@ -28,7 +28,7 @@ def main(options: Options) -> None:
 def _measure_wrapped(options: Options) -> None:
     """Measure a maestro log that Docker wrapped beside the plain one: the same records."""
     log = options.data / "wrapped.log"
-    maestro.write(log, size=1 << 20, share=0.05)
+    maestro.write(log, size=1 << 20, kind=maestro.PLAIN)
     lines = [line for line in log.read_text("utf-8").splitlines(keepends=True) if line.endswith("\n")]
     at = "2026-01-01T00:00:00.000000000Z"
     wrapped = (json.dumps({"log": line, "stream": "stdout", "time": at}, separators=(",", ":")) for line in lines)

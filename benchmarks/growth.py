@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from benchmarks.maestro import Truth, write
+from benchmarks.maestro import DENSE, Truth, write
 from benchmarks.measure import INGEST, Options, Taken, bar, head, must, row, run
 
 CALL_BYTES = 225
@@ -19,7 +19,7 @@ def main(options: Options) -> None:
     by_calls = []
     for millions in (1, 10, 100):
         log = options.data / f"growth-{millions}.log"
-        truth = write(log, size=int(millions * 1e6 * CALL_BYTES * options.scale), share=1.0)
+        truth = write(log, size=int(millions * 1e6 * CALL_BYTES * options.scale), kind=DENSE)
         taken = _backfill(log, truth)
         log.unlink()
         by_calls.append(taken.median / truth.calls)
@@ -28,7 +28,7 @@ def main(options: Options) -> None:
 
     head("the same calls, more files", "calls", "calls/s", "MB/s", "peak MB")
     log = options.data / "growth-files.log"
-    truth = write(log, size=int(300e6 * options.scale), share=1.0)
+    truth = write(log, size=int(300e6 * options.scale), kind=DENSE)
     by_files = []
     for files in (1, *(max(1, round(many * options.scale)) for many in (100, 10_000))):
         with tempfile.TemporaryDirectory(dir=options.data) as folder:

@@ -12,7 +12,7 @@ from typing import IO
 
 import pyarrow as pa
 
-from benchmarks.maestro import write
+from benchmarks.maestro import PLAIN, write
 from benchmarks.measure import INGEST, Options, bar, head, row, run
 
 MOST = 700e6
@@ -89,7 +89,7 @@ def _long(options: Options) -> None:
     for gigabytes in (1, 10):
         size = int(gigabytes * 1e9 * options.scale)
         log = options.data / f"memory-{size}.log"
-        truth = write(log, size=size, share=0.05)
+        truth = write(log, size=size, kind=PLAIN)
         with tempfile.TemporaryDirectory() as scratch:
             warehouse = Path(scratch, "warehouse")
             taken = run(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from benchmarks.maestro import Truth, write
+from benchmarks.maestro import DENSE, HEAVY, PLAIN, WITH_EVENTS, Kind, Truth, write
 from benchmarks.measure import INGEST, Options, Taken, bar, head, must, read_once, row, run
 
 GREP = 'LC_ALL=C grep -c "LLM call to model \'" {log}'
@@ -31,27 +31,32 @@ class Measured(NamedTuple):
 
 
 def main(options: Options) -> None:
-    """Measure a large log with few calls and a dense one."""
-    large = _measure(options, "log with 5% call lines", 1000, 0.05)
+    """Measure large logs, as they are and without their events, and a dense one."""
+    for name, kind, most in (("log with its events", WITH_EVENTS, 8), ("log of 120 days with many events", HEAVY, 12)):
+        taken = _measure(options, name, 1000, kind)
+        ratio = taken.ours.median / taken.grep.median
+        bar(f"at most {most} × grep -c: {ratio:.1f} ×", met=ratio <= most)
+        bar(f"at most 700 MB: {taken.ours.peak / 1e6:.0f}", met=taken.ours.peak <= 700e6)
+    large = _measure(options, "log with 5% call lines and no events", 1000, PLAIN)
     ratio = large.ours.median / large.grep.median
     bar(f"at most 6 × grep -c: {ratio:.1f} ×", met=ratio <= 6)
     if large.gawk:
         ratio = large.ours.median / large.gawk.median
         bar(f"faster than grep | gawk: {ratio:.2f} × its time", met=ratio < 1)
-    sparse = _measure(options, "log with 5% call lines", 300, 0.05)
+    sparse = _measure(options, "log with 5% call lines and no events", 300, PLAIN)
     speed = sparse.truth.bytes / 1e6 / sparse.ours.median
     bar(f"at least 250 MB/s of a 300 MB log: {speed:.0f}", met=speed >= 250)
-    dense = _measure(options, "log where every line is a call", 300, 1.0)
+    dense = _measure(options, "log where every line is a call", 300, DENSE)
     calls = dense.truth.calls / dense.ours.median
     bar(f"at least 400,000 calls/s: {calls:,.0f}", met=calls >= 400_000)
     ratio, kept = dense.loop.median / dense.ours.median, dense.keeping.median / dense.ours.median
     bar(f"at least 8 × as fast as the loop: {ratio:.1f} ×, {kept:.1f} × if it keeps the calls", met=ratio >= 8)
 
 
-def _measure(options: Options, name: str, megabytes: int, share: float) -> Measured:
+def _measure(options: Options, name: str, megabytes: int, kind: Kind) -> Measured:
     size = int(megabytes * options.scale)
-    log = options.data / f"maestro-{size}-{share:.2f}.log"
-    truth = write(log, size=size * 1_000_000, share=share)
+    log = options.data / f"maestro-{size}-{kind.share:g}-{kind.events:g}.log"
+    truth = write(log, size=size * 1_000_000, kind=kind)
     read_once(log)
     head(f"{size} MB {name}, {truth.calls:,} calls", "MB/s", "calls/s", "× grep", "peak MB")
     grep = run(GREP.format(log=log), runs=options.runs)
@@ -80,9 +85,10 @@ def backfill(log: Path, truth: Truth, runs: int) -> Taken:
         warehouse = Path(scratch, "warehouse")
         command = [*INGEST, "backfill", str(log), "-w", str(warehouse)]
         taken = run(command, runs=runs, before=lambda: shutil.rmtree(warehouse, ignore_errors=True))
-        calls = pl.scan_delta(str(warehouse / "llm_calls"))
+        calls, events = (pl.scan_delta(str(warehouse / name)) for name in ("llm_calls", "llm_events"))
         found = calls.select(pl.len(), pl.col("total_tokens").sum()).collect().row(0)
-    must(found, (truth.calls, truth.tokens), "calls and tokens")
+        told = events.select(pl.len()).collect().item()
+    must((*found, told), (truth.calls, truth.tokens, truth.events), "calls, tokens and events")
     return taken
 
 

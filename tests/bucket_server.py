@@ -24,6 +24,8 @@ from xml.sax.saxutils import unescape
 import pytest
 
 CONTROL = "/-control"
+FAULTS = {"lost": 0.03, "500": 0.03, "503": 0.03, "409": 0.03}
+"""How often a PUT goes wrong for those who are to be misled."""
 BUCKET = "logs-of-all"
 
 

@@ -4,11 +4,15 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
+import azure_server
+import bucket_server
 import pytest
 from broken_disk import Disk, build
-from bucket_server import Bucket, started
 from logs import World
+
+Server = TypeVar("Server", bucket_server.Bucket, azure_server.Container)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -48,11 +52,20 @@ def anywhere() -> Iterator[Path]:
 
 
 @pytest.fixture
-def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
+def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[bucket_server.Bucket]:
     """An empty bucket that this process reaches, as those do that it starts."""
+    yield from _reached(bucket_server.started(tmp_path), monkeypatch)
+
+
+@pytest.fixture
+def container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[azure_server.Container]:
+    """The same of Azure."""
+    yield from _reached(azure_server.started(tmp_path), monkeypatch)
+
+
+def _reached(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     from ingest.warehouse.storage.bucket import made
 
-    server = started(tmp_path)
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
     made.cache_clear()

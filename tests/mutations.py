@@ -217,6 +217,18 @@ MUTATIONS = {
         "growing = []",
         "tests/test_many_files.py",
     ),
+    "the one source that a first line names in a fold": (
+        "ingest/warehouse/inbox.py",
+        "                claimed |= claims\n",
+        "",
+        "tests/test_bucket_inbox.py",
+    ),
+    "the fence before a compaction of a bucket goes on": (
+        "ingest/warehouse/storage/leases.py",
+        "            raise BusyError(self._explanation)\n\n    def keep",
+        "            return\n\n    def keep",
+        "tests/test_bucket_race.py",
+    ),
     "the reading alone of what a file gained that depends on its earlier lines": (
         "ingest/reading/small_files.py",
         "cursor.is_new or cursor.contexts or cursor.needs_recall",

@@ -1,12 +1,17 @@
 """Hosts that put what they read into an inbox, and folds that commit it: every row once, whoever dies."""
 
 import json
+import signal
 import subprocess
 import sys
 import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from bucket_server import FAULTS
 from logs import append, catch_up, exactly, line, lines, log_calls, numbers
+from torture import BUCKET_POINTS, command
 
 from ingest.errors import IngestError
 from ingest.following.follower import Follower
@@ -14,15 +19,15 @@ from ingest.ledger import Conflict
 from ingest.maintenance.verify import verify
 from ingest.prices.price import load_prices
 from ingest.reading.intake import Intake
-from ingest.warehouse.inbox import Inbox, fold, waiting
+from ingest.warehouse.inbox import Folding, Inbox, fold, waiting
 from ingest.warehouse.storage import bucket as bucket_module
 from ingest.warehouse.warehouse import Warehouse
 from parsers import FORMATS
 
 
-def host(url, name, log):
+def host(url, name, log, *, look=0):
     """Return a follower of *log* that puts into the inbox as host *name*."""
-    return Follower([str(log)], Intake(Inbox(url, name, look=0), load_prices(), FORMATS, host=name), 0.001)
+    return Follower([str(log)], Intake(Inbox(url, name, look=look), load_prices(), FORMATS, host=name), 0.001)
 
 
 def test_what_hosts_put_is_committed_once_by_a_fold(bucket, tmp_path):
@@ -160,12 +165,125 @@ def test_an_inbox_needs_a_bucket_and_a_host(bucket, tmp_path):
         Inbox(bucket.url, None)
 
 
-def test_something_else_in_the_inbox_is_told(bucket):
-    Warehouse(bucket.url, make=True)
-    (bucket.root / "calls" / "_inbox" / "web-1" / "s").mkdir(parents=True)
-    (bucket.root / "calls" / "_inbox" / "web-1" / "s" / "0").write_bytes(b"{}")
-    with pytest.raises(IngestError, match="is no intent of"):
+@pytest.mark.parametrize("data", [b"", b"{}", b"{}\n", b"\xff\xfe\n", b'{"lengths": 7}\n'])
+def test_something_else_in_the_inbox_is_told_and_keeps_nothing_from_being_folded(bucket, tmp_path, data):
+    log_calls(tmp_path / "a.log", 1, 2)
+    catch_up(host(bucket.url, "web-1", tmp_path / "a.log"))
+    (bucket.root / "calls" / "_inbox" / "web-0" / "s").mkdir(parents=True)
+    (bucket.root / "calls" / "_inbox" / "web-0" / "s" / "0").write_bytes(data)
+    with pytest.raises(IngestError, match=r"web-0/s/0 is no intent of .*: delete it"):
         fold(bucket.url)
+    assert numbers(bucket.url) == exactly(1, 2)
+    assert waiting(bucket.url)[:2] == (1, 1)
+
+
+def test_all_that_waits_is_fetched_at_once_and_committed_in_its_order(bucket, tmp_path):
+    log = tmp_path / "a.log"
+    each = host(bucket.url, "web-1", log)
+    for n in range(1, 9):
+        log_calls(log, n)
+        catch_up(each)
+    bucket.counts()
+    assert fold(bucket.url) == 8
+    counts = bucket.counts()
+    assert (counts["GET inbox"], counts["LIST inbox"], counts["PUT data"]) == (8, 1, 16)
+    assert counts["PUT log"] == 17  # the name of the source, and of each batch the ledger and the calls
+    assert counts.total() <= 8 * 6 + 15, counts  # what is open is opened once
+    assert numbers(bucket.url) == exactly(*range(1, 9))
+    assert verify(bucket.url).problems == []
+
+
+def test_a_fold_that_stays_asks_for_no_more_than_a_commit_and_a_look(bucket, tmp_path):
+    log = tmp_path / "a.log"
+    each, folding = host(bucket.url, "web-1", log), Folding(bucket.url)
+    for n in range(1, 6):
+        log_calls(log, n)
+        catch_up(each)
+        bucket.counts()
+        assert folding.fold() == 1
+        counts = bucket.counts()
+        assert n < 3 or counts.total() <= 8, counts  # two looks, a GET, two tables, the deletion
+    bucket.counts()
+    assert folding.fold() == 0
+    assert bucket.counts() == {"LIST inbox": 1}
+    assert numbers(bucket.url) == exactly(*range(1, 6))
+
+
+def test_two_that_name_a_growing_log_differently_are_not_both_believed(bucket, tmp_path):
+    log = tmp_path / "a.log"
+    log_calls(log, 1)
+    short, long = (host(bucket.url, "web-1", log, look=3600) for _ in range(2))  # neither sees what the other puts
+    catch_up(short)
+    log_calls(log, *range(2, 40))
+    catch_up(long)
+    assert waiting(bucket.url)[0] == 2
+    fold(bucket.url)
+    for _ in range(3):
+        catch_up(host(bucket.url, "web-1", log))
+        fold(bucket.url)
+    assert numbers(bucket.url) == exactly(*range(1, 40))
+    assert verify(bucket.url).problems == []
+
+
+def test_new_logs_of_many_hosts_that_begin_alike_are_named_in_one_commit(bucket, tmp_path):
+    hosts = [host(bucket.url, f"web-{n}", tmp_path / f"{n}.log") for n in range(8)]
+    for n, each in enumerate(hosts):
+        log_calls(tmp_path / f"{n}.log", 1, 2, 3)
+        catch_up(each)
+        if n == 3:
+            assert fold(bucket.url) == 4
+    bucket.counts()
+    assert fold(bucket.url) == 4
+    assert bucket.counts()["PUT log"] == 3
+    assert numbers(bucket.url) == {1: 8, 2: 8, 3: 8}
+
+
+def test_two_folds_at_once_commit_every_intent_once(bucket, tmp_path):
+    hosts = [host(bucket.url, f"web-{n}", tmp_path / f"{n}.log") for n in range(6)]
+    folds = [Folding(bucket_module.Bucket(bucket.url)) for _ in range(2)]
+    bucket.set(delay=0.005)
+    for turn in range(6):
+        for n, each in enumerate(hosts):
+            log_calls(tmp_path / f"{n}.log", 100 * n + turn + 1)
+            catch_up(each)
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(Folding.fold, folds))
+    bucket.set(delay=0)
+    fold(bucket.url)
+    assert numbers(bucket.url) == exactly(*(100 * n + turn + 1 for n in range(6) for turn in range(6)))
+    assert verify(bucket.url).problems == []
+    assert waiting(bucket.url) is None
+
+
+def test_folds_that_are_killed_and_misled_beside_another_commit_every_intent_once(bucket, tmp_path):
+    hosts = [host(bucket.url, f"web-{n}", tmp_path / f"{n}.log") for n in range(3)]
+    bucket.set(faults=FAULTS)
+    ended = Counter()
+    for turn, (point, nth) in enumerate((point, nth) for point in BUCKET_POINTS[:3] for nth in (1, 2)):
+        for n, each in enumerate(hosts):
+            log_calls(tmp_path / f"{n}.log", 100 * n + turn + 1)
+            catch_up(each)
+        folds = [subprocess.Popen([*command(*dies), "fold", "-w", bucket.url]) for dies in ((point, nth), ("", 0))]
+        ended.update(each.wait() for each in folds)
+    bucket.set(faults={})
+    fold(bucket.url)
+    for each in hosts:  # what a fold refused is read again
+        catch_up(each)
+    fold(bucket.url)
+    assert ended[-signal.SIGKILL] > 0
+    assert set(ended) <= {0, -signal.SIGKILL}
+    assert numbers(bucket.url) == exactly(*(100 * n + turn + 1 for n in range(3) for turn in range(6)))
+    assert verify(bucket.url).problems == []
+    assert waiting(bucket.url) is None
+
+
+def test_a_host_keeps_nothing_of_what_it_has_put(bucket, tmp_path):
+    each = host(bucket.url, "web-1", tmp_path / "a.log")
+    for n in range(1, 4):
+        log_calls(tmp_path / "a.log", n)
+        catch_up(each)
+        fold(bucket.url)
+    assert not [*(tmp_path / "cache").rglob("_inbox*")]
 
 
 @pytest.mark.slow

@@ -1,6 +1,10 @@
 """Writers, followers, backfills, compactions and a reader over one family of logs, and SIGKILL for all of them.
 
     python tests/torture.py --kills 500 --followers 3
+    python tests/torture.py --kills 200 --followers 3 --bucket
+
+In a bucket each is a host of its own, with a cache of its own, and one in eight PUTs goes wrong: its answer is lost, is
+a 500 though it was done, a 503, or a 409 though nothing was done.
 
 Half of the kills come at a random instant, half at a named point: the child wraps the functions that write with ones
 that kill it at their n-th call. In the end the tables must equal what was written, to the call.
@@ -20,13 +24,15 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-import polars as pl
-from logs import calls, exactly, lines, session, tiles
+from bucket_server import FAULTS, started
+from logs import calls, exactly, lines, numbers, session, tiles
 
 from ingest.maintenance.verify import verify
+from ingest.warehouse.warehouse import Warehouse
 
 POINTS = (
     "after the data file",
@@ -37,8 +43,18 @@ POINTS = (
     "in the checkpoint",
     "after the checkpoint",
 )
-COMPACTION_POINTS = (*POINTS, "after the merge", "in the clean-up")
+BUCKET_POINTS = (
+    "after the data file",
+    "before the log entry",
+    "after the log entry",
+    "in the checkpoint",
+    "after the checkpoint",
+)
+COMPACTION_POINTS = ("after the merge", "in the clean-up")
 CHECKPOINT_EVERY = 9
+LEASE_SECONDS = 5
+"""A lease of one that was killed is anybody's so soon, for there to be compactions at all."""
+
 NAMES = (
     "maestro.2026-11-28_20-14-05_{:06}.log",
     "maestro-2026-11-28-{}.log",
@@ -58,30 +74,41 @@ def main():
     options.add_argument("--kills", type=int, default=500)
     options.add_argument("--followers", type=int, default=3)
     options.add_argument("--seed", type=int, default=1)
-    options.add_argument("--rotator", choices=ROTATORS, help="who rotates; otherwise one of them by chance")
+    options.add_argument("--rotator", choices=ROTATORS, help="who rotates; otherwise one of them by chance, or numbers")
     options.add_argument("--keep", help="work in this folder, and leave it there")
+    options.add_argument("--bucket", action="store_true", help="the warehouse is in a bucket, which misleads")
     given = options.parse_args()
     folder = Path(given.keep or tempfile.mkdtemp(prefix="ingest-torture-"))
     begun = time.monotonic()
-    rotator = given.rotator or random.Random(given.seed).choice(list(ROTATORS))
-    done = torture(folder, kills=given.kills, followers=given.followers, seed=given.seed, rotator=rotator)
+    rotator = given.rotator or ("numbers" if given.bucket else random.Random(given.seed).choice(list(ROTATORS)))
+    bucket = started(folder) if given.bucket else None
+    os.environ |= bucket.environment if bucket else {}
+    options = {"kills": given.kills, "followers": given.followers, "seed": given.seed, "rotator": rotator}
+    done = torture(folder / "family", **options, bucket=bucket)
     sys.stdout.write(f"         rotated by {rotator}\n")
     for what, count in sorted(done.items()):
         sys.stdout.write(f"{count:8,} {what}\n")
     sys.stdout.write(f"the tables equal what was written; {time.monotonic() - begun:.0f} s\n")
+    if bucket:
+        bucket.close()
     if not given.keep:
         shutil.rmtree(folder)
 
 
-def torture(folder, *, kills, followers, seed, rotator="other names"):
+def torture(folder, *, kills, followers, seed, rotator="other names", bucket=None):
     """Run until *kills* processes were killed; return what happened, or raise AssertionError."""
     folder.mkdir(parents=True, exist_ok=True)
-    log, warehouse = folder / "maestro.log", folder / "warehouse"
+    log = folder / "maestro.log"
+    warehouse, misleads = bucket.url if bucket else folder / "warehouse", bucket and bucket.root
+    tables = bucket.root / "calls" if misleads else warehouse
+    points = BUCKET_POINTS if bucket else POINTS
     done, stop, written = Counter(), threading.Event(), []
     subprocess.run([*command("", 0), "follow", "--once", str(folder / "none.log"), "-w", str(warehouse)], check=True)
+    if misleads:
+        bucket.set(faults=FAULTS)
     follow = ["follow", "--interval", "0.02", str(log)]
-    roles = [(f"follower {n + 1}", follow, POINTS) for n in range(followers)]
-    roles += [("backfill", ["backfill", str(log)], POINTS), ("compaction", ["compact"], COMPACTION_POINTS)]
+    roles = [(f"follower {n + 1}", follow, points) for n in range(followers)]
+    roles += [("backfill", ["backfill", str(log)], points), ("compaction", ["compact"], (*points, *COMPACTION_POINTS))]
     threads = [threading.Thread(target=write, args=(ROTATORS[rotator](log, random.Random(seed)), written, stop))]
     threads += [
         threading.Thread(target=run_and_kill, args=(role, warehouse, done, stop, random.Random(f"{seed} {role[0]}")))
@@ -91,17 +118,20 @@ def torture(folder, *, kills, followers, seed, rotator="other names"):
         thread.start()
     try:
         while not stop.is_set():
-            read(warehouse, done)
+            read(tables, done)
             if sum(n for what, n in done.items() if what.startswith("killed")) >= kills:
                 stop.set()
     finally:
         stop.set()
         for thread in threads:
             thread.join()
+    if misleads:
+        bucket.set(faults={})
     for _ in range(2):
         subprocess.run([*command("", 0), "follow", "--once", str(log), "-w", str(warehouse)], check=True)
     assert not [what for what in done if what.startswith("FAILED")], done
-    compare(warehouse, written)
+    compare(tables, written)
+    assert verify(warehouse).problems == []
     done["calls written"] = len(written)
     return done
 
@@ -250,7 +280,10 @@ def run_and_kill(role, warehouse, done, stop, chance):
         point = chance.choice(points) if chance.random() < 0.5 else ""
         child_command = command(point, chance.randint(1, 6))
         process = subprocess.Popen(
-            [*child_command, *arguments, "-w", str(warehouse)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            [*child_command, *arguments, "-w", str(warehouse)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=os.environ | {"XDG_CACHE_HOME": f"{os.environ.get('XDG_CACHE_HOME', '')}/{name}"},
         )
         # Time counts from when it is at work: how long starting takes depends on the machine.
         begun = process.stderr.readline() if arguments[0] == "follow" and chance.random() < 0.9 else b""
@@ -270,21 +303,26 @@ def run_and_kill(role, warehouse, done, stop, chance):
             stop.set()
 
 
-def read(warehouse, done):
+def read(tables, done):
     """Read the table as any reader would: whatever the instant, no call is there twice."""
-    found = calls(warehouse)
+    found = held(tables)
     assert found.total() == len(found), [n for n, times in found.items() if times > 1][:10]
     done["times read"] += 1
     time.sleep(0.2)
 
 
-def compare(warehouse, written):
+def held(tables):
+    """Return how often each call is in the *tables*: by another reader where they are files."""
+    return calls(tables) if isinstance(tables, Path) else numbers(tables)
+
+
+def compare(tables, written):
     """See that the tables hold what was written: each call, each session, each byte once."""
-    assert calls(warehouse) == exactly(*written)
-    events = pl.scan_delta(str(warehouse / "llm_events")).filter(kind="session_started").collect()
+    found = held(tables)
+    assert found == exactly(*written), (sorted(exactly(*written) - found), sorted(found - exactly(*written)))
+    events = Warehouse(tables).tables["llm_events"].scan().filter(kind="session_started").collect()
     assert Counter(events["session_id"]) == Counter(str(n) for n in written if n % 10 == 0)
-    assert all(tiles(warehouse).values())
-    assert verify(warehouse).problems == []
+    assert not isinstance(tables, Path) or all(tiles(tables).values())
 
 
 def child(point, nth, arguments):
@@ -293,10 +331,12 @@ def child(point, nth, arguments):
     import ingest.warehouse.table
     from ingest.cli import cli
     from ingest.warehouse.parquet_files import DataFiles
-    from ingest.warehouse.storage import local
+    from ingest.warehouse.storage import bucket, local
     from ingest.warehouse.table import Table
 
     ingest.warehouse.table.CHECKPOINT_EVERY = CHECKPOINT_EVERY
+    bucket.lease = partial(bucket.lease, seconds=LEASE_SECONDS)
+    store = bucket.Bucket if "://" in arguments[-1] else local.Folder
     left = [nth]
 
     def dying(function, *, before):
@@ -320,7 +360,8 @@ def child(point, nth, arguments):
         "before the fsync": (local, "sync_file", True),
         "after the fsync": (local, "sync_file", False),
         "before the name is durable": (local, "sync_folder", True),
-        "after the log entry": (local.Folder, "put_if_absent", False),
+        "before the log entry": (store, "put_if_absent", True),
+        "after the log entry": (store, "put_if_absent", False),
         "in the checkpoint": (Table, "checkpoint", True),
         "after the checkpoint": (Table, "checkpoint", False),
         "after the merge": (ingest.maintenance.compact, "_merge", False),

@@ -19,18 +19,20 @@ def fold(*, warehouse: str, every: float | None) -> None:
     is none. Several may run: what one has committed the others find done.
     """
     from ingest.errors import WarehouseError
-    from ingest.warehouse.inbox import fold as commit
+    from ingest.warehouse.inbox import Folding
 
+    folding = Folding(warehouse)
     if every is None:
-        say(f"folded {commit(warehouse):,} batches")
+        say(f"folded {folding.fold():,} batches")
         return
     said = ""
     while True:
+        begun = time.monotonic()
         try:
-            commit(warehouse)
+            folding.fold()
             said = ""
         except WarehouseError as error:
             if str(error) != said:  # it is tried again, and told once
                 click.echo(f"Warning: {error}", err=True)
             said = str(error)
-        time.sleep(every)
+        time.sleep(max(0.0, begun + every - time.monotonic()))

@@ -42,15 +42,14 @@ def warehouse_name_option(command: _Command) -> _Command:
 
 def _local(folder: str) -> str:
     """Return *folder* if it may be a warehouse that this user may look into: one that isn't there yet may be."""
-    if "://" in folder:
-        from ingest.errors import WarehouseError
-        from ingest.warehouse.storage.store import at
+    if ":/" in folder:
+        from ingest.warehouse.storage.store import at, is_address, wrong_with
 
-        try:
+        if is_address(folder):
+            if wrong := wrong_with(folder):
+                raise click.BadParameter(wrong)
             at(folder)
-        except WarehouseError as error:
-            raise click.BadParameter(str(error)) from error
-        return folder
+            return folder
     if not folder.isprintable() and _NO_TEXT.search(folder):
         raise click.BadParameter("the name of a warehouse is UTF-8, as Delta tables have no other")
     try:

@@ -17,16 +17,19 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from ingest.errors import IngestError, WarehouseError
-from ingest.ledger import Batch, Conflict, Position, Turn
+from ingest.errors import IngestError, WarehouseError, one_line
+from ingest.ledger import FRAMES, Batch, Conflict, Position, Turn
 from ingest.warehouse.dry_run import Rehearsal
 from ingest.warehouse.storage.store import Found, Place, Store, at
 from ingest.warehouse.warehouse import Warehouse
-from parsers.schema import CALLS, EVENTS, REJECTS, conform
+from parsers.schema import EMPTY, TABLES, conform
 
 _FOLDER = "_inbox"
 _AT_ONCE = 1000
 """How many intents a fold reads at once."""
+
+_PATIENCE = 10
+"""After so many commits in which others were quicker, a fold leaves the rest to them."""
 
 _OFTEN, _SELDOM = 1.0, 30.0
 """Seconds between two looks into an inbox beside a follower: after a fold, and where there is nothing to fold."""
@@ -35,8 +38,6 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 30.0
 """How often a host asks what became of what it put: to know of a refusal later costs nothing but time."""
-
-_FRAMES = {"calls": CALLS, "events": EVENTS, "rejects": REJECTS}
 
 
 class Inbox(Rehearsal):
@@ -47,7 +48,7 @@ class Inbox(Rehearsal):
 
         Raises:
             IngestError: It isn't a bucket, or no host was named.
-            WarehouseError: The tables aren't there, or can't be read.
+            WarehouseError: The tables aren't there, or can't be read, or something else is in the inbox.
         """
         self._store, self._look, self._looked = at(place), look, 0.0
         if not self._store.shared:
@@ -95,7 +96,9 @@ class Inbox(Rehearsal):
             else:
                 del self._chains[source], self._given[source]
         own = {self._name(batch) for chain in self._chains.values() for batch in chain}
-        others = _read(self._store, [each for each in found if each.name not in own])
+        others, strange = _read(self._store, [each.name for each in found if each.name not in own])
+        if strange:
+            raise WarehouseError(strange)
         for batch in sorted(others.values(), key=_start):
             if _goes_on(batch, self.position(batch.source_id)):
                 self._remember(batch)
@@ -147,43 +150,95 @@ def waiting(place: Place) -> Waiting | None:
     return Waiting(len(found), len(hosts), max(0.0, store.now() - oldest))
 
 
+class Folding:
+    """Commits what waits in the inbox of one warehouse, which stays open: to open it takes more than a commit."""
+
+    def __init__(self, place: Place) -> None:
+        """Fold in the warehouse at *place*, which is opened when something waits.
+
+        Raises:
+            WarehouseError: It is a folder.
+        """
+        self._store = at(place)
+        if not self._store.shared:
+            raise WarehouseError(f"{place} is a folder: it has no inbox, and `ingest follow` commits by itself")
+        self._warehouse: Warehouse | None = None
+        self._read: dict[str, Batch] = {}
+
+    def fold(self) -> int:
+        """Commit what waits; return how many intents that were.
+
+        Any number of processes may: what one has committed the others find done.
+
+        Raises:
+            WarehouseError: There is no such warehouse, it can't be written, or something else is in its inbox.
+        """
+        try:
+            return self._fold()
+        except WarehouseError:
+            self._warehouse = None  # what it knows may be half of what is there
+            raise
+
+    def _fold(self) -> int:
+        folded, rivals = 0, 0
+        while found := self._store.list(_FOLDER)[:_AT_ONCE]:
+            strange = self._fetch(found)
+            self._warehouse = self._warehouse or Warehouse(self._store)
+            self._warehouse.refresh()
+            before, is_alone = len(self._read), True
+            try:
+                folded += self._commit(self._warehouse)
+            except Conflict:
+                rivals, is_alone = rivals + 1, False
+            if strange:
+                raise WarehouseError(strange)
+            if rivals == _PATIENCE or (is_alone and (len(found) < _AT_ONCE or len(self._read) == before)):
+                break  # others fold, and quicker; or all that is left waits for what isn't there yet
+        return folded
+
+    def _commit(self, warehouse: Warehouse) -> int:
+        """Commit what was read, of each source the next intent, again and again; return how many that were.
+
+        Raises:
+            Conflict: Another was quicker.
+        """
+        folded = 0
+        while (sorted_out := _sorted_out(self._read, warehouse)).over:
+            if sorted_out.taken:
+                warehouse.commit(_named(warehouse, map(self._read.__getitem__, sorted_out.taken)))
+            self._store.delete(sorted_out.over)
+            for name in sorted_out.over:
+                del self._read[name]
+            folded += len(sorted_out.taken)
+        return folded
+
+    def _fetch(self, found: Sequence[Found]) -> str | None:
+        """Have the intents that were *found* at hand; return what is wrong with one that can't be read."""
+        names = [each.name for each in found]
+        self._read = {name: self._read[name] for name in names if name in self._read}
+        intents, strange = _read(self._store, [name for name in names if name not in self._read])
+        self._read |= intents
+        return strange
+
+
 def fold(place: Place) -> int:
     """Commit what waits in the inbox of the warehouse at *place*; return how many intents that were.
-
-    Any number of processes may: what one has committed the others find done.
 
     Raises:
         WarehouseError: There is no such warehouse, it is a folder, or it can't be written.
     """
-    store, folded = at(place), 0
-    if not store.shared:
-        raise WarehouseError(f"{place} is a folder: it has no inbox, and `ingest follow` commits by itself")
-    warehouse: Warehouse | None = None
-    while found := store.list(_FOLDER)[:_AT_ONCE]:
-        warehouse = warehouse or Warehouse(place)
-        warehouse.refresh()
-        intents = _read(store, found)
-        done, refused, taken = _sorted_out(intents, warehouse)
-        if taken:
-            bad = _commit(warehouse, [intents[name] for name in taken])
-            refused += [name for name in taken if intents[name].source_id in bad]
-            done += taken
-            folded += len(taken) - len(bad)
-        store.delete([*done, *refused])
-        if not (taken or done or refused):
-            break  # all wait for what isn't there yet
-    return folded
+    return Folding(place).fold()
 
 
 def keep_folding(place: Place) -> None:
     """Fold again and again beside whatever this process does, until it ends; seldom, while nobody uses the inbox."""
 
     def run() -> None:
-        pause = _SELDOM
+        folding, pause = Folding(place), _SELDOM
         while True:
             time.sleep(pause)
             try:
-                pause = _OFTEN if fold(place) else min(_SELDOM, 2 * pause)
+                pause = _OFTEN if folding.fold() else min(_SELDOM, 2 * pause)
             except WarehouseError as error:
                 log.warning("%s", error)
                 pause = _SELDOM
@@ -191,19 +246,36 @@ def keep_folding(place: Place) -> None:
     threading.Thread(target=run, daemon=True).start()
 
 
-def _sorted_out(intents: Mapping[str, Batch], warehouse: Warehouse) -> tuple[list[str], list[str], list[str]]:
-    """Return which *intents* are in the tables, which can never be, and of each source the one to go on with."""
-    done, refused, taken = list[str](), list[str](), dict[str, str]()
-    for name in sorted(intents, key=lambda name: _start(intents[name])):
-        batch = intents[name]
+class _SortedOut(NamedTuple):
+    """Names of intents: those that the tables have, that can never be, and of each source the one that goes on."""
+
+    done: list[str]
+    refused: list[str]
+    taken: list[str]
+
+    @property
+    def over(self) -> list[str]:
+        """Those that nobody needs once what was taken is committed."""
+        return [*self.done, *self.refused, *self.taken]
+
+
+def _sorted_out(intents: Mapping[str, Batch], warehouse: Warehouse) -> _SortedOut:
+    """Say what to do with *intents* now. Of those that claim the same, only one can be taken at a time."""
+    found, claimed = _SortedOut([], [], []), set[str]()
+    for name, batch in sorted(intents.items(), key=_order):
         position = warehouse.position(batch.source_id)
         if position and batch.end <= position.offset:
-            done.append(name)
-        elif _goes_on(batch, position):
-            taken.setdefault(batch.source_id, name)
-        elif position and _start(batch) < position.offset:
-            refused.append(name)
-    return done, refused, [*taken.values()]
+            found.done.append(name)
+        elif not _goes_on(batch, position):
+            if position and _start(batch) < position.offset:
+                found.refused.append(name)
+        elif claimed.isdisjoint(claims := _claims(batch, position)):
+            if _is_its_turn(batch, position, warehouse):
+                found.taken.append(name)
+                claimed |= claims
+            else:
+                found.refused.append(name)  # another was named, or took its turn, since it was read
+    return found
 
 
 def _goes_on(batch: Batch, position: Position | None) -> bool:
@@ -212,27 +284,22 @@ def _goes_on(batch: Batch, position: Position | None) -> bool:
     )
 
 
-def _commit(warehouse: Warehouse, batches: Sequence[Batch]) -> set[str]:
-    """Commit *batches* together, or else each alone; return the sources of those that can't be."""
-    try:
-        warehouse.commit(_named(warehouse, batches))
-    except Conflict:
-        warehouse.refresh()
-    else:
-        return set()
-    refused = set()
-    for batch in batches:
-        position = warehouse.position(batch.source_id)
-        try:
-            if position is None or position.offset < batch.end:
-                warehouse.commit(_named(warehouse, [batch]))
-        except Conflict:
-            warehouse.refresh()
-            position = warehouse.position(batch.source_id)
-            # Another was named, or took its turn, in between; else a rival was quicker, and the next look sorts it out.
-            if batch.start is None or batch.turn or not _goes_on(batch, position):
-                refused.add(batch.source_id)
-    return refused
+def _order(intent: tuple[str, Batch]) -> tuple[int, int, int]:
+    """Return what intents are sorted by: what goes on behind another, or is named after it, comes later."""
+    _, batch = intent
+    return _start(batch), batch.births, batch.turn.number if batch.turn else 0
+
+
+def _claims(batch: Batch, position: Position | None) -> set[str]:
+    """Return what *batch* claims: its source, the first line of a new one, and the document whose turn it takes."""
+    family = {batch.family} if position is None and batch.family else set[str]()
+    return {batch.source_id} | family | ({batch.turn.name} if batch.turn else set())
+
+
+def _is_its_turn(batch: Batch, position: Position | None, warehouse: Warehouse) -> bool:
+    """Tell whether nobody has come between *batch*, whose source stands at *position*, and what it knew."""
+    is_next = position is not None or not batch.family or warehouse.births(batch.family) == batch.births
+    return is_next and (batch.turn is None or warehouse.turns(batch.turn.name) == batch.turn.number)
 
 
 def _named(warehouse: Warehouse, batches: Iterable[Batch]) -> list[Batch]:
@@ -248,11 +315,11 @@ def _start(batch: Batch) -> int:
 def _as_bytes(batch: Batch) -> bytes:
     """Return *batch* as an object: a line of JSON, and each of its frames as Arrow."""
     frames = []
-    for name in _FRAMES:
+    for name in FRAMES:
         written = io.BytesIO()
         getattr(batch, name).write_ipc(written, compression="zstd")
         frames.append(written.getvalue())
-    told = {name: getattr(batch, name) for name in Batch._fields if name not in {*_FRAMES, "turn"}}
+    told = {name: getattr(batch, name) for name in Batch._fields if name not in {*FRAMES, "turn"}}
     told |= {"missing": dict(batch.missing), "turn": batch.turn and [batch.turn.name, batch.turn.number]}
     told |= {"put_at": time.time_ns(), "lengths": [len(frame) for frame in frames]}
     return b"".join([json.dumps(told).encode(), b"\n", *frames])
@@ -262,28 +329,21 @@ def _as_batch(data: bytes) -> Batch:
     head, _, rest = data.partition(b"\n")
     told = json.loads(head)
     frames: dict[str, Any] = {}
-    for (name, columns), length in zip(_FRAMES.items(), told.pop("lengths"), strict=True):
-        frames[name] = conform(pl.read_ipc(io.BytesIO(rest[:length])), columns)
+    for (name, table), length in zip(FRAMES.items(), told.pop("lengths"), strict=True):
+        frame = pl.read_ipc(io.BytesIO(rest[:length]))
+        frames[name] = conform(frame, TABLES[table]) if frame.height else EMPTY[table]
         rest = rest[length:]
     del told["put_at"]
     turn = told.pop("turn")
     return Batch(**told, **frames, turn=turn and Turn(*turn))
 
 
-def _read(store: Store, found: Sequence[Found]) -> dict[str, Batch]:
-    """Return the intents that were *found*, but for those that are gone meanwhile.
-
-    Raises:
-        WarehouseError: One can't be read.
-    """
-    store.fetch([each.name for each in found])
-    intents = {}
-    for each in found:
+def _read(store: Store, names: Sequence[str]) -> tuple[dict[str, Batch], str]:
+    """Return the intents called *names*, but for those that are gone meanwhile; say what of them is none."""
+    intents, strange = {}, ""
+    for name, data in store.read(names).items():
         try:
-            intents[each.name] = _as_batch(store.file(each.name).read_bytes())
-        except FileNotFoundError:
-            continue  # another has folded it
+            intents[name] = _as_batch(data)
         except (ValueError, TypeError, KeyError, pl.exceptions.PolarsError) as error:
-            shown = store.shown(each.name)
-            raise WarehouseError(f"{shown} is no intent of `ingest follow --inbox`: delete it ({error})") from error
-    return intents
+            strange = f"{store.shown(name)} is no intent of `ingest follow --inbox`: delete it ({one_line(error)})"
+    return intents, strange

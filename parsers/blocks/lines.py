@@ -4,7 +4,7 @@ A block holds whole lines of one source. `split` finds the lines without copying
 (runs of NUL bytes, lines beyond the cap), and knows how to turn any choice of lines into a frame of text.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
@@ -138,6 +138,23 @@ class Lines:
             position = np.minimum(position, len(buffer) - 1)
         byte = buffer[position]
         return np.where(self.bounds[:-1] + self.skipped + index < self.bounds[1:], byte, np.uint8(0))
+
+    def punctuated(self, fixed: Mapping[int, str]) -> Mask:
+        """Return which whole lines have the bytes *fixed* at these indexes, the first of which rules most out."""
+        first, *others = sorted(fixed)
+        found: Mask = (self.byte_at(first) == ord(fixed[first])) & self.whole
+        at = np.flatnonzero(found)
+        begins = (self.bounds[:-1] + self.skipped)[at]
+        long_enough = begins + max(fixed) < self.bounds[1:][at]
+        at, begins = at[long_enough], begins[long_enough]
+        buffer = np.frombuffer(self.data, np.uint8)
+        for index in others:
+            right = buffer[begins + index] == ord(fixed[index])
+            if not right.all():
+                at, begins = at[right], begins[right]
+        found[:] = False
+        found[at] = True
+        return found
 
     def holding(self, literals: Collection[str]) -> Mask:
         """Return which lines hold one of *literals*.

@@ -19,8 +19,8 @@ from parsers.values.providers import provider_of
 from parsers.values.typed import known, metadata
 
 _HINT = (
-    r"(?i-u)rate(?u:.)?limit|too many (?:requests|tokens)|quota|request too large|RESOURCE_EXHAUSTED|token limit is exceeded"
-    r"|request rate is too high|limited to [\d,]+ API calls"
+    r"(?i-u)rate(?u:.)?limit|too many (?:requests|tokens)|quota|request too large|RESOURCE_EXHAUSTED"
+    r"|token limit is exceeded|request rate is too high|limited to [\d,]+ API calls"
 )
 _PLACE = ("created_at", "session_id", "run_id", "step_id", "story_id", "agent_id", "model", "format", "source_offset")
 _N = r"([\d,]+)"

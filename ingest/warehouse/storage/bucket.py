@@ -19,9 +19,9 @@ from urllib.parse import urlsplit
 import xxhash
 
 from ingest.errors import WarehouseError, one_line
-from ingest.warehouse.storage.cache import Cache, is_data
+from ingest.warehouse.storage.cache import Cache, Tags, is_data, is_entry
 from ingest.warehouse.storage.leases import lease
-from ingest.warehouse.storage.store import SCHEMES, Fence, Found, Held, UnsureError, Writer
+from ingest.warehouse.storage.store import Fence, Found, Held, UnsureError, Writer, wrong_with
 
 try:
     import obstore
@@ -41,7 +41,6 @@ CONNECTIONS = 16
 _TRIES = 8
 _PUT_TRIES = 5
 _RETRY = {"max_retries": _TRIES, "retry_timeout": timedelta(seconds=30)}
-_CREDENTIALS = re.compile(r"://[^/]*@")
 
 
 class Bucket:
@@ -50,9 +49,9 @@ class Bucket:
     shared = True
 
     def __init__(self, url: str) -> None:
-        self._url = url.rstrip("/")
+        self._url = url
         self._store = _opened(self._url)
-        self._tags: dict[str, str] = {}
+        self._tags = Tags()
         self._cache = Cache(_kept_in(self._url))
         self.folder = self._cache.folder
         self._pool = ThreadPoolExecutor(CONNECTIONS)
@@ -64,7 +63,7 @@ class Bucket:
         Raises:
             WarehouseError: *url* is no bucket's, obstore isn't installed, or the settings don't suffice.
         """
-        return _bucket(url.rstrip("/"))
+        return _bucket(url.rstrip("/") if urlsplit(url).netloc else url)
 
     def shown(self, name: str = "") -> str:
         """Return the address of *name*."""
@@ -82,6 +81,11 @@ class Bucket:
         with self._told(name):
             for chunk in obstore.get(self._store, name).stream(min_chunk_size=size):
                 yield bytes(chunk)
+
+    def read(self, names: Sequence[str]) -> dict[str, bytes]:
+        """Return what those of *names* hold now that are there, all at once; nothing of it is kept here."""
+        held = zip(names, self._pool.map(self._get_if_there, names), strict=True)
+        return {name: data for name, data in held if data is not None}
 
     def put(self, name: str, data: bytes) -> None:
         """Let *name* hold *data*."""
@@ -108,9 +112,10 @@ class Bucket:
                 tag = self._tags[name]
             if tag is not None:
                 self._tags[name] = tag
-                self._cache.write(name, data, tag)
+                if is_entry(name):
+                    self._cache.write(name, data, tag)
                 return tag
-        raise UnsureError(f"{self.shown(name)} can't be written: {one_line(unsure)}; run the same command again")
+        raise UnsureError(f"{self.shown(name)} can't be written: {_cause(unsure)}; run the same command again")
 
     def begin(self, files: Mapping[str, bytes]) -> dict[str, Found]:
         """Let each name of *files* hold its data if there is no such name yet; return what is known of those."""
@@ -132,7 +137,7 @@ class Bucket:
                 return self._tags[name]
             if isinstance(unsure, PreconditionError | FileNotFoundError) or self._tags.get(name) != tag:
                 return None
-        raise UnsureError(f"{self.shown(name)} can't be written: {one_line(unsure)}; run the same command again")
+        raise UnsureError(f"{self.shown(name)} can't be written: {_cause(unsure)}; run the same command again")
 
     def beside(self, folder: str = "") -> tuple[list[str], list[Found]]:
         """Return the folders and the objects right below *folder*."""
@@ -151,6 +156,7 @@ class Bucket:
             for at in range(0, len(gone), 1000):
                 obstore.delete(self._store, gone[at : at + 1000])
         self._cache.forget(gone)
+        self._tags.forget(gone)
 
     def find(self, *names: str) -> dict[str, Found]:
         """Return what is known of those of *names* that are there."""
@@ -219,7 +225,10 @@ class Bucket:
     def _head(self, name: str) -> Found | None:
         try:
             with self._told(name):
-                return self._found(obstore.head(self._store, name))
+                try:
+                    return self._found(obstore.head(self._store, name))
+                except (PermissionDeniedError, UnauthenticatedError):  # why is in the body, and HEAD's answer has none
+                    return self._found(obstore.get(self._store, name).meta)
         except FileNotFoundError:
             return None
 
@@ -258,6 +267,12 @@ class Bucket:
             raise
         self._cache.write(name, data, self._tags[name])
 
+    def _get_if_there(self, name: str) -> bytes | None:
+        try:
+            return self.get(name)
+        except FileNotFoundError:
+            return None
+
     def _fetch_if_there(self, name: str) -> None:
         try:
             self.file(name)
@@ -285,14 +300,36 @@ class Bucket:
 
     def _error(self, name: str, error: Exception) -> WarehouseError:
         """Return what *error* means, and what next."""
-        text, shown = one_line(error), self.shown(name)
-        for sign, said in _SIGNS:
-            if sign in str(error):
-                return WarehouseError(f"{self._url}: {said}")
+        shown = self.shown(name)
+        if said := _meaning(self._url, error):
+            return WarehouseError(f"{self._url}: {said}")
         if isinstance(error, PermissionDeniedError | UnauthenticatedError) or "403 Forbidden" in str(error):
             return WarehouseError(f"{shown}: these credentials may not do that; ask for more rights, or use others")
-        return WarehouseError(f"{shown} can't be reached: {text[:200]}; nothing is lost, try again when it can")
+        return WarehouseError(f"{shown} can't be reached: {_cause(error)}; nothing is lost, try again when it can")
 
+
+def _meaning(url: str, error: Exception) -> str | None:
+    """Return what *error* means for the bucket at *url*, and what next, if that is known."""
+    found = next((said for sign, said in _SIGNS if sign in str(error)), None)
+    return found and found.format(credentials=_CREDENTIALS_OF[url.partition("://")[0]])
+
+
+def _cause(error: Exception) -> str:
+    """Return why *error* is, in few words, and which server was asked: obstore tells of retries and of all inside."""
+    text = str(error)
+    told = [found[1] for pattern in _CAUSES if (found := pattern.search(text))]
+    cause = told[0] if told else one_line(error)[:200]
+    return f"{cause} (at {found[1]})" if (found := _SERVER.search(text)) else cause
+
+
+_CAUSES = (
+    re.compile(r'\bmessage: "([^"]+)"'),
+    re.compile(r'error: "([^"]+)"'),
+    re.compile(r" - (?:HTTP error: |Server returned non-2xx status code: )?([^\n<]+?):?\s*[\n<]"),
+)
+"""Where the cause of an error of obstore is said: what the system said, what a name server did, what is last."""
+
+_SERVER = re.compile(r"performing \w+ \w+://([^/\s]+)")
 
 _SIGNS = (
     ("NoSuchBucket", "there is no such bucket: create it, or name another"),
@@ -304,10 +341,20 @@ _SIGNS = (
     ("RequestTimeTooSkewed", "the clock of this machine is wrong by more than the store allows: set it"),
     ("ExpiredToken", "the credentials have expired: renew them"),
     ("NotImplemented", "this store knows no conditional PUT, so that commits could be lost: use another, or a folder"),
-    ("169.254.169.254", "no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"),
-    ("metadata.google.internal", "no credentials: set GOOGLE_APPLICATION_CREDENTIALS"),
+    ("AuthenticationFailed", "the store refuses these credentials: set {credentials}"),
+    ("MissingAccessKeyId", "AWS_SECRET_ACCESS_KEY is set, and AWS_ACCESS_KEY_ID is not"),
+    ("MissingSecretAccessKey", "AWS_ACCESS_KEY_ID is set, and AWS_SECRET_ACCESS_KEY is not"),
+    ("MissingAccount", "no account: set {credentials}"),
+    ("169.254.169.254", "no credentials: set {credentials}"),
+    ("metadata.google.internal", "no credentials: set {credentials}"),
 )
 """What a store says, or whom it was asked in vain, and what that means."""
+
+_CREDENTIALS_OF = {
+    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
+    "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+    "gs": "GOOGLE_APPLICATION_CREDENTIALS",
+}
 
 _lock = threading.Lock()
 
@@ -324,17 +371,12 @@ def _bucket(url: str) -> Bucket:
 
 
 def _opened(url: str) -> Any:
-    shown = _CREDENTIALS.sub("://…@", url)
-    parts = urlsplit(url)
-    if not url.startswith(SCHEMES) or not parts.netloc or "@" in parts.netloc:
-        raise WarehouseError(
-            f"{shown}: a warehouse is a folder of this machine, or a bucket: s3://BUCKET/…, az://CONTAINER/…, "
-            "gs://BUCKET/…, with its credentials in the environment"
-        )
+    if wrong := wrong_with(url):
+        raise WarehouseError(wrong)
     if obstore is None:
-        raise WarehouseError(f"{shown} is a bucket: pip install 'llm-ingest[s3]'")
+        raise WarehouseError(f"{url} is a bucket: pip install 'llm-ingest[s3]'")
     given: dict[str, Any] = {"retry_config": _RETRY}
-    if parts.scheme == "s3":
+    if url.startswith("s3:"):
         endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
         if endpoint:
             given["endpoint"] = endpoint
@@ -344,7 +386,8 @@ def _opened(url: str) -> Any:
     try:
         return from_url(url, **given)
     except (BaseError, ValueError) as error:
-        raise WarehouseError(f"{shown} can't be opened: {one_line(error)}") from error
+        said = _meaning(url, error) or f"it can't be opened: {one_line(error)}"
+        raise WarehouseError(f"{url}: {said}") from error
 
 
 def _profile() -> Any:

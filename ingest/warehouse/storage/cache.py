@@ -23,6 +23,7 @@ IN_USE_SECONDS = 600.0
 """A file that was asked for so lately may still be read by another process."""
 
 _UNFINISHED = ".part"
+_MOST_TAGS = 100_000
 
 
 class Cache:
@@ -126,9 +127,29 @@ class Cache:
                 yield status.st_mtime, status.st_size, path.relative_to(self.folder)
 
 
+class Tags(dict[str, str]):
+    """The tags of names, those that were learned last: whoever lacks one asks the bucket."""
+
+    def __setitem__(self, name: str, tag: str) -> None:
+        """Remember *tag*; a process that follows for months lists a new entry each second."""
+        super().__setitem__(name, tag)
+        if len(self) > _MOST_TAGS:
+            self.forget([*self][: _MOST_TAGS // 2])
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Remember nothing of *names*."""
+        for name in names:
+            self.pop(name, None)
+
+
 def is_data(name: str) -> bool:
     """Tell whether *name* is a data file of a table: its name is used for no other content, ever."""
     return "/date=" in name
+
+
+def is_entry(name: str) -> bool:
+    """Tell whether *name* is of a log, which is read again and again: of what is put only this is kept."""
+    return "/_delta_log/" in name
 
 
 def _stamp(tag: str) -> int:

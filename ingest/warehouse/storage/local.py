@@ -35,6 +35,10 @@ class Folder:
         """Return what *name* holds now."""
         return (self.folder / name).read_bytes()
 
+    def read(self, names: Sequence[str]) -> dict[str, bytes]:
+        """Return what those of *names* hold now that are there."""
+        return {name: self.get(name) for name in names if (self.folder / name).exists()}
+
     def put(self, name: str, data: bytes) -> None:
         """Let *name* hold *data*, durably: who reads it sees the old or the new."""
         path = self.folder / name

@@ -4,15 +4,18 @@ A name is a path below the warehouse, such as `llm_calls/_delta_log/000000000000
 package knows names; where they lie, and what makes them durable, is known here only.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple, Protocol
+from urllib.parse import urlsplit
 
 from ingest.errors import WarehouseError
 
 ADDRESS = "://"
 SCHEMES = ("s3://", "az://", "gs://")
+_PASSWORD = re.compile(r"://[^/]*@")
 
 
 class Found(NamedTuple):
@@ -53,6 +56,9 @@ class Store(Protocol):
 
     def get(self, name: str) -> bytes:
         """Return what *name* holds now."""
+
+    def read(self, names: Sequence[str]) -> dict[str, bytes]:
+        """Return what those of *names* hold now that are there, all at once; nothing of it is kept at hand."""
 
     def put(self, name: str, data: bytes) -> None:
         """Let *name* hold *data*, durably: who reads it sees the old or the new."""
@@ -126,13 +132,29 @@ class Store(Protocol):
 Place = str | Path | Store
 
 
+def is_address(text: str) -> bool:
+    """Tell whether *text* is meant as the address of a bucket, be it with a slash too few, and not as a folder."""
+    return ADDRESS in text or text.startswith(tuple(scheme[:-1] for scheme in SCHEMES))
+
+
+def wrong_with(address: str) -> str | None:
+    """Return what is wrong with *address* as that of a bucket, without a password that it holds; None if nothing is."""
+    bucket = urlsplit(address).netloc
+    if address.startswith(SCHEMES) and bucket and "@" not in bucket:
+        return None
+    return (
+        f"{_PASSWORD.sub('://…@', address)}: a warehouse is a folder of this machine, or a bucket: s3://BUCKET/…, "
+        "az://CONTAINER/…, gs://BUCKET/…, with its credentials in the environment"
+    )
+
+
 def at(place: Place) -> Store:
     """Return the store at *place*: a folder, the address of a bucket, or a store already.
 
     Raises:
         WarehouseError: It is an address, and there is nothing to reach it with, or it can't be used.
     """
-    if isinstance(place, str) and ADDRESS in place:
+    if isinstance(place, str) and is_address(place):
         from ingest.warehouse.storage.bucket import Bucket
 
         return Bucket.of(place)

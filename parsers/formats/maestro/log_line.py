@@ -8,7 +8,6 @@ fraction digits, so the prefix is cut at fixed places.
 
 import re
 
-import numpy as np
 import polars as pl
 
 from parsers.blocks.lines import Lines, Mask
@@ -56,10 +55,7 @@ def nameless(pattern: str) -> str:
 
 def starts(lines: Lines) -> Mask:
     """Return which *lines* begin a record, by the punctuation of the prefix."""
-    found: Mask = lines.byte_at(0) == ord("[")
-    for index, character in _FIXED.items():
-        found &= lines.byte_at(index) == ord(character)
-    return found & np.asarray(lines.whole)
+    return lines.punctuated(_FIXED)
 
 
 def time_of(line: pl.Expr) -> pl.Expr:
