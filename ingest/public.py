@@ -5,23 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ingest.choices import allow_labels, check_host, formats_of, mappings_in, prices_of
 from ingest.databases import column_files
 from ingest.databases.detect import may_hold_databases
-from ingest.errors import SourceError, WarehouseError, complaint
+from ingest.errors import IngestError, SourceError, WarehouseError, complaint
 from ingest.files.paths import find, folders
 from ingest.history.backfill import Outcome
 from ingest.history.backfill import backfill as read_all
 from ingest.maintenance.compact import compact, crowded
+from ingest.opening import Order, files_of, read_objects, unread
 from ingest.reading.intake import Intake
 from ingest.reading.publisher import Totals
-from ingest.warehouse.dry_run import Rehearsal
 from ingest.warehouse.storage.locks import BusyError
 from ingest.warehouse.storage.store import ADDRESS, SCHEMES
-from ingest.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    from ingest.ledger import Ledger
     from ingest.warehouse.storage.bucket_logs import Object
 
 Paths = str | Path | Iterable[str | Path]
@@ -63,6 +60,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
     not_a_copy: bool = False,
     tables: Sequence[str] = (),
     dry_run: bool = False,
+    on: str | None = None,
     progress: Callable[[int, int, Path], None] | None = None,
 ) -> Backfilled:
     """Read *paths* to their ends, once, into the *warehouse*, a folder that is made when it isn't there.
@@ -90,6 +88,9 @@ def backfill(  # noqa: PLR0913 # one parameter an option
         not_a_copy: read files that hold the same as another, and say no times, as logs of their own.
         tables: tables of databases to read, instead of all known ones.
         dry_run: count what would be added, and write nothing.
+        on: have the files read by other processes: `processes:4` of this machine, `ray`, `ray:ADDRESS`, `dask`,
+            `dask:ADDRESS`. They find files and warehouse under the same names. In a program that is run as a file,
+            `processes` and `dask` need this call below `if __name__ == "__main__":`.
         progress: called with bytes read so far, bytes to read in all (as they are on the disk), and the file.
 
     Returns:
@@ -101,18 +102,25 @@ def backfill(  # noqa: PLR0913 # one parameter an option
         WarehouseError: The warehouse can't be written; what was committed stays, and a later run goes on from there.
         IngestError: There is no such format, or the mapping or the prices are wrong.
     """
+    if on and dry_run:
+        raise IngestError("a dry run counts on this machine: leave out --on")
     texts = _texts(paths)
     addresses = [text for text in texts if text.startswith(SCHEMES)]
     databases, others, left_out = _sorted_out([text for text in texts if text not in addresses], tables)
     columns, others = column_files.split(others)
     objects = _listed(addresses) if addresses else []
     listing = find(others)
-    with _intake(
-        warehouse, format_name, mapping, prices, keep_raw=keep_raw, host=host, not_a_copy=not_a_copy, dry_run=dry_run
-    ) as intake:
-        outcome = read_all(listing, intake, progress=progress and _summed(listing.files, progress))
-        if objects:
-            _read_objects(objects, intake, outcome)
+    order = Order(str(warehouse), format_name, files_of(mapping), prices, keep_raw, host, not_a_copy)
+    told = progress and _summed(listing.files, progress)
+    with order.intake(dry_run=dry_run) as intake:
+        if on:
+            from ingest import distributed
+
+            outcome = distributed.backfill(on, listing, objects, order, intake, progress=told)
+        else:
+            outcome = read_all(listing, intake, progress=told)
+            if objects:
+                outcome.add(read_objects(unread(objects, intake.ledger), intake))
         if columns:
             _read_columns(columns, intake, outcome)
         if databases:
@@ -192,11 +200,10 @@ def follow(  # noqa: PLR0913 # one parameter an option
     texts = _texts(paths)
     databases, others = split(texts)
     others = column_files.left_out(others, alone=not databases) if others else others
+    order = Order(str(warehouse), format_name, files_of(mapping), prices, keep_raw, host, not_a_copy)
     with (
         Wakeups(events=events and not once, ignore=[Path(warehouse)]) as wakeups,
-        _intake(
-            warehouse, format_name, mapping, prices, keep_raw=keep_raw, host=host, not_a_copy=not_a_copy, inbox=inbox
-        ) as intake,
+        order.intake(inbox=inbox) as intake,
     ):
         if not inbox and not once and ADDRESS in str(warehouse):
             from ingest.warehouse.inbox import keep_folding
@@ -236,34 +243,6 @@ def _texts(paths: Paths) -> list[str]:
     return [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
 
 
-def _intake(  # noqa: PLR0913 # what both functions are given
-    warehouse: str | Path,
-    format_name: str | None,
-    mapping: Paths | None,
-    prices: str | Path | None,
-    *,
-    keep_raw: bool,
-    host: str | None,
-    not_a_copy: bool,
-    dry_run: bool = False,
-    inbox: bool = False,
-) -> Intake:
-    """Return the way into the *warehouse* for what these options say; it is made once all of them are good."""
-    formats = formats_of(format_name, mappings_in(mapping))
-    allow_labels(warehouse)
-    priced_by = prices_of(prices, warehouse)
-    place = str(warehouse)
-    if ADDRESS in place:
-        check_host(host)
-    if inbox:
-        from ingest.warehouse.inbox import Inbox
-
-        ledger: Ledger = Inbox(place, host)
-    else:
-        ledger = Rehearsal(place, host=host) if dry_run else Warehouse(place, make=True, host=host)
-    return Intake(ledger, priced_by, formats, keep_raw, host, not_a_copy)
-
-
 def _sorted_out(paths: Sequence[str], tables: Sequence[str]) -> tuple[list[str], Sequence[str], int]:
     """Return the databases among *paths*, the others, and how many databases in folders hold no known table."""
     if not may_hold_databases(paths):
@@ -289,26 +268,6 @@ def _listed(addresses: Iterable[str]) -> "list[Object]":
     from ingest.warehouse.storage.bucket_logs import listed  # with obstore, which files need not wait for
 
     return [each for address in addresses for each in listed(address)]
-
-
-def _read_objects(objects: "Sequence[Object]", intake: Intake, outcome: Outcome) -> None:
-    """Read *objects* of a bucket as files, some at a time, but for those that are as they were when they were read."""
-    from ingest.warehouse.storage.bucket_logs import as_files, groups
-
-    known = intake.ledger.objects()
-    for group in groups(each for each in objects if known.get(each.address) != each.stamp):
-        with as_files(group) as files:
-            intake.addresses = {path: each.address for path, each in files.items()}
-            read = read_all(find([str(path) for path in files]), intake)
-            intake.settle()
-        outcome.join(read, intake.addresses)
-        whole = {each.address: each.stamp for path, each in files.items() if not _names(read.failed, path)}
-        if whole:
-            intake.ledger.note_objects(whole)
-
-
-def _names(failed: Iterable[str], path: Path) -> bool:
-    return any(text.startswith(str(path)) for text in failed)
 
 
 def _summed(files: Iterable[Path], progress: Callable[[int, int, Path], None]) -> Callable[[int, Path], None]:

@@ -28,6 +28,8 @@ MAY_IMPORT = {
         "boto3",
         "xxhash",
         "adbc_driver_postgresql",
+        "ray",
+        "distributed",
     },
     "queries": {
         "parsers",
@@ -52,6 +54,7 @@ INGEST = {
     "databases": {"reading", "files", "prices", "warehouse", "ledger"},  # for snapshots, which are no rows of a ledger
     "maintenance": {"files", "prices", "warehouse", "warehouse.storage", "ledger"},
     "alerting": {"warehouse", "warehouse.storage", "ledger"},  # and no queries: the roof brings their answers
+    "spread": {"reading", "files", "ledger"},  # and no warehouse: the roof says what its tasks do
     "reading": {"files", "prices", "ledger"},  # and never the warehouse: a worker of a cluster reads without one
     "files": {"ledger"},
     "prices": {"ledger"},
@@ -90,7 +93,15 @@ RULES = {
     **{f"parsers.{wing}": {f"parsers.{name}" for name in may} for wing, may in PARSERS.items()},
     **{f"queries.{wing}": {f"queries.{name}" for name in (*may, "errors")} for wing, may in QUERIES.items()},
 }
-ROOF = {"ingest.cli", "ingest.public", "ingest.checks", "ingest.choices", "ingest.__main__"}
+ROOF = {
+    "ingest.cli",
+    "ingest.public",
+    "ingest.opening",
+    "ingest.distributed",
+    "ingest.checks",
+    "ingest.choices",
+    "ingest.__main__",
+}
 FACES = {"ingest", "parsers", "queries"}
 """The packages themselves: what they offer to others, imported when it is asked for."""
 
@@ -102,6 +113,8 @@ ONLY_IN = {
         "queries/connection/files.py",
     },
     "obstore": {"ingest/warehouse/storage/bucket.py"},
+    "ray": {"ingest/spread/engines.py"},
+    "distributed": {"ingest/spread/engines.py"},
     "watchdog": {"ingest/following/file_events.py"},
     "starlette": {"queries/web/app.py"},
     "uvicorn": {"queries/web/listen.py"},

@@ -1,6 +1,7 @@
 """`ingest backfill`: history into the warehouse."""
 
 import contextlib
+import logging
 import sys
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 @warehouse_option
 @reading_options
 @table_option
+@click.option(
+    "--on",
+    metavar="ENGINE",
+    help="Have the files read by `processes:4` of this machine, `ray`, `ray:ADDRESS`, `dask`, `dask:ADDRESS`.",
+)
 @click.option("--dry-run", is_flag=True, help="Count what would be added; write nothing.")
 @click.option(
     "--strict", is_flag=True, help="Exit with 4 when a record was rejected, or a line of a call was not read."
@@ -38,6 +44,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
     host: str | None,
     not_a_copy: bool,
     tables: tuple[str, ...],
+    on: str | None,
     dry_run: bool,
     strict: bool,
 ) -> None:
@@ -71,6 +78,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
             not_a_copy=not_a_copy,
             tables=tables,
             dry_run=dry_run,
+            on=on,
             progress=progress,
         )
     if not dry_run:
@@ -102,6 +110,9 @@ def _bar() -> "Iterator[Callable[[int, int, Path], None] | None]":
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("reading", total=None)
+        for handler in logging.getLogger().handlers:
+            if isinstance(handler, logging.StreamHandler):
+                handler.setStream(sys.stderr)  # which the bar has replaced: what is said meanwhile stands above it
         yield lambda done, size, path: bar.update(task, completed=done, total=size or None, description=path.name)
 
 

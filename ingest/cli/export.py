@@ -21,14 +21,21 @@ from ingest.cli.question import filter_options, parameter_option, replace, write
     help="Export the rows of a report instead of the calls.",
 )
 @parameter_option
+@click.option(
+    "--views",
+    "engine",
+    type=click.Choice(["spark"]),
+    help="Write the views and reports as SQL for another engine over the same tables, into the folder DEST.",
+)
 @click.option("--force", is_flag=True, help="Replace what is there.")
 @warehouse_option
 @filter_options
-def export(
+def export(  # noqa: PLR0913 # one parameter an option
     *,
     dest: str,
     report_name: str | None,
     parameters: dict[str, str],
+    engine: str | None,
     force: bool,
     warehouse: str,
     **filters: Any,  # as `queries.connect` takes them
@@ -40,6 +47,7 @@ def export(
       ingest export calls/                      Parquet, one folder a day
       ingest export all.duckdb                  tables and views for any DuckDB
       ingest export agents.csv --report cost-by-agent
+      ingest export spark/ --views spark        views and reports as SQL for Spark
     """
     from ingest.choices import alternatives
     from ingest.warehouse.at_hand import at_hand
@@ -51,6 +59,9 @@ def export(
     if dest == "-":
         raise click.UsageError("DEST is a file or a folder; for a pipe, `ingest sql 'from llm_calls' --format csv`.")
     path = Path(dest)
+    if engine:
+        _write_views(path, warehouse)
+        return
     _check_free(path, force=force)
     if report_name is None:
         write_to = exports.writer(path)
@@ -68,6 +79,17 @@ def export(
                 check_values(connection, warehouse, {name: [value] for name, value in parameters.items()})
             write(answer.with_filters(filters), zone=zone(connection), form=None, output=dest, all_rows=True)
     say(f"wrote {dest}")
+
+
+def _write_views(folder: Path, warehouse: str) -> None:
+    from queries.show import spark_files
+
+    if folder.exists():
+        raise click.ClickException(f"{folder} exists; name a folder that doesn't")
+    spark_files.write(folder, warehouse)
+    missing = spark_files.untranslated()
+    say(f"wrote {folder}, but for {len(missing)} reports that Spark can't answer: {', '.join(missing)}")
+    say(f"run tables.sql, views.sql, then any of reports/; {folder / 'untranslated.txt'} says why those are missing")
 
 
 def _check_free(path: Path, *, force: bool) -> None:

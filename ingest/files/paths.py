@@ -210,13 +210,18 @@ STDIN = Path("-")
 
 @dataclass(frozen=True)
 class Listing:
-    """The files that *paths* name, in reading order, and which file each is; None where that can't be told."""
+    """The files that *paths* name, in reading order, and which file each is; None where that can't be told.
+
+    Without paths, it is these files and no others.
+    """
 
     paths: Sequence[str]
     files: dict[Path, Key | None]
 
     def now(self) -> dict[Path, Key | None]:
         """Return the files that the paths name now, but for standard input."""
+        if not self.paths:
+            return keys_of(self.files)
         return keys_of(expand([path for path in self.paths if path != "-"], families=True))
 
 

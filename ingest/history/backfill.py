@@ -9,7 +9,7 @@ import errno
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,7 +44,8 @@ class Outcome:
     `gone` are files that were listed and not there any more when it was their turn, under no name. `others` are those
     in given folders that don't look like logs, and `unlooked` how many more nobody looked at: they are passed over.
     `unread` says of how many lines of a file tokens and a model are told, and no format reads them. `silent` are
-    objects of a bucket that hold nothing it knows.
+    objects of a bucket that hold nothing it knows. `missing` are files that may have another name by now, which whoever
+    has chosen them looks for.
     """
 
     files: int = 0
@@ -58,6 +59,20 @@ class Outcome:
     unlooked: int = 0
     unread: dict[Path, int] = field(default_factory=dict)
     silent: list[str] = field(default_factory=list)
+    missing: list[Path] = field(default_factory=list)
+
+    def add(self, other: "Outcome") -> None:
+        """Add what was read beside this, of other files."""
+        self.files += other.files
+        self.tables += other.tables
+        self.bytes += other.bytes
+        self.failed += other.failed
+        self.gone += other.gone
+        self.unknown += other.unknown
+        self.open_ended += other.open_ended
+        self.unread |= other.unread
+        self.silent += other.silent
+        self.missing += other.missing
 
     def join(self, read: "Outcome", addresses: Mapping[Path, str]) -> None:
         """Add what was *read* of files that are called by their *addresses*."""
@@ -78,9 +93,7 @@ def backfill(listing: Listing, intake: Intake, *, progress: Callable[[int, Path]
         WarehouseError: Nothing more can be written; what was committed stays, and a later run goes on from there.
     """
     reading = _Reading(intake, progress)
-    # Of an empty warehouse nothing can go on elsewhere; a folder is searched for what is passed over, too.
-    searched = bool(intake.ledger.sources()) or any(map(os.path.isdir, listing.paths))
-    generations = reading.generations(search(listing.paths, listing.files, intake.ledger)) if searched else ()
+    generations = reading.generations(look_beside(listing, intake.ledger))
     queue, rounds = [*generations, *listing.files], 0 if STDIN in listing.files else ROUNDS
     for _ in range(LOOKS):
         while queue:
@@ -90,8 +103,29 @@ def backfill(listing: Listing, intake: Intake, *, progress: Callable[[int, Path]
         queue = reading.unmet(listing)
         if not queue:
             break
-    reading.miss(listing)
+    missed = reading.missed(listing)
+    if listing.paths:
+        tell_missing(missed, reading.outcome)
+    else:
+        reading.outcome.missing += missed  # whoever chose the files knows by which other names they may be read
     return reading.outcome
+
+
+def tell_missing(paths: Iterable[Path], outcome: Outcome) -> None:
+    """Note in *outcome* that files were listed as *paths*, and that nobody found them there or under another name."""
+    for path in paths:
+        if family(path):
+            outcome.gone.append(path)
+        else:
+            outcome.failed.append(f"{path}: {os.strerror(errno.ENOENT)}")
+
+
+def look_beside(listing: Listing, known: Ledger) -> Found:
+    """Look for generations of the logs of *listing*, and for what is passed over in its folders."""
+    # Of an empty warehouse nothing can go on elsewhere; a folder is searched for what is passed over, too.
+    if not listing.paths or not (known.sources() or any(map(os.path.isdir, listing.paths))):
+        return Found()
+    return search(listing.paths, listing.files, known)
 
 
 def _seals(stream: Stream, rest: bytes) -> bool:
@@ -164,21 +198,16 @@ class _Reading:
     def unmet(self, listing: Listing) -> list[Path]:
         """Return the files that belong to *listing* now and were not met."""
         now = listing.now()
-        if now == listing.files:
+        if now == listing.files or not listing.paths:
             return [path for path, key in now.items() if key and key not in self.met]
         found = search(listing.paths, now, self.intake.ledger)
         keys = {path: key_at(path) for path in self.generations(found)} | now
         return [path for path, key in keys.items() if key and key not in self.met]
 
-    def miss(self, listing: Listing) -> None:
-        """Note which files of *listing* were not met at all."""
-        for path in dict.fromkeys([*self.missing, *(path for path, key in listing.files.items() if key)]):
-            if listing.files.get(path) in self.met:
-                continue
-            if family(path):
-                self.outcome.gone.append(path)
-            else:
-                self.outcome.failed.append(f"{path}: {os.strerror(errno.ENOENT)}")
+    def missed(self, listing: Listing) -> list[Path]:
+        """Return which files of *listing* were not met at all."""
+        expected = dict.fromkeys([*self.missing, *(path for path, key in listing.files.items() if key)])
+        return [path for path in expected if listing.files.get(path) not in self.met]
 
     def join(self, small: SmallFiles, *, ahead: int) -> None:
         """Have parsed what *small* holds, and take what of it is parsed, all but so many blocks."""

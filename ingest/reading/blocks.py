@@ -1,7 +1,9 @@
 """The next bytes of a source → rows: blocks of whole records, the blocks that follow being parsed meanwhile."""
 
-from ingest.reading.cursor import MAX_LINES, QUANTUM, Cursor, end_of_block, end_of_lines, line_end_of
-from ingest.reading.parse_ahead import MOST, Ahead
+from pathlib import Path
+
+from ingest.reading.cursor import MAX_LINES, QUANTUM, Cursor, Guess, end_of_block, end_of_lines, line_end_of
+from ingest.reading.parse_ahead import Ahead
 from parsers import Block, Rows, parse
 from parsers.blocks.lines import MAX_KEPT, MAX_LINE, hole, overlong
 from parsers.claims.documents import may_be_document, parse_document
@@ -80,38 +82,43 @@ def _take_guessed(cursor: Cursor, ahead: Ahead | None, *, sealed: bool) -> int:
     """Take the block at the cursor if it has been read ahead; return how many bytes of records that were."""
     if (guess := cursor.next_guess()) is None:
         return 0
+    if guess.contexts != cursor.contexts:
+        cursor.forget_guesses()  # which were made of this one
+        return cursor.take(guess.block, parse(guess.block, cursor.formats, cursor.contexts))
     _look_ahead(cursor, guess.block, ahead, sealed=sealed)
-    same = guess.contexts == cursor.contexts
-    rows = guess.rows.result() if same else parse(guess.block, cursor.formats, cursor.contexts)
-    return cursor.take(guess.block, rows)
+    return cursor.take(guess.block, guess.rows.result())
 
 
 def _parse(cursor: Cursor, block: Block, ahead: Ahead | None, *, sealed: bool) -> Rows:
     """Parse *block*, and meanwhile begin with what follows it."""
     if ahead is None or len(block.data) < QUANTUM // 2 or not ahead.has_room:
         return parse(block, cursor.formats, cursor.contexts)
-    rows = ahead.parse(block, cursor.formats, cursor.contexts)
+    rows = ahead.parse(block, cursor.formats, cursor.contexts, path=_place(cursor))
     _look_ahead(cursor, block, ahead, sealed=sealed)
     return rows.result()
 
 
 def _look_ahead(cursor: Cursor, block: Block, ahead: Ahead | None, *, sealed: bool) -> None:
-    """Have what follows *block* parsed, as far as it is there, as if the blocks before it changed no context."""
-    if ahead is None or not cursor.may_guess:
+    """Have what follows *block* parsed, as far as it is there, in the contexts that it is expected to have."""
+    if ahead is None or not cursor.may_guess(foreseen=ahead.foresees):
         return
-    most = MOST if cursor.stream.can_grow else 1  # a packed file can't be read backwards further
-    while ahead.has_room:
-        guessed, offset = cursor.guesses_after(block)
-        if guessed >= most:
-            return
+    most = ahead.most if cursor.stream.can_grow else 1  # a packed file can't be read backwards further
+    while ahead.has_room and cursor.guessed < most:
+        last, before = cursor.furthest(block)
+        offset = last.offset + len(last.data)
         data, ended = _read(cursor, offset, cursor.quantum)
         sealed = sealed and not cursor.stream.damage
         cut = end_of_block(data, cursor.encoding, whole=ended and sealed)
         if not cut or data.startswith(_HOLE):
             return
-        last = ended and sealed and cut == len(data)
-        following = Block(data[:cut], offset, last, cursor.encoding)
-        cursor.guess(following, ahead.parse(following, cursor.formats, cursor.contexts))
+        following = Block(data[:cut], offset, ended and sealed and cut == len(data), cursor.encoding)
+        contexts = ahead.after(last, cursor.formats, before)
+        cursor.guess(Guess(following, contexts, ahead.parse(following, cursor.formats, contexts, path=_place(cursor))))
+
+
+def _place(cursor: Cursor) -> Path | None:
+    """Return the file in which others find the bytes at the offsets of *cursor*; None for what is packed."""
+    return cursor.path if cursor.stream.can_grow else None
 
 
 def _skip_hole(cursor: Cursor) -> int:

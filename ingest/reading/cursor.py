@@ -12,7 +12,6 @@ Only this module changes a cursor. What always holds:
 import os
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import Future  # noqa: TC003 # named tuples look their types up
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -25,6 +24,7 @@ from ingest.files.identity import HEAD, family_of, known_names, name_of
 from ingest.files.streams import Stream
 from ingest.ledger import TAIL, Ledger, Position, Turn, tail_hash
 from ingest.reading.draft import Draft
+from ingest.reading.parse_ahead import Parsing
 from parsers import Block, Contexts, Format, Rows, recover
 from parsers.blocks.lines import encoding_of
 from parsers.schema import EMPTY, REJECTS, conform
@@ -54,11 +54,11 @@ _LINE_ENDS = {"utf-8": b"\n", "utf-16-le": b"\n\0", "utf-16-be": b"\0\n"}
 
 
 class Guess(NamedTuple):
-    """A block that is being parsed ahead of its turn, as if the one before it changed no context."""
+    """A block that is being parsed ahead of its turn, as if the contexts before it were these."""
 
     block: Block
     contexts: Contexts
-    rows: "Future[Rows]"
+    rows: Parsing
 
 
 class Cursor:
@@ -339,19 +339,29 @@ class Cursor:
         """How many bytes make a block that suits this source."""
         return self._quantum
 
+    def may_guess(self, *, foreseen: bool) -> bool:
+        """Tell whether it is worth parsing ahead: blocks are large, and what will be their contexts is *foreseen*.
+
+        Or the last block left the contexts as they were.
+        """
+        return (self._steady or foreseen) and self._quantum >= QUANTUM
+
     @property
-    def may_guess(self) -> bool:
-        """Whether it is worth parsing ahead: the last block left the contexts as they were, and blocks are large."""
-        return self._steady and self._quantum >= QUANTUM
+    def guessed(self) -> int:
+        """How many blocks are being parsed already."""
+        return len(self._ahead)
 
-    def guesses_after(self, block: Block) -> tuple[int, int]:
-        """Return how many blocks after *block* are being parsed already, and where the last of them ends."""
-        last = self._ahead[-1].block if self._ahead else block
-        return len(self._ahead), last.offset + len(last.data)
+    def furthest(self, block: Block) -> tuple[Block, Contexts]:
+        """Return the last block that is being parsed, *block* at the position if no other is, and its contexts."""
+        return (self._ahead[-1].block, self._ahead[-1].contexts) if self._ahead else (block, self._contexts)
 
-    def guess(self, block: Block, rows: "Future[Rows]") -> None:
-        """Note that *block*, the next one, is being parsed with the contexts as they are now."""
-        self._ahead.append(Guess(block, self._contexts, rows))
+    def guess(self, guess: Guess) -> None:
+        """Note that the block after those is being parsed."""
+        self._ahead.append(guess)
+
+    def forget_guesses(self) -> None:
+        """Learn that what is being parsed already is parsed in contexts that it doesn't have."""
+        self._ahead.clear()
 
     def next_guess(self) -> Guess | None:
         """Take out the block at the position if it is being parsed already."""

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Protocol
 from weakref import WeakSet
 
 from parsers import Block, Contexts, Format, Rows, parse
@@ -14,24 +16,51 @@ there are threads, which keeps them busy while the rows of another are taken."""
 _THREADS = 2
 
 
-class Ahead:
-    """Threads that parse ahead. A block counts until its rows are taken or forgotten."""
+class Parsing(Protocol):
+    """A block that is being parsed."""
 
-    def __init__(self) -> None:
+    def result(self) -> Rows:
+        """Wait for its rows."""
+
+
+class Ahead:
+    """Threads that parse ahead. A block counts until its rows are taken or forgotten.
+
+    `most` blocks at once. `foresees` says whether `after` finds out what a block says about those after it.
+    """
+
+    foresees = False
+
+    def __init__(self, most: int = MOST) -> None:
         """Start with nothing."""
+        self.most = most
         self._pool = ThreadPoolExecutor(_THREADS, "parse")
-        self._waiting: WeakSet[Future[Rows]] = WeakSet()
+        self._waiting: WeakSet[Parsing] = WeakSet()
 
     @property
     def has_room(self) -> bool:
         """Whether another block may be given."""
-        return len(self._waiting) < MOST
+        return len(self._waiting) < self.most
 
-    def parse(self, block: Block, formats: Sequence[Format], contexts: Contexts) -> "Future[Rows]":
-        """Have *block* parsed."""
-        rows = self._pool.submit(parse, block, formats, contexts)
+    def parse(
+        self, block: Block, formats: Sequence[Format], contexts: Contexts, *, path: Path | None = None
+    ) -> Parsing:
+        """Have *block* parsed, whose bytes others find in the file at *path*, if there is one."""
+        rows = self._begun(block, formats, contexts, path)
         self._waiting.add(rows)
         return rows
+
+    def _begun(self, block: Block, formats: Sequence[Format], contexts: Contexts, path: Path | None) -> Parsing:
+        del path  # the bytes are here
+        return self._pool.submit(parse, block, formats, contexts)
+
+    def after(self, block: Block, formats: Sequence[Format], contexts: Contexts) -> Contexts:
+        """Return what the contexts will be after *block*, as far as it is worth knowing before its rows are there.
+
+        A guess that is wrong costs that what follows is parsed again, and nothing else.
+        """
+        del block, formats
+        return contexts
 
     def parse_many(self, sources: Sequence[Source], formats: Sequence[Format]) -> "Future[list[Rows | None]]":
         """Have *sources* parsed together; see `parsers.claims.many_sources`."""

@@ -47,6 +47,15 @@ class Totals:
         self.tokens += int(calls["total_tokens"].sum())
         self.cost_usd += float(calls["cost_usd"].sum() or 0)
 
+    def join(self, other: "Totals") -> None:
+        """Add what another process has committed."""
+        self.calls += other.calls
+        self.events += other.events
+        self.rejects += other.rejects
+        self.tokens += other.tokens
+        self.cost_usd += other.cost_usd
+        self.commits += other.commits
+
 
 @dataclass
 class Publisher:

@@ -37,6 +37,10 @@ class Object(NamedTuple):
         """What messages and tables call it."""
         return f"{self.root}/{self.key}"
 
+    def __str__(self) -> str:
+        """Return what messages call it."""
+        return self.address
+
 
 def listed(address: str) -> list[Object]:
     """Return the objects that *address* names: one, those below a folder, or those that match its `*`, `**` and `?`.
