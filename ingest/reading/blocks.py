@@ -5,7 +5,7 @@ from pathlib import Path
 from ingest.reading.cursor import MAX_LINES, QUANTUM, Cursor, Guess, end_of_block, end_of_lines, line_end_of
 from ingest.reading.parse_ahead import Ahead
 from parsers import Block, Rows, parse
-from parsers.blocks.lines import MAX_KEPT, MAX_LINE, hole, overlong
+from parsers.blocks.lines import MAX_KEPT, MAX_LINE, hole, line_ends, overlong
 from parsers.claims.documents import may_be_document, parse_document
 
 _HOLE = bytes(MAX_KEPT)
@@ -48,7 +48,7 @@ def advance(cursor: Cursor, *, sealed: bool = False, ahead: Ahead | None = None)
             block = Block(data[:cut], cursor.position, last, cursor.encoding)
             if taken := cursor.take(block, _parse(cursor, block, ahead, sealed=sealed)):
                 return taken
-        if ended and most >= data.count(b"\n"):
+        if ended and most >= line_ends(data):
             return 0
         size, most = size * 2, most * 2
 

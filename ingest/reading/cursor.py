@@ -26,7 +26,7 @@ from ingest.ledger import TAIL, Ledger, Position, Turn, tail_hash
 from ingest.reading.draft import Draft
 from ingest.reading.parse_ahead import Parsing
 from parsers import Block, Contexts, Format, Rows, recover
-from parsers.blocks.lines import encoding_of
+from parsers.blocks.lines import encoding_of, line_ends
 from parsers.schema import EMPTY, REJECTS, conform
 
 QUANTUM = 8 << 20
@@ -275,7 +275,7 @@ class Cursor:
             if len(block.data) > self._quantum // 2:
                 # Each block costs some 20 ms however little it holds, and each row a kilobyte until it is committed.
                 full = len(block.data) * FULL_ROWS // max(rows.height, 1)
-                few_lines = len(block.data) * MAX_LINES // max(block.data.count(b"\n"), 1)
+                few_lines = len(block.data) * MAX_LINES // max(line_ends(block.data), 1)
                 self._quantum = min(max(full, QUANTUM), MAX_QUANTUM, few_lines)
         return taken
 
@@ -436,7 +436,7 @@ def end_of_block(data: bytes, encoding: str, *, most: int = MAX_LINES, whole: bo
 
     With *whole*, nothing follows *data*: its last line needs no end.
     """
-    if data.count(b"\n") <= most:
+    if line_ends(data) <= most:
         return len(data) if whole else end_of_lines(data, encoding)
     lines = end = 0
     while lines < most:

@@ -12,7 +12,7 @@ import re
 import numpy as np
 import polars as pl
 
-from parsers.blocks.lines import MAX_RECORD, SHORT, Lines, Mask, Positions
+from parsers.blocks.lines import MAX_RECORD, Lines, Mask, Positions
 from parsers.envelopes.pieces import Joined
 from parsers.jsonl.decode import loads
 
@@ -52,9 +52,9 @@ def one_a_line(lines: Lines, end: int) -> tuple[Lines, Joined]:
 
 def _spread(lines: Lines, end: int) -> list[tuple[int, int | None, str]]:
     """Return the first and the last line of each object over several, and its text; no last one where that may come."""
-    opens = _opening(lines)
-    if not opens.any():
+    if not lines.has(b"{\n", b"{\r\n"):
         return []
+    opens = _opening(lines)
     indented = np.isin(lines.first_byte, _INDENTED)
     others = np.flatnonzero(~indented)
     found: list[tuple[int, int | None, str]] = []
@@ -80,7 +80,7 @@ def _spread(lines: Lines, end: int) -> list[tuple[int, int | None, str]]:
 
 def _behind(lines: Lines) -> Positions:
     """Return which lines may hold an object behind another."""
-    if len(lines.data) <= SHORT and not any(literal.encode() in lines.data for literal in _BEHIND):
+    if not lines.has(*(literal.encode() for literal in _BEHIND)):
         return np.zeros(0, np.int64)
     return np.flatnonzero(lines.holding(_BEHIND))
 
