@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from mutations import MUTATIONS
 
 ROOT = Path(__file__).parent.parent
 OWN = {"parsers", "ingest", "queries"}
@@ -262,3 +263,12 @@ def test_a_file_is_as_long_as_an_idea(path):
     one_each = {ROOT / "ingest" / "cli", ROOT / "parsers" / "formats"} & set(path.parents)
 
     assert one_each or len(path.read_text("utf-8").splitlines()) >= FEWEST_LINES
+
+
+@pytest.mark.parametrize("guard", MUTATIONS)
+def test_each_guard_that_mutations_take_out_is_still_where_they_look_for_it(guard):
+    file, text, without, tests = MUTATIONS[guard]
+
+    assert text in (ROOT / file).read_text("utf-8")
+    assert text != without
+    assert all((ROOT / test).exists() for test in tests.split())
