@@ -213,6 +213,8 @@ def test_parts_are_as_large_as_keeps_all_busy():
     ("engine", "said"),
     [
         ("spark", "no such engine; known are processes, ray, dask"),
+        ("processes:0", "at least one worker is needed"),
+        ("ray:0", "at least one worker is needed"),
         ("ray", r"pip install 'llm-ingest\[ray\]'"),
         ("dask", r"pip install 'llm-ingest\[dask\]'"),
         ("processes:many", "behind the colon is how many"),

@@ -48,8 +48,11 @@ def engine_of(text: str) -> Engine:
     if name not in _ENGINES:
         raise IngestError(f"--on {text}: no such engine; known are {', '.join(_ENGINES)}")
     where = text if where.startswith("//") else where  # ray://head:10001 is an address as it is
+    workers = int(where) if where.isdecimal() else None
+    if workers == 0:
+        raise IngestError(f"--on {text}: at least one worker is needed")
     try:
-        return _ENGINES[name](int(where) if where.isdecimal() else None, None if where.isdecimal() else where or None)
+        return _ENGINES[name](workers, None if workers else where or None)
     except ImportError as error:
         raise IngestError(f"--on {name} needs an extra ({error}): pip install 'llm-ingest[{name}]'") from error
 
