@@ -138,6 +138,9 @@ def test_a_filter_narrows_everything_until_escape_takes_it_back(warehouse):
         app.query_one("#filter", Input).value = "model=gpt-5.3"
         await pilot.press("enter")
         await seen(pilot, lambda: "did you mean gpt-5.2" in text(app, "trouble"))
+        app.refresh_now()
+        await pilot.pause(1.5)
+        assert "did you mean gpt-5.2" in text(app, "trouble")  # not for a second only
         await pilot.press("escape")
         await seen(pilot, lambda: len({row[0] for row in cells(app, "models")}) == 2)
         assert text(app, "trouble") == ""

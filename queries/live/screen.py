@@ -110,6 +110,7 @@ class Watch(App[None]):
         self._beside = beside
         self._rests_until = 0.0
         self._stale = True
+        self._trouble = ""
         self._rows: list[tuple[str | None, str]] = []
         self._shown: dict[str, object] = {}
 
@@ -182,23 +183,27 @@ class Watch(App[None]):
         return time.monotonic() >= self._rests_until
 
     def _look(self) -> None:
-        """Ask, in a thread of its own; what that took of all cores says how long to rest."""
-        asked, began = self.asked, time.process_time()
-        try:
-            if self._stale or is_old(self.facts, asked, datetime.now(UTC)):
-                self._stale = False
-                facts = look(asked)
-                self.facts, self.looks = facts, self.looks + 1
-            said = ""
-        except (QueryError, TypeError) as error:
-            said = _filter_trouble(error)
-        self._rests_until = time.monotonic() + REST_SHARE * (time.process_time() - began)
-        self.call_from_thread(self._draw, said)
+        """Ask, in a thread of its own; what that took of all cores says how long to rest.
 
-    def _draw(self, trouble: str = "") -> None:
+        What went wrong is asked again, and said until it goes well: a filter may name what is still to come.
+        """
+        began, stale = time.process_time(), self._stale
+        self._stale = False  # before what is asked is read: who asks meanwhile is heard
+        asked = self.asked
+        try:
+            if stale or is_old(self.facts, asked, datetime.now(UTC)):
+                facts = look(asked)
+                self._trouble, self.facts, self.looks = "", facts, self.looks + 1
+        except (QueryError, TypeError) as error:
+            self._trouble, self._stale = _filter_trouble(error), True
+        if asked is self.asked:  # or somebody waits for another answer
+            self._rests_until = time.monotonic() + REST_SHARE * (time.process_time() - began)
+        self.call_from_thread(self._draw)
+
+    def _draw(self) -> None:
         if not self.is_running or isinstance(self.screen, Drilled):
             return
-        self.query_one("#trouble", Static).update(Text(trouble))
+        self.query_one("#trouble", Static).update(Text(self._trouble))
         if self.facts is None:
             return
         facts, now, width, zone = self.facts, datetime.now(UTC), self.size.width, ZoneInfo(self.facts.zone)
