@@ -214,7 +214,8 @@ def _conforming(columns: tuple[Column, ...], have: frozenset[str]) -> list[pl.Ex
 
 
 _ESCAPED = re.compile("%([0-9A-Fa-f]{2})")
-_LEAVES = re.compile(r"^[/\\~]|^\w[\w+.-]*:|(?:^|[/\\])\.\.(?:[/\\]|$)|\x00")
+_ABSOLUTE = re.compile(r"[/\\~]|\w[\w+.-]*:")
+_PARTS = re.compile(r"[/\\]")
 
 
 def is_inside(path: str) -> bool:
@@ -224,4 +225,6 @@ def is_inside(path: str) -> bool:
     shared warehouse could have any file of a reader's machine read through one.
     """
     decoded = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), path)
-    return not any(_LEAVES.search(text) for text in (path, decoded))
+    return not any(
+        _ABSOLUTE.match(text) or ".." in _PARTS.split(text) or "\0" in text for text in {path, decoded}
+    )

@@ -32,6 +32,7 @@ _PARTS = {"tool": "tool_of(format)"}
 """What is no column of its own."""
 
 _COMMENT = re.compile(r"--.*")
+_VIEW = re.compile(r"^(create (?:or replace )?view \w+) as$", re.MULTILINE)
 _NOW = re.compile(r"\b(?:now|today|current_date|current_time|current_timestamp|localtimestamp)\b", re.IGNORECASE)
 _WORD = re.compile(r"\w+")
 
@@ -257,9 +258,14 @@ def _creates(name: str) -> str:
 
 
 def _create_views(connection: duckdb.DuckDBPyConnection, scripts: Mapping[str, str], wanted: Container[str]) -> None:
+    """Create what the *wanted* ones of the *scripts* do; a view is bound when it is asked, and only then.
+
+    To bind all takes longer than most questions. The scripts don't say so themselves as an export runs them too, and
+    programs that open it want to know the columns of its views.
+    """
     for name, script in scripts.items():
         if name in wanted:
-            connection.execute(script)
+            connection.execute(_VIEW.sub(r"\1 with (defer_binding) as", script))
 
 
 def _keep_calls(connection: duckdb.DuckDBPyConnection) -> None:

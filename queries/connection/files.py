@@ -62,10 +62,11 @@ def files(
         if day is None or ((not first or first <= day) and (not last or day <= last))
     ]
     # The log has relative, percent-encoded paths; the URIs that deltalake makes of them encode the folder as well.
-    paths = sorted(str(table.absolute() / unquote(path)) for path in asked)
-    _refuse(map(Path, paths))
-    if missing := [path for path in paths if not os.path.exists(path)]:  # noqa: PTH110 # thousands, and Path is slow
-        raise QueryError(f"{missing[0]}, which the table lists, is missing: `ingest verify` says more")
+    folder = f"{table.absolute()}/"
+    paths = sorted(folder + unquote(path) for path in asked)
+    if unreadable := [path for path in paths if not os.access(path, os.R_OK)]:
+        _refuse(map(Path, unreadable))
+        raise QueryError(f"{unreadable[0]}, which the table lists, is missing: `ingest verify` says more")
     rows = [file.rows for file in found.files.values()]
     return Files(paths, found.columns == made, None if None in rows else sum(filter(None, rows)))
 
