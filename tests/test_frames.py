@@ -1,14 +1,19 @@
 """Rows between DuckDB and Polars: every type comes through, errors keep DuckDB's words, nothing heavy is imported."""
 
+import shlex
 import subprocess
 import sys
+from dataclasses import replace
 
 import duckdb
 import polars as pl
 import pytest
 from warehouses import build, call
 
+from queries.answers.answer_rows import Rows, fetched
+from queries.answers.reports import Answer
 from queries.connection.frames import create, frame
+from queries.show import texts
 
 EVERY_TYPE = """
     select 1::bigint as a, 'x' as b, 1.5::decimal(18, 6) as c, make_timestamptz(0) as d, {'a': 1} as e, [1, 2] as f,
@@ -53,16 +58,74 @@ def test_a_table_made_of_a_frame_has_its_rows():
     assert frame(connection.table("empty")).schema == rows.schema
 
 
-def test_a_report_imports_neither_pyarrow_nor_numpy(tmp_path):
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "report tpm",
+        "report tpm --format table",
+        "report tpm --format md --since 2026-02-03 --model gpt-5.2",
+        "report cost-by-day -p grain=hour",
+        "report",
+        "sql 'select model, sum(total_tokens) from llm_calls group by model'",
+        "statusline --refresh",
+    ],
+)
+def test_a_small_answer_imports_neither_polars_nor_what_it_needs(tmp_path, asked):
     program = (
-        "import sys, queries; answer = queries.run(queries.connect(sys.argv[1]), 'tpm');"
-        " print({'pyarrow', 'numpy'} & set(sys.modules))"
+        "import sys; from ingest.cli import cli; cli(sys.argv[1:], standalone_mode=False);"
+        " print(sorted({'polars', 'pyarrow', 'numpy', 'deltalake'} & set(sys.modules)))"
     )
     warehouse = build(tmp_path / "w", llm_calls=[call("2026-02-03T10:00:00")])
-    done = subprocess.run([sys.executable, "-c", program, str(warehouse)], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", program, *shlex.split(asked), "-w", str(warehouse)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
 
-    assert done.stdout == "set()\n"
+    assert done.stdout.splitlines()[-1] == "[]"
     assert not done.stderr  # as when DuckDB is still in use when the process ends
+
+
+KINDS = """
+    select
+        i::bigint as whole, i::integer as small, if(i % 3 = 0, null, i * 1.5::decimal(18, 10)) as money,
+        i::hugeint * 10_000_000_000 as huge, i / 7 as ratio, if(i % 2 = 0, null, 'é "' || i) as text,
+        timestamptz '2026-02-03 10:00:00.25+00' + to_minutes(i) as at, timestamp '2026-02-03 10:00' as naive,
+        date '2026-02-03' + i::integer as day, i % 2 = 0 as even, null as nothing,
+    from range($rows) as numbers(i) order by i
+"""
+
+
+@pytest.mark.parametrize("rows", [0, 1, 4_999, 5_000, 12_345])
+def test_few_rows_and_many_are_the_frame_that_duckdb_hands_to_polars(rows):
+    connection = duckdb.connect()
+    connection.execute("set timezone = 'Europe/Berlin'")
+    expected = frame(connection.sql(KINDS, params={"rows": rows}))
+    found = fetched(connection, KINDS, {"rows": rows})
+
+    assert found.height == rows
+    assert found.frame.equals(expected, null_equal=True)
+    assert found.frame.schema == expected.schema
+    assert [list(found.column(name)) for name in found.names] == [column.to_list() for column in expected]
+    assert connection.execute("select 1").fetchall() == [(1,)]  # nothing is left to fetch
+
+
+def test_the_json_of_few_rows_is_that_of_a_frame():
+    connection = duckdb.connect()
+    connection.execute("set timezone = 'Europe/Berlin'")
+    few = Answer("sql", "SQL", {}, fetched(connection, KINDS, {"rows": 100}))
+    framed = replace(few, rows=Rows.of(few.frame))
+
+    for text in (texts.as_json, texts.as_csv, texts.as_markdown):
+        assert text(few) == text(framed)
+    assert few.only(["day", "at"]).rows.frame.equals(framed.only(["day", "at"]).rows.frame)
+    assert few.rows.head(7).frame.equals(framed.rows.head(7).frame)
+
+
+@pytest.mark.parametrize(
+    "sql", ["select 1 as a, 2 as a", "select [1] as a", "select interval 2 day as a", "show tables"]
+)
+def test_what_is_no_plain_value_comes_by_polars(sql):
+    connection = duckdb.connect()
+
+    assert fetched(connection, sql, None).frame.equals(frame(connection.sql(sql)))
 
 
 def test_money_is_decimal_or_float_as_one_chooses():

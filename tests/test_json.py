@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from queries.answers.answer_rows import Rows
 from queries.answers.reports import Answer
 from queries.show import texts
 
@@ -51,7 +52,7 @@ def plain(value):
 
 
 def envelope(frame):
-    return texts.as_json(Answer("sql", "SQL", {}, frame))
+    return texts.as_json(Answer("sql", "SQL", {}, Rows.of(frame)))
 
 
 @given(ROWS)

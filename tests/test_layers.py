@@ -71,14 +71,15 @@ PARSERS = {
     "formats": {"rows", "jsonl", "blocks", "values", "schema"},
     "mapping": {"rows", "envelopes", "jsonl", "blocks", "values", "schema"},
     "explain": {"catalogue", "mapping", "rows", "claims", "envelopes", "jsonl", "blocks", "values", "schema"},
-    "snapshots": {"values", "schema"},
+    "snapshots": {"values", "schema", "columns"},
     "rows": {"jsonl", "blocks", "values", "schema"},
     "claims": {"envelopes", "jsonl", "blocks", "values", "schema", "rows"},
     "envelopes": {"jsonl", "blocks", "values", "schema"},
     "jsonl": {"blocks", "values", "schema"},
     "blocks": {"values", "schema"},
     "values": {"schema"},
-    "schema": set(),
+    "schema": {"columns"},
+    "columns": set(),
 }
 QUERIES = {
     "connection": set(),

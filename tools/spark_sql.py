@@ -15,8 +15,7 @@ from sqlglot import ErrorLevel, exp, parse, parse_one
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.simplify import simplify
 
-from parsers.schema import ALL_TABLES
-from parsers.snapshots import DIMS
+from parsers.columns import ALL_TABLES, DIMS
 
 QUERIES = Path(__file__).parent.parent / "queries"
 OUT = QUERIES / "spark"

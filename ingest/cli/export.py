@@ -75,7 +75,7 @@ def export(  # noqa: PLR0913 # one parameter an option
             asked = load(report_name, reports.folders(None, warehouse))
             pricing = alternatives(warehouse) if asked.repriced else None
             answer = run(connection, asked, pricing=pricing, **parameters)
-            if answer.frame.is_empty():
+            if not answer.rows.height:
                 check_values(connection, warehouse, {name: [value] for name, value in parameters.items()})
             write(answer.with_filters(filters), zone=zone(connection), form=None, output=dest, all_rows=True)
     say(f"wrote {dest}")

@@ -60,7 +60,6 @@ def report(  # noqa: PLR0913 - an option each
     from ingest.warehouse.at_hand import at_hand
     from queries.answers import reports as saved
     from queries.answers import reports as sql_text
-    from queries.answers.breakdown import by_model
     from queries.connection import connect
 
     address, warehouse = warehouse, at_hand(warehouse)
@@ -81,13 +80,15 @@ def report(  # noqa: PLR0913 - an option each
     with connect.connect(warehouse, **filters, serving=asked.reach, limits=settings.limits()) as connection:
         with connect.within(connection, timeout):
             if breakdown:
+                from queries.answers.breakdown import by_model
+
                 answer = by_model(connection, asked, **parameters).with_filters(filters)
             else:
                 answer = saved.run(connection, asked, pricing=pricing, **parameters).with_filters(filters)
-        if answer.frame.is_empty():
+        if not answer.rows.height:
             connect.check_values(connection, warehouse, {name: [value] for name, value in parameters.items()})
         zone, nothing = connect.zone(connection), connect.why_nothing(connection, warehouse)
-    if nothing and answer.frame.is_empty():
+    if nothing and not answer.rows.height:
         click.echo(nothing, err=True)
     write(answer, zone=zone, form=form, output=output, all_rows=all_rows, columns=columns, long=long)
     refresh_later(address, seconds=60)

@@ -311,7 +311,7 @@ def _calls(frame: pl.LazyFrame) -> pl.DataFrame:
     rows = frame.collect()
     if all(kind == pl.String for kind in rows.schema.values()):
         rows = rows.with_columns(pl.all().str.replace(r"^'([=+\-@\t\r])", "$1"))
-        kinds = {c.name: pl.Int64 if c.type == pl.Int32 else c.type for c in CALLS}
+        kinds = {name: pl.Int64 if kind == pl.Int32 else kind for name, kind in polars_schema(CALLS).items()}
         texts = rows.rename({"source_offset": "row_offset"})
         rows, _ = typed(texts, {n: k for n, k in kinds.items() if n != "source_offset"})
         rows = rows.with_columns(source_offset=pl.col("row_offset").cast(pl.Int64, strict=False))

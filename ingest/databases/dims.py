@@ -10,7 +10,8 @@ from ingest.databases.detect import shown
 from ingest.databases.polling import Database, open_database
 from ingest.errors import SourceError
 from ingest.warehouse import snapshot_files
-from parsers.snapshots import DIMS, TAKEN, is_kept, snapshot
+from parsers.columns import DIMS
+from parsers.snapshots import TAKEN, is_kept, snapshot
 
 
 def take(place: str, wanted: Sequence[str], warehouse: str) -> dict[str, int]:

@@ -16,7 +16,8 @@ from pathlib import Path
 import polars as pl
 
 from ingest.errors import SourceError, reason
-from parsers.snapshots import DIMS, is_kept, key_column
+from parsers.columns import DIMS, key_column
+from parsers.snapshots import is_kept
 from parsers.values.by_hand import text_of
 
 SUFFIXES = (".csv", ".tsv")

@@ -11,7 +11,7 @@ from ingest.maintenance.compact import maintaining
 from ingest.prices.price import Prices, changes, reprice
 from ingest.warehouse.storage.store import Place
 from ingest.warehouse.table import Table
-from parsers.schema import CALLS, conform
+from parsers.schema import CALLS, conform, polars_schema
 
 BUSY = "another process maintains this warehouse; run `ingest reprice` again when it is done"
 
@@ -57,4 +57,4 @@ def _reprice_day(
 
 
 def _no_calls() -> pl.Schema:
-    return pl.Schema({c.name: c.type for c in CALLS})
+    return polars_schema(CALLS)

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 from ingest.errors import WarehouseError, reason
 from ingest.warehouse.delta_log import FOLDER, Log
 from ingest.warehouse.storage.store import Found, Place, at
-from parsers.schema import ALL_TABLES
+from parsers.columns import ALL_TABLES
 
 if TYPE_CHECKING:
     from ingest.warehouse.storage.bucket import Bucket

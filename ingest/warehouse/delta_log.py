@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self
 
 from ingest.errors import WarehouseError
 from ingest.warehouse.storage.store import Found, Place, Store, at
-from parsers.schema import ALL_TABLES, TABLES, is_inside
+from parsers.columns import ALL_TABLES, TABLES, is_inside
 from parsers.values.messages import denied
 
 Offsets = dict[str, int]

@@ -7,9 +7,9 @@ from pathlib import Path
 import duckdb
 
 from parsers.values.messages import nearest
+from queries.answers.answer_rows import fetched
 from queries.answers.reports import Answer, Report
 from queries.connection.connect import lock
-from queries.connection.frames import frame, placed
 from queries.errors import QueryError, WordError
 
 _EXPLAIN = re.compile(r"\s*explain(\s+analyze)?\s+(?=\w)", re.IGNORECASE)
@@ -28,10 +28,7 @@ def ask(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str
         statement = _reading(sql)
         lock(connection)
         bound = _bound(statement.named_parameters, parameters)
-        try:
-            found = frame(connection.sql(sql, params=bound or None))
-        except duckdb.Error as error:
-            raise placed(error, connection, sql, bound or None) from error
+        found = fetched(connection, sql, bound or None)
     except duckdb.PermissionException as error:
         raise QueryError(f"{where}{error}{_ATTACH}") from error
     except (duckdb.Error, ValueError) as error:

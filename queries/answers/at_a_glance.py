@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from queries.connection.connect import connect
-from queries.connection.frames import frame
 from queries.connection.own_limits import FILE, read
 
 _GLANCE = (resources("queries") / "at_a_glance.sql").read_text(encoding="utf-8")
@@ -30,7 +29,9 @@ def glance(
     moment = now or datetime.now(UTC)
     own = read(Path(limits) if limits else Path(warehouse, FILE))
     with connect(warehouse, tz=tz, since=moment - _LONGEST_DAY, serving=_GLANCE, limits=limits) as connection:
-        (row,) = frame(connection.sql(_GLANCE, params={"now": moment})).to_dicts()
+        asked = connection.execute(_GLANCE, {"now": moment})
+        names = [name for name, *_ in asked.description]
+        (row,) = (dict(zip(names, values, strict=True)) for values in asked.fetchall())
     recent = row.pop("recent") or []
     a_minute = {one["model"]: own.of(None, one["model"], "TPM") for one in recent}
     return {

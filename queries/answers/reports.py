@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-import polars as pl
 
 from parsers.values.by_hand import text_of
 from parsers.values.messages import nearest
-from queries.answers.provider_export import comparing
+from queries.answers.answer_rows import Rows, fetched
 from queries.connection.connect import lock
-from queries.connection.frames import frame, placed
 from queries.errors import QueryError, WordError
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from queries.answers.repriced import Pricing
 
 _REFUSED = "Invalid Input Error: -p "
@@ -171,6 +171,9 @@ class Report:
             raise WordError(f"parameter {name} of report {self.name} takes {what}, not {value!r}") from error
 
 
+_CROSSED = frozenset({"exceeded", "differs", "throttled"})
+
+
 @dataclass(frozen=True)
 class Answer:
     """The rows that a report, or a user's own query, gave, and what was asked."""
@@ -178,7 +181,7 @@ class Answer:
     name: str
     title: str
     parameters: dict[str, object]
-    frame: pl.DataFrame
+    rows: Rows
     notes: Sequence[str] = ()
     chart: str = ""
     first: Sequence[str] = ()
@@ -187,11 +190,14 @@ class Answer:
     """The columns of which a table shows what they add up to."""
 
     @property
+    def frame(self) -> "pl.DataFrame":
+        """The rows as a frame of Polars."""
+        return self.rows.frame
+
+    @property
     def limit_crossed(self) -> bool:
         """Whether a row says that a limit was crossed, in a column `status`."""
-        return "status" in self.frame.columns and bool(
-            self.frame["status"].is_in(["exceeded", "differs", "throttled"]).any()
-        )
+        return "status" in self.rows.kinds and not _CROSSED.isdisjoint(self.rows.column("status"))
 
     def only(self, columns: Sequence[str]) -> "Answer":
         """Return the same answer with these *columns* only, in this order.
@@ -200,9 +206,9 @@ class Answer:
             WordError: There is no such column.
         """
         for name in columns:
-            if name not in self.frame.columns:
-                raise WordError(f"{self.name} has no column {name!r}{nearest(name, self.frame.columns)}")
-        return replace(self, frame=self.frame.select(columns), first=columns)
+            if name not in self.rows.kinds:
+                raise WordError(f"{self.name} has no column {name!r}{nearest(name, self.rows.names)}")
+        return replace(self, rows=self.rows.only(columns), first=columns)
 
     def with_filters(self, filters: Mapping[str, object]) -> "Answer":
         """Return the same answer, which also says which *filters* were given."""
@@ -246,9 +252,10 @@ def load(name: str, own: Sequence[Traversable] = ()) -> Report:
 
 def listing(own: Sequence[Traversable] = ()) -> Answer:
     """Return name, title and parameters of all reports, as an answer like any other."""
-    rows = [{"report": name} | _described(name, own) for name in names(own)]
+    columns = [(name, *_described(name, own)) for name in names(own)]
+    rows = Rows.of_texts(("report", "title", "parameters"), columns)
     note = "ingest report NAME --since 7d -p PARAMETER=VALUE; ingest report NAME --explain says what they mean"
-    return Answer("reports", "Saved reports", {}, pl.DataFrame(rows), [note, *_hidden(own)])
+    return Answer("reports", "Saved reports", {}, rows, [note, *_hidden(own)])
 
 
 def _hidden(own: Sequence[Traversable]) -> Iterator[str]:
@@ -261,12 +268,13 @@ def _hidden(own: Sequence[Traversable]) -> Iterator[str]:
                 yield f"{file} is not used, as a report of that name comes with ingest: name its folder with --reports"
 
 
-def _described(name: str, own: Sequence[Traversable]) -> dict[str, str]:
+def _described(name: str, own: Sequence[Traversable]) -> tuple[str, str]:
+    """Return the title and the parameters of the report called *name*."""
     try:
         report = load(name, own)
-        return {"title": report.title, "parameters": ", ".join(report.parameters)}
+        return report.title, ", ".join(report.parameters)
     except QueryError as error:
-        return {"title": str(error).partition("\n")[0], "parameters": ""}
+        return str(error).partition("\n")[0], ""
 
 
 def run(
@@ -306,10 +314,7 @@ def run(
         lock(connection)
     try:
         with _needs(connection, report, bound, pricing):
-            try:
-                found = frame(connection.sql(sql, params=bound))
-            except duckdb.Error as error:
-                raise placed(error, connection, sql, bound) from error
+            found = fetched(connection, sql, bound)
     except duckdb.Error as error:
         _, refused, why = str(error).partition(_REFUSED)
         if refused:
@@ -328,12 +333,12 @@ def run(
     )
 
 
-def _known(groups: Sequence[Sequence[str]], frame: pl.DataFrame) -> list[str]:
+def _known(groups: Sequence[Sequence[str]], rows: Rows) -> list[str]:
     """Return of each of the *groups* the columns that have a value, or its first where none has one."""
     found = []
     for group in groups:
-        there = [name for name in group if name in frame.columns]
-        found += [name for name in there if frame[name].null_count() < frame.height] or there[:1]
+        there = [name for name in group if name in rows.kinds]
+        found += [name for name in there if rows.has_values(name)] or there[:1]
     return found
 
 
@@ -366,6 +371,8 @@ def _needs(
 
             needs.enter_context(replaying(connection, bound))
         if "provider_export" in report.sql:
+            from queries.answers.provider_export import comparing
+
             needs.enter_context(comparing(connection, bound.get("file")))
         if report.repriced:
             from queries.answers import repriced

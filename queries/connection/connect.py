@@ -12,15 +12,13 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import duckdb
-import polars as pl
 
-from parsers.schema import ALL_TABLES, CALLS, TABLES, Column, polars_schema
-from parsers.snapshots import DIMS, called, key_column
+from parsers.columns import ALL_TABLES, CALLS, DIMS, TABLES, Column, called, key_column
 from parsers.values.messages import nearest
 from queries.connection import dated_data, own_limits
 from queries.connection import files as snapshot
 from queries.connection.filters import COLUMNS, Filters, filters, zone_called
-from queries.connection.frames import Stream, create
+from queries.connection.small_tables import create, nulls, types_of
 from queries.errors import LateError, QueryError, WordError
 
 VIEWS = resources("queries") / "views"
@@ -135,8 +133,8 @@ def connect(  # noqa: PLR0913 - a filter each
     )
     try:
         _open_tables(connection, Path(warehouse), asked)
-        own = Path(limits) if limits else Path(warehouse, own_limits.FILE)
-        create(connection, "own_limits", dated_data.own_limits(own))
+        own = own_limits.read(Path(limits) if limits else Path(warehouse, own_limits.FILE))
+        create(connection, "own_limits", own_limits.LIMIT, [limit._asdict() for limit in own.limits])
         scripts = _scripts(VIEWS)
         _create_views(connection, scripts, scripts.keys() if serving is None else _reached(serving, scripts))
         found = shape(connection)
@@ -146,7 +144,7 @@ def connect(  # noqa: PLR0913 - a filter each
             _create_views(connection, scripts, {name for name in scripts if found.get(_creates(name), True)})
             if serving is None:
                 _keep_calls(connection)
-    except (duckdb.Error, pl.exceptions.PolarsError) as error:
+    except duckdb.Error as error:
         raise QueryError(f"{warehouse} is not as `ingest` makes a warehouse: {error}") from error
     check_values(connection, warehouse, asked.values)
 
@@ -216,9 +214,9 @@ def why_nothing(connection: duckdb.DuckDBPyConnection, warehouse: str | Path) ->
     # The views see only files of the span that was asked for; whether there are others is the question here.
     files = snapshot.files(Path(warehouse) / "llm_calls")
     if files.paths:
-        at = pl.col("created_at")
-        times = pl.scan_parquet(files.paths, glob=False, extra_columns="ignore", missing_columns="insert")
-        first, last = times.select(first=at.min(), last=at.max()).collect().row(0)
+        with duckdb.connect(config=_CONFIG) as other:  # as *connection* may see its snapshot only
+            times = _rows(other, "all_files", files, CALLS).aggregate("min(created_at), max(created_at)")
+            ((first, last),) = times.fetchall()
         if first is not None:
             local = ZoneInfo(zone(connection))
             span = " to ".join(f"{moment.astimezone(local):%Y-%m-%d %H:%M}" for moment in (first, last))
@@ -320,33 +318,40 @@ def _open_tables(connection: duckdb.DuckDBPyConnection, warehouse: Path, asked: 
         if files.paths:
             _rows(connection, f"{name}_files", files, columns).create_view(f"stored_{name}")
         else:
-            empty = pl.DataFrame(schema=polars_schema(columns))
-            create(connection, f"stored_{name}", empty)
+            create(connection, f"stored_{name}", types_of(columns))
     for name, types in DIMS.items():
         path = warehouse / "dims" / name / "snapshot.parquet"
-        # In memory, because a later snapshot takes the same name.
-        frame = _snapshot(path, types) if path.exists() else pl.DataFrame(schema=types)
-        create(connection, f"stored_{name}", frame)
+        if path.exists():
+            _open_snapshot(connection, path, f"stored_{name}", types)
+        else:
+            create(connection, f"stored_{name}", types)
     _open_own_names(connection, warehouse)
-    create(connection, "counting_rules", dated_data.counting_rules())
-    create(connection, "downgrades", dated_data.downgrades(warehouse))
+    create(connection, "counting_rules", dated_data.RULE, dated_data.counting_rules())
+    create(connection, "downgrades", dated_data.TIER, dated_data.downgrades(warehouse))
     connection.execute("set variable filters = $filters", {"filters": asked.variables()})
     connection.execute("set variable calls_listed = $calls::bigint", {"calls": listed["llm_calls"]})
     # What may still be read once access to files is switched off.
     connection.execute("set allowed_paths = $paths", {"paths": allowed})
 
 
-def _snapshot(path: Path, columns: Iterable[str] = ()) -> pl.DataFrame:
-    """Return the snapshot in the file at *path*, which has at least these *columns*."""
+def _open_snapshot(
+    connection: duckdb.DuckDBPyConnection, path: Path, table: str, columns: Iterable[str] = ()
+) -> duckdb.DuckDBPyRelation:
+    """Return the new *table* of the snapshot in the file at *path*, which has at least these *columns*.
+
+    In memory, because a later snapshot takes the same name.
+    """
     try:
-        rows = pl.read_parquet(path, glob=False)
+        rows = connection.read_parquet(str(path), hive_partitioning=False)
         missing = [column for column in columns if column not in rows.columns]
         why = f"it has no column {missing[0]}" if missing else ""
-    except (pl.exceptions.PolarsError, OSError) as error:
+        if not why:
+            rows.create(table)
+    except duckdb.Error as error:
         why = " ".join(str(error).split())
     if why:
         raise QueryError(f"{path} is no snapshot of `ingest dims`, which would write it anew: {why}")
-    return rows
+    return connection.table(table)
 
 
 def _open_own_names(connection: duckdb.DuckDBPyConnection, warehouse: Path) -> None:
@@ -356,14 +361,16 @@ def _open_own_names(connection: duckdb.DuckDBPyConnection, warehouse: Path) -> N
     for path in sorted((warehouse / "dims").glob("*/snapshot.parquet")):
         if (name := path.parent.name) in DIMS:
             continue
-        rows = _snapshot(path)
-        create(connection, f"dims.{duckdb.ColumnExpression(name)}", rows)
+        rows = _open_snapshot(connection, path, f"dims.{duckdb.ColumnExpression(name)}")
         key = key_column(rows.columns)
-        told = rows.select(pl.all().cast(pl.String)).drop_nulls(key)
-        if key is None or told[key].is_duplicated().any():  # a table that is about something else
+        if key is None:  # a table that is about something else
             continue
-        for column in told.columns:
-            known = dict(zip(told[key], told[column], strict=True))
+        told = rows.filter(duckdb.ColumnExpression(key).isnotnull()).project("columns(*)::varchar").fetchall()
+        columns = dict(zip(rows.columns, zip(*told, strict=True), strict=bool(told)))
+        if not told or len(set(columns[key])) < len(told):  # so is this
+            continue
+        for column, values in columns.items():
+            known = dict(zip(columns[key], values, strict=True))
             names[f"{name}.{column}"] = {"key": called(key), "names": known}
     kind = "map(varchar, struct(key varchar, names map(varchar, varchar)))"
     connection.execute(f"set variable dims = $names::{kind}", {"names": names})
@@ -391,9 +398,7 @@ def _rows(
     if columns[0] in missing:  # by which the table is partitioned
         table = next(p for p in Path(files.paths[0]).parents if (p / "_delta_log").is_dir())  # partitioned or not
         raise QueryError(f"{table} is no table of `ingest`: it has no column {columns[0].name}")
-    empty = connection.from_arrow(Stream(pl.DataFrame(schema=polars_schema(missing))))
-    nulls = (f"null::{kind} as {name}" for name, kind in zip(empty.columns, empty.types, strict=True))
-    return rows.project(", ".join(["*", *nulls]))
+    return rows.project(", ".join(["*", *nulls(missing)]))
 
 
 def _unknown(calls: duckdb.DuckDBPyRelation, column: str, wanted: Sequence[str]) -> tuple[list[str], set[str]]:

@@ -7,42 +7,35 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from parsers.values.by_hand import text_of, toml_of
-from queries.connection.own_limits import read
 from queries.errors import QueryError
 
 _DATA = resources("queries") / "data"
 _TOKENS = ("uncached_input", "cache_write", "cache_read", "output")
-_RULE = {"provider": pl.String, "counts": pl.String, "reserved": pl.Int64, "meaning": pl.String, "as_of": pl.Date}
-_TIER = {"prefix": pl.String, "to_model": pl.String, "own": pl.Boolean, "as_of": pl.Date}
 _PRICES = ("input_usd", "cached_usd", "output_usd")
+
+RULE = {"provider": "varchar", "counts": "varchar", "reserved": "bigint", "meaning": "varchar", "as_of": "date"}
+RULE |= dict.fromkeys(_TOKENS, "bigint")
+TIER = {"prefix": "varchar", "to_model": "varchar", "own": "boolean", "as_of": "date"}
+TIER |= dict.fromkeys(_PRICES, "double")
+"""The columns of what is returned here, and their types in SQL."""
 
 Table = dict[str, Any]  # TOML: whatever is written there
 
 
-def counting_rules() -> pl.DataFrame:
+def counting_rules() -> list[Table]:
     """Return what providers count: one row per provider and limit, a weight for each kind of token."""
     read = _read(_DATA / "counting_rules.toml")
-    rows = [
+    return [
         {"reserved": 0, "as_of": read["as_of"]} | rule | {kind: int(kind in rule["tokens"]) for kind in _TOKENS}
         for rule in read["rule"]
     ]
-    return pl.DataFrame(rows, schema=_RULE | dict.fromkeys(_TOKENS, pl.Int64))
 
 
-def downgrades(warehouse: Path) -> pl.DataFrame:
+def downgrades(warehouse: Path) -> list[Table]:
     """Return which model is a tier below others: ours, and those that the user wrote into the warehouse."""
     own = warehouse / "downgrades.toml"
-    tiers = _tiers(_DATA / "downgrades.toml", own=False) + (_tiers(own, own=True) if own.is_file() else [])
-    return pl.DataFrame(tiers, schema=_TIER | dict.fromkeys(_PRICES, pl.Float64))
-
-
-def own_limits(file: Path) -> pl.DataFrame:
-    """Return the limits of the user's account in *file*: one row for each and what it counts."""
-    kinds = {"model": pl.String, "provider": pl.String, "counts": pl.String, "a_minute": pl.Int64, "window": pl.String}
-    return pl.DataFrame(list(read(file).limits), schema=kinds, orient="row")
+    return _tiers(_DATA / "downgrades.toml", own=False) + (_tiers(own, own=True) if own.is_file() else [])
 
 
 def _tiers(file: Traversable, *, own: bool) -> list[Table]:

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import duckdb
 
-from parsers.schema import ALL_TABLES, is_inside
+from parsers.columns import ALL_TABLES, is_inside
 from parsers.values.messages import denied
 from queries.connection import listing
 from queries.connection.listing import Listed, Listing
@@ -62,8 +62,8 @@ def files(
         if day is None or ((not first or first <= day) and (not last or day <= last))
     ]
     # The log has relative, percent-encoded paths; the URIs that deltalake makes of them encode the folder as well.
-    folder = f"{table.absolute()}/"
-    paths = sorted(folder + unquote(path) for path in asked)
+    place = f"{table.absolute()}/"
+    paths = sorted(place + unquote(path) for path in asked)
     if unreadable := [path for path in paths if not os.access(path, os.R_OK)]:
         _refuse(map(Path, unreadable))
         raise QueryError(f"{unreadable[0]}, which the table lists, is missing: `ingest verify` says more")

@@ -1,7 +1,6 @@
 """Between DuckDB and Polars by Arrow's C stream: both libraries' own ways import pyarrow and numpy, 0.15 s."""
 
-from collections.abc import Mapping
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import duckdb
 import polars as pl
@@ -46,18 +45,6 @@ def _rows(relation: duckdb.DuckDBPyRelation) -> pl.DataFrame:
         return pl.DataFrame(Stream(relation))
     except pl.exceptions.ComputeError as error:
         raise duckdb.Error(str(error).removeprefix(_FROM_STREAM)) from error
-
-
-def placed(
-    error: duckdb.Error, connection: duckdb.DuckDBPyConnection, sql: str, bound: Mapping[str, Any] | None
-) -> duckdb.Error:
-    """Return *error* with its line of *sql*, which DuckDB says only of what it executes, not of what it relates."""
-    if isinstance(error, duckdb.BinderException | duckdb.CatalogException) and "\nLINE " not in str(error):
-        try:
-            connection.execute(sql, bound)
-        except duckdb.Error as same:
-            return same
-    return error
 
 
 def create(connection: duckdb.DuckDBPyConnection, name: str, rows: pl.DataFrame) -> None:

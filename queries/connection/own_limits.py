@@ -35,6 +35,10 @@ class Limit(NamedTuple):
     window: str
 
 
+LIMIT = {"model": "varchar", "provider": "varchar", "counts": "varchar", "a_minute": "bigint", "window": "varchar"}
+"""The types of its fields in SQL."""
+
+
 class Limits(NamedTuple):
     """What the file says."""
 

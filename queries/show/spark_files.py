@@ -8,22 +8,14 @@ from importlib.resources import as_file
 from importlib.resources import files as resources
 from pathlib import Path
 
-from parsers.schema import ALL_TABLES, Column
-from parsers.snapshots import DIMS
+from parsers.columns import ALL_TABLES, DIMS, Column
 
 TRANSLATED = resources("queries") / "spark"
 
 _TABLES = "tables.sql"
 
-_TYPES = {
-    "Int32": "int",
-    "Int64": "bigint",
-    "Float64": "double",
-    "String": "string",
-    "Boolean": "boolean",
-    "Binary": "binary",
-}
-"""What the types of columns are called in Spark, but for times and decimals."""
+_TYPES = {"varchar": "string", "integer": "int", "blob": "binary", "timestamptz": "timestamp"}
+"""What types of columns are called in Spark, where not as everywhere."""
 
 
 def write(folder: Path, warehouse: str) -> None:
@@ -53,19 +45,11 @@ def tables(warehouse: str) -> str:
     ]
     empty = {"alerts": {column.name: column.type for column in ALL_TABLES["alerts"]}, **DIMS}
     for name, types in empty.items():
-        columns = ", ".join(f"cast(null as {_type(kind)}) as {column}" for column, kind in types.items())
+        columns = ", ".join(f"cast(null as {_TYPES.get(kind, kind)}) as {column}" for column, kind in types.items())
         made.append(f"create or replace temporary view stored_{name} as select {columns} where false;\n")
     return "\n".join(made)
 
 
 def schema(columns: tuple[Column, ...]) -> str:
     """Return *columns* as Spark's DDL."""
-    return ", ".join(f"{column.name} {_type(column.type)}" for column in columns)
-
-
-def _type(kind: object) -> str:
-    """Return what Spark calls the Polars type *kind*."""
-    text = str(kind() if isinstance(kind, type) else kind)
-    if text.startswith("Decimal"):
-        return text.lower().replace("precision=", "").replace("scale=", "")
-    return "timestamp" if text.startswith("Datetime") else _TYPES[text]
+    return ", ".join(f"{column.name} {_TYPES.get(column.type, column.type)}" for column in columns)

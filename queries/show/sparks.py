@@ -5,14 +5,18 @@ They draw what the report's `Chart:` line names, in ASCII where the terminal kno
 
 from dataclasses import dataclass
 from datetime import date
-
-import polars as pl
+from math import isfinite
+from typing import TYPE_CHECKING
 
 from parsers.values.messages import visible
+from queries.answers.answer_rows import is_whole
 from queries.answers.reports import Answer
 from queries.errors import QueryError
 from queries.show.cells import cell
 from queries.show.charts.plan import Plan, read
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _BAR = 8
 _MOST_LINES = 6
@@ -48,14 +52,12 @@ def bars(answer: Answer, rows: int, glyphs: Glyphs) -> tuple[str, list[str]]:
     if plan is None or "facet" in plan.columns or plan.kind in {"span", "point"}:
         return "", []
     (name, *_) = plan.columns["x" if plan.kind == "bar" else "y"]
-    values = answer.frame[name].cast(pl.Float64)
-    values = values.set(~values.is_finite(), None)
-    most = values.max()
-    if name.endswith("share") or answer.frame.height < 2 or not isinstance(most, float) or not most > 0:  # noqa: PLR2004 # a line
+    values = [None if value is None or not isfinite(value) else float(value) for value in answer.rows.column(name)]
+    most = max((value for value in values if value is not None), default=0)
+    if name.endswith("share") or len(values) < 2 or not most > 0:  # noqa: PLR2004 # a line
         return "", []
     return name, [
-        "" if value is None else _bar(value / most, glyphs).ljust(_BAR, glyphs.empty)
-        for value in values.head(rows).to_list()
+        "" if value is None else _bar(value / most, glyphs).ljust(_BAR, glyphs.empty) for value in values[:rows]
     ]
 
 
@@ -64,6 +66,8 @@ def lines(answer: Answer, width: int, glyphs: Glyphs) -> list[str]:
     plan = _plan(answer)
     if plan is None or plan.kind not in {"series", "line", "column"}:
         return []
+    import polars as pl  # a tenth of a second, for a picture over time
+
     (at, *_), (measure, *_) = plan.columns["x"], plan.columns["y"]
     color = pl.col(plan.columns["color"][0]).cast(pl.String) if "color" in plan.columns else pl.lit(measure)
     frame = answer.frame.select(at=at, value=pl.col(measure).cast(pl.Float64), name=color.fill_null(plan.none))
@@ -74,7 +78,7 @@ def lines(answer: Answer, width: int, glyphs: Glyphs) -> list[str]:
     sums = frame.group_by("name").agg(pl.col("value").max()).sort(["value", "name"], descending=[True, False])
     names = sums.filter(pl.col("value") > 0).head(_MOST_LINES)["name"].to_list()
     labels = [visible(name)[:_WIDEST_LABEL] for name in names]
-    notes = [_peak(answer.frame.schema[measure], measure, frame.filter(name=name)) for name in names]
+    notes = [_peak(answer.rows.kinds[measure], measure, frame.filter(name=name)) for name in names]
     room = min(_WIDEST, width - max(map(len, labels), default=0) - max(map(len, notes), default=0) - 4)
     since = times.to_physical() - times.to_physical()[0]
     slots = min(room, int(since[-1] // since.diff().drop_nulls().min()) + 1)
@@ -110,17 +114,17 @@ def _bar(part: float, glyphs: Glyphs) -> str:
     return glyphs.full * full + (glyphs.parts[rest - 1] if rest else "")
 
 
-def _line(frame: pl.DataFrame, slots: int, glyphs: Glyphs) -> str:
+def _line(frame: "pl.DataFrame", slots: int, glyphs: Glyphs) -> str:
     """Draw the largest value of each slot of time; nothing where there is none."""
-    peaks = dict(frame.group_by("slot").agg(pl.col("value").max()).rows())
+    peaks = dict(frame.select("slot", "value").sort("value").rows())  # the largest of a slot comes last
     most, top = max(peaks.values()), len(glyphs.levels)
     heights = [peaks.get(slot, 0) / most for slot in range(slots)]
     return "".join(glyphs.levels[min(int(height * top), top - 1)] if height > 0 else " " for height in heights)
 
 
-def _peak(kind: pl.DataType, name: str, frame: pl.DataFrame) -> str:
+def _peak(kind: str, name: str, frame: "pl.DataFrame") -> str:
     value, at = frame.sort(["value", "at"], descending=[True, False]).select("value", "at").row(0)
-    shown = cell(name, int(value) if kind.is_integer() else value)
+    shown = cell(name, int(value) if is_whole(kind) else value)
     return f"peak {shown} at {_moment(at)}"
 
 

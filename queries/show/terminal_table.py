@@ -4,7 +4,6 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import polars as pl
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
 from rich.console import Console
@@ -12,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from parsers.values.messages import visible
+from queries.answers.answer_rows import Rows, is_moment, is_number, is_time
 from queries.answers.reports import Answer
 from queries.show import sparks
 from queries.show.cells import cell
@@ -24,38 +24,37 @@ def table(answer: Answer, console: Console, *, zone: str, rows: int | None = Non
     """Print *answer*: the columns that fit the console, and the first *rows* (None: all) with what all add up to."""
     glyphs = sparks.ASCII if console.options.ascii_only else sparks.BLOCKS
     lines = sparks.lines(answer, console.width, glyphs) if console.is_terminal else []
-    frame = answer.frame if rows is None else answer.frame.head(max(rows - len(lines), 1))
-    columns, first = _columns(answer, frame, console, glyphs), _first(answer)
+    shown = answer.rows if rows is None else answer.rows.head(max(rows - len(lines), 1))
+    columns, first = _columns(answer, shown, console, glyphs), _first(answer)
     if not fit([column for column in columns if column.name in first], console.width):
-        columns = _columns(answer, frame, console, None)
+        columns = _columns(answer, shown, console, None)
     widths = fitting(columns, console.width, first)
     console.print(Text(_writable(_title(answer, zone), console), style="bold"))
     for line in lines:
         console.print(Text(_writable(line, console)), no_wrap=True, overflow="crop")
-    if frame.height:
+    if shown.height:
         console.print(
             _grid([column for name in widths for column in columns if column.name == name], widths, answer, console)
         )
-    hidden = len(frame.columns) - len(widths) if frame.height else 0
-    for line in _footer(answer, hidden, answer.frame.height - frame.height):
+    hidden = len(shown.kinds) - len(widths) if shown.height else 0
+    for line in _footer(answer, hidden, answer.rows.height - shown.height):
         console.print(Text(_writable(line, console), style="dim"))
 
 
 def as_lines(answer: Answer, *, zone: str) -> str:
     """Return each row of *answer* as lines of a name and a value."""
-    longest = max(map(len, answer.frame.columns), default=0)
+    names = answer.rows.names
+    longest = max(map(len, names), default=0)
     said = [_title(answer, zone)]
-    for row in answer.frame.iter_rows(named=True):
-        said += ["", *(f"{visible(name):<{longest}}  {cell(name, value)}".rstrip() for name, value in row.items())]
+    for row in zip(*map(answer.rows.column, names), strict=True):
+        named = zip(names, row, strict=True)
+        said += ["", *(f"{visible(name):<{longest}}  {cell(name, value)}".rstrip() for name, value in named)]
     return "".join(f"{line}\n" for line in (*said, *([""] * bool(answer.notes)), *map(visible, answer.notes)))
 
 
 def renamed(answer: Answer, names: Mapping[str, str]) -> Answer:
     """Return *answer* with other *names* for some of its values."""
-    if not names:
-        return answer
-    texts = [name for name, kind in answer.frame.schema.items() if kind == pl.String]
-    return replace(answer, frame=answer.frame.with_columns(pl.col(texts).replace(dict(names))))
+    return replace(answer, rows=answer.rows.renamed(names)) if names else answer
 
 
 def as_text(answer: Answer, *, zone: str) -> str:
@@ -67,7 +66,7 @@ def as_text(answer: Answer, *, zone: str) -> str:
 
 def _footer(answer: Answer, hidden_columns: int, hidden_rows: int) -> list[str]:
     lines = [visible(note) for note in answer.notes]
-    if answer.frame.is_empty():
+    if not answer.rows.height:
         lines.append("no rows")
     if hidden_columns:
         lines.append(
@@ -82,22 +81,21 @@ def _first(answer: Answer) -> list[str]:
     """Return the columns that must be seen: what the report says, else what its picture shows and which row it is."""
     if answer.first:
         return list(answer.first)
-    schema = answer.frame.schema
-    drawn = [name for name in sparks.drawn(answer) if name in schema]
-    return [name for name in schema if name in drawn] or list(schema)[:1]
+    drawn = sparks.drawn(answer)
+    return [name for name in answer.rows.names if name in drawn] or answer.rows.names[:1]
 
 
-def _columns(answer: Answer, frame: pl.DataFrame, console: Console, glyphs: sparks.Glyphs | None) -> list[Column]:
+def _columns(answer: Answer, rows: Rows, console: Console, glyphs: sparks.Glyphs | None) -> list[Column]:
     """Return the columns as they may be shown, with *glyphs* a bar behind the measure that the picture shows."""
-    measure, bars = sparks.bars(answer, frame.height, glyphs) if glyphs and console.is_terminal else ("", [])
+    measure, bars = sparks.bars(answer, rows.height, glyphs) if glyphs and console.is_terminal else ("", [])
     columns = []
-    for name, kind in frame.schema.items():
-        texts = [_writable(_shown(name, value, glyphs), console) for value in frame[name].to_list()]
+    for name, kind in rows.kinds.items():
+        texts = [_writable(_shown(name, value, glyphs), console) for value in rows.column(name)]
         if name == measure:
             texts = [f"{text} {bar}".strip() for text, bar in zip(texts, bars, strict=True)]
-        if isinstance(kind, pl.Datetime):
+        if is_moment(kind):
             texts = _trimmed(texts)
-        columns.append(Column(name, texts, kind.is_numeric() or kind.is_temporal()))
+        columns.append(Column(name, texts, is_number(kind) or is_time(kind)))
     return columns
 
 
@@ -108,7 +106,7 @@ def _grid(columns: Sequence[Column], widths: Mapping[str, int], answer: Answer, 
     for name, texts, _ in columns:
         grid.add_column(
             Text(visible(name)),
-            justify="right" if answer.frame.schema[name].is_numeric() else "left",
+            justify="right" if is_number(answer.rows.kinds[name]) else "left",
             no_wrap=True,
             overflow="crop" if console.options.ascii_only else "ellipsis",
             max_width=widths[name],
@@ -133,15 +131,15 @@ def _within(name: str, texts: Sequence[str], width: int, dots: str) -> list[str]
 
 def _totals(answer: Answer) -> dict[str, object]:
     """Return what the columns that may be added up come to, over all rows; nothing of a single one."""
-    frame = answer.frame
-    if frame.height < 2:  # noqa: PLR2004 # a row is its own sum
+    rows = answer.rows
+    if rows.height < 2:  # noqa: PLR2004 # a row is its own sum
         return {}
-    known = [name for name in answer.sums if name in frame.columns and frame[name].null_count() < frame.height]
-    return {name: frame[name].sum() for name in known}
+    known = [name for name in answer.sums if name in rows.kinds and rows.has_values(name)]
+    return {name: sum(value for value in rows.column(name) if value is not None) for name in known}
 
 
 def _title(answer: Answer, zone: str) -> str:
-    has_times = any(isinstance(kind, pl.Datetime) for kind in answer.frame.schema.values())
+    has_times = any(map(is_moment, answer.rows.kinds.values()))
     return visible(answer.title) + (f" (times in {zone})" if has_times else "")
 
 

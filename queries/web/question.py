@@ -167,17 +167,17 @@ def answered(
     given = dict(question.parameters)
     pricing = place.pricing() if report.repriced and place.pricing else None
     answer = saved.run(connection, report, pricing=pricing, **given)
-    if answer.frame.is_empty():
+    if not answer.rows.height:
         connect.check_values(connection, place.warehouse, {name: [value] for name, value in given.items()})
     return answer.with_filters(question.given)
 
 
 def cut(answer: saved.Answer, rows: int | None) -> saved.Answer:
     """Return the first *rows* of *answer*, all where it is None; a note says how many more there are."""
-    if rows is None or answer.frame.height <= rows:
+    if rows is None or answer.rows.height <= rows:
         return answer
-    notes = [*answer.notes, f"{answer.frame.height - rows:,} more rows"]
-    return replace(answer, frame=answer.frame.head(rows), notes=notes)
+    notes = [*answer.notes, f"{answer.rows.height - rows:,} more rows"]
+    return replace(answer, rows=answer.rows.head(rows), notes=notes)
 
 
 def written(answer: saved.Answer, question: Question) -> bytes:

@@ -20,9 +20,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import polars as pl
-
 from parsers.values.messages import nearest
+from queries.answers.answer_rows import is_moment, is_number, is_whole
 from queries.answers.reports import Answer
 from queries.errors import QueryError
 
@@ -61,15 +60,15 @@ def read(answer: Answer) -> Plan:
     for name in given:
         if name not in {*_CHANNELS, *_WORDS}:
             raise QueryError(f"{where} says {name!r}{nearest(name, (*_CHANNELS, *_WORDS))}")
-    schema = answer.frame.schema
+    kinds = answer.rows.kinds
     columns = {name: value.split(",") for name, value in given.items() if name in _CHANNELS}
     for name in (name for names in columns.values() for name in names):
-        if name not in schema:
-            raise QueryError(f"{where} names no column {name!r}{nearest(name, schema)}")
+        if name not in kinds:
+            raise QueryError(f"{where} names no column {name!r}{nearest(name, kinds)}")
     if not {"x", "y"} <= set(columns) or (kind == "span" and len(columns["x"]) != 2):  # noqa: PLR2004 - from and to
         raise QueryError(f"{where} needs x=… and y=…" + (", and two columns for x" if kind == "span" else ""))
-    _check_types(where, kind, columns, schema)
-    whole = [name for name, kind in schema.items() if kind.is_integer()]
+    _check_types(where, kind, columns, kinds)
+    whole = [name for name, each in kinds.items() if is_whole(each)]
     words = {name: value for name, value in given.items() if name in _WORDS}
     return Plan(kind, columns, whole=whole, **words | {"each": _each(words.get("each", ""), answer)})
 
@@ -82,7 +81,7 @@ def _each(said: str, answer: Answer) -> str:
     return str(answer.parameters.get(name) or usual)
 
 
-def _check_types(where: str, kind: str, columns: Mapping[str, list[str]], schema: pl.Schema) -> None:
+def _check_types(where: str, kind: str, columns: Mapping[str, list[str]], kinds: Mapping[str, str]) -> None:
     """Refuse words where a chart has numbers or times."""
     numbers = [
         *columns.get("size", []),
@@ -91,8 +90,8 @@ def _check_types(where: str, kind: str, columns: Mapping[str, list[str]], schema
         *columns["x" if kind == "bar" else "y"],
     ]
     for name in numbers if kind != "span" else []:
-        if not schema[name].is_numeric():
+        if not is_number(kinds[name]):
             raise QueryError(f"{where} draws {name}, which is not a number")
     for name in columns["x"] if kind != "bar" else []:
-        if not isinstance(schema[name], pl.Datetime | pl.Date):
+        if not (is_moment(kinds[name]) or kinds[name] == "DATE"):
             raise QueryError(f"{where} draws {name} as times, which it is not")
