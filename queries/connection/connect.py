@@ -34,6 +34,8 @@ _VIEW = re.compile(r"^(create (?:or replace )?view \w+) as$", re.MULTILINE)
 _NOW = re.compile(r"\b(?:now|today|current_date|current_time|current_timestamp|localtimestamp)\b", re.IGNORECASE)
 _WORD = re.compile(r"\w+")
 
+_CALLS = "05_llm_calls.sql"
+
 _KEPT_CALLS = 100_000
 """Of so many stored calls, those that count are kept: tens of MB."""
 
@@ -136,8 +138,14 @@ def connect(  # noqa: PLR0913 - a filter each
         own = own_limits.read(Path(limits) if limits else Path(warehouse, own_limits.FILE))
         create(connection, "own_limits", own_limits.LIMIT, [limit._asdict() for limit in own.limits])
         scripts = _scripts(VIEWS)
-        _create_views(connection, scripts, scripts.keys() if serving is None else _reached(serving, scripts))
+        wanted = set(scripts) if serving is None else _reached(serving, scripts)
+        # A macro is bound when it is made, down to the files of calls: over an empty table in half the time.
+        create(connection, "llm_calls", types_of(CALLS))
+        _create_views(connection, scripts, wanted - {_CALLS})
+        connection.execute("drop table llm_calls")
+        _create_views(connection, scripts, {_CALLS})
         found = shape(connection)
+        found["repeats"] = found["repeats"] and _any_key(connection)
         if any(found.values()):
             # Last, because views bind what they use when they are created, and this one is dear to bind.
             scripts = _scripts(VIEWS / "logged_twice")
@@ -152,10 +160,12 @@ def connect(  # noqa: PLR0913 - a filter each
 
 
 def lock(connection: duckdb.DuckDBPyConnection) -> None:
-    """Keep *connection* from everything but its snapshot, whose files `connect` has allowed, for good."""
+    """Keep *connection* from everything but the files of its snapshot, for good."""
     ((locked,),) = connection.execute("select current_setting('lock_configuration')").fetchall()
     if locked:
         return
+    allowed = [path for name in ALL_TABLES for path in _paths(connection, f"{name}_files")]
+    connection.execute("set allowed_paths = $paths", {"paths": allowed})
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
 
@@ -266,6 +276,22 @@ def _create_views(connection: duckdb.DuckDBPyConnection, scripts: Mapping[str, s
             connection.execute(_VIEW.sub(r"\1 with (defer_binding) as", script))
 
 
+def _any_key(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Tell whether any stored call has a key, without which none can be there twice."""
+    newest = _paths(connection, "llm_calls_files", only="[-1:]")
+    if not newest:
+        return False
+    # Of a thousand files the plan alone takes 10 ms, and where calls have keys the newest file says so.
+    asked = (_rows(connection, "newest_files", snapshot.Files(newest), CALLS), connection.view("stored_llm_calls"))
+    return any(calls.filter("dedupe_key is not null").limit(1).fetchall() for calls in asked)
+
+
+def _paths(connection: duckdb.DuckDBPyConnection, variable: str, *, only: str = "") -> list[str]:
+    """Return the files that a *variable* of `_rows` names, or *only* some of them; none where it isn't set."""
+    ((paths,),) = connection.execute(f"select getvariable('{variable}'){only}").fetchall()
+    return paths or []
+
+
 def _keep_calls(connection: duckdb.DuckDBPyConnection) -> None:
     """Count the calls once for all that is asked later, if they are few: planning it takes a question longer than rows.
 
@@ -302,7 +328,6 @@ def _reached(sql: str, scripts: Mapping[str, str]) -> set[str]:
 
 def _open_tables(connection: duckdb.DuckDBPyConnection, warehouse: Path, asked: Filters) -> None:
     """Create `stored_<table>` for each table, and the variables that the first views use."""
-    allowed: list[str] = []
     listed: dict[str, int | None] = {}
     for name, columns in ALL_TABLES.items():
         # Story attempts are numbered from a story's beginning, so events are narrowed by time in their view only.
@@ -314,7 +339,6 @@ def _open_tables(connection: duckdb.DuckDBPyConnection, warehouse: Path, asked: 
             reader=connection,
         )
         listed[name] = files.rows
-        allowed += files.paths
         if files.paths:
             _rows(connection, f"{name}_files", files, columns).create_view(f"stored_{name}")
         else:
@@ -330,8 +354,6 @@ def _open_tables(connection: duckdb.DuckDBPyConnection, warehouse: Path, asked: 
     create(connection, "downgrades", dated_data.TIER, dated_data.downgrades(warehouse))
     connection.execute("set variable filters = $filters", {"filters": asked.variables()})
     connection.execute("set variable calls_listed = $calls::bigint", {"calls": listed["llm_calls"]})
-    # What may still be read once access to files is switched off.
-    connection.execute("set allowed_paths = $paths", {"paths": allowed})
 
 
 def _open_snapshot(

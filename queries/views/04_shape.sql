@@ -21,44 +21,49 @@ union
 select format from stored_llm_calls where not getvariable('ledger_is_whole');
 
 create view shape as
-with formats as (
-    select distinct layout_of(unnest(string_split(format, ','))) as format from stored_batches
+with of_batches as (
+    select tool_of(format) as tool, layout_of(format) as layout
+    from (select unnest(string_split(format, ',')) as format from stored_batches)
 ),
-tools as (
-    select distinct tool_of(format) as tool from formats
+told as (
+    select
+        -- These two write no keys. Whether a call of others has one, only the calls know: `connect` asks them next.
+        bool_or(tool not in ('maestro-log', 'maestro-usage')) as keys,
+        (bool_or(layout = 'maestro-plane/llm-calls') and bool_or(tool = 'maestro-usage'))
+        or (
+            bool_or(layout = 'agentic-runtime/steps')
+            and bool_or(layout in ('agentic-runtime/stdout', 'agentic-runtime/debug'))
+        )
+        or bool_or(layout = 'agentic-runtime/debug')
+        or (bool_or(layout = 'trading/log') and bool_or(layout = 'trading/llm-calls')) as accounts,
+        count(distinct tool) > 1 or bool_or(tool in ('otlp', 'openinference')) as observers,
+    from of_batches
 ),
 of_calls as (
-    select distinct layout_of(format) as format from formats_read
+    select
+        bool_or(tool_of(format) = 'codex') as copies,
+        bool_or(is_sum(layout_of(format))) as sums,
+        bool_or(tool_of(format) = 'maestro-log') and bool_or(tool_of(format) = 'maestro-usage') as pairs,
+    from formats_read
+),
+spans as (
+    select min(first_at) as first_at, max(last_at) as last_at
+    from stored_batches
+    where format like '%maestro-log/%'
+    group by source_id
 )
 select
-    -- These two write no keys; that nobody else's call has one is only known of the calls.
-    (
-        not getvariable('ledger_is_whole')
-        or exists (from tools where tool not in ('maestro-log', 'maestro-usage'))
-    )
-    and exists (select 1 from stored_llm_calls where dedupe_key is not null) as repeats,
-    exists (from of_calls where tool_of(format) = 'codex') as copies,
-    exists (from of_calls where is_sum(format)) as sums,
-    exists (from of_calls where tool_of(format) = 'maestro-log')
-    and exists (from of_calls where tool_of(format) = 'maestro-usage') as pairs,
-    (exists (from formats where format = 'maestro-plane/llm-calls') and exists (from tools where tool = 'maestro-usage'))
-    or (
-        exists (from formats where format = 'agentic-runtime/steps')
-        and exists (from formats where format in ('agentic-runtime/stdout', 'agentic-runtime/debug'))
-    )
-    or exists (from formats where format = 'agentic-runtime/debug')
-    or (exists (from formats where format = 'trading/log') and exists (from formats where format = 'trading/llm-calls'))
-    as accounts,
-    (select count(*) > 1 or coalesce(bool_or(tool in ('otlp', 'openinference')), false) from tools) as observers,
+    not getvariable('ledger_is_whole') or coalesce(keys, false) as repeats,
+    coalesce(copies, false) as copies,
+    coalesce(sums, false) as sums,
+    coalesce(pairs, false) as pairs,
+    coalesce(accounts, false) as accounts,
+    coalesce(observers, false) as observers,
     exists (
         select 1
-        from (
-            select min(first_at) as first_at, max(last_at) as last_at
-            from stored_batches
-            where format like '%maestro-log/%'
-            group by source_id
-        )
+        from spans
         qualify first_at <= max(last_at) over (order by first_at rows between unbounded preceding and 1 preceding)
-    ) as tees;
+    ) as tees,
+from told, of_calls;
 
 set variable shape = (select shape from shape);
