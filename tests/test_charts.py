@@ -16,7 +16,7 @@ import ingest
 import queries
 from ingest.cli import cli
 from ingest.warehouse.warehouse import Warehouse
-from queries.answers.answer_rows import Rows
+from queries.answers.answer_rows import Many
 from queries.answers.reports import Answer, Report
 from queries.show.charts import pictures
 
@@ -67,7 +67,7 @@ def rows_of(found):
 
 
 def picture(frame, line):
-    return Answer("mine", "Mine", {}, Rows.of(frame), chart=line)
+    return Answer("mine", "Mine", {}, Many(frame), chart=line)
 
 
 def run(*arguments, code=0):

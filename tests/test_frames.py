@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from warehouses import build, call
 
-from queries.answers.answer_rows import Rows, fetched
+from queries.answers.answer_rows import Many, fetched
 from queries.answers.reports import Answer
 from queries.connection.frames import create, frame
 from queries.show import texts
@@ -103,7 +103,7 @@ def test_few_rows_and_many_are_the_frame_that_duckdb_hands_to_polars(rows):
     assert found.height == rows
     assert found.frame.equals(expected, null_equal=True)
     assert found.frame.schema == expected.schema
-    assert [list(found.column(name)) for name in found.names] == [column.to_list() for column in expected]
+    assert [list(found.column(name)) for name in found.kinds] == [column.to_list() for column in expected]
     assert connection.execute("select 1").fetchall() == [(1,)]  # nothing is left to fetch
 
 
@@ -111,7 +111,7 @@ def test_the_json_of_few_rows_is_that_of_a_frame():
     connection = duckdb.connect()
     connection.execute("set timezone = 'Europe/Berlin'")
     few = Answer("sql", "SQL", {}, fetched(connection, KINDS, {"rows": 100}))
-    framed = replace(few, rows=Rows.of(few.frame))
+    framed = replace(few, rows=Many(few.frame))
 
     for text in (texts.as_json, texts.as_csv, texts.as_markdown):
         assert text(few) == text(framed)

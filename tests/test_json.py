@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from queries.answers.answer_rows import Rows
+from queries.answers.answer_rows import Many
 from queries.answers.reports import Answer
 from queries.show import texts
 
@@ -52,7 +52,7 @@ def plain(value):
 
 
 def envelope(frame):
-    return texts.as_json(Answer("sql", "SQL", {}, Rows.of(frame)))
+    return texts.as_json(Answer("sql", "SQL", {}, Many(frame)))
 
 
 @given(ROWS)

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from queries.answers.answer_rows import Rows
+from queries.answers.answer_rows import Many
 from queries.answers.reports import Answer
 from queries.show import sparks, terminal_table, texts
 
@@ -23,7 +23,7 @@ RANKING = pl.DataFrame({"model": ["a", "b", "c", "d"], "cost_usd": [8.0, 4.1, 0.
 
 
 def answer(frame, chart):
-    return Answer("own", "Own", {}, Rows.of(frame), chart=chart)
+    return Answer("own", "Own", {}, Many(frame), chart=chart)
 
 
 def printed(given, *, encoding="utf-8", terminal=True, width=100, rows=None):

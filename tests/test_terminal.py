@@ -18,7 +18,7 @@ import ingest
 import queries
 from ingest.cli import cli
 from queries.answers import reports
-from queries.answers.answer_rows import Rows
+from queries.answers.answer_rows import Many
 from queries.answers.reports import Answer
 from queries.show import terminal_table
 from queries.show.fitting import cut, short_models
@@ -77,7 +77,7 @@ def test_a_wider_terminal_never_shows_less_and_the_answer_is_always_there(wareho
     answer = answered(warehouse, name, **({} if name == "limits" else PARAMETERS.get(name, {})))
     if answer.frame.is_empty():
         assert name == "rate-limited"  # it has its own tests
-        answer = replace(answer, rows=Rows.of(RATE_LIMITED.cast(dict(answer.frame.schema))))
+        answer = replace(answer, rows=Many(RATE_LIMITED.cast(dict(answer.frame.schema))))
     shown = [header(printed(answer, width)) for width in WIDTHS]
 
     assert answer.first
@@ -183,7 +183,7 @@ def test_models_are_called_shorter_before_they_are_cut():
     assert short_models(["a-20250101", "a-20250202"])["a-20250101"] == "a-20250101"
 
     frame = pl.DataFrame({"model": ["claude-opus-4-5-20251101"], "what_it_is_about": ["x" * 60], "n": [1]})
-    answer = Answer("own", "Own", {}, Rows.of(frame), first=["model", "n"])
+    answer = Answer("own", "Own", {}, Many(frame), first=["model", "n"])
     assert "claude-opus-4-5-20251101" in printed(answer, 200)[3]
     assert printed(answer, 23)[3].split() == ["claude-opus-4-5", "1"]
 

@@ -45,8 +45,8 @@ def _plain(changed: "pl.DataFrame") -> list[dict[str, object]]:
 def _print(changed: "pl.DataFrame", version: str) -> None:
     from rich.console import Console
 
-    from queries.answers.answer_rows import Rows
+    from queries.answers.answer_rows import Many
     from queries.answers.reports import Answer
     from queries.show.terminal_table import table
 
-    table(Answer("reprice", f"Computed costs by {version}", {}, Rows.of(changed)), Console(), zone="UTC")
+    table(Answer("reprice", f"Computed costs by {version}", {}, Many(changed)), Console(), zone="UTC")

@@ -84,7 +84,7 @@ def _print(warehouse: str, found: "pl.DataFrame", tables: "list[TableSize]") -> 
     import polars as pl
     from rich.console import Console
 
-    from queries.answers.answer_rows import Rows
+    from queries.answers.answer_rows import Many
     from queries.answers.reports import Answer
     from queries.show.terminal_table import table
 
@@ -95,7 +95,7 @@ def _print(warehouse: str, found: "pl.DataFrame", tables: "list[TableSize]") -> 
         pl.col("first_at", "last_at").dt.truncate("1s"), path=_shortened(pl.col("path"), width)
     )
     rows = rows.drop(name for name in ("note",) if rows[name].null_count() == rows.height)
-    table(Answer("status", f"Sources of {warehouse}", {}, Rows.of(rows)), console, zone="UTC")
+    table(Answer("status", f"Sources of {warehouse}", {}, Many(rows)), console, zone="UTC")
     for size in tables:
         files = f"{size.files:,} file{'s' * (size.files != 1)}"
         line = f"{size.table}: {size.rows:,} rows in {files}, {size.bytes / 1e6:,.2f} MB"

@@ -6,6 +6,8 @@ Whoever asks for a frame gets one, and whoever asks for values gets them.
 import re
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -31,81 +33,93 @@ _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 _OTHER = "OTHER"
 
 
-class Rows:
-    """Columns of equal length, and what DuckDB calls their types; `OTHER` for what isn't a plain value."""
+@dataclass(frozen=True)
+class Few:
+    """Columns of plain values, what DuckDB calls their types, and the zone of their times."""
 
-    def __init__(
-        self,
-        kinds: Mapping[str, str],
-        columns: Mapping[str, Sequence[Any]],
-        *,
-        tz: str = "UTC",
-        frame: "pl.DataFrame | None" = None,
-    ) -> None:
-        """Hold *columns*, whose times are in the zone *tz*, or else those of *frame*."""
-        self.kinds = dict(kinds)
-        self._columns = columns
-        self._tz = tz
-        self._frame = frame
-
-    @classmethod
-    def of(cls, frame: "pl.DataFrame") -> "Rows":
-        """Return the rows of *frame*."""
-        return cls({name: _kind_of(kind) for name, kind in frame.schema.items()}, {}, frame=frame)
-
-    @classmethod
-    def of_texts(cls, names: Sequence[str], rows: Sequence[Sequence[str]]) -> "Rows":
-        """Return *rows* of texts as columns called *names*."""
-        return cls(dict.fromkeys(names, "VARCHAR"), dict(zip(names, zip(*rows, strict=True), strict=True)))
-
-    @property
-    def names(self) -> list[str]:
-        """The names of the columns."""
-        return list(self.kinds)
+    kinds: Mapping[str, str]
+    columns: Mapping[str, Sequence[Any]]
+    tz: str = "UTC"
 
     @property
     def height(self) -> int:
         """How many rows there are."""
-        if self._frame is not None:
-            return self._frame.height
-        return len(next(iter(self._columns.values()), ()))
+        return len(next(iter(self.columns.values()), ()))
 
-    @property
+    @cached_property
     def frame(self) -> "pl.DataFrame":
-        """The rows as a frame."""
-        if self._frame is None:
-            self._frame = _frame(self.kinds, self._columns, self._tz)
-        return self._frame
+        """The rows as a frame of Polars."""
+        import polars as pl
+
+        series = {name: pl.Series(self.columns[name], dtype=_dtype(kind, self.tz)) for name, kind in self.kinds.items()}
+        return pl.DataFrame(series)
 
     def column(self, name: str) -> Sequence[Any]:
         """Return the values of the column called *name*."""
-        return self._columns[name] if name in self._columns else self.frame[name].to_list()
+        return self.columns[name]
 
     def has_values(self, name: str) -> bool:
         """Tell whether any row has a value in the column called *name*."""
-        return any(value is not None for value in self.column(name))
+        return any(value is not None for value in self.columns[name])
 
-    def only(self, names: Sequence[str]) -> "Rows":
+    def only(self, names: Sequence[str]) -> "Few":
         """Return the columns called *names*, in this order."""
-        if not self._columns:
-            return Rows.of(self.frame.select(names))
-        return self._with({name: self._columns[name] for name in names})
+        return Few({name: self.kinds[name] for name in names}, {name: self.columns[name] for name in names}, self.tz)
 
-    def head(self, count: int) -> "Rows":
+    def head(self, count: int) -> "Few":
         """Return the first *count* rows."""
-        if not self._columns:
-            return Rows.of(self.frame.head(count))
-        return self._with({name: values[:count] for name, values in self._columns.items()})
+        return Few(self.kinds, {name: values[:count] for name, values in self.columns.items()}, self.tz)
 
-    def renamed(self, names: Mapping[str, str]) -> "Rows":
+    def renamed(self, names: Mapping[str, str]) -> "Few":
         """Return the rows with other *names* for some of the texts in them."""
-        columns = {name: self.column(name) for name in self.kinds}
-        for name in (name for name, kind in self.kinds.items() if kind == "VARCHAR"):
-            columns[name] = [names.get(value, value) for value in columns[name]]
-        return self._with(columns)
+        renamed = {name: [names.get(value, value) for value in self.columns[name]] for name in _texts(self.kinds)}
+        return Few(self.kinds, {**self.columns, **renamed}, self.tz)
 
-    def _with(self, columns: Mapping[str, Sequence[Any]]) -> "Rows":
-        return Rows({name: self.kinds[name] for name in columns}, columns, tz=self._tz)
+
+@dataclass(frozen=True)
+class Many:
+    """The same of a frame."""
+
+    frame: "pl.DataFrame"
+
+    @cached_property
+    def kinds(self) -> Mapping[str, str]:
+        """The columns, and what DuckDB calls their types; `OTHER` for what isn't a plain value."""
+        return {name: _kind_of(dtype) for name, dtype in self.frame.schema.items()}
+
+    @property
+    def height(self) -> int:
+        """How many rows there are."""
+        return self.frame.height
+
+    def column(self, name: str) -> Sequence[Any]:
+        """Return the values of the column called *name*."""
+        return self.frame[name].to_list()
+
+    def has_values(self, name: str) -> bool:
+        """Tell whether any row has a value in the column called *name*."""
+        return self.frame[name].null_count() < self.height
+
+    def only(self, names: Sequence[str]) -> "Many":
+        """Return the columns called *names*, in this order."""
+        return Many(self.frame.select(names))
+
+    def head(self, count: int) -> "Many":
+        """Return the first *count* rows."""
+        return Many(self.frame.head(count))
+
+    def renamed(self, names: Mapping[str, str]) -> "Many":
+        """Return the rows with other *names* for some of the texts in them."""
+        return Many(self.frame.with_columns(self.frame[name].replace(dict(names)) for name in _texts(self.kinds)))
+
+
+Rows = Few | Many
+"""Both answer the same questions; only `frame` and `column` cost what the other kind has at hand."""
+
+
+def of_texts(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Few:
+    """Return *rows* of texts as columns called *names*."""
+    return Few(dict.fromkeys(names, "VARCHAR"), dict(zip(names, zip(*rows, strict=True), strict=True)))
 
 
 def is_number(kind: str) -> bool:
@@ -142,17 +156,17 @@ def fetched(connection: duckdb.DuckDBPyConnection, sql: str, bound: Mapping[str,
         return _by_polars(connection, sql, bound)
     rows = asked.fetchmany(_FEW)
     columns = zip(*rows, strict=True) if rows else [()] * len(kinds)
-    few = Rows(kinds, dict(zip(kinds, columns, strict=True)), tz=tz)
+    few = Few(kinds, dict(zip(kinds, columns, strict=True)), tz)
     return few if len(rows) < _FEW else _with_the_rest(few, asked)
 
 
-def _by_polars(connection: duckdb.DuckDBPyConnection, sql: str, bound: Mapping[str, Any] | None) -> Rows:
+def _by_polars(connection: duckdb.DuckDBPyConnection, sql: str, bound: Mapping[str, Any] | None) -> Many:
     from queries.connection.frames import frame
 
-    return Rows.of(frame(connection.sql(sql, params=bound)))
+    return Many(frame(connection.sql(sql, params=bound)))
 
 
-def _with_the_rest(few: Rows, asked: duckdb.DuckDBPyConnection) -> Rows:
+def _with_the_rest(few: Few, asked: duckdb.DuckDBPyConnection) -> Many:
     """Return the rows of *few* and those that *asked* still has to give."""
     import polars as pl
 
@@ -160,25 +174,27 @@ def _with_the_rest(few: Rows, asked: duckdb.DuckDBPyConnection) -> Rows:
         # That it copies what it hands over; to ask again would take longer.
         warnings.simplefilter("ignore", UserWarning)
         rest = asked.to_arrow_reader()
-    return Rows.of(pl.concat([few.frame, *map(pl.DataFrame, rest or ())]))
+    return Many(pl.concat([few.frame, *map(pl.DataFrame, rest or ())]))
 
 
 def _is_plain(kind: str) -> bool:
     return kind in _PLAIN or is_moment(kind) or is_number(kind)
 
 
-def _frame(kinds: Mapping[str, str], columns: Mapping[str, Sequence[Any]], tz: str) -> "pl.DataFrame":
+def _texts(kinds: Mapping[str, str]) -> list[str]:
+    return [name for name, kind in kinds.items() if kind == "VARCHAR"]
+
+
+def _dtype(kind: str, tz: str) -> "pl.DataType | type[pl.DataType]":
+    """Return what Polars calls the plain type *kind* of DuckDB, its times in the zone *tz*."""
     import polars as pl
 
-    def kind_of(kind: str) -> "pl.DataType | type[pl.DataType]":
-        if is_moment(kind):
-            return pl.Datetime("us", tz if kind.endswith("ZONE") else None)
-        if decimal := _DECIMAL.fullmatch(_EXACT.get(kind, kind)):
-            return pl.Decimal(int(decimal[1]), int(decimal[2]))
-        found: type[pl.DataType] = getattr(pl, _PLAIN[kind])
-        return found
-
-    return pl.DataFrame({name: pl.Series(columns[name], dtype=kind_of(kind)) for name, kind in kinds.items()})
+    if is_moment(kind):
+        return pl.Datetime("us", tz if kind.endswith("ZONE") else None)
+    if decimal := _DECIMAL.fullmatch(_EXACT.get(kind, kind)):
+        return pl.Decimal(int(decimal[1]), int(decimal[2]))
+    found: type[pl.DataType] = getattr(pl, _PLAIN[kind])
+    return found
 
 
 def _kind_of(kind: "pl.DataType") -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from queries.answers.answer_rows import Rows
+from queries.answers.answer_rows import Many
 from queries.answers.reports import Answer, Report, run
 from queries.errors import WordError
 
@@ -37,7 +37,7 @@ def by_model(connection: duckdb.DuckDBPyConnection, report: Report, **parameters
         share = pl.col("cost_usd").cast(pl.Float64) / pl.col("cost_usd").sum().cast(pl.Float64)
         divided = divided.with_columns(cost_share=share)
     first = [whole.first[0], "model", *(name for name in whole.first[1:] if name not in {"model", whole.first[0]})]
-    return replace(whole, title=f"{whole.title}, by model", rows=Rows.of(divided), first=first)
+    return replace(whole, title=f"{whole.title}, by model", rows=Many(divided), first=first)
 
 
 @contextmanager

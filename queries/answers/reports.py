@@ -18,7 +18,7 @@ import duckdb
 
 from parsers.values.by_hand import text_of
 from parsers.values.messages import nearest
-from queries.answers.answer_rows import Rows, fetched
+from queries.answers.answer_rows import Rows, fetched, of_texts
 from queries.connection.connect import lock
 from queries.errors import QueryError, WordError
 
@@ -207,7 +207,7 @@ class Answer:
         """
         for name in columns:
             if name not in self.rows.kinds:
-                raise WordError(f"{self.name} has no column {name!r}{nearest(name, self.rows.names)}")
+                raise WordError(f"{self.name} has no column {name!r}{nearest(name, self.rows.kinds)}")
         return replace(self, rows=self.rows.only(columns), first=columns)
 
     def with_filters(self, filters: Mapping[str, object]) -> "Answer":
@@ -253,7 +253,7 @@ def load(name: str, own: Sequence[Traversable] = ()) -> Report:
 def listing(own: Sequence[Traversable] = ()) -> Answer:
     """Return name, title and parameters of all reports, as an answer like any other."""
     columns = [(name, *_described(name, own)) for name in names(own)]
-    rows = Rows.of_texts(("report", "title", "parameters"), columns)
+    rows = of_texts(("report", "title", "parameters"), columns)
     note = "ingest report NAME --since 7d -p PARAMETER=VALUE; ingest report NAME --explain says what they mean"
     return Answer("reports", "Saved reports", {}, rows, [note, *_hidden(own)])
 

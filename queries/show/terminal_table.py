@@ -43,7 +43,7 @@ def table(answer: Answer, console: Console, *, zone: str, rows: int | None = Non
 
 def as_lines(answer: Answer, *, zone: str) -> str:
     """Return each row of *answer* as lines of a name and a value."""
-    names = answer.rows.names
+    names = list(answer.rows.kinds)
     longest = max(map(len, names), default=0)
     said = [_title(answer, zone)]
     for row in zip(*map(answer.rows.column, names), strict=True):
@@ -82,7 +82,7 @@ def _first(answer: Answer) -> list[str]:
     if answer.first:
         return list(answer.first)
     drawn = sparks.drawn(answer)
-    return [name for name in answer.rows.names if name in drawn] or answer.rows.names[:1]
+    return [name for name in answer.rows.kinds if name in drawn] or [*answer.rows.kinds][:1]
 
 
 def _columns(answer: Answer, rows: Rows, console: Console, glyphs: sparks.Glyphs | None) -> list[Column]:

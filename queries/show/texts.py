@@ -24,7 +24,7 @@ _ISO = "%Y-%m-%dT%H:%M:%S%.f%:z"
 
 def as_json(answer: Answer) -> str:
     """Return the envelope that every report has, one row a line; times ISO 8601, money numbers, unknown null."""
-    names = [_ENCODER.encode(name).replace("%", "%%") for name in answer.rows.names]
+    names = [_ENCODER.encode(name).replace("%", "%%") for name in answer.rows.kinds]
     row = "  {" + ", ".join(f"{name}: %s" for name in names) + "}"
     columns = (_json_column(kind, answer.rows.column(name)) for name, kind in answer.rows.kinds.items())
     rows = _safe(",\n".join(map(row.__mod__, zip(*columns, strict=True))))
@@ -43,10 +43,10 @@ def as_csv(answer: Answer) -> str:
 
 def as_markdown(answer: Answer) -> str:
     """Return a Markdown table, numbers right-aligned."""
-    names, kinds = answer.rows.names, answer.rows.kinds
-    rule = ["---:" if is_number(kinds[name]) else "---" for name in names]
-    columns = [[cell(name, value).replace("|", "\\|") for value in answer.rows.column(name)] for name in names]
-    lines = [" | ".join(row) for row in ([visible(name) for name in names], rule, *zip(*columns, strict=True))]
+    kinds = answer.rows.kinds
+    rule = ["---:" if is_number(kinds[name]) else "---" for name in kinds]
+    columns = [[cell(name, value).replace("|", "\\|") for value in answer.rows.column(name)] for name in kinds]
+    lines = [" | ".join(row) for row in ([visible(name) for name in kinds], rule, *zip(*columns, strict=True))]
     return "".join(f"| {line} |\n" for line in lines)
 
 
