@@ -39,6 +39,9 @@ _CALLS = "05_llm_calls.sql"
 _KEPT_CALLS = 100_000
 """Of so many stored calls, those that count are kept: tens of MB."""
 
+_KEY_IN_ANY = "select 1 from stored_llm_calls where dedupe_key is not null limit 1"
+_KEY_IN_NEWEST = _KEY_IN_ANY.replace("stored_llm_calls", "read_parquet(getvariable('newest_calls'))")
+
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "python_enable_replacements": "false",
     "autoinstall_known_extensions": "false",  # nothing is ever fetched
@@ -164,7 +167,7 @@ def lock(connection: duckdb.DuckDBPyConnection) -> None:
     ((locked,),) = connection.execute("select current_setting('lock_configuration')").fetchall()
     if locked:
         return
-    allowed = [path for name in ALL_TABLES for path in _paths(connection, f"{name}_files")]
+    allowed = [path for name in ALL_TABLES for path in _paths(connection, name)]
     connection.execute("set allowed_paths = $paths", {"paths": allowed})
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
@@ -278,17 +281,15 @@ def _create_views(connection: duckdb.DuckDBPyConnection, scripts: Mapping[str, s
 
 def _any_key(connection: duckdb.DuckDBPyConnection) -> bool:
     """Tell whether any stored call has a key, without which none can be there twice."""
-    newest = _paths(connection, "llm_calls_files", only="[-1:]")
-    if not newest:
-        return False
-    # Of a thousand files the plan alone takes 10 ms, and where calls have keys the newest file says so.
-    asked = (_rows(connection, "newest_files", snapshot.Files(newest), CALLS), connection.view("stored_llm_calls"))
-    return any(calls.filter("dedupe_key is not null").limit(1).fetchall() for calls in asked)
+    ((newest,),) = connection.execute("select getvariable('newest_calls')").fetchall()
+    # To plan a question to a thousand files takes 10 ms, and where calls have keys the newest file says so.
+    asked = (_KEY_IN_NEWEST, _KEY_IN_ANY) if newest else (_KEY_IN_ANY,)
+    return any(connection.execute(sql).fetchall() for sql in asked)
 
 
-def _paths(connection: duckdb.DuckDBPyConnection, variable: str, *, only: str = "") -> list[str]:
-    """Return the files that a *variable* of `_rows` names, or *only* some of them; none where it isn't set."""
-    ((paths,),) = connection.execute(f"select getvariable('{variable}'){only}").fetchall()
+def _paths(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
+    """Return the files of *table* that `_rows` reads; none where there are none."""
+    ((paths,),) = connection.execute(f"select getvariable('{table}_files')").fetchall()
     return paths or []
 
 
@@ -329,6 +330,7 @@ def _reached(sql: str, scripts: Mapping[str, str]) -> set[str]:
 def _open_tables(connection: duckdb.DuckDBPyConnection, warehouse: Path, asked: Filters) -> None:
     """Create `stored_<table>` for each table, and the variables that the first views use."""
     listed: dict[str, int | None] = {}
+    newest: str | None = None
     for name, columns in ALL_TABLES.items():
         # Story attempts are numbered from a story's beginning, so events are narrowed by time in their view only.
         of_span = name in {"llm_calls", "rejects"}
@@ -339,6 +341,8 @@ def _open_tables(connection: duckdb.DuckDBPyConnection, warehouse: Path, asked: 
             reader=connection,
         )
         listed[name] = files.rows
+        if name == "llm_calls" and files.paths and files.alike:
+            newest = files.paths[-1]
         if files.paths:
             _rows(connection, f"{name}_files", files, columns).create_view(f"stored_{name}")
         else:
@@ -354,6 +358,7 @@ def _open_tables(connection: duckdb.DuckDBPyConnection, warehouse: Path, asked: 
     create(connection, "downgrades", dated_data.TIER, dated_data.downgrades(warehouse))
     connection.execute("set variable filters = $filters", {"filters": asked.variables()})
     connection.execute("set variable calls_listed = $calls::bigint", {"calls": listed["llm_calls"]})
+    connection.execute("set variable newest_calls = $path::varchar", {"path": newest})
 
 
 def _open_snapshot(
