@@ -144,3 +144,27 @@ def test_every_kind_of_event_that_a_query_asks_for_is_one_that_some_format_makes
 
     assert len(asked) > 8
     assert {kind for kind in asked if f'"{kind}"' not in made} == set()
+
+
+def test_opening_a_warehouse_binds_no_view_of_its_calls(tmp_path):
+    with queries.connect(build(tmp_path, llm_calls=[call("2026-02-03T10:00:59", 70)]), serving="") as connection:
+        bound = connection.execute("select view_name from duckdb_views() where not internal and is_bound").fetchall()
+
+    # Those that say how calls are counted are asked, and below them lie files.
+    assert {name for (name,) in bound if not name.startswith("stored_")} == {"shape", "formats_read"}
+
+
+@pytest.mark.parametrize("keyed", ["2026-02-03", "2026-02-05"])
+def test_a_call_that_was_logged_twice_counts_once_whichever_day_has_keys(tmp_path, keyed):
+    days = ["2026-02-03", "2026-02-04", "2026-02-05"]
+    calls = [
+        call(f"{day}T10:00:0{copy}", 70, source_offset=copy, dedupe_key="claude-code:msg_1" if day == keyed else None)
+        for day in days
+        for copy in range(2)
+    ]
+    with queries.connect(build(tmp_path, llm_calls=calls), tz="UTC") as connection:
+        counted = connection.execute(
+            "select created_at::date::varchar, count(*) from llm_calls group by all"
+        ).fetchall()
+
+    assert dict(counted) == {day: 1 if day == keyed else 2 for day in days}
