@@ -38,6 +38,8 @@ _CALLS = "05_llm_calls.sql"
 
 _KEPT_CALLS = 100_000
 """Of so many stored calls, those that count are kept: tens of MB."""
+_KEPT_FILES = 100
+"""And of so many files, unless it is known that much will be asked: to read all columns of one takes 3 ms."""
 
 _KEY_IN_ANY = "select 1 from stored_llm_calls where dedupe_key is not null limit 1"
 _KEY_IN_NEWEST = _KEY_IN_ANY.replace("stored_llm_calls", "read_parquet(getvariable('newest_calls'))")
@@ -153,8 +155,9 @@ def connect(  # noqa: PLR0913 - a filter each
             # Last, because views bind what they use when they are created, and this one is dear to bind.
             scripts = _scripts(VIEWS / "logged_twice")
             _create_views(connection, scripts, {name for name in scripts if found.get(_creates(name), True)})
-            if serving is None:
-                _keep_calls(connection)
+            connection.execute("set variable calls_repeat = true")
+            if serving is None and len(_paths(connection, "llm_calls")) <= _KEPT_FILES:
+                keep_calls(connection)
     except duckdb.Error as error:
         raise QueryError(f"{warehouse} is not as `ingest` makes a warehouse: {error}") from error
     check_values(connection, warehouse, asked.values)
@@ -293,14 +296,15 @@ def _paths(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
     return paths or []
 
 
-def _keep_calls(connection: duckdb.DuckDBPyConnection) -> None:
+def keep_calls(connection: duckdb.DuckDBPyConnection) -> None:
     """Count the calls once for all that is asked later, if they are few: planning it takes a question longer than rows.
 
-    Not where one question is known beforehand, whose answer needs a few columns only.
+    Not where none can repeat, nor where one question is known beforehand, whose answer needs a few columns only.
     """
-    ((listed,),) = connection.execute("select getvariable('calls_listed')").fetchall()
-    if listed is not None and listed <= _KEPT_CALLS:
-        connection.execute("create table calls_counted_once as from llm_calls")
+    asked = "select getvariable('calls_repeat'), getvariable('calls_listed')"
+    ((may_repeat, listed),) = connection.execute(asked).fetchall()
+    if may_repeat and listed is not None and listed <= _KEPT_CALLS:
+        connection.execute("create table if not exists calls_counted_once as from llm_calls")
         connection.execute("create or replace view llm_calls as from calls_counted_once")
 
 

@@ -156,6 +156,7 @@ def opened(question: Question, place: Place) -> duckdb.DuckDBPyConnection:
         raise
     except QueryError as error:
         raise UnreadableError(str(error)) from error
+    connect.keep_calls(connection)  # in however many files they are: a page asks many questions
     connect.lock(connection)
     return connection
 
