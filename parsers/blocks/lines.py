@@ -140,21 +140,14 @@ class Lines:
         byte = buffer[position]
         return np.where(self.bounds[:-1] + self.skipped + index < self.bounds[1:], byte, np.uint8(0))
 
-    def punctuated(self, fixed: Mapping[int, str]) -> Mask:
-        """Return which whole lines have the bytes *fixed* at these indexes, the first of which rules most out."""
-        first, *others = sorted(fixed)
-        found: Mask = (self.byte_at(first) == ord(fixed[first])) & self.whole
-        at = np.flatnonzero(found)
-        begins = (self.bounds[:-1] + self.skipped)[at]
-        long_enough = begins + max(fixed) < self.bounds[1:][at]
-        at, begins = at[long_enough], begins[long_enough]
-        buffer = np.frombuffer(self.data, np.uint8)
-        for index in others:
-            right = buffer[begins + index] == ord(fixed[index])
-            if not right.all():
-                at, begins = at[right], begins[right]
-        found[:] = False
-        found[at] = True
+    def punctuated(self, fixed: Mapping[int, str], at: Positions) -> Mask:
+        """Return which of the lines *at* these positions are whole and have the bytes *fixed* at these indexes."""
+        width = max(fixed) + 1
+        begins = self.bounds[at] + self.skipped[at]
+        found: Mask = self.whole[at] & (begins + width <= self.bounds[at + 1])
+        if found.any():
+            heads = np.lib.stride_tricks.sliding_window_view(np.frombuffer(self.data, np.uint8), width)[begins[found]]
+            found[found] = np.all([heads[:, index] == ord(byte) for index, byte in fixed.items()], axis=0)
         return found
 
     def holding(self, literals: Collection[str]) -> Mask:
