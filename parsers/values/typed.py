@@ -138,16 +138,21 @@ def metadata(fields: Mapping[str, pl.Expr]) -> pl.Expr:
 def _written(rows: pl.Series) -> pl.Series:
     """Return the structs *rows* as JSON objects; most fields of most blocks hold nothing."""
     fields = [guarded(values) for values in rows.struct.unnest() if values.null_count() < len(values)]
-    parts = [pl.lit(f"{json.dumps(values.name, ensure_ascii=False)}:") + _json_of(values) for values in fields]
-    if not parts:
+    if not fields:
         return pl.Series(rows.name, [None], dtype=pl.String).new_from_index(0, len(rows))
+    frame = pl.DataFrame(fields)
+    if not any(values.has_nulls() for values in fields):
+        return frame.to_struct(rows.name).struct.json_encode()
+    parts = [pl.lit(f"{json.dumps(values.name, ensure_ascii=False)}:") + _json_of(values) for values in fields]
     joined = pl.concat_str(parts, separator=",", ignore_nulls=True)
-    return pl.DataFrame(fields).select((pl.lit("{") + joined + pl.lit("}")).replace("{}", None)).to_series()
+    return frame.select(pl.concat_str(pl.lit("{"), joined, pl.lit("}")).replace("{}", None)).to_series()
 
 
 def _json_of(values: pl.Series) -> pl.Expr:
-    """Return the column of *values* as JSON: words, as most are, only in quotes, which takes a tenth of the time."""
+    """Return the column of *values* as JSON: words and counts, as most are, in a tenth of the time of others."""
     value = pl.col(values.name)
+    if values.dtype.is_integer():
+        return value.cast(pl.String)
     is_plain = values.dtype == pl.String and not values.str.contains(_ESCAPED).any()
     return pl.lit('"') + value + pl.lit('"') if is_plain else json_text(value)
 
