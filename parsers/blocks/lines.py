@@ -133,12 +133,10 @@ class Lines:
         """Return the byte at *index* of each line; 0 where the line is shorter."""
         if not len(self):
             return np.zeros(0, np.uint8)
-        buffer = np.frombuffer(self.data, np.uint8)
         position = self.bounds[:-1] + self.skipped + index
-        if position[-1] >= len(buffer):
-            position = np.minimum(position, len(buffer) - 1)
-        byte = buffer[position]
-        return np.where(self.bounds[:-1] + self.skipped + index < self.bounds[1:], byte, np.uint8(0))
+        byte = np.frombuffer(self.data, np.uint8).take(position, mode="clip")
+        byte[position >= self.bounds[1:]] = 0
+        return byte
 
     def punctuated(self, fixed: Mapping[int, str], at: Positions) -> Mask:
         """Return which of the lines *at* these positions are whole and have the bytes *fixed* at these indexes."""
@@ -166,12 +164,13 @@ class Lines:
         return held
 
     def has(self, *literals: bytes) -> bool:
-        """Tell whether one of *literals* is anywhere in the block: all are searched for at once, at 15 GB/s."""
+        """Tell whether one of *literals* is anywhere in the block: all are searched for at once, at 5 GB/s."""
         if self._is_short:
             return any(literal in self.data for literal in literals)
         if self._whole_text is None:
             return any(bool(self._one.bin.contains(literal).any()) for literal in literals)
-        return bool(self._whole_text.str.contains_any([literal.decode() for literal in literals]).any())
+        pattern = "|".join(pl.escape_regex(literal.decode()) for literal in literals)
+        return bool(self._whole_text.str.contains(pattern).any())
 
     def frame(self, chosen: Mask | None = None) -> pl.DataFrame:
         """Return the *chosen* whole lines as `RECORDS`, decoded with replacement where they are not UTF-8."""
