@@ -27,7 +27,7 @@ _JSON = json.JSONDecoder(strict=False)
 def one_a_line(lines: Lines, end: int) -> tuple[Lines, Joined]:
     """Return *lines*, which end at the offset *end*, with one object a line, and which of them were made of several."""
     spread, behind = _spread(lines, end), _behind(lines)
-    if not spread and not len(behind) and _SEPARATOR.encode() not in lines.data:
+    if not spread and not len(behind) and not lines.has(_SEPARATOR.encode()):
         return lines, Joined.nothing(end)
     open_at = min((int(lines.offsets[first]) for first, last, _ in spread if last is None), default=end)
     inside = np.zeros(len(lines), np.bool_)
