@@ -75,7 +75,7 @@ def run(command: str | Sequence[str], *, runs: int = 3, before: Callable[[], Non
 def threads_of(command: Sequence[str]) -> str:
     """Run *command* and return for how many seconds each of its threads that did much was on a core, the busiest first.
 
-    The main one is called so, Python's others as the program, those of Polars `polars-0` and so on.
+    The main one is called so, Python's others as the program, those of Polars `polars`.
     """
     process, busy = subprocess.Popen(command, env=ENV), dict[str, tuple[str, float]]()
     while process.poll() is None:
@@ -85,8 +85,11 @@ def threads_of(command: Sequence[str]) -> str:
                 nanoseconds = int((task / "schedstat").read_text("ascii").split()[0])
                 busy[task.name] = "main" if task.name == str(process.pid) else name, nanoseconds / 1e9
         time.sleep(0.05)
-    ordered = sorted(busy.values(), key=lambda thread: -thread[1])
-    return ", ".join(f"{name} {seconds:.1f}" for name, seconds in ordered if seconds >= 0.1)
+    kinds: dict[str, list[float]] = {}
+    for name, seconds in sorted(busy.values(), key=lambda thread: -thread[1]):
+        if seconds >= 0.1:
+            kinds.setdefault(name.rstrip("-0123456789"), []).append(seconds)
+    return ", ".join(f"{name} {' '.join(f'{each:.1f}' for each in seconds)}" for name, seconds in kinds.items())
 
 
 def cpu_of(pid: int) -> float:
