@@ -31,6 +31,15 @@ _PROVENANCE = (
     Column("ingested_at", UTC, "when the record was read"),
 )
 
+_TOLD_APART = (
+    Column("side_chain", pl.Boolean, "of stored records only: true where it is a side chain's"),
+    Column(
+        "superseded",
+        pl.Boolean,
+        "of stored records only: true where a fuller one of the same call came from the same source in the same commit",
+    ),
+)
+
 CALLS = (
     Column("created_at", UTC, "when the call finished, as logged"),
     Column("started_at", UTC, "`created_at` less the latency; NULL when the latency is unknown"),
@@ -96,6 +105,7 @@ CALLS = (
         "metadata", pl.String, "fields of the record without a column, as a JSON object; never prompts or responses"
     ),
     Column("dedupe_key", pl.String, "set where one call can be logged more than once; equal keys are one call"),
+    *_TOLD_APART,
     *_PROVENANCE,
 )
 
@@ -142,6 +152,7 @@ BATCHES = (
     Column("events", pl.Int64, "rows of the batch in `llm_events`"),
     Column("rejects", pl.Int64, "rows of the batch in `rejects`"),
     Column("sums", pl.Int64, "those of `calls` that stand for several requests, or don't say for how many"),
+    Column("superseded", pl.Int64, "those of `calls` that a fuller one supersedes; NULL where nobody looked"),
     Column("unread", pl.Int64, "lines of the batch that speak of tokens and a model, and that no format read"),
     Column("first_at", UTC, "earliest `created_at` of the batch's calls"),
     Column("last_at", UTC, "latest `created_at` of the batch's calls"),
