@@ -164,7 +164,7 @@ class Lines:
         return held
 
     def has(self, *literals: bytes) -> bool:
-        """Tell whether one of *literals* is anywhere in the block: all are searched for at once, at 5 GB/s."""
+        """Tell whether one of *literals* is in the block: one search for all, which keeps no other thread waiting."""
         if self._is_short:
             return any(literal in self.data for literal in literals)
         if self._whole_text is None:
@@ -215,7 +215,7 @@ class Lines:
     @cached_property
     def _plain(self) -> pl.Series | None:
         """Return the text of all lines, for who asks for most of them again; None where a line needs a closer look."""
-        if b"\r" in self.data or self.data.startswith(_BOM):
+        if self.has(b"\r") or self.data.startswith(_BOM):
             return None
         try:
             if self._is_short:
@@ -251,8 +251,8 @@ def split(block: Block) -> Lines:
         _overlong(data[bounds[i] : bounds[i] + MAX_KEPT], int(offsets[i]), int(source_ends[i]))
         for i in np.flatnonzero(~whole).tolist()
     ]
-    if b"\0" in data:
-        lines = Lines(data, bounds, skipped, offsets, source_ends, whole, block.sealed, _rejected([]))
+    lines = Lines(data, bounds, skipped, offsets, source_ends, whole, block.sealed, _rejected(refused))
+    if lines.has(b"\0"):
         for i in np.flatnonzero((lines.byte_at(0) == 0) & whole).tolist():
             line = data[bounds[i] + skipped[i] : bounds[i + 1]]
             run = len(line) - len(line.lstrip(b"\0"))
@@ -260,7 +260,8 @@ def split(block: Block) -> Lines:
                 refused.append((f"hole of {run} NUL bytes", b"", int(offsets[i]), int(offsets[i]) + run))
                 skipped[i] += run
                 offsets[i] += run
-    return Lines(data, bounds, skipped, offsets, source_ends, whole, block.sealed, _rejected(refused))
+        lines = replace(lines, rejects=_rejected(refused))
+    return lines
 
 
 def reject(frame: pl.DataFrame, reason: str | pl.Expr) -> pl.DataFrame:

@@ -27,7 +27,7 @@ _JSON = json.JSONDecoder(strict=False)
 
 def one_a_line(lines: Lines, end: int) -> tuple[Lines, Joined]:
     """Return *lines*, which end at the offset *end*, with one object a line, and which of them were made of several."""
-    separated = _SEPARATOR.encode() in lines.data
+    separated = lines.has(_SEPARATOR.encode())
     if not separated and not lines.has(*_OPENING, *_BEHIND):
         return lines, Joined.nothing(end)
     spread, behind = _spread(lines, end), _behind(lines)
