@@ -25,6 +25,8 @@ WORKS = (
     "latency",
     "crowd",
     "reports",
+    "keyed",
+    "many_calls",
     "live",
     "serve",
     "memory",

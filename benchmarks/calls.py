@@ -1,4 +1,4 @@
-"""A warehouse of synthetic calls over 30 days: six models, twelve agents, 400 stories, one call in a hundred failed."""
+"""Synthetic calls, each logged once, over 30 days or more: six models, twelve agents, 400 stories, 1% failed."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,15 +18,15 @@ MODELS = pl.Series(
 PROVIDERS = pl.Series(["anthropic", "anthropic", "openai", "google", "anthropic", "ollama"])
 
 
-def write(folder: Path, *, calls: int, first: datetime = FIRST) -> None:
-    """Write a warehouse of *calls* calls from *first* on to *folder*, unless one of as many is there."""
+def write(folder: Path, *, calls: int, first: datetime = FIRST, days: int = DAYS) -> None:
+    """Write a warehouse of *calls* calls, *days* from *first* on, to *folder*, unless one of as many is there."""
     marker = folder / f"{calls}.calls"
     if marker.exists():
         return
     warehouse, chance = Warehouse(folder, make=True), np.random.default_rng(1)
     nothing = pl.DataFrame(schema=polars_schema(EVENTS)), pl.DataFrame(schema=polars_schema(REJECTS))
-    for day in range(DAYS):
-        frame = _day(chance, first + timedelta(days=day), calls // DAYS)
+    for day in range(days):
+        frame = _day(chance, first + timedelta(days=day), calls // days)
         source = f"{day:032x}"
         rows = frame.with_columns(
             source_id=pl.lit(source),

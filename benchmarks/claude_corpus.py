@@ -38,15 +38,24 @@ Line = dict[str, Any]
 Truth = dict[str, Counter[str]]
 
 
-def write(root: Path, *, megabytes: float = 1, seed: int = 0, lacking: bool = False) -> Truth:
-    """Write about *megabytes* of sessions under *root*, and return the tokens of each model."""
+LONGEST = 8_000
+"""Turns of the longest session of a home."""
+
+
+def write(root: Path, *, megabytes: float = 1, seed: int = 0, lacking: bool = False, home: bool = False) -> Truth:
+    """Write about *megabytes* of sessions under *root*, and return the tokens of each model.
+
+    Those of a *home* are as long as they are in one that was used for months: half of them are of a hundred kB or less,
+    a few of tens of MB.
+    """
     random.seed(seed)
     truth: Truth = defaultdict(Counter)
     size, number, earlier = 0, 0, []
     while size < megabytes * 1e6:
         number += 1
         session = f"session-{seed}-{number}"
-        lines = list(_session(session, truth, lacking=lacking))
+        turns = min(int(random.lognormvariate(2.3, 1.6)) + 1, LONGEST) if home else random.randrange(5, 60)
+        lines = list(_session(session, turns, truth, lacking=lacking))
         if earlier and random.random() < 0.3:  # a resumed session begins with the history of another
             lines = [{**line, "sessionId": session} for line in random.choice(earlier)] + lines
         earlier = [*earlier[-5:], lines[: random.randrange(len(lines))]]
@@ -57,9 +66,9 @@ def write(root: Path, *, megabytes: float = 1, seed: int = 0, lacking: bool = Fa
     return truth
 
 
-def _session(session: str, truth: Truth, *, lacking: bool) -> Iterator[Line]:
+def _session(session: str, turns: int, truth: Truth, *, lacking: bool) -> Iterator[Line]:
     now = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=random.randrange(40_000))
-    for _ in range(random.randrange(5, 60)):
+    for _ in range(turns):
         now += timedelta(seconds=random.randrange(1, 90))
         yield _line(session, now, "user", {"role": "user", "content": _prose(random.choice((50, 300, 4000)))})
         if random.random() < 0.02:

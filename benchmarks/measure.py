@@ -1,11 +1,13 @@
 """Run commands as whole processes and say what they took: median and spread of the time, CPU time, peak memory."""
 
+import contextlib
 import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +70,26 @@ def run(command: str | Sequence[str], *, runs: int = 3, before: Callable[[], Non
         ordered[len(ordered) // 2][1],
         max(peak for _, _, peak in runs_taken),
     )
+
+
+def threads_of(command: Sequence[str]) -> str:
+    """Run *command* and return for how many seconds each of its threads that did much was on a core, the busiest first.
+
+    The main one is called so, Python's others as the program, those of Polars `polars`.
+    """
+    process, busy = subprocess.Popen(command, env=ENV), dict[str, tuple[str, float]]()
+    while process.poll() is None:
+        for task in Path(f"/proc/{process.pid}/task").glob("*"):
+            with contextlib.suppress(OSError):  # it has ended
+                name = (task / "comm").read_text("utf-8").strip()
+                nanoseconds = int((task / "schedstat").read_text("ascii").split()[0])
+                busy[task.name] = "main" if task.name == str(process.pid) else name, nanoseconds / 1e9
+        time.sleep(0.05)
+    kinds: dict[str, list[float]] = {}
+    for name, seconds in sorted(busy.values(), key=lambda thread: -thread[1]):
+        if seconds >= 0.1:
+            kinds.setdefault(name.rstrip("-0123456789"), []).append(seconds)
+    return ", ".join(f"{name} {' '.join(f'{each:.1f}' for each in seconds)}" for name, seconds in kinds.items())
 
 
 def cpu_of(pid: int) -> float:

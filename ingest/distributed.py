@@ -7,7 +7,7 @@ to be undone when its worker is lost: what that had committed the warehouse know
 import contextlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -19,7 +19,7 @@ from ingest.history.backfill import backfill as read_all
 from ingest.opening import Order, read_objects, unread
 from ingest.reading.intake import Intake
 from ingest.reading.publisher import Totals
-from ingest.spread.engines import TRIES, Engine, engine_of, run
+from ingest.spread.engines import THREADS, TRIES, Engine, engine_of, run
 from ingest.spread.parse_elsewhere import Elsewhere, Piece
 from ingest.spread.shares import Part, packed, planned
 from parsers import Contexts, Format, Rows, parse
@@ -98,7 +98,7 @@ def backfill(  # noqa: PLR0913 # what is read, how, and by whom
         IngestError: There is no such engine.
         WarehouseError: Nothing more can be written here; what was committed stays.
     """
-    task = Task(order, str(Path.cwd()))
+    task = Task(replace(order, jobs=order.jobs or THREADS), str(Path.cwd()))
     found = look_beside(listing, intake.ledger)
     outcome = Outcome(others=found.others, unlooked=found.unlooked)
     with contextlib.closing(engine_of(on)) as engine:

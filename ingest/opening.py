@@ -10,6 +10,7 @@ from ingest.files.paths import find
 from ingest.history.backfill import Outcome
 from ingest.history.backfill import backfill as read_all
 from ingest.reading.intake import Intake
+from ingest.reading.parse_ahead import Ahead
 from ingest.warehouse.dry_run import Rehearsal
 from ingest.warehouse.storage.store import ADDRESS
 from ingest.warehouse.warehouse import Warehouse
@@ -37,6 +38,7 @@ class Order:
     keep_raw: bool = False
     host: str | None = None
     not_a_copy: bool = False
+    jobs: int | None = None
 
     def formats(self) -> "Sequence[Format]":
         """Return the formats to read, once what the warehouse says of labels holds.
@@ -67,7 +69,7 @@ class Order:
             ledger = Rehearsal(self.warehouse, host=self.host)
         else:
             ledger = Warehouse(self.warehouse, make=True, host=self.host)
-        return Intake(ledger, priced_by, formats, self.keep_raw, self.host, self.not_a_copy)
+        return Intake(ledger, priced_by, formats, self.keep_raw, self.host, self.not_a_copy, ahead=Ahead(self.jobs))
 
 
 def files_of(mapping: "Mappings") -> tuple[str, ...]:

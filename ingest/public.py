@@ -58,6 +58,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
     keep_raw: bool = False,
     host: str | None = None,
     not_a_copy: bool = False,
+    jobs: int | None = None,
     tables: Sequence[str] = (),
     dry_run: bool = False,
     on: str | None = None,
@@ -86,6 +87,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
         host: the machine that *paths* come from, for the column `host` of calls that don't say it themselves. In a
             bucket it is part of what tells a log from one of another machine that begins alike.
         not_a_copy: read files that hold the same as another, and say no times, as logs of their own.
+        jobs: how many blocks of 8 to 31 MB are parsed at once, all cores by default; each takes some 100 MB of memory.
         tables: tables of databases to read, instead of all known ones.
         dry_run: count what would be added, and write nothing.
         on: have the files read by other processes: `processes:4` of this machine, `ray`, `ray:ADDRESS`, `dask`,
@@ -110,7 +112,7 @@ def backfill(  # noqa: PLR0913 # one parameter an option
     columns, others = column_files.split(others)
     objects = _listed(addresses) if addresses else []
     listing = find(others)
-    order = Order(str(warehouse), format_name, files_of(mapping), prices, keep_raw, host, not_a_copy)
+    order = Order(str(warehouse), format_name, files_of(mapping), prices, keep_raw, host, not_a_copy, jobs)
     told = progress and _summed(listing.files, progress)
     with order.intake(dry_run=dry_run) as intake:
         if on:
@@ -143,6 +145,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
     keep_raw: bool = False,
     host: str | None = None,
     not_a_copy: bool = False,
+    jobs: int | None = None,
     tables: Sequence[str] = (),
     once: bool = False,
     inbox: bool = False,
@@ -172,6 +175,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
         host: the machine that *paths* come from, for the column `host` of calls that don't say it themselves. In a
             bucket it is part of what tells a log from one of another machine that begins alike.
         not_a_copy: read files that hold the same as another, and say no times, as logs of their own.
+        jobs: how many blocks of 8 to 31 MB are parsed at once, all cores by default; each takes some 100 MB of memory.
         tables: tables of databases to read, instead of all known ones.
         once: catch up, commit, and return.
         inbox: put batches into the inbox of a bucket, for another process to commit them together with those of other
@@ -200,7 +204,7 @@ def follow(  # noqa: PLR0913 # one parameter an option
     texts = _texts(paths)
     databases, others = split(texts)
     others = column_files.left_out(others, alone=not databases) if others else others
-    order = Order(str(warehouse), format_name, files_of(mapping), prices, keep_raw, host, not_a_copy)
+    order = Order(str(warehouse), format_name, files_of(mapping), prices, keep_raw, host, not_a_copy, jobs)
     with (
         Wakeups(events=events and not once, ignore=[Path(warehouse)]) as wakeups,
         order.intake(inbox=inbox) as intake,

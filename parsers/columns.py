@@ -28,6 +28,15 @@ _PROVENANCE = (
     Column("ingested_at", "timestamptz", "when the record was read"),
 )
 
+_TOLD_APART = (
+    Column("side_chain", "boolean", "of stored records only: true where it is a side chain's"),
+    Column(
+        "superseded",
+        "boolean",
+        "of stored records only: true where a fuller one of the same call came from the same source in the same commit",
+    ),
+)
+
 CALLS = (
     Column("created_at", "timestamptz", "when the call finished, as logged"),
     Column("started_at", "timestamptz", "`created_at` less the latency; NULL when the latency is unknown"),
@@ -97,6 +106,7 @@ CALLS = (
         "metadata", "varchar", "fields of the record without a column, as a JSON object; never prompts or responses"
     ),
     Column("dedupe_key", "varchar", "set where one call can be logged more than once; equal keys are one call"),
+    *_TOLD_APART,
     *_PROVENANCE,
 )
 
@@ -143,6 +153,7 @@ BATCHES = (
     Column("events", "bigint", "rows of the batch in `llm_events`"),
     Column("rejects", "bigint", "rows of the batch in `rejects`"),
     Column("sums", "bigint", "those of `calls` that stand for several requests, or don't say for how many"),
+    Column("superseded", "bigint", "those of `calls` that a fuller one supersedes; NULL where nobody looked"),
     Column("unread", "bigint", "lines of the batch that speak of tokens and a model, and that no format read"),
     Column("first_at", "timestamptz", "earliest `created_at` of the batch's calls"),
     Column("last_at", "timestamptz", "latest `created_at` of the batch's calls"),

@@ -161,6 +161,34 @@ def test_each_marker_has_an_example_among_the_fixtures():
     assert [marker for marker in MARKERS if not re.search(marker.begins, text)] == []
 
 
+def test_each_message_of_a_marker_holds_its_word():
+    examples = [line for path in LOGS for line in path.read_text(errors="replace").splitlines()]
+    told = [(marker, line) for marker in MARKERS for line in examples if re.search(marker.begins, line)]
+    assert [(marker, line) for marker, line in told if marker.word not in line] == []
+
+
+@pytest.mark.parametrize("total", ["813579", "813,579"])
+def test_totals_are_read_with_and_without_commas(total):
+    line = (
+        f"{PREFIX}📊 Story 9ae50aa4 metrics: prompt tokens: 812345, completion tokens: 1234, total tokens: {total}, "
+        "total cost: $2.455545\n"
+    )
+    (told,) = read(line.encode()).events["metadata"]
+    assert json.loads(told) == {
+        "prompt_tokens": 812345,
+        "completion_tokens": 1234,
+        "total_tokens": 813579,
+        "cost_usd": 2.455545,
+    }
+
+
+def test_records_over_lines_end_where_the_next_begins_however_near():
+    spread = FAILED.replace("é", "é\n" * 50)
+    whole = read((FAILED + CALL + spread + CALL + FAILED).encode())
+    assert whole.calls["error"].is_not_null().to_list() == [True, False, True, False, True]
+    assert whole.rejects.is_empty()
+
+
 @pytest.mark.parametrize("name", ["call-events", "story-events"])
 def test_each_line_about_an_event_is_an_event(name):
     data = (FIXTURES / "maestro-log" / f"{name}.log").read_bytes()

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from parsers import FORMATS, Block, parse
+from parsers.blocks.lines import SHORT
 from parsers.claims.many_sources import Source, parse_many
 
 
@@ -45,6 +46,15 @@ def test_each_object_is_a_record_wherever_it_stands(name):
     assert rows.calls["source_offset"].is_sorted()
     (among_others,) = parse_many([Source(data)], FORMATS)
     assert among_others is None or counted(among_others.calls) == [901, 902, 903]
+
+
+@pytest.mark.parametrize("other", ["a line é of text", "a line \udcff that is no UTF-8"])
+@pytest.mark.parametrize("name", SHAPES)
+def test_so_it_is_among_thousands_of_lines(name, other):
+    others = f"{other}\n" * SHORT
+    data = f"{others}{SHAPES[name]}{others}".encode(errors="surrogateescape")
+
+    assert counted(parse(Block(data, sealed=True), FORMATS).calls) == [901, 902, 903]
 
 
 @pytest.mark.parametrize("name", SHAPES)

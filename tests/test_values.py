@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parsers.values.typed import usd, utc, zoned
+from parsers.blocks.format import apart
+from parsers.jsonl.unknown_fields import joined
+from parsers.rows.typed_tables import typed
+from parsers.schema import UTC as UTC_TIME
+from parsers.values.lenient import time
+from parsers.values.typed import metadata, usd, utc, zoned
 
 FORMAT = "%Y-%m-%dT%H:%M:%S%.f%#z"
 times = st.builds(
@@ -48,3 +53,41 @@ def test_a_time_is_cut_to_microseconds_whatever_its_digits_and_zone(digits, zone
 def test_an_amount_beyond_what_money_holds_is_unknown_and_harms_no_other(amount):
     for column in (pl.Series("x", [0.25, amount]), pl.Series("x", ["0.25", repr(amount)])):
         assert column.to_frame().select(usd(pl.col("x"))).to_series().to_list() == [Decimal("0.25"), None]
+
+
+@pytest.mark.parametrize("offset", ["Z", "UTC", " UTC", "+00", "+0000", "+00:00", ""])
+@pytest.mark.parametrize("fraction", ["", ".5", ".500000", ".50000001", ".000001"])
+def test_a_time_in_utc_is_the_same_however_that_is_written(fraction, offset):
+    at = datetime(2026, 5, 1, 12, tzinfo=UTC) + timedelta(microseconds=int(fraction[1:7].ljust(6, "0")))
+    texts = pl.DataFrame({"text": [f"2026-05-01{between}12:00:00{fraction}{offset}" for between in "T "]})
+    assert texts.select(utc(pl.col("text"))).to_series().to_list() == [at, at]
+
+
+def test_numbers_among_times_say_their_unit_by_their_size():
+    known = ["1777636800", "1777636800000", "1777636800000000", "1777636800000000000", "1777636800.0", "1.7776368e9"]
+    unknown = ["17", "-1777636800", "1777636800 s", "inf", "1" * 30]
+    texts = pl.DataFrame({"text": [*known, "2026-05-01 12:00:00 UTC", *unknown]})
+    expected = [datetime(2026, 5, 1, 12, tzinfo=UTC)] * (len(known) + 1) + [None] * len(unknown)
+    assert texts.select(time(pl.col("text"))).to_series().to_list() == expected
+    assert typed(texts, {"text": UTC_TIME})[0]["text"].to_list() == [at for at in expected if at]
+
+
+def test_counts_of_a_table_are_whole_and_not_negative():
+    rows = pl.DataFrame({"n": ["812", "812.0", " 3 ", "nan", "", None, "-1", "1.5", "9223372036854775808"]})
+    values, rejects = typed(rows, {"n": pl.Int64})
+    assert values["n"].to_list() == [812, 812, 3, None, None, None]
+    assert len(rejects) == 3
+
+
+def test_metadata_is_json_whatever_its_types_and_whichever_of_two_objects_is_there():
+    rows = pl.DataFrame({"a": [1, None, -7], "b": [True, False, None], "c": ["x", 'y"z', None]})
+    own = metadata({name: pl.col(name) for name in rows.columns})
+    made = rows.select(joined(own, pl.Series([None, '{"d":1}', None], dtype=pl.String))).to_series()
+    assert made.to_list() == ['{"a":1,"b":true,"c":"x"}', '{"b":false,"c":"y\\"z","d":1}', '{"a":-7}']
+
+
+@pytest.mark.parametrize("pattern", [r'"(?:in|out)put"\s*:', r'"[pP]romptTokens"', r'"a"|"b"'])
+def test_words_apart_are_found_where_they_are_and_nowhere_else(pattern):
+    words = ['{"input": 1}', '{"output":1}', '{"promptTokens"', '{"xinput":1}', '"b', '"a"']
+    lines = pl.Series([*words, "", "\0\1\2", "a\0\1\2\n\0\1\2"])
+    assert lines.str.contains(apart(pattern)).to_list() == lines.str.contains(pattern).to_list()

@@ -23,7 +23,7 @@ OUT = QUERIES / "spark"
 _STORED = {f"stored_{name}": [column.name for column in columns] for name, columns in ALL_TABLES.items()}
 _STORED |= {f"stored_{name}": [*types] for name, types in DIMS.items()}
 
-_VARIABLES = {"has_sums": "null", "ledger_is_whole": "false", "now": "current_timestamp()"}
+_VARIABLES = {"has_sums": "null", "ledger_is_whole": "false", "told_apart": "false", "now": "current_timestamp()"}
 """What variables are in a session of Spark, where nothing is known beforehand."""
 
 
@@ -157,7 +157,12 @@ def aliases_written_out(select: exp.Select, columns: Collection[str]) -> None:
             meant[each.alias] = each.this
 
 
-_CALLED = {"arg_max_null": "max_by", "epoch_us": "unix_micros", "make_timestamptz": "timestamp_micros"}
+_CALLED = {
+    "arg_max_null": "max_by",
+    "epoch_us": "unix_micros",
+    "hash": "xxhash64",
+    "make_timestamptz": "timestamp_micros",
+}
 """What functions that sqlglot leaves as they are are called in Spark."""
 
 

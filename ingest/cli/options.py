@@ -96,9 +96,28 @@ def mapping_option(command: _Command) -> _Command:
     )(command)
 
 
+def _share_cores(_ctx: click.Context, _param: click.Parameter, jobs: int | None) -> int | None:
+    """Let Polars, which isn't imported yet, take no more cores than there are *jobs*."""
+    if jobs:
+        os.environ.setdefault("POLARS_MAX_THREADS", str(jobs))
+    return jobs
+
+
 def reading_options(command: _Command) -> _Command:
-    """Add what commands that read logs take: `format_name`, `mappings`, `prices`, `keep_raw`, `host`, `not_a_copy`."""
+    """Add what commands that read logs take.
+
+    That are `format_name`, `mappings`, `prices`, `keep_raw`, `host`, `not_a_copy` and `jobs`.
+    """
     for option in (
+        click.option(
+            "--jobs",
+            type=click.IntRange(min=1),
+            metavar="N",
+            is_eager=True,
+            callback=_share_cores,
+            show_default="all cores",
+            help="How many blocks of a log are parsed at once; one more takes a core and some 100 MB.",
+        ),
         click.option(
             "--not-a-copy",
             is_flag=True,

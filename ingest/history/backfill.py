@@ -21,7 +21,6 @@ from ingest.files.streams import Key, PlainStream, Stream, is_ended, key_of, ope
 from ingest.ledger import Ledger
 from ingest.reading.cursor import Cursor
 from ingest.reading.intake import Intake
-from ingest.reading.parse_ahead import MOST
 from ingest.reading.publisher import COMMIT_BYTES, COMMIT_ROWS
 from ingest.reading.small_files import SmallFiles, Turn
 
@@ -141,7 +140,7 @@ def _round(files: Sequence[Path], reading: "_Reading", small: SmallFiles | None)
         if reading.visit(path, small):
             later.append(path)
         if small and small.full:
-            reading.join(small, ahead=MOST)
+            reading.join(small, ahead=reading.intake.ahead.most)
     if small:
         reading.join(small, ahead=0)
     return later

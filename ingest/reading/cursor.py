@@ -275,7 +275,7 @@ class Cursor:
             if len(block.data) > self._quantum // 2:
                 # Each block costs some 20 ms however little it holds, and each row a kilobyte until it is committed.
                 full = len(block.data) * FULL_ROWS // max(rows.height, 1)
-                few_lines = len(block.data) * MAX_LINES // max(line_ends(block.data), 1)
+                few_lines = len(block.data) * MAX_LINES // max(rows.lines, 1)
                 self._quantum = min(max(full, QUANTUM), MAX_QUANTUM, few_lines)
         return taken
 

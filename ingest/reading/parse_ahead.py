@@ -1,5 +1,6 @@
 """Blocks that are parsed while those before them still are, each as if those changed no context."""
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -9,11 +10,10 @@ from weakref import WeakSet
 from parsers import Block, Contexts, Format, Rows, parse
 from parsers.claims.many_sources import Source, parse_many
 
-MOST = 3
-"""So many at once, whichever sources they are of: each holds its bytes, its texts and its rows in memory. One more than
-there are threads, which keeps them busy while the rows of another are taken."""
 
-_THREADS = 2
+def usable_cores() -> int:
+    """Return on how many cores this process may run: fewer than there are, under `taskset` and in a container."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Parsing(Protocol):
@@ -24,17 +24,19 @@ class Parsing(Protocol):
 
 
 class Ahead:
-    """Threads that parse ahead. A block counts until its rows are taken or forgotten.
+    """Threads that parse ahead, one for each of *jobs*. A block counts until its rows are taken or forgotten.
 
-    `most` blocks at once. `foresees` says whether `after` finds out what a block says about those after it.
+    `most` blocks count at once, whichever sources they are of: each holds its bytes, its texts and its rows in memory.
+    `foresees` says whether `after` finds out what a block says about those after it.
     """
 
     foresees = False
 
-    def __init__(self, most: int = MOST) -> None:
-        """Start with nothing."""
-        self.most = most
-        self._pool = ThreadPoolExecutor(_THREADS, "parse")
+    def __init__(self, jobs: int | None = None, *, most: int | None = None) -> None:
+        """Start with nothing; by default with a thread for each core, and as many blocks as keep them busy."""
+        jobs = jobs or usable_cores()
+        self.most = most or jobs + 1  # one is ready for whoever has done while the rows of another are taken
+        self._pool = ThreadPoolExecutor(jobs, "parse")
         self._waiting: WeakSet[Parsing] = WeakSet()
 
     @property

@@ -12,14 +12,18 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessP
 from typing import Protocol, TypeVar
 
 from ingest.errors import IngestError
+from ingest.reading.parse_ahead import usable_cores
 
 log = logging.getLogger(__name__)
 
 TRIES = 4
 """How often a task is given away whose worker is lost each time: such a task may be what its workers die of."""
 
-_THREADS = {"POLARS_MAX_THREADS": "2"}
-"""What a worker, one of as many as there are processors, starts with: each would else take all of them."""
+THREADS = 2
+"""How many threads parse in a worker, one of as many as there are processors: each would else take all of them."""
+
+_ENVIRONMENT = {"POLARS_MAX_THREADS": str(THREADS)}
+"""What a worker starts with."""
 
 _Part = TypeVar("_Part", bound=Hashable)
 _Read = TypeVar("_Read")
@@ -83,7 +87,7 @@ class _Processes:
     def __init__(self, workers: int | None, address: str | None) -> None:
         if address is not None:
             raise IngestError(f"--on processes:{address}: behind the colon is how many, such as processes:4")
-        self.workers = workers or os.cpu_count() or 1
+        self.workers = workers or usable_cores()
         self._pool = self._started()
 
     def _started(self) -> ProcessPoolExecutor:
@@ -102,7 +106,7 @@ class _Processes:
 
 
 def _begin() -> None:
-    os.environ.update(_THREADS)  # before anything imports Polars here
+    os.environ.update(_ENVIRONMENT)  # before anything imports Polars here
 
 
 class _Ray:
@@ -123,7 +127,7 @@ class _Ray:
             own = {} if address else {"num_cpus": workers, "include_dashboard": False}
             quiet = {"configure_logging": False, "log_to_driver": False}
             try:
-                ray.init(address, runtime_env={"env_vars": _THREADS}, **own, **quiet)
+                ray.init(address, runtime_env={"env_vars": _ENVIRONMENT}, **own, **quiet)
             except (ConnectionError, ValueError, RayError) as error:
                 raise IngestError(f"--on ray: nothing answers at {address or 'this machine'}: {error}") from error
         self.workers = max(1, int(ray.cluster_resources().get("CPU", 1)))
@@ -152,7 +156,7 @@ class _Dask:
         self.lost: tuple[type[BaseException], ...] = (KilledWorker,)
         logging.getLogger("distributed").setLevel(logging.WARNING)
         try:
-            own = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None, "env": _THREADS}
+            own = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None, "env": _ENVIRONMENT}
             self._client = Client(address) if address else Client(**own)
         except (OSError, ValueError) as error:
             raise IngestError(f"--on dask: nothing answers at {address or 'this machine'}: {error}") from error

@@ -59,7 +59,7 @@ class Elsewhere(Ahead):
 
     def __init__(self, engine: Engine, parse_piece: ParsePiece) -> None:
         """Keep each worker busy, and one block ready for it."""
-        super().__init__(min(2 * engine.workers, _MOST))
+        super().__init__(most=min(2 * engine.workers, _MOST))
         self._engine, self._parse_piece = engine, parse_piece
 
     def _begun(self, block: Block, formats: Sequence[Format], contexts: Contexts, path: Path | None) -> Parsing:

@@ -19,6 +19,7 @@ from ingest.warehouse.open_table import make_ready
 from ingest.warehouse.storage.locks import WRITERS
 from ingest.warehouse.storage.store import Held, Place
 from ingest.warehouse.table import Table
+from parsers.rows.same_call import told_apart
 from parsers.schema import BATCHES, TABLES, conform, polars_schema, stacked
 
 _TAIL = "#tail"
@@ -271,7 +272,8 @@ class _Rows(NamedTuple):
     @classmethod
     def of(cls, batches: Sequence[Batch]) -> "_Rows":
         """Return what *batches* add."""
-        return cls(*(stacked([getattr(b, name) for b in batches], table) for name, table in FRAMES.items()))
+        calls, *others = (stacked([getattr(b, name) for b in batches], table) for name, table in FRAMES.items())
+        return cls(told_apart(calls), *others)
 
     def beyond(self, offsets: Mapping[str, int]) -> "_Rows":
         """Return the rows that lie at or behind the *offsets* of their sources."""
@@ -328,6 +330,7 @@ def _ledger(batches: Sequence[Batch], starts: Mapping[str, int], rows: _Rows) ->
     calls = rows.calls.group_by(of_source).agg(
         calls=pl.len(),
         sums=pl.len() - (pl.col("requests") == 1).sum(),
+        superseded=pl.col("superseded").sum(),
         first_at=pl.col("created_at").min(),
         last_at=pl.col("created_at").max(),
     )
@@ -339,5 +342,5 @@ def _ledger(batches: Sequence[Batch], starts: Mapping[str, int], rows: _Rows) ->
     ]
     for part in parts:
         entries = entries.join(part, on="source_id", how="left", maintain_order="left")
-    counts = pl.col("calls", "events", "rejects", "sums").fill_null(0)
+    counts = pl.col("calls", "events", "rejects", "sums", "superseded").fill_null(0)
     return conform(entries.with_columns(counts, committed_at=datetime.now(UTC)), BATCHES)

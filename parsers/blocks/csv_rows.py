@@ -11,7 +11,7 @@ import re
 import numpy as np
 import polars as pl
 
-from parsers.blocks.lines import MAX_KEPT, Lines, Mask
+from parsers.blocks.lines import MAX_KEPT, Lines, Mask, Positions
 
 LONGEST = MAX_KEPT
 """Longest row over several lines, in bytes: should it be rejected, all its bytes are kept."""
@@ -47,8 +47,12 @@ CLOSED = _LINE.map_batches(_closed, return_dtype=pl.Boolean, is_elementwise=True
 """True for a line in whose end no quoted field is open."""
 
 
-def starts(lines: Lines) -> Mask:
-    """Return which lines begin a row, given that the first does."""
+def starts(lines: Lines, at: Positions) -> Mask:
+    """Return which of the *lines* at these positions begin a row, given that the first line does."""
+    return _all_starts(lines)[at]
+
+
+def _all_starts(lines: Lines) -> Mask:
     mask: Mask = np.ones(len(lines), np.bool_)
     if b'"' not in lines.data:
         return mask

@@ -5,7 +5,19 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from parsers.blocks.lines import Lines, Mask
+from parsers.blocks.lines import Lines, Mask, Positions
+
+_NEVER = r"|\x00\x01\x02^"
+
+
+def apart(pattern: str) -> str:
+    """Return a regex that finds what *pattern* does, at ten times the speed where that are words in quotes.
+
+    All that such words have in common is the quote, so that each quote of a line would be looked at. A word that begins
+    otherwise, here one that is nowhere, makes the regex look for words.
+    """
+    return pattern + _NEVER
+
 
 Context = Mapping[str, str]
 """What earlier lines of a source say about later ones, such as the session; a format's own names and values."""
@@ -37,7 +49,8 @@ class Format:
             claimed line is not offered to the next.
         parse: records (`RECORDS`, in source order) and the context before them → rows. Pure.
         sets_context: true on `line` for the lines that change the context; None when no line needs an earlier one.
-        starts: for text whose records may span lines: which lines begin any record, claimed or not.
+        starts: for text whose records may span lines: which of the lines at some positions begin any record, claimed
+            or not.
         closed: for such text: true on `line` where a claimed line is a whole record by itself.
         hints: literals, one of which is in every line that the format claims. When all formats of a kind have some,
             the lines that hold none are dropped by one search (3 GB/s) before anyone is asked; few and rare ones are
@@ -59,7 +72,7 @@ class Format:
     claims: pl.Expr
     parse: Callable[[pl.DataFrame, Context], Parsed]
     sets_context: pl.Expr | None = None
-    starts: Callable[[Lines], Mask] | None = None
+    starts: Callable[[Lines, Positions], Mask] | None = None
     closed: pl.Expr | None = None
     hints: tuple[str, ...] = ()
     heads: pl.Expr | None = None

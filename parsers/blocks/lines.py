@@ -133,28 +133,19 @@ class Lines:
         """Return the byte at *index* of each line; 0 where the line is shorter."""
         if not len(self):
             return np.zeros(0, np.uint8)
-        buffer = np.frombuffer(self.data, np.uint8)
         position = self.bounds[:-1] + self.skipped + index
-        if position[-1] >= len(buffer):
-            position = np.minimum(position, len(buffer) - 1)
-        byte = buffer[position]
-        return np.where(self.bounds[:-1] + self.skipped + index < self.bounds[1:], byte, np.uint8(0))
+        byte = np.frombuffer(self.data, np.uint8).take(position, mode="clip")
+        byte[position >= self.bounds[1:]] = 0
+        return byte
 
-    def punctuated(self, fixed: Mapping[int, str]) -> Mask:
-        """Return which whole lines have the bytes *fixed* at these indexes, the first of which rules most out."""
-        first, *others = sorted(fixed)
-        found: Mask = (self.byte_at(first) == ord(fixed[first])) & self.whole
-        at = np.flatnonzero(found)
-        begins = (self.bounds[:-1] + self.skipped)[at]
-        long_enough = begins + max(fixed) < self.bounds[1:][at]
-        at, begins = at[long_enough], begins[long_enough]
-        buffer = np.frombuffer(self.data, np.uint8)
-        for index in others:
-            right = buffer[begins + index] == ord(fixed[index])
-            if not right.all():
-                at, begins = at[right], begins[right]
-        found[:] = False
-        found[at] = True
+    def punctuated(self, fixed: Mapping[int, str], at: Positions) -> Mask:
+        """Return which of the lines *at* these positions are whole and have the bytes *fixed* at these indexes."""
+        width = max(fixed) + 1
+        begins = self.bounds[at] + self.skipped[at]
+        found: Mask = self.whole[at] & (begins + width <= self.bounds[at + 1])
+        if found.any():
+            heads = np.lib.stride_tricks.sliding_window_view(np.frombuffer(self.data, np.uint8), width)[begins[found]]
+            found[found] = np.all([heads[:, index] == ord(byte) for index, byte in fixed.items()], axis=0)
         return found
 
     def holding(self, literals: Collection[str]) -> Mask:
@@ -173,10 +164,13 @@ class Lines:
         return held
 
     def has(self, *literals: bytes) -> bool:
-        """Tell whether one of *literals* is anywhere in the block: found five times as fast as by Python."""
+        """Tell whether one of *literals* is in the block: one search for all, which keeps no other thread waiting."""
         if self._is_short:
             return any(literal in self.data for literal in literals)
-        return any(bool(self._one.bin.contains(literal).any()) for literal in literals)
+        if self._whole_text is None:
+            return any(bool(self._one.bin.contains(literal).any()) for literal in literals)
+        pattern = "|".join(pl.escape_regex(literal.decode()) for literal in literals)
+        return bool(self._whole_text.str.contains(pattern).any())
 
     def frame(self, chosen: Mask | None = None) -> pl.DataFrame:
         """Return the *chosen* whole lines as `RECORDS`, decoded with replacement where they are not UTF-8."""
@@ -221,7 +215,7 @@ class Lines:
     @cached_property
     def _plain(self) -> pl.Series | None:
         """Return the text of all lines, for who asks for most of them again; None where a line needs a closer look."""
-        if b"\r" in self.data or self.data.startswith(_BOM):
+        if self.has(b"\r") or self.data.startswith(_BOM):
             return None
         try:
             if self._is_short:
@@ -257,8 +251,8 @@ def split(block: Block) -> Lines:
         _overlong(data[bounds[i] : bounds[i] + MAX_KEPT], int(offsets[i]), int(source_ends[i]))
         for i in np.flatnonzero(~whole).tolist()
     ]
-    if b"\0" in data:
-        lines = Lines(data, bounds, skipped, offsets, source_ends, whole, block.sealed, _rejected([]))
+    lines = Lines(data, bounds, skipped, offsets, source_ends, whole, block.sealed, _rejected(refused))
+    if lines.has(b"\0"):
         for i in np.flatnonzero((lines.byte_at(0) == 0) & whole).tolist():
             line = data[bounds[i] + skipped[i] : bounds[i + 1]]
             run = len(line) - len(line.lstrip(b"\0"))
@@ -266,7 +260,8 @@ def split(block: Block) -> Lines:
                 refused.append((f"hole of {run} NUL bytes", b"", int(offsets[i]), int(offsets[i]) + run))
                 skipped[i] += run
                 offsets[i] += run
-    return Lines(data, bounds, skipped, offsets, source_ends, whole, block.sealed, _rejected(refused))
+        lines = replace(lines, rejects=_rejected(refused))
+    return lines
 
 
 def reject(frame: pl.DataFrame, reason: str | pl.Expr) -> pl.DataFrame:

@@ -55,7 +55,7 @@ class Rows:
     that only a reader of files knows (source_id, source_path, ingested_at, prices) are NULL. `claimed` counts the
     records that some format knew, also those that make no row, such as a header. `whole` says that a source was read
     as one document, of which no part can be read alone. `unread` counts the lines that speak of tokens and a model and
-    that no format knew. `height` is how many rows that is, of all tables.
+    that no format knew, `lines` all that the block had. `height` is how many rows that is, of all tables.
     """
 
     calls: pl.DataFrame
@@ -66,6 +66,7 @@ class Rows:
     claimed: int = 0
     whole: bool = False
     unread: int = 0
+    lines: int = 0
 
     height: int = field(init=False)
 
@@ -97,7 +98,7 @@ def parse(block: Block, formats: Sequence[Format], contexts: Contexts | None = N
     rows = _told(rows_of(claimed, opened.refused, end, after), opened)
     told = any(after.values()) or any(not format_.rank for format_, _ in claimed)
     left = 0 if told else len(unread(opened.lines, claimed, formats, before=end))
-    rows = replace(rows, rejects=_with_bytes(rows.rejects, block), unread=left)
+    rows = replace(rows, rejects=_with_bytes(rows.rejects, block), unread=left, lines=len(wrapped))
     if block.sealed and not block.data.endswith(_LINE_ENDS) and len(wrapped):
         return replace(rows, calls=flagged(rows.calls, pl.col("source_offset") >= int(wrapped.offsets[-1])))
     return rows
@@ -225,7 +226,7 @@ def recover(block: Block, formats: Sequence[Format], contexts: Contexts | None =
 
 def _whole(lines: Lines, owner: Format) -> pl.DataFrame:
     """Return the records of a source that is in one format as a whole."""
-    return lines.frame(owner.starts(lines) if owner.starts is not None else None)
+    return lines.frame(owner.starts(lines, np.arange(len(lines))) if owner.starts is not None else None)
 
 
 def _with_bytes(refused: pl.DataFrame, block: Block) -> pl.DataFrame:
@@ -385,17 +386,16 @@ def _closed(records: pl.DataFrame, lines: Lines, format_: Format, end: int) -> t
     spanning = _spanning(records, format_)
     if format_.starts is None or not spanning.any():
         return records, end
-    begins: Positions = np.flatnonzero(format_.starts(lines))
     line_of = np.searchsorted(lines.offsets, records["source_offset"].filter(spanning).to_numpy())
-    following = np.searchsorted(begins, line_of, side="right")
+    following = _next_begins(lines, format_.starts, line_of)
     texts, ends = [], []
-    for line, position in zip(line_of.tolist(), following.tolist(), strict=True):
-        unfinished = position == len(begins)
+    for line, begins in zip(line_of.tolist(), following.tolist(), strict=True):
+        unfinished = begins == len(lines)
         may_go_on = end - int(lines.offsets[line]) < MAX_RECORD and len(lines) - line < MAX_RECORD_LINES
         if unfinished and not lines.sealed and may_go_on:
             end = int(lines.offsets[line])
             break
-        last = len(lines) - 1 if unfinished else int(begins[position]) - 1
+        last = begins - 1
         texts.append(lines.text(line, last))
         ends.append(int(lines.source_ends[last]))
     at = spanning.arg_true().head(len(texts))
@@ -403,6 +403,15 @@ def _closed(records: pl.DataFrame, lines: Lines, format_: Format, end: int) -> t
         line=records["line"].scatter(at, texts), source_end=records["source_end"].scatter(at, ends)
     )
     return extended, end
+
+
+def _next_begins(lines: Lines, starts: Callable[[Lines, Positions], Mask], after: Positions) -> Positions:
+    """Return the first line behind each of those at *after* that begins a record; how many lines there are if none."""
+    following = after + 1
+    if starts(lines, following[following < len(lines)]).all():
+        return following  # as nearly always: most that may go on don't
+    begins = np.flatnonzero(starts(lines, np.arange(len(lines))))
+    return np.append(begins, len(lines))[np.searchsorted(begins, after, side="right")]
 
 
 def _ordered(frames: list[pl.DataFrame], table: str) -> pl.DataFrame:

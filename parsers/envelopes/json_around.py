@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from parsers.blocks.format import Format
+from parsers.blocks.format import Format, apart
 from parsers.blocks.lines import NONE_REJECTED, RECORDS, occurring, reject
 from parsers.envelopes.described import described_json
 from parsers.envelopes.known_envelopes import ENVELOPES, FACTS, Envelope
@@ -24,7 +24,7 @@ _BYTES = r'"MESSAGE"\s*:\s*\['
 
 def marked(records: pl.DataFrame, formats: Sequence[Format]) -> pl.DataFrame:
     """Return those of *records* that may have the first mark of an envelope; of long ones only their ends are read."""
-    any_mark = "|".join(sorted({envelope.marks[0].likely for envelope in _envelopes(formats)}))
+    any_mark = apart("|".join(sorted({envelope.marks[0].pattern for envelope in _envelopes(formats)})))
     if records["line"].str.len_bytes().sum() <= _LONG * len(records):
         return records.filter(_LINE.str.contains(any_mark))
     return records.filter(_LINE.str.head(_LONG).str.contains(any_mark) | _LINE.str.tail(_LONG).str.contains(any_mark))

@@ -16,7 +16,8 @@ from parsers.blocks.lines import MAX_RECORD, Lines, Mask, Positions
 from parsers.envelopes.pieces import Joined
 from parsers.jsonl.decode import loads
 
-_BEHIND = ('}{"', '} {"')
+_OPENING = (b"{\n", b"{\r\n")
+_BEHIND = (b'}{"', b'} {"')
 _SEPARATOR = "\x1e"
 _BRACE, _CLOSE = b"{}"
 _INDENTED = np.frombuffer(b" \t\r\n", np.uint8)
@@ -26,8 +27,11 @@ _JSON = json.JSONDecoder(strict=False)
 
 def one_a_line(lines: Lines, end: int) -> tuple[Lines, Joined]:
     """Return *lines*, which end at the offset *end*, with one object a line, and which of them were made of several."""
+    separated = lines.has(_SEPARATOR.encode())
+    if not separated and not lines.has(*_OPENING, *_BEHIND):
+        return lines, Joined.nothing(end)
     spread, behind = _spread(lines, end), _behind(lines)
-    if not spread and not len(behind) and _SEPARATOR.encode() not in lines.data:
+    if not separated and not spread and not len(behind):
         return lines, Joined.nothing(end)
     open_at = min((int(lines.offsets[first]) for first, last, _ in spread if last is None), default=end)
     inside = np.zeros(len(lines), np.bool_)
@@ -52,7 +56,7 @@ def one_a_line(lines: Lines, end: int) -> tuple[Lines, Joined]:
 
 def _spread(lines: Lines, end: int) -> list[tuple[int, int | None, str]]:
     """Return the first and the last line of each object over several, and its text; no last one where that may come."""
-    if not lines.has(b"{\n", b"{\r\n"):
+    if not lines.has(*_OPENING):
         return []
     opens = _opening(lines)
     indented = np.isin(lines.first_byte, _INDENTED)
@@ -80,9 +84,9 @@ def _spread(lines: Lines, end: int) -> list[tuple[int, int | None, str]]:
 
 def _behind(lines: Lines) -> Positions:
     """Return which lines may hold an object behind another."""
-    if not lines.has(*(literal.encode() for literal in _BEHIND)):
+    if not lines.has(*_BEHIND):
         return np.zeros(0, np.int64)
-    return np.flatnonzero(lines.holding(_BEHIND))
+    return np.flatnonzero(lines.holding([literal.decode() for literal in _BEHIND]))
 
 
 def _opening(lines: Lines) -> Mask:

@@ -175,7 +175,7 @@ def _may_have_prefix(lines: Lines, formats: Sequence[Format]) -> Mask:
         second = lines.byte_at(1)
         timed &= (second >= ord("0")) & (second <= ord("9"))
     found: Mask = (first != _OPEN_BRACE) & (first != _NEWLINE) & ~timed & np.asarray(lines.whole)
-    if timed.any() and _ESCAPE.encode() in lines.data:
+    if timed.any() and lines.has(_ESCAPE.encode()):
         found |= timed & lines.whole & lines.holding([_ESCAPE])
     if timed.any() and any(mark.encode() in lines.data[:_FIRST] for mark in TIMED):
         found |= timed & lines.whole & lines.holding(TIMED)

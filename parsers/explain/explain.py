@@ -168,7 +168,7 @@ def _at(block: Block, at: int, rows: Rows, formats: Sequence[Format], before: Co
     if format_ is None or format_.starts is None:
         return alone
     rest = split(Block(block.data[start:], at, sealed=True))
-    begins = np.flatnonzero(format_.starts(rest))
+    begins = np.flatnonzero(format_.starts(rest, np.arange(len(rest))))
     last = int(begins[1]) - 1 if len(begins) > 1 else len(rest) - 1
     return explain(rest.text(0, last), formats, contexts=before, offset=at)
 

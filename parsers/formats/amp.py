@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from parsers.blocks.format import Context, Format, Parsed
+from parsers.blocks.format import Context, Format, Parsed, apart
 from parsers.rows.calls import Meaning
 from parsers.rows.json_shape import Shape, made, read
 
@@ -77,16 +77,16 @@ def _parse(records: pl.DataFrame, context: Context) -> Parsed:
 
 
 _THREAD_ID = r'"id"\s*:\s*"T-'
-_THREAD = _LINE.str.contains(_THREAD_ID) & ~_LINE.str.contains(r'"tokens"\s*:|"usage"\s*:')
+_THREAD = _LINE.str.contains(_THREAD_ID) & ~_LINE.str.contains(apart(r'"tokens"\s*:|"usage"\s*:'))
 _MESSAGE = (
     _LINE.str.contains(r'"role"\s*:\s*"assistant"')
-    & _LINE.str.contains(r'"cacheCreationInputTokens"\s*:|"totalInputTokens"\s*:')
+    & _LINE.str.contains(apart(r'"cacheCreationInputTokens"\s*:|"totalInputTokens"\s*:'))
     & _LINE.str.contains(r'"usage"\s*:\s*\{')
     & ~_LINE.str.contains(r'"metadata"\s*:\s*\{')
 )
 _EVENT = (
     _LINE.str.contains(r'"tokens"\s*:\s*\{')
-    & _LINE.str.contains(r'"(?:toMessageId|operationType|credits)"\s*:')
+    & _LINE.str.contains(apart(r'"(?:toMessageId|operationType|credits)"\s*:'))
     & _LINE.str.contains(r'"timestamp"\s*:')
     & ~_LINE.str.contains(r'"role"\s*:')
 )

@@ -21,6 +21,7 @@ from dataclasses import replace
 
 import polars as pl
 
+from parsers.blocks.format import apart
 from parsers.jsonl.decode import OWN
 from parsers.rows.by_header import json_header
 from parsers.rows.calls import Meaning
@@ -175,12 +176,12 @@ SUM = _LINE.str.contains(rf'{OWN}"(?:{"|".join(REQUESTS)})"\s*:\s*"?(?:[2-9]|1\d
 )
 """Whether a line says at its top that it stands for several requests: what `reconcile` is for."""
 
-_SUMMED = _LINE.str.contains(rf'"(?:{_any_key(SUMS)})"\s*:')
+_SUMMED = _LINE.str.contains(apart(rf'"(?:{_any_key(SUMS)})"\s*:'))
 _OWN = json_format(
     "application logs in JSON lines",
     _SHAPE,
-    claims=_LINE.str.contains(rf'"(?:{_any_key(COUNTS)})"\s*:\s*(?:"?\d|\{{\s*"total")')
-    & _LINE.str.contains(rf'"(?:{_any_key(MODEL)})"\s*:\s*"[^"]')
+    claims=_LINE.str.contains(apart(rf'"(?:{_any_key(COUNTS)})"\s*:\s*(?:"?\d|\{{\s*"total")'))
+    & _LINE.str.contains(apart(rf'"(?:{_any_key(MODEL)})"\s*:\s*"[^"]'))
     & ~_SUMMED
     & ~SUM,
     hints=(*HINTS, "okens_", "okensIn", "okensOut", "eval_count", "predicted_n"),

@@ -11,6 +11,7 @@ prompt includes the cache. One call has one correlation identifier.
 
 import polars as pl
 
+from parsers.blocks.format import apart
 from parsers.rows.by_header import json_header
 from parsers.rows.calls import Meaning
 from parsers.rows.json_shape import Shape, json_format, top_names
@@ -44,8 +45,8 @@ _LINE = pl.col("line")
 FORMAT = json_format(
     "Azure API Management's log of calls to language models",
     _SHAPE,
-    claims=_LINE.str.contains(r'"[pP]romptTokens"\s*:')
-    & _LINE.str.contains(r'"GatewayLlmLogs"|"[iI]sStreamCompleted"\s*:'),
+    claims=_LINE.str.contains(apart(r'"[pP]romptTokens"\s*:'))
+    & _LINE.str.contains(apart(r'"GatewayLlmLogs"|"[iI]sStreamCompleted"\s*:')),
     hints=('"GatewayLlmLogs"', 'sStreamCompleted"'),
 )
 

@@ -26,7 +26,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from parsers.blocks.format import Context, Format, Parsed
+from parsers.blocks.format import Context, Format, Parsed, apart
 from parsers.rows.anthropic_iterations import beside
 from parsers.rows.calls import Meaning
 from parsers.rows.json_shape import Shape, made, read
@@ -118,7 +118,7 @@ FORMAT = Format(
     json=True,
     claims=pl.col("line").str.contains(r'"type"\s*:\s*"assistant"')
     & pl.col("line").str.contains(r'"usage"\s*:\s*\{')
-    & pl.col("line").str.contains(r'"(?:sessionId|requestId|uuid)"\s*:')
+    & pl.col("line").str.contains(apart(r'"(?:sessionId|requestId|uuid)"\s*:'))
     & pl.col("line").str.contains('okens"', literal=True),
     parse=_parse,
     hints=('"assistant"',),

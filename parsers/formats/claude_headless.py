@@ -13,7 +13,7 @@ itself), these are the calls, and the views leave the sum out.
 
 import polars as pl
 
-from parsers.blocks.format import Context, Format, Parsed
+from parsers.blocks.format import Context, Format, Parsed, apart
 from parsers.rows.by_model import MEMBER, MODEL, by_model
 from parsers.rows.calls import Meaning
 from parsers.rows.json_shape import Shape, made, read
@@ -75,7 +75,7 @@ FORMAT = Format(
     title="Claude Code's headless output",
     json=True,
     claims=_LINE.str.contains(r'"type"\s*:\s*"result"')
-    & _LINE.str.contains(r'"(?:num_turns|total_cost_usd)"\s*:')
+    & _LINE.str.contains(apart(r'"(?:num_turns|total_cost_usd)"\s*:'))
     & _LINE.str.contains(r'"session_id"\s*:'),
     parse=_parse,
     hints=('"num_turns"', '"total_cost_usd"'),

@@ -11,6 +11,7 @@ is written anew whenever it grows: `dedupe_key` is `codebuff:<id>:<time>`.
 
 import polars as pl
 
+from parsers.blocks.format import apart
 from parsers.rows.calls import Meaning
 from parsers.rows.json_shape import Shape, json_format
 
@@ -67,9 +68,9 @@ _SHAPE = Shape(
 FORMAT = json_format(
     "Codebuff chats",
     _SHAPE,
-    claims=_LINE.str.contains(r'"(?:role|variant)"\s*:\s*"(?:assistant|ai|agent)"')
+    claims=_LINE.str.contains(apart(r'"(?:role|variant)"\s*:\s*"(?:assistant|ai|agent)"'))
     & _LINE.str.contains(r'"metadata"\s*:\s*\{')
     & _LINE.str.contains(r'"usage"\s*:\s*\{')
-    & _LINE.str.contains(r'"(?:credits|codebuff)"\s*:'),
+    & _LINE.str.contains(apart(r'"(?:credits|codebuff)"\s*:')),
     hints=('"credits"', '"codebuff"'),
 )

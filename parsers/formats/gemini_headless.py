@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from parsers.blocks.format import Context, Format, Parsed
+from parsers.blocks.format import Context, Format, Parsed, apart
 from parsers.rows.by_model import MEMBER, MODEL, by_model
 from parsers.rows.calls import Meaning
 from parsers.rows.json_shape import Shape, made, read
@@ -76,7 +76,7 @@ def _added(count: str, other: str) -> pl.Expr:
 
 
 _INIT = _LINE.str.contains(r'"type"\s*:\s*"init"') & _LINE.str.contains(r'"session_id"\s*:')
-_STATS = _LINE.str.contains(r'"stats"\s*:\s*\{') & _LINE.str.contains(r'"models"\s*:\s*\{|"input_tokens"\s*:')
+_STATS = _LINE.str.contains(r'"stats"\s*:\s*\{') & _LINE.str.contains(apart(r'"models"\s*:\s*\{|"input_tokens"\s*:'))
 
 FORMAT = Format(
     name="gemini-headless",

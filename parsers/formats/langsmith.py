@@ -10,6 +10,7 @@ an offset are UTC, a run ends when its call finished. The prompt includes the ca
 
 import polars as pl
 
+from parsers.blocks.format import apart
 from parsers.rows.by_header import json_header
 from parsers.rows.calls import Meaning
 from parsers.rows.json_shape import Shape, json_format, top_names
@@ -59,7 +60,7 @@ _LINE = pl.col("line")
 FORMAT = json_format(
     "LangSmith runs",
     _SHAPE,
-    claims=_LINE.str.contains(r'"run_type"\s*:\s*"') & _LINE.str.contains(r'"(?:prompt|total)_tokens"\s*:'),
+    claims=_LINE.str.contains(r'"run_type"\s*:\s*"') & _LINE.str.contains(apart(r'"(?:prompt|total)_tokens"\s*:')),
     hints=('"run_type"',),
 )
 

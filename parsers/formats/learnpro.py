@@ -16,7 +16,7 @@ output are taken as logged, with these exceptions, because the application write
 
 import polars as pl
 
-from parsers.blocks.format import Context, Format, Known, Parsed, alone
+from parsers.blocks.format import Context, Format, Known, Parsed, alone, apart
 from parsers.rows.by_header import Header
 from parsers.rows.typed_tables import Columns, json_rows, kept, parsed, priced, typed
 from parsers.schema import USD, UTC
@@ -115,7 +115,7 @@ FORMAT = Format(
     json=True,
     claims=_LINE.str.contains('"pricing_version"', literal=True)
     & _LINE.str.contains('"latency_ms"', literal=True)
-    & _LINE.str.contains(r'"(?:decided_at|called_at)"\s*:'),
+    & _LINE.str.contains(apart(r'"(?:decided_at|called_at)"\s*:')),
     parse=_parse,
     hints=('"pricing_version"',),
 )

@@ -19,7 +19,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from parsers.blocks.format import Context, Format, Known, Parsed, alone
+from parsers.blocks.format import Context, Format, Known, Parsed, alone, apart
 from parsers.jsonl.table_cells import has
 from parsers.rows.by_header import json_header
 from parsers.rows.calls import Meaning
@@ -113,7 +113,7 @@ FORMAT = Format(
     name="litellm",
     title="LiteLLM standard logging payloads and spend logs",
     json=True,
-    claims=pl.col("line").str.contains(r'"(?:custom_llm_provider|model_group)"\s*:')
+    claims=pl.col("line").str.contains(apart(r'"(?:custom_llm_provider|model_group)"\s*:'))
     & pl.col("line").str.contains(r'"start_?[tT]ime"\s*:')
     & pl.col("line").str.contains(r'"prompt_tokens"\s*:'),
     parse=_parse,

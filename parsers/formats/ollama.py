@@ -10,6 +10,7 @@ has no count: unknown. Their APIs that speak as OpenAI's does are read as that.
 
 import polars as pl
 
+from parsers.blocks.format import apart
 from parsers.rows.calls import Meaning
 from parsers.rows.json_shape import Shape, json_format
 from parsers.values.lenient import duration_ms
@@ -46,7 +47,7 @@ _LINE = pl.col("line")
 FORMAT = json_format(
     "responses of Ollama and of llama.cpp's server",
     _SHAPE,
-    claims=_LINE.str.contains(r'"eval_count"\s*:\s*\d|"tokens_predicted"\s*:\s*\d')
-    & _LINE.str.contains(r'"(?:done|tokens_evaluated)"\s*:'),
+    claims=_LINE.str.contains(apart(r'"eval_count"\s*:\s*\d|"tokens_predicted"\s*:\s*\d'))
+    & _LINE.str.contains(apart(r'"(?:done|tokens_evaluated)"\s*:')),
     hints=('"eval_count"', '"tokens_predicted"'),
 )

@@ -10,6 +10,7 @@ same `dedupe_key`.
 
 import polars as pl
 
+from parsers.blocks.format import apart
 from parsers.rows.by_header import json_header
 from parsers.rows.calls import Meaning
 from parsers.rows.json_shape import Shape, json_format, top_names
@@ -57,7 +58,7 @@ FORMAT = json_format(
     _SHAPE,
     claims=_LINE.str.contains(r'llm\.token_count\.|"token_count"\s*:\s*\{')
     & _LINE.str.contains(r'span_id"\s*:')
-    & _LINE.str.contains(r'"(?:span_kind|attributes|(?:attributes\.)?openinference\.span\.kind)"\s*:'),
+    & _LINE.str.contains(apart(r'"(?:span_kind|attributes|(?:attributes\.)?openinference\.span\.kind)"\s*:')),
     hints=('span_id"',),
 )
 

@@ -14,6 +14,7 @@ logs the response itself has the same `id`: both are one call.
 
 import polars as pl
 
+from parsers.blocks.format import apart
 from parsers.rows.by_header import json_header
 from parsers.rows.calls import Meaning
 from parsers.rows.json_shape import Shape, json_format, top_names
@@ -71,7 +72,8 @@ _LINE = pl.col("line")
 FORMAT = json_format(
     "OpenRouter's records of generations",
     _SHAPE,
-    claims=_LINE.str.contains(r'"tokens_prompt"\s*:') & _LINE.str.contains(r'"(?:generation_id|total_cost)"\s*:'),
+    claims=_LINE.str.contains(r'"tokens_prompt"\s*:')
+    & _LINE.str.contains(apart(r'"(?:generation_id|total_cost)"\s*:')),
     hints=('"tokens_prompt"',),
 )
 

@@ -11,6 +11,7 @@ agent's turn, repeat what the calls below them count. `dedupe_key` is that of th
 
 import polars as pl
 
+from parsers.blocks.format import apart
 from parsers.formats.otlp_names import ATTRIBUTES, NOT_CALLS
 from parsers.rows.calls import FIELDS, Meaning
 from parsers.rows.json_shape import Shape, json_format
@@ -65,6 +66,6 @@ FORMAT = json_format(
     _SHAPE,
     claims=_LINE.str.contains(r'"attributes"\s*:\s*\{')
     & _LINE.str.contains(r'"gen_ai\.usage\.')
-    & _LINE.str.contains(r'"(?:spanId|traceId|endTime|spanContext|hrTime)"\s*:'),
+    & _LINE.str.contains(apart(r'"(?:spanId|traceId|endTime|spanContext|hrTime)"\s*:')),
     hints=('"gen_ai.usage.',),
 )

@@ -18,7 +18,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from parsers.blocks.format import Context, Format, Known, Parsed, alone
+from parsers.blocks.format import Context, Format, Known, Parsed, alone, apart
 from parsers.rows.calls import Meaning
 from parsers.rows.json_shape import Shape, made, read
 from parsers.rows.typed_tables import Columns, typed
@@ -86,7 +86,7 @@ def _calls(fields: pl.DataFrame, rejects: pl.DataFrame) -> Parsed:
 
 _CONTEXT_TYPES = ("session", "model_change", "custom")
 _CONTEXT = (
-    (_LINE.str.contains(r'"type"\s*:\s*"session"') & _LINE.str.contains(r'"(?:cwd|version)"\s*:'))
+    (_LINE.str.contains(r'"type"\s*:\s*"session"') & _LINE.str.contains(apart(r'"(?:cwd|version)"\s*:')))
     | (_LINE.str.contains(r'"type"\s*:\s*"model_change"') & _LINE.str.contains(r'"modelId"\s*:'))
     | _LINE.str.contains(r'"customType"\s*:\s*"model-snapshot"')
 )

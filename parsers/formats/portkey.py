@@ -11,6 +11,7 @@ Portkey's own cache is no call of a model: it is an event, `cache_hit`.
 
 import polars as pl
 
+from parsers.blocks.format import apart
 from parsers.rows.by_header import json_header
 from parsers.rows.calls import Meaning
 from parsers.rows.json_shape import Shape, json_format, top_names
@@ -49,7 +50,7 @@ _LINE = pl.col("line")
 FORMAT = json_format(
     "Portkey's exported logs without their responses",
     _SHAPE,
-    claims=_LINE.str.contains(r'"(?:req|request)_units"\s*:')
+    claims=_LINE.str.contains(apart(r'"(?:req|request)_units"\s*:'))
     & _LINE.str.contains(r'"ai_model"\s*:')
     & ~_LINE.str.contains(r'"usage(?:Metadata)?"\s*:\s*\{'),
     hints=('_units"',),

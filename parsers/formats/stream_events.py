@@ -17,7 +17,7 @@ from functools import partial
 
 import polars as pl
 
-from parsers.blocks.format import Context, Format, Parsed
+from parsers.blocks.format import Context, Format, Parsed, apart
 from parsers.blocks.lines import RECORDS
 from parsers.jsonl.decode import decode
 from parsers.rows.calls import Meaning, calls
@@ -145,7 +145,7 @@ def _answers(events: pl.DataFrame) -> pl.DataFrame:
 _OF_ANTHROPIC = _LINE.str.contains(r'"type"\s*:\s*"message_(?:start|delta)"') & _LINE.str.contains(
     r'"(?:input|output)_tokens"\s*:'
 )
-_OTHERS = _LINE.str.contains(r'"usage"\s*:\s*\{|"usageMetadata"\s*:\s*\{')
+_OTHERS = _LINE.str.contains(apart(r'"usage"\s*:\s*\{|"usageMetadata"\s*:\s*\{'))
 _SSE = r"^data:\s*\{"
 
 FORMAT = (

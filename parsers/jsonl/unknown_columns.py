@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from parsers.blocks.format import apart
 from parsers.jsonl.decode import decode_plain, loads
 from parsers.values.privacy import Rule, is_name, keeps, rule_of
 
@@ -118,7 +119,7 @@ class _Written:
     def checks(self) -> list[pl.Expr]:
         """Return what must all hold: every key is accounted for, and its value is of the kind that was learnt."""
         accounted = pl.sum_horizontal(self._keys) == pl.col("beyond")
-        odd = [~_LINE.str.contains(rf'"(?:{"|".join(self._no_text)})"\s*:\s*"')] if self._no_text else []
+        odd = [~_LINE.str.contains(apart(rf'"(?:{"|".join(self._no_text)})"\s*:\s*"'))] if self._no_text else []
         return [accounted, *odd, *self._checks]
 
     def object(self, record: pl.Expr, kinds: _Kinds, dtype: Any, above: Rule) -> pl.Expr:

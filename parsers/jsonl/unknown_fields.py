@@ -17,6 +17,7 @@ from parsers.values.privacy import Rule, is_kept, is_name, rule_of
 LEFTOVERS = "leftovers"
 """Column for what the format doesn't know, while a record is on its way."""
 
+_LEFTOVER = "_leftover"
 _FEW = 64
 """Of so many lines or fewer, Python tells the unknown fields."""
 
@@ -42,8 +43,17 @@ def leftovers(records: pl.DataFrame) -> pl.Series:
 
 def joined(metadata: pl.Expr, leftover: pl.Expr) -> pl.Expr:
     """Return two JSON objects as one; either may be NULL."""
-    both = metadata.str.strip_suffix("}") + pl.lit(",") + leftover.str.strip_prefix("{")
-    return pl.coalesce(both, metadata, leftover)
+    # In one function, as Polars works an expression out as often as it is named.
+    both = pl.struct(metadata, leftover.alias(_LEFTOVER))
+    return both.map_batches(_joined, return_dtype=pl.String, is_elementwise=True)
+
+
+def _joined(objects: pl.Series) -> pl.Series:
+    first, last = objects.struct.unnest()
+    if last.null_count() == len(last):
+        return first
+    both = pl.col(first.name).str.strip_suffix("}") + pl.lit(",") + pl.col(_LEFTOVER).str.strip_prefix("{")
+    return pl.DataFrame([first, last]).select(pl.coalesce(both, first.name, _LEFTOVER)).to_series()
 
 
 def _present(records: pl.Series) -> pl.Series:

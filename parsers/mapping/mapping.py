@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from parsers.blocks.format import Context, Format, Parsed
+from parsers.blocks.format import Context, Format, Parsed, apart
 from parsers.blocks.lines import Block, reject, split
 from parsers.envelopes.unwrap import unwrap
 from parsers.jsonl.decode import loads
@@ -93,7 +93,7 @@ def _stands(mapping: Mapping) -> pl.Expr:
     if mapping.pattern is None:
         needed = [text for name in _NEEDED for text in mapping.shape.paths.get(name, ())] or mapping.shape.usage
         keys = "|".join(sorted({pl.escape_regex(_way(text)[0]) for text in needed}))
-        likely &= _LINE.str.contains(rf'"(?:{keys})"\s*:')
+        likely &= _LINE.str.contains(apart(rf'"(?:{keys})"\s*:'))
         surely = pl.any_horizontal(_is_there(_way(text)) for text in needed)
     return _LINE.map_batches(partial(_twice, likely, surely), return_dtype=pl.Boolean, is_elementwise=True)
 

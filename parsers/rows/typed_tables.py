@@ -13,8 +13,8 @@ from parsers.blocks.lines import REJECTED, reject
 from parsers.jsonl.decode import decode
 from parsers.jsonl.unknown_fields import LEFTOVERS, joined, leftovers
 from parsers.schema import USD, UTC
-from parsers.values.lenient import time
-from parsers.values.typed import known, metadata, rest, usd, utc
+from parsers.values.lenient import since_1970, time
+from parsers.values.typed import in_utc, known, metadata, rest, usd, utc
 
 Columns = Mapping[str, pl.DataType | type[pl.DataType]]
 """The columns that a format reads, with the types that it wants: String, Int64, Float64, Boolean, UTC or USD."""
@@ -126,10 +126,20 @@ def _as_text(value: pl.Expr, have: pl.DataType) -> pl.Expr:
 
 def _as_count(value: pl.Expr, have: pl.DataType) -> pl.Expr:
     """Whole numbers, also as data frames write them when a column has gaps: `812.0`."""
-    real = value.cast(pl.Float64, strict=False)
-    exact = pl.when(real == real.floor()).then(real.cast(pl.Int64, strict=False))
-    number = exact if have.is_float() else pl.coalesce(value.cast(pl.Int64, strict=False), exact)
+    if have == pl.String:
+        return value.map_batches(_whole, return_dtype=pl.Int64, is_elementwise=True)
+    number = _exact(value) if have.is_float() else value.cast(pl.Int64, strict=False)
     return pl.when(number >= 0).then(number)
+
+
+def _whole(texts: pl.Series) -> pl.Series:
+    found = rest(texts, texts.cast(pl.Int64, strict=False), _exact)
+    return found.scatter((found < 0).arg_true(), None)
+
+
+def _exact(value: pl.Expr) -> pl.Expr:
+    real = value.cast(pl.Float64, strict=False)
+    return pl.when(real == real.floor()).then(real.cast(pl.Int64, strict=False))
 
 
 def _as_time(value: pl.Expr, have: pl.DataType) -> pl.Expr:
@@ -143,4 +153,5 @@ def _as_time(value: pl.Expr, have: pl.DataType) -> pl.Expr:
 
 
 def _time(texts: pl.Series) -> pl.Series:
-    return rest(texts, texts.to_frame("text").select(utc(pl.col("text"))).to_series(), time)
+    found = rest(texts, rest(texts, in_utc(texts), since_1970), utc)
+    return rest(texts, found, time)

@@ -98,17 +98,30 @@ def _unusual(text: pl.Expr) -> pl.Expr:
 
 def _auto(zone: str, texts: pl.Series) -> pl.Series:
     found = in_utc(texts) if zone == "UTC" else zoned(texts)
-    return _between(rest(texts, rest(texts, found, _sized), _iso, zone), _FIRST, _LAST)
+    return _between(rest(texts, rest(texts, found, since_1970), _iso, zone), _FIRST, _LAST)
 
 
-def _sized(text: pl.Expr) -> pl.Expr:
-    """Return a number since 1970 whose size gives its unit away; NULL where *text* is none."""
-    number = text.cast(pl.Float64, strict=False)
+def since_1970(text: pl.Expr) -> pl.Expr:
+    """Return *text* as a UTC time where it is a number whose size gives its unit away."""
+    return _plausible(text.map_batches(_sized, return_dtype=UTC, is_elementwise=True))
+
+
+def _sized(texts: pl.Series) -> pl.Series:
+    numbers = texts.to_frame("text").select(pl.when(pl.col("text").str.contains(_NUMBER)).then("text")).to_series()
+    values = numbers.cast(pl.Float64, strict=False)
+    return rest(numbers, values.to_frame("number").select(_in_its_unit(pl.col("number"))).to_series(), _nanoseconds)
+
+
+def _in_its_unit(number: pl.Expr) -> pl.Expr:
+    """Return a *number* since 1970 as a time, unless it is so large that nanoseconds are meant."""
     unit = pl.lit(None, dtype=pl.Float64)
     for limit, in_microseconds in _SIZES:
         unit = pl.when(number < limit).then(in_microseconds).otherwise(unit)
-    in_us = pl.when(number.abs() < _I64).then(number * unit)
-    return pl.when(text.str.contains(_NUMBER)).then(pl.coalesce(epoch(in_us, "us"), _epoch(text, "ns")))
+    return epoch(pl.when(number.abs() < _I64).then(number * unit), "us")
+
+
+def _nanoseconds(text: pl.Expr) -> pl.Expr:
+    return _epoch(text, "ns")
 
 
 def _iso(text: pl.Expr, zone: str) -> pl.Expr:

@@ -267,7 +267,10 @@ def digest(text: str) -> str:
 
 
 def _error(texts: pl.Series) -> pl.Series:
-    first = texts.str.strip_chars_start().str.extract(r"^([^\r\n]*)", 1).str.head(LONGEST_ERROR)
+    first = texts.str.strip_chars_start()
+    if first.str.contains(r"[\r\n]").any():
+        first = first.str.extract(r"^([^\r\n]*)", 1)
+    first = first.str.head(LONGEST_ERROR)
     line = pl.col(texts.name)
     if first.str.contains(_SECRET_COLUMN).any():
         line = masked(line)

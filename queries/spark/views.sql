@@ -48,12 +48,192 @@ SELECT
   tool_used,
   metadata,
   dedupe_key,
+  side_chain,
+  superseded,
   format,
   source_id,
   source_path,
   source_offset,
   ingested_at
 FROM stored_llm_calls;
+
+create or replace temporary view teed_calls as
+SELECT
+  source_id,
+  source_offset
+FROM (
+  WITH lines AS (
+    SELECT
+      source_id,
+      source_offset,
+      STRUCT(
+        created_at AS at,
+        model AS model,
+        agent_id AS agent,
+        story_id AS story,
+        state AS state,
+        success AS success,
+        request_tokens AS request,
+        response_tokens AS response,
+        latency_ms AS latency,
+        error AS error
+      ) AS what
+    FROM base_calls
+    WHERE
+      STARTSWITH(format, 'maestro-log/')
+  ), numbered AS (
+    SELECT
+      *,
+      ROW_NUMBER() OVER (PARTITION BY source_id, what ORDER BY source_offset NULLS LAST) AS nth
+    FROM lines
+  )
+  SELECT
+    source_id,
+    source_offset,
+    ROW_NUMBER() OVER (PARTITION BY what, nth ORDER BY source_id NULLS LAST) AS _w
+  FROM numbered
+) AS _t
+WHERE
+  _w > 1;
+
+create or replace temporary view maestro_pairs as
+WITH lines AS (
+  SELECT
+    source_id,
+    source_offset,
+    created_at,
+    STARTSWITH(format, 'maestro-usage/') AS is_usage,
+    STRUCT(
+      model AS model,
+      agent_id AS agent,
+      story_id AS story,
+      COALESCE(request_tokens, 0) AS request,
+      COALESCE(response_tokens, 0) AS response,
+      success AS success
+    ) AS what
+  FROM base_calls
+  ANTI JOIN teed_calls
+    USING (source_id, source_offset)
+  WHERE
+    STARTSWITH(format, 'maestro-log/') OR STARTSWITH(format, 'maestro-usage/')
+), pauses AS (
+  SELECT
+    *,
+    created_at - LAG(created_at) OVER equal_calls > INTERVAL '2' SECONDS AS after_pause
+  FROM lines
+  WINDOW equal_calls AS (
+    PARTITION BY what
+    ORDER BY created_at NULLS LAST, source_id NULLS LAST, source_offset NULLS LAST
+  )
+), runs AS (
+  SELECT
+    *,
+    COUNT(*) FILTER(WHERE
+      after_pause) OVER equal_calls AS run
+  FROM pauses
+  WINDOW equal_calls AS (
+    PARTITION BY what
+    ORDER BY created_at NULLS LAST, source_id NULLS LAST, source_offset NULLS LAST
+  )
+), numbered AS (
+  SELECT
+    *,
+    ROW_NUMBER() OVER (
+      PARTITION BY what, run, is_usage
+      ORDER BY created_at NULLS LAST, source_id NULLS LAST, source_offset NULLS LAST
+    ) AS nth
+  FROM runs
+)
+SELECT
+  ANY_VALUE(source_id, TRUE) FILTER(WHERE
+    NOT is_usage) AS log_source_id,
+  ANY_VALUE(source_offset, TRUE) FILTER(WHERE
+    NOT is_usage) AS log_source_offset,
+  ANY_VALUE(source_id, TRUE) FILTER(WHERE
+    is_usage) AS usage_source_id,
+  ANY_VALUE(source_offset, TRUE) FILTER(WHERE
+    is_usage) AS usage_source_offset
+FROM numbered
+GROUP BY
+  what,
+  run,
+  nth
+HAVING
+  COUNT(*) = 2 AND MAX(created_at) - MIN(created_at) <= INTERVAL '2' SECONDS;
+
+create or replace temporary view paired_calls as
+SELECT
+  log.created_at,
+  COALESCE(usage.started_at, log.started_at) AS started_at,
+  log.ts_source,
+  log.session_id,
+  log.run_id,
+  log.step_id,
+  log.story_id,
+  log.task,
+  log.agent_id,
+  log.role,
+  log.state,
+  log.user_id,
+  log.account_id,
+  log.project,
+  log.host,
+  COALESCE(usage.provider, log.provider) AS provider,
+  log.model,
+  log.requests,
+  log.request_tokens,
+  COALESCE(usage.cache_read_tokens, log.cache_read_tokens) AS cache_read_tokens,
+  COALESCE(usage.cache_write_tokens, log.cache_write_tokens) AS cache_write_tokens,
+  log.response_tokens,
+  COALESCE(usage.reasoning_tokens, log.reasoning_tokens) AS reasoning_tokens,
+  log.total_tokens,
+  log.token_source,
+  COALESCE(log.cost_reported_usd, usage.cost_reported_usd) AS cost_reported_usd,
+  COALESCE(usage.cost_computed_usd, log.cost_computed_usd) AS cost_computed_usd,
+  COALESCE(
+    log.cost_reported_usd,
+    usage.cost_reported_usd,
+    usage.cost_computed_usd,
+    log.cost_computed_usd
+  ) AS cost_usd,
+  CASE
+    WHEN log.cost_reported_usd IS NULL AND NOT usage.cost_reported_usd IS NULL
+    THEN 'reported'
+    WHEN log.cost_usd IS NULL AND NOT usage.cost_usd IS NULL
+    THEN usage.cost_source
+    ELSE log.cost_source
+  END AS cost_source,
+  log.pricing_version,
+  log.known_model,
+  log.unpriced_units,
+  COALESCE(usage.latency_ms, log.latency_ms) AS latency_ms,
+  log.success,
+  log.error,
+  log.error_type,
+  log.attempt,
+  log.temperature,
+  log.max_tokens,
+  log.request_id,
+  log.prompt_version,
+  log.tool_used,
+  log.metadata,
+  log.dedupe_key,
+  log.side_chain,
+  log.superseded,
+  log.format,
+  log.source_id,
+  log.source_path,
+  log.source_offset,
+  log.ingested_at
+FROM maestro_pairs AS pair
+INNER JOIN base_calls AS log
+  ON log.source_id = pair.log_source_id
+  AND log.source_offset = pair.log_source_offset
+  AND STARTSWITH(log.format, 'maestro-log/')
+INNER JOIN base_calls AS usage
+  ON usage.source_id = pair.usage_source_id
+  AND usage.source_offset = pair.usage_source_offset
+  AND STARTSWITH(usage.format, 'maestro-usage/');
 
 create or replace temporary view codex_copies as
 WITH own AS (
@@ -272,6 +452,7 @@ SELECT
   base_calls.tool_used,
   base_calls.metadata,
   base_calls.dedupe_key,
+  base_calls.side_chain,
   base_calls.format,
   base_calls.source_id,
   base_calls.source_path,
@@ -285,7 +466,9 @@ ANTI JOIN told_sums
 ANTI JOIN superseded_calls
   ON base_calls.source_id = superseded_calls.source_id
   AND base_calls.source_offset = superseded_calls.source_offset
-  AND base_calls.request_id IS NOT DISTINCT FROM superseded_calls.request_id;
+  AND base_calls.request_id IS NOT DISTINCT FROM superseded_calls.request_id
+WHERE
+  NOT superseded IS TRUE;
 
 create or replace temporary view identified_calls as
 WITH named AS (
@@ -377,6 +560,7 @@ SELECT
   tool_used,
   metadata,
   dedupe_key,
+  side_chain,
   format,
   source_id,
   source_path,
@@ -385,283 +569,7 @@ SELECT
   COALESCE(response_id, id_of_span, dedupe_key) AS call_key
 FROM named
 LEFT JOIN spans
-  USING (dedupe_key)
-WHERE
-  NOT COALESCE(response_id, dedupe_key) IS NULL;
-
-create or replace temporary view repeated_calls as
-WITH ranked AS (
-  SELECT
-    *,
-    STRUCT(
-      NOT COALESCE(metadata RLIKE '"(is_?)?sidechain":\\s*true', FALSE) AS main_chain,
-      COALESCE(response_tokens, -1) AS response,
-      COALESCE(total_tokens, -1) AS total,
-      source_id AS source,
-      -source_offset AS place
-    ) AS quality
-  FROM identified_calls
-)
-SELECT
-  MAX_BY(created_at, quality) AS created_at,
-  MAX_BY(started_at, quality) AS started_at,
-  MAX_BY(ts_source, quality) AS ts_source,
-  MAX_BY(session_id, quality) AS session_id,
-  MAX_BY(run_id, quality) AS run_id,
-  MAX_BY(step_id, quality) AS step_id,
-  MAX_BY(story_id, quality) AS story_id,
-  MAX_BY(task, quality) AS task,
-  MAX_BY(agent_id, quality) AS agent_id,
-  MAX_BY(role, quality) AS role,
-  MAX_BY(state, quality) AS state,
-  MAX_BY(user_id, quality) AS user_id,
-  MAX_BY(account_id, quality) AS account_id,
-  MAX_BY(project, quality) AS project,
-  MAX_BY(host, quality) AS host,
-  MAX_BY(provider, quality) AS provider,
-  MAX_BY(model, quality) AS model,
-  MAX_BY(requests, quality) AS requests,
-  MAX_BY(token_source, quality) AS token_source,
-  MAX_BY(pricing_version, quality) AS pricing_version,
-  MAX_BY(known_model, quality) AS known_model,
-  MAX_BY(unpriced_units, quality) AS unpriced_units,
-  MAX_BY(latency_ms, quality) AS latency_ms,
-  MAX_BY(success, quality) AS success,
-  MAX_BY(error, quality) AS error,
-  MAX_BY(error_type, quality) AS error_type,
-  MAX_BY(attempt, quality) AS attempt,
-  MAX_BY(temperature, quality) AS temperature,
-  MAX_BY(max_tokens, quality) AS max_tokens,
-  MAX_BY(request_id, quality) AS request_id,
-  MAX_BY(prompt_version, quality) AS prompt_version,
-  MAX_BY(tool_used, quality) AS tool_used,
-  MAX_BY(metadata, quality) AS metadata,
-  MAX_BY(dedupe_key, quality) AS dedupe_key,
-  MAX_BY(format, quality) AS format,
-  MAX_BY(source_id, quality) AS source_id,
-  MAX_BY(source_path, quality) AS source_path,
-  MAX_BY(source_offset, quality) AS source_offset,
-  MAX_BY(ingested_at, quality) AS ingested_at,
-  COALESCE(MAX(request_tokens) FILTER(WHERE
-    quality.main_chain), MAX(request_tokens)) AS request_tokens,
-  COALESCE(MAX(cache_read_tokens) FILTER(WHERE
-    quality.main_chain), MAX(cache_read_tokens)) AS cache_read_tokens,
-  COALESCE(
-    MAX(cache_write_tokens) FILTER(WHERE
-      quality.main_chain),
-    MAX(cache_write_tokens)
-  ) AS cache_write_tokens,
-  COALESCE(MAX(response_tokens) FILTER(WHERE
-    quality.main_chain), MAX(response_tokens)) AS response_tokens,
-  COALESCE(MAX(reasoning_tokens) FILTER(WHERE
-    quality.main_chain), MAX(reasoning_tokens)) AS reasoning_tokens,
-  COALESCE(
-    MAX(request_tokens) FILTER(WHERE
-      quality.main_chain) + MAX(response_tokens) FILTER(WHERE
-      quality.main_chain),
-    MAX(total_tokens) FILTER(WHERE
-      quality.main_chain),
-    MAX(request_tokens) + MAX(response_tokens),
-    MAX(total_tokens)
-  ) AS total_tokens,
-  COALESCE(MAX(cost_reported_usd) FILTER(WHERE
-    quality.main_chain), MAX(cost_reported_usd)) AS cost_reported_usd,
-  COALESCE(MAX(cost_computed_usd) FILTER(WHERE
-    quality.main_chain), MAX(cost_computed_usd)) AS cost_computed_usd,
-  COALESCE(
-    MAX(cost_reported_usd) FILTER(WHERE
-      quality.main_chain),
-    MAX(cost_reported_usd),
-    MAX(cost_computed_usd) FILTER(WHERE
-      quality.main_chain),
-    MAX(cost_computed_usd)
-  ) AS cost_usd,
-  CASE
-    WHEN NOT MAX(cost_reported_usd) IS NULL
-    THEN 'reported'
-    WHEN NOT MAX(cost_computed_usd) IS NULL
-    THEN 'computed'
-    ELSE MAX(cost_source)
-  END AS cost_source
-FROM ranked
-GROUP BY
-  call_key;
-
-create or replace temporary view teed_calls as
-SELECT
-  source_id,
-  source_offset
-FROM (
-  WITH lines AS (
-    SELECT
-      source_id,
-      source_offset,
-      STRUCT(
-        created_at AS at,
-        model AS model,
-        agent_id AS agent,
-        story_id AS story,
-        state AS state,
-        success AS success,
-        request_tokens AS request,
-        response_tokens AS response,
-        latency_ms AS latency,
-        error AS error
-      ) AS what
-    FROM base_calls
-    WHERE
-      STARTSWITH(format, 'maestro-log/')
-  ), numbered AS (
-    SELECT
-      *,
-      ROW_NUMBER() OVER (PARTITION BY source_id, what ORDER BY source_offset NULLS LAST) AS nth
-    FROM lines
-  )
-  SELECT
-    source_id,
-    source_offset,
-    ROW_NUMBER() OVER (PARTITION BY what, nth ORDER BY source_id NULLS LAST) AS _w
-  FROM numbered
-) AS _t
-WHERE
-  _w > 1;
-
-create or replace temporary view maestro_pairs as
-WITH lines AS (
-  SELECT
-    source_id,
-    source_offset,
-    created_at,
-    STARTSWITH(format, 'maestro-usage/') AS is_usage,
-    STRUCT(
-      model AS model,
-      agent_id AS agent,
-      story_id AS story,
-      COALESCE(request_tokens, 0) AS request,
-      COALESCE(response_tokens, 0) AS response,
-      success AS success
-    ) AS what
-  FROM base_calls
-  ANTI JOIN teed_calls
-    USING (source_id, source_offset)
-  WHERE
-    STARTSWITH(format, 'maestro-log/') OR STARTSWITH(format, 'maestro-usage/')
-), pauses AS (
-  SELECT
-    *,
-    created_at - LAG(created_at) OVER equal_calls > INTERVAL '2' SECONDS AS after_pause
-  FROM lines
-  WINDOW equal_calls AS (
-    PARTITION BY what
-    ORDER BY created_at NULLS LAST, source_id NULLS LAST, source_offset NULLS LAST
-  )
-), runs AS (
-  SELECT
-    *,
-    COUNT(*) FILTER(WHERE
-      after_pause) OVER equal_calls AS run
-  FROM pauses
-  WINDOW equal_calls AS (
-    PARTITION BY what
-    ORDER BY created_at NULLS LAST, source_id NULLS LAST, source_offset NULLS LAST
-  )
-), numbered AS (
-  SELECT
-    *,
-    ROW_NUMBER() OVER (
-      PARTITION BY what, run, is_usage
-      ORDER BY created_at NULLS LAST, source_id NULLS LAST, source_offset NULLS LAST
-    ) AS nth
-  FROM runs
-)
-SELECT
-  ANY_VALUE(source_id, TRUE) FILTER(WHERE
-    NOT is_usage) AS log_source_id,
-  ANY_VALUE(source_offset, TRUE) FILTER(WHERE
-    NOT is_usage) AS log_source_offset,
-  ANY_VALUE(source_id, TRUE) FILTER(WHERE
-    is_usage) AS usage_source_id,
-  ANY_VALUE(source_offset, TRUE) FILTER(WHERE
-    is_usage) AS usage_source_offset
-FROM numbered
-GROUP BY
-  what,
-  run,
-  nth
-HAVING
-  COUNT(*) = 2 AND MAX(created_at) - MIN(created_at) <= INTERVAL '2' SECONDS;
-
-create or replace temporary view paired_calls as
-SELECT
-  log.created_at,
-  COALESCE(usage.started_at, log.started_at) AS started_at,
-  log.ts_source,
-  log.session_id,
-  log.run_id,
-  log.step_id,
-  log.story_id,
-  log.task,
-  log.agent_id,
-  log.role,
-  log.state,
-  log.user_id,
-  log.account_id,
-  log.project,
-  log.host,
-  COALESCE(usage.provider, log.provider) AS provider,
-  log.model,
-  log.requests,
-  log.request_tokens,
-  COALESCE(usage.cache_read_tokens, log.cache_read_tokens) AS cache_read_tokens,
-  COALESCE(usage.cache_write_tokens, log.cache_write_tokens) AS cache_write_tokens,
-  log.response_tokens,
-  COALESCE(usage.reasoning_tokens, log.reasoning_tokens) AS reasoning_tokens,
-  log.total_tokens,
-  log.token_source,
-  COALESCE(log.cost_reported_usd, usage.cost_reported_usd) AS cost_reported_usd,
-  COALESCE(usage.cost_computed_usd, log.cost_computed_usd) AS cost_computed_usd,
-  COALESCE(
-    log.cost_reported_usd,
-    usage.cost_reported_usd,
-    usage.cost_computed_usd,
-    log.cost_computed_usd
-  ) AS cost_usd,
-  CASE
-    WHEN log.cost_reported_usd IS NULL AND NOT usage.cost_reported_usd IS NULL
-    THEN 'reported'
-    WHEN log.cost_usd IS NULL AND NOT usage.cost_usd IS NULL
-    THEN usage.cost_source
-    ELSE log.cost_source
-  END AS cost_source,
-  log.pricing_version,
-  log.known_model,
-  log.unpriced_units,
-  COALESCE(usage.latency_ms, log.latency_ms) AS latency_ms,
-  log.success,
-  log.error,
-  log.error_type,
-  log.attempt,
-  log.temperature,
-  log.max_tokens,
-  log.request_id,
-  log.prompt_version,
-  log.tool_used,
-  log.metadata,
-  log.dedupe_key,
-  log.format,
-  log.source_id,
-  log.source_path,
-  log.source_offset,
-  log.ingested_at
-FROM maestro_pairs AS pair
-INNER JOIN base_calls AS log
-  ON log.source_id = pair.log_source_id
-  AND log.source_offset = pair.log_source_offset
-  AND STARTSWITH(log.format, 'maestro-log/')
-INNER JOIN base_calls AS usage
-  ON usage.source_id = pair.usage_source_id
-  AND usage.source_offset = pair.usage_source_offset
-  AND STARTSWITH(usage.format, 'maestro-usage/');
+  USING (dedupe_key);
 
 create or replace temporary view llm_calls as
 WITH logged_twice AS (
@@ -679,6 +587,141 @@ WITH logged_twice AS (
     source_id,
     source_offset
   FROM teed_calls
+), records AS (
+  SELECT
+    created_at,
+    started_at,
+    ts_source,
+    session_id,
+    run_id,
+    step_id,
+    story_id,
+    task,
+    agent_id,
+    role,
+    state,
+    user_id,
+    account_id,
+    project,
+    host,
+    provider,
+    model,
+    requests,
+    request_tokens,
+    cache_read_tokens,
+    cache_write_tokens,
+    response_tokens,
+    reasoning_tokens,
+    total_tokens,
+    token_source,
+    cost_reported_usd,
+    cost_computed_usd,
+    cost_usd,
+    cost_source,
+    pricing_version,
+    known_model,
+    unpriced_units,
+    latency_ms,
+    success,
+    error,
+    error_type,
+    attempt,
+    temperature,
+    max_tokens,
+    request_id,
+    prompt_version,
+    tool_used,
+    metadata,
+    dedupe_key,
+    side_chain,
+    format,
+    source_id,
+    source_path,
+    source_offset,
+    ingested_at,
+    call_key,
+    IF(call_key IS NULL, NULL, XXHASH64(call_key)) AS key_hash
+  FROM identified_calls
+  ANTI JOIN logged_twice
+    USING (source_id, source_offset)
+), repeated AS (
+  SELECT
+    key_hash
+  FROM records
+  WHERE
+    NOT key_hash IS NULL
+  GROUP BY
+    key_hash
+  HAVING
+    COUNT(*) > 1
+), ranked AS (
+  SELECT
+    created_at,
+    started_at,
+    ts_source,
+    session_id,
+    run_id,
+    step_id,
+    story_id,
+    task,
+    agent_id,
+    role,
+    state,
+    user_id,
+    account_id,
+    project,
+    host,
+    provider,
+    model,
+    requests,
+    request_tokens,
+    cache_read_tokens,
+    cache_write_tokens,
+    response_tokens,
+    reasoning_tokens,
+    total_tokens,
+    token_source,
+    cost_reported_usd,
+    cost_computed_usd,
+    cost_usd,
+    cost_source,
+    pricing_version,
+    known_model,
+    unpriced_units,
+    latency_ms,
+    success,
+    error,
+    error_type,
+    attempt,
+    temperature,
+    max_tokens,
+    request_id,
+    prompt_version,
+    tool_used,
+    metadata,
+    dedupe_key,
+    side_chain,
+    format,
+    source_id,
+    source_path,
+    source_offset,
+    ingested_at,
+    call_key,
+    key_hash,
+    STRUCT(
+      NOT COALESCE(
+        side_chain,
+        IF(FALSE, FALSE, metadata RLIKE '(?i)"(is_?)?sidechain":\\s*true'),
+        FALSE
+      ) AS main_chain,
+      COALESCE(response_tokens, -1) AS response,
+      COALESCE(total_tokens, -1) AS total,
+      source_id AS source,
+      -source_offset AS place
+    ) AS quality
+  FROM records
+  SEMI JOIN repeated
+    USING (key_hash)
 )
 SELECT
   created_at,
@@ -730,23 +773,9 @@ SELECT
   source_path,
   source_offset,
   ingested_at
-FROM counted_calls
-ANTI JOIN logged_twice
-  USING (source_id, source_offset)
-WHERE
-  IF(
-    LENGTH(request_id) >= 25
-    AND (
-      STARTSWITH(request_id, 'chatcmpl-')
-      OR STARTSWITH(request_id, 'cmpl-')
-      OR STARTSWITH(request_id, 'gen-')
-      OR STARTSWITH(request_id, 'msg_')
-      OR STARTSWITH(request_id, 'resp_')
-    ),
-    request_id,
-    NULL
-  ) IS NULL
-  AND dedupe_key IS NULL
+FROM records
+ANTI JOIN repeated
+  USING (key_hash)
 UNION ALL
 SELECT
   created_at,
@@ -800,8 +829,89 @@ SELECT
   ingested_at
 FROM (
   SELECT
-    *
-  FROM paired_calls
+    MAX_BY(created_at, quality) AS created_at,
+    MAX_BY(started_at, quality) AS started_at,
+    MAX_BY(ts_source, quality) AS ts_source,
+    MAX_BY(session_id, quality) AS session_id,
+    MAX_BY(run_id, quality) AS run_id,
+    MAX_BY(step_id, quality) AS step_id,
+    MAX_BY(story_id, quality) AS story_id,
+    MAX_BY(task, quality) AS task,
+    MAX_BY(agent_id, quality) AS agent_id,
+    MAX_BY(role, quality) AS role,
+    MAX_BY(state, quality) AS state,
+    MAX_BY(user_id, quality) AS user_id,
+    MAX_BY(account_id, quality) AS account_id,
+    MAX_BY(project, quality) AS project,
+    MAX_BY(host, quality) AS host,
+    MAX_BY(provider, quality) AS provider,
+    MAX_BY(model, quality) AS model,
+    MAX_BY(requests, quality) AS requests,
+    MAX_BY(token_source, quality) AS token_source,
+    MAX_BY(pricing_version, quality) AS pricing_version,
+    MAX_BY(known_model, quality) AS known_model,
+    MAX_BY(unpriced_units, quality) AS unpriced_units,
+    MAX_BY(latency_ms, quality) AS latency_ms,
+    MAX_BY(success, quality) AS success,
+    MAX_BY(error, quality) AS error,
+    MAX_BY(error_type, quality) AS error_type,
+    MAX_BY(attempt, quality) AS attempt,
+    MAX_BY(temperature, quality) AS temperature,
+    MAX_BY(max_tokens, quality) AS max_tokens,
+    MAX_BY(request_id, quality) AS request_id,
+    MAX_BY(prompt_version, quality) AS prompt_version,
+    MAX_BY(tool_used, quality) AS tool_used,
+    MAX_BY(metadata, quality) AS metadata,
+    MAX_BY(dedupe_key, quality) AS dedupe_key,
+    MAX_BY(format, quality) AS format,
+    MAX_BY(source_id, quality) AS source_id,
+    MAX_BY(source_path, quality) AS source_path,
+    MAX_BY(source_offset, quality) AS source_offset,
+    MAX_BY(ingested_at, quality) AS ingested_at,
+    COALESCE(MAX(request_tokens) FILTER(WHERE
+      quality.main_chain), MAX(request_tokens)) AS request_tokens,
+    COALESCE(MAX(cache_read_tokens) FILTER(WHERE
+      quality.main_chain), MAX(cache_read_tokens)) AS cache_read_tokens,
+    COALESCE(
+      MAX(cache_write_tokens) FILTER(WHERE
+        quality.main_chain),
+      MAX(cache_write_tokens)
+    ) AS cache_write_tokens,
+    COALESCE(MAX(response_tokens) FILTER(WHERE
+      quality.main_chain), MAX(response_tokens)) AS response_tokens,
+    COALESCE(MAX(reasoning_tokens) FILTER(WHERE
+      quality.main_chain), MAX(reasoning_tokens)) AS reasoning_tokens,
+    COALESCE(
+      MAX(request_tokens) FILTER(WHERE
+        quality.main_chain) + MAX(response_tokens) FILTER(WHERE
+        quality.main_chain),
+      MAX(total_tokens) FILTER(WHERE
+        quality.main_chain),
+      MAX(request_tokens) + MAX(response_tokens),
+      MAX(total_tokens)
+    ) AS total_tokens,
+    COALESCE(MAX(cost_reported_usd) FILTER(WHERE
+      quality.main_chain), MAX(cost_reported_usd)) AS cost_reported_usd,
+    COALESCE(MAX(cost_computed_usd) FILTER(WHERE
+      quality.main_chain), MAX(cost_computed_usd)) AS cost_computed_usd,
+    COALESCE(
+      MAX(cost_reported_usd) FILTER(WHERE
+        quality.main_chain),
+      MAX(cost_reported_usd),
+      MAX(cost_computed_usd) FILTER(WHERE
+        quality.main_chain),
+      MAX(cost_computed_usd)
+    ) AS cost_usd,
+    CASE
+      WHEN NOT MAX(cost_reported_usd) IS NULL
+      THEN 'reported'
+      WHEN NOT MAX(cost_computed_usd) IS NULL
+      THEN 'computed'
+      ELSE MAX(cost_source)
+    END AS cost_source
+  FROM ranked
+  GROUP BY
+    call_key
 ) AS by_name
 UNION ALL
 SELECT
@@ -856,8 +966,56 @@ SELECT
   ingested_at
 FROM (
   SELECT
-    *
-  FROM repeated_calls
+    created_at,
+    started_at,
+    ts_source,
+    session_id,
+    run_id,
+    step_id,
+    story_id,
+    task,
+    agent_id,
+    role,
+    state,
+    user_id,
+    account_id,
+    project,
+    host,
+    provider,
+    model,
+    requests,
+    request_tokens,
+    cache_read_tokens,
+    cache_write_tokens,
+    response_tokens,
+    reasoning_tokens,
+    total_tokens,
+    token_source,
+    cost_reported_usd,
+    cost_computed_usd,
+    cost_usd,
+    cost_source,
+    pricing_version,
+    known_model,
+    unpriced_units,
+    latency_ms,
+    success,
+    error,
+    error_type,
+    attempt,
+    temperature,
+    max_tokens,
+    request_id,
+    prompt_version,
+    tool_used,
+    metadata,
+    dedupe_key,
+    format,
+    source_id,
+    source_path,
+    source_offset,
+    ingested_at
+  FROM paired_calls
 ) AS by_name;
 
 create or replace temporary view rejects as

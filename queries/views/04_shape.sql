@@ -14,6 +14,12 @@ set variable has_sums = (
     from stored_batches
 );
 
+-- Whether all calls were looked at for what tells records of one call apart when they were stored.
+set variable told_apart = (
+    select getvariable('ledger_is_whole') and coalesce(bool_and(superseded is not null) filter (calls > 0), false)
+    from stored_batches
+);
+
 -- The formats of all calls, and of other rows. One row per format.
 create view formats_read as
 select unnest(string_split(format, ',')) as format from stored_batches

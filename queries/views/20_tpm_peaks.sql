@@ -1,6 +1,7 @@
 -- How near each model came to its rate limit, by clock minutes and by any 60 seconds. One row per model.
 -- The largest sum over 60 seconds is exact: sums over thirds of a minute bound every window from above (four thirds
--- cover it) and the largest from below (three are one), so only minutes that could win are looked at call by call.
+-- cover it) and the largest from below (three are one), so only minutes that could win are looked at call by call. Of two
+-- minutes that hold the largest window one has half of what the largest minute has, so thirds are only made around such.
 create view tpm_peaks as
 with timed as (
     select model, success, total_tokens, epoch_us(created_at) as at_us from single_calls
@@ -11,10 +12,25 @@ minutes as materialized (
         count(*) as requests,
         count(*) filter (success is not false) as calls,
         sum(total_tokens)::bigint as tokens,
+    from timed
+    group by all
+),
+peaks as (
+    select model, max(tokens) as tokens from minutes group by model having max(tokens) > 0
+),
+heavy as (
+    select distinct minutes.model, unnest([minute - 1, minute, minute + 1]) as minute
+    from minutes
+    inner join peaks on minutes.model is not distinct from peaks.model and 2 * minutes.tokens >= peaks.tokens
+),
+thirds as (
+    select
+        timed.model, minute,
         coalesce(sum(total_tokens) filter (at_us // 20_000_000 % 3 = 0), 0)::bigint as first,
         coalesce(sum(total_tokens) filter (at_us // 20_000_000 % 3 = 1), 0)::bigint as second,
-        coalesce(tokens, 0) - first - second as third,
+        coalesce(sum(total_tokens) filter (at_us // 20_000_000 % 3 = 2), 0)::bigint as third,
     from timed
+    inner join heavy on at_us // 60_000_000 = minute and timed.model is not distinct from heavy.model
     group by all
 ),
 neighbours as (
@@ -24,7 +40,7 @@ neighbours as (
         if(follows, lag(first) over model_minutes, 0) as first_before,
         if(follows, lag(second) over model_minutes, 0) as second_before,
         if(follows, lag(third) over model_minutes, 0) as third_before,
-    from minutes
+    from thirds
     window model_minutes as (partition by model order by minute)
 ),
 bounds as (

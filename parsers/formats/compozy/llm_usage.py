@@ -10,7 +10,7 @@ its longer texts.
 
 import polars as pl
 
-from parsers.blocks.format import Context, Format, Known, Parsed, alone
+from parsers.blocks.format import Context, Format, Known, Parsed, alone, apart
 from parsers.jsonl.unknown_fields import LEFTOVERS
 from parsers.rows.by_header import Header
 from parsers.rows.typed_tables import Columns, json_rows, kept, parsed, priced, typed
@@ -72,9 +72,9 @@ FORMAT = Format(
     name="compozy-llm-usage",
     title="rows of compozy's planned table llm_usage, as JSON lines",
     json=True,
-    claims=_LINE.str.contains(r'"(?:execution_id|ExecutionID)"\s*:')
-    & _LINE.str.contains(r'"(?:prompt_tokens|PromptTokens)"\s*:')
-    & _LINE.str.contains(r'"(?:completion_tokens|CompletionTokens)"\s*:'),
+    claims=_LINE.str.contains(apart(r'"(?:execution_id|ExecutionID)"\s*:'))
+    & _LINE.str.contains(apart(r'"(?:prompt_tokens|PromptTokens)"\s*:'))
+    & _LINE.str.contains(apart(r'"(?:completion_tokens|CompletionTokens)"\s*:')),
     parse=_parse,
     hints=('"execution_id"', '"ExecutionID"'),
 )

@@ -34,15 +34,13 @@ import polars as pl
 from parsers.blocks.format import Context, Format, Parsed
 from parsers.blocks.lines import NONE_REJECTED, reject
 from parsers.formats.maestro.log_calls import MARKER, NO_TIME, failures, successes
-from parsers.formats.maestro.log_context import CONTEXT_LINE, follow, in_context
+from parsers.formats.maestro.log_context import CONTEXT_LINE, SESSION_WORDS, follow, in_context
 from parsers.formats.maestro.log_events import events, open_ended
 from parsers.formats.maestro.log_line import LEVELS, PREFIX, TRAILER, nameless, split_at, starts, time_of
+from parsers.formats.maestro.log_markers import MARKERS
 
 _LINE = pl.col("line")
-MAY_SPAN = (
-    "' failed: |LLM retr|LLM stream retr|EMPTY RESPONSE DETECTED|attempt budget: |attempt count: |equeue request"
-    "|Requeued story|Story generation|Story blocked|exceeded retry limit|abandoned after"
-)
+MAY_SPAN = "|".join(dict.fromkeys(("' failed: ", *(m.word for m in MARKERS if m.tail is not None))))
 """Nothing but literals, which are searched for ten times as fast as what a regex can do more."""
 
 _FAILED = rf"{PREFIX}{MARKER}[^\n]*?' failed: latency "
@@ -122,41 +120,7 @@ def _closed(lines: pl.Series) -> pl.Series:
     return closed.scatter(spanning["index"], values=False).alias(lines.name)
 
 
-HINTS = (
-    "LLM call to model '",
-    "LLM stream",
-    "LLM retr",
-    "LLM failed to use",
-    "in LLM response",
-    "EMPTY RESPONSE",
-    "AUTO-RETRY",
-    "RATELIMIT: ",
-    "PAUSE_TURN",
-    "pause_turn",
-    "SUSPEND",
-    "metrics: prompt tokens",
-    "attempt budget: ",
-    "attempt count: ",
-    "equeu",
-    "etrying",
-    "abandoned",
-    "retry limit",
-    "budget exhausted",
-    "Budget review",
-    "Story generation",
-    "Dispatch suppressed",
-    "Prerequisite failure",
-    "Promoting story",
-    "Triage: ",
-    "ession ID: ",
-    "session record: ",
-    "Resuming session",
-    "state, restarting",
-    "without state notification",
-    "orphaned dispatched",
-    "SingleTurn mode",
-    "Response truncated",
-)
+HINTS = (*dict.fromkeys((MARKER, *(marker.word for marker in MARKERS), *SESSION_WORDS)),)
 """Literals: one is in each line that matters. Each is long enough that few other lines hold it."""
 
 FORMAT = Format(

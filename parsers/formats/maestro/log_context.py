@@ -22,6 +22,9 @@ _SESSION = (
     r"(?:Generated session ID|Session ID|Created session record|(?P<resumed>Resuming session) \([^)\n]*\))"
     r": (?P<session>[0-9]+)"
 )
+SESSION_WORDS = ("ession ID: ", "session record: ", "Resuming session")
+"""Literals, one of which is in each line that names a session."""
+
 _DUMP_BEGINS = "EMPTY RESPONSE FROM LLM - DEBUGGING INFO"
 _DUMP_ENDS = "END EMPTY RESPONSE DEBUG"
 

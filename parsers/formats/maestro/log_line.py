@@ -10,7 +10,7 @@ import re
 
 import polars as pl
 
-from parsers.blocks.lines import Lines, Mask
+from parsers.blocks.lines import Lines, Mask, Positions
 from parsers.schema import UTC
 from parsers.values.typed import looked_up
 
@@ -53,9 +53,9 @@ def nameless(pattern: str) -> str:
     return re.sub(r"\(\?P<\w+>", "(?:", pattern)
 
 
-def starts(lines: Lines) -> Mask:
-    """Return which *lines* begin a record, by the punctuation of the prefix."""
-    return lines.punctuated(_FIXED)
+def starts(lines: Lines, at: Positions) -> Mask:
+    """Return which of the *lines* at these positions begin a record, by the punctuation of the prefix."""
+    return lines.punctuated(_FIXED, at)
 
 
 def time_of(line: pl.Expr) -> pl.Expr:

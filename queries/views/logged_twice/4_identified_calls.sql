@@ -8,6 +8,6 @@ create macro unique_id(id) as if(
     ), id, null
 );
 
--- The records that may be of one call, with what says which. One row per record.
+-- The records with what says of which call they may be; NULL where nothing does, and each is a call. One row per record.
 create view identified_calls as
-select *, dedupe_key as call_key from counted_calls where dedupe_key is not null;
+select *, dedupe_key as call_key from counted_calls;

@@ -1,4 +1,4 @@
--- The records that may be of one call, with what says which. One row per record. Where several instruments or tools may
+-- The records with what says of which call they may be. One row per record. Where several instruments or tools may
 -- have seen a call, the provider's id of the response is its identity, whoever wrote it; a span and what was made of it have
 -- one key, so that the id of one is the other's.
 create or replace view identified_calls as
@@ -19,5 +19,4 @@ spans as (
 )
 select * exclude (response_id, id_of_span), coalesce(response_id, id_of_span, dedupe_key) as call_key
 from named
-left join spans using (dedupe_key)
-where coalesce(response_id, dedupe_key) is not null;
+left join spans using (dedupe_key);
