@@ -106,7 +106,6 @@ def _summed(
     connection: duckdb.DuckDBPyConnection, name: str, sums: str, priced: Callable[[pl.DataFrame], pl.DataFrame]
 ) -> Iterator[None]:
     """Give *connection* the table *name*: *sums*, grouped by what isn't one, of each million of *priced* calls."""
-    select = f"select {sums} from priced group by all"  # noqa: S608 # of the texts above
     asked = connection.sql(_CALLS)
     nothing = frame(asked.limit(0))
     with connection.cursor() as beside:  # as asking itself anything would end the stream of calls
@@ -114,9 +113,8 @@ def _summed(
         for batch in chain([nothing], asked.to_arrow_reader(_BATCH)):
             # By the UTC day, as prices are dated, whatever the zone of the connection.
             calls = pl.DataFrame(batch).with_columns(pl.col("created_at").dt.convert_time_zone("UTC"))
-            beside.from_arrow(Stream(priced(calls))).create_view("priced")
-            parts.append(frame(beside.sql(select)))
-            beside.execute("drop view priced")
+            # No view of it, which would keep each million until the connection is closed.
+            parts.append(frame(beside.from_arrow(Stream(priced(calls))).aggregate(sums)))
     create(connection, name, pl.concat(parts))
     try:
         yield
