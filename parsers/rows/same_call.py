@@ -8,10 +8,10 @@ import polars as pl
 
 _KEY = "dedupe_key"
 _SAME = (
-    *("source_id", _KEY, "side_chain", "request_id", "format", "requests", "success"),
-    # What calls can be narrowed or added up by: nobody may see the one without the other.
-    *("provider", "model", "project", "host", "role", "task", "state", "tool_used"),
-    *("agent_id", "story_id", "session_id", "user_id", "account_id", "run_id", "step_id"),
+    *("source_id", _KEY, "side_chain", "request_id", "requests", "run_id", "step_id"),
+    # What calls can be narrowed by: nobody may see the one without the other.
+    *("provider", "model", "project", "host", "role", "format"),
+    *("agent_id", "story_id", "session_id", "user_id", "account_id"),
     # Whose counts differ here may cost more than a call that generated more.
     *("request_tokens", "cache_read_tokens", "cache_write_tokens", "cost_reported_usd"),
 )
@@ -24,7 +24,7 @@ def told_apart(calls: pl.DataFrame) -> pl.DataFrame:
     """Return *calls*, which are committed together, with `side_chain` and `superseded`.
 
     Superseded is a record where another of the same source has the same key, is equal in all by which anybody may
-    narrow or add up, has counted at least as much, and begins earlier if it is equal in that as well. What is neither
+    narrow, has counted at least as much, and begins earlier if it is equal in that as well. What is neither
     has NULL: of rows that were stored without the columns it isn't known.
     """
     true = pl.lit(value=True)
