@@ -82,7 +82,7 @@ def test_folders_that_come_and_go_quickly_are_nothing_to_talk_about(tmp_path, ru
     logs = tmp_path / "logs"
     logs.mkdir()
     running.start("follow", "--interval", "0.1", logs)
-    running.until(lambda: "following" in running.said.read_text())
+    running.until(lambda: "no log is in" in running.said.read_text())  # its first look is over
     for n in range(300):
         deep = logs / str(n % 7) / "b" / "c" / "d"
         deep.mkdir(parents=True, exist_ok=True)
