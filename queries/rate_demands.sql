@@ -1,5 +1,6 @@
--- What each call counted against the limits of its provider, at which instant (microseconds). One row per call; `second`
--- is 0 where there is one limit. `rated` are the rows of `rated_models` as a table: of that, DuckDB knows that it is small.
+-- What each call counted against the limits of its provider, at which instant (microseconds), and whether it failed. One
+-- row per call; `second` is 0 where there is one limit. `rated` are the rows of `rated_models` as a table: of that, DuckDB
+-- knows that it is small.
 -- $charge: the instant that counts, `end` or `start` of the call
 with calls as (
     select
@@ -9,10 +10,11 @@ with calls as (
         greatest(coalesce(request_tokens, 0) - read - written, 0) as uncached,
         coalesce(response_tokens, 0) as generated,
         coalesce(max_tokens, generated) as bound,
+        success is false as failed,
     from single_calls
 )
 select
-    id, at_us,
+    id, failed, at_us,
     uncached * uncached_input_1 + written * cache_write_1 + read * cache_read_1
         + if(reserved_1 = 1, bound, generated * output_1) as first,
     uncached * uncached_input_2 + written * cache_write_2 + read * cache_read_2

@@ -1,8 +1,9 @@
 """Views against what they promise, on data of every shape."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import duckdb
 import polars as pl
@@ -82,6 +83,49 @@ def test_an_unusual_hour_stands_out_with_the_call_that_explains_it(tmp_path):
         ("tokens", START + timedelta(hours=30)),
     ]
     assert found["largest_call_offset"].to_list()[1:] == [99, 99]
+
+
+@pytest.mark.parametrize(
+    "zone",
+    [
+        "UTC",
+        "Europe/Berlin",
+        "Asia/Kolkata",
+        "Asia/Kathmandu",
+        "America/St_Johns",
+        "Australia/Lord_Howe",
+        "Asia/Pyongyang",
+    ],
+)
+def test_an_hour_begins_when_the_clock_says_so_in_every_zone_and_year(tmp_path, zone):
+    hours = range(0, 2_200_000_000, 3_600 * 911)
+    switch = int(
+        at("2026-04-05T12:00:00").timestamp()
+    )  # about when summer time ends in Australia, and begins elsewhere
+    with queries.connect(build(tmp_path, llm_calls=[]), tz=zone) as connection:
+        instants = [
+            start + second
+            for start in [*hours, *range(switch - 200_000, switch + 200_000, 1_700)]
+            for second in (0, 1_799, 3_599)
+        ]
+        found = connection.execute(
+            "select epoch(local_hour(make_timestamptz(second * 1_000_000))) from (select unnest($at) as second)",
+            {"at": instants},
+        ).fetchall()
+
+    clocks = [datetime.fromtimestamp(instant, ZoneInfo(zone)) for instant in instants]
+    begun = [instant - clock.minute * 60 - clock.second for instant, clock in zip(instants, clocks, strict=True)]
+    assert [hour for (hour,) in found] == begun
+
+
+def test_another_zone_that_is_set_later_has_hours_of_its_own(tmp_path):
+    hour = "select epoch(local_hour(timestamptz '2026-02-03 10:40:00+00')) % 3_600"
+    with queries.connect(build(tmp_path, llm_calls=[]), tz="UTC") as connection:
+        (before,) = connection.execute(hour).fetchone()
+        connection.execute("set timezone = 'Asia/Kolkata'")
+        (after,) = connection.execute(hour).fetchone()
+
+    assert (before, after) == (0, 1_800)
 
 
 def test_a_chain_of_failures_is_one_row_with_all_its_tries(tmp_path):

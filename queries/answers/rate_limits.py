@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.resources import files as resources
 from typing import Any, NamedTuple
@@ -94,12 +95,12 @@ def replays(connection: duckdb.DuckDBPyConnection, asked: _Asked, charge: str) -
     connection.sql("from rated_models order by id").create("rated")
     try:
         models = frame(connection.table("rated")).to_dicts()
-        demands = _by_model(connection, charge, len(models))
+        called = _by_model(connection, charge, [len(model["names"]) for model in models])
     finally:
         connection.execute("drop table rated")
     with ThreadPoolExecutor() as threads:  # the largest first: nobody waits for it at the end
-        order = sorted(range(len(models)), key=lambda i: -sum(len(part[0]) for part in demands[i]))
-        tasks = {i: threads.submit(_replayed, models[i], demands[i], asked) for i in order if demands[i]}
+        order = sorted(range(len(models)), key=lambda i: -called[i].count)
+        tasks = {i: threads.submit(_replayed, models[i], called[i], asked) for i in order if called[i].count}
         rows = [row for i in sorted(tasks) for row in tasks[i].result()]
     return [row | {"charge": charge} for row in rows]
 
@@ -111,18 +112,36 @@ def _stated(connection: duckdb.DuckDBPyConnection) -> Stated:
     return {(p, m, "TPM" if p == "google" and d == "ITPM" else d): said for (p, m, d), said in found.items()}
 
 
-def _replayed(model: Row, parts: list[list[token_buckets.Array]], limits: _Asked) -> list[Row]:
-    """Return a row for each rule of *model*, whose calls *parts* holds and then no longer does."""
-    parts.sort(key=lambda part: int(part[0][0]))
-    at, *asked = (np.concatenate(column) for column in zip(*parts, strict=True))
-    parts.clear()
-    if np.any(at[1:] < at[:-1]):
-        by_time = np.argsort(at, kind="stable")
-        at, asked = at[by_time], [amounts[by_time] for amounts in asked]
-    asked = [*asked[: len(model["names"])], np.ones(len(at), np.int64)]
+@dataclass
+class _Calls:
+    """The calls of one model, in parts and no order: for each its instant, and what it asks for by each rule."""
+
+    count: int = 0
+    failed: int = 0
+    parts: list[list[token_buckets.Array]] = field(default_factory=list)
+
+    def columns(self) -> list[token_buckets.Array]:
+        """Return the instants and what was asked for, in order of time, and forget the parts."""
+        columns = [list(parts) for parts in zip(*sorted(self.parts, key=lambda part: int(part[0][0])), strict=True)]
+        self.parts.clear()
+        whole = []
+        while columns:  # one at a time: what was put together is given back
+            whole.append(np.concatenate(columns.pop(0)))
+        at = whole[0]
+        if np.any(at[1:] < at[:-1]):
+            by_time = np.argsort(at, kind="stable")
+            whole = [column[by_time] for column in whole]
+        return whole
+
+
+def _replayed(model: Row, calls: _Calls, limits: _Asked) -> list[Row]:
+    """Return a row for each rule of *model*, which had these *calls*."""
+    at, *asked = calls.columns()
     thirds = token_buckets.thirds_of(at)
-    names = zip([*model["names"], "RPM"], [*model["meanings"], "requests"], asked, strict=True)
-    known = {name: model[name] for name in ("provider", "model", "rules_as_of", "calls", "failed_calls")}
+    each = np.ones(len(at), np.int8)
+    names = zip([*model["names"], "RPM"], [*model["meanings"], "requests"], [*asked, each], strict=True)
+    known = {name: model[name] for name in ("provider", "model", "rules_as_of")}
+    known |= {"calls": calls.count - calls.failed, "failed_calls": calls.failed}
     rows = []
     for counts, counted, one in names:
         rule = {"counts": counts, "counted": counted} | limits.of(model, counts)
@@ -131,19 +150,28 @@ def _replayed(model: Row, parts: list[list[token_buckets.Array]], limits: _Asked
     return rows
 
 
-def _by_model(connection: duckdb.DuckDBPyConnection, charge: str, models: int) -> list[list[list[token_buckets.Array]]]:
-    """Return parts of the calls of each model, in no order: their instants, and what they ask for by two rules."""
-    parts: list[list[list[token_buckets.Array]]] = [[] for _ in range(models)]
+def _by_model(connection: duckdb.DuckDBPyConnection, charge: str, rules: list[int]) -> list[_Calls]:
+    """Return the calls of each model, of which *rules* has how many rules say what it asks for."""
+    called = [_Calls() for _ in rules]
     for batch in connection.sql(_DEMANDS, params={"charge": charge}).to_arrow_reader(_BATCH):
-        ids, *columns = (column.to_numpy() for column in batch.columns)
+        ids, failed, *columns = (column.to_numpy(zero_copy_only=False) for column in batch.columns)
         # Small numbers are sorted by counting them.
-        order = np.argsort(ids.astype(np.min_scalar_type(models)), kind="stable")
-        ends = np.cumsum(np.bincount(ids, minlength=models))
+        order = np.argsort(ids.astype(np.min_scalar_type(len(rules))), kind="stable")
+        counts, failures = (np.bincount(some, minlength=len(rules)).tolist() for some in (ids, ids[failed]))
         ordered = [column[order] for column in columns]
-        for own, begin, end in zip(parts, [0, *ends[:-1]], ends, strict=True):
-            if begin < end:
-                own.append([column[begin:end] for column in ordered])
-    return parts
+        begin = 0
+        for calls, count, lost, asked in zip(called, counts, failures, rules, strict=True):
+            calls.count, calls.failed, end = calls.count + count, calls.failed + lost, begin + count
+            if count:
+                at, *amounts = (column[begin:end] for column in ordered[: 1 + asked])
+                calls.parts.append([at.copy(), *map(_narrow, amounts)])
+            begin = end
+    return called
+
+
+def _narrow(amounts: token_buckets.Array) -> token_buckets.Array:
+    """Return a copy that takes half the memory where it can: no call of now asks for two billion tokens."""
+    return amounts.astype(np.int32 if int(amounts.max()) <= np.iinfo(np.int32).max else np.int64)
 
 
 def _answer(  # noqa: PLR0913 # what a rule says

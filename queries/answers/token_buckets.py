@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[Any]  # of int64, or of Python's own integers where those don't suffice
+Array = NDArray[Any]  # of integers: narrow ones where many are kept, Python's own where int64 doesn't suffice for sums
 
 MINUTE = 60_000_000
 _THIRD = MINUTE // 3
@@ -21,6 +21,8 @@ _TAME = 1 << 40
 _CHUNK = 1 << 13
 """So many calls are looked at together: their numbers stay in the processor's cache."""
 _SAMPLED = 16
+_FEW = 8
+"""So many thirds of a minute are looked at call by call first, and then each time so many times as many."""
 
 
 @dataclass(frozen=True)
@@ -139,23 +141,37 @@ def thirds_of(at: Array) -> tuple[Array, Array]:
 def peaks(at: Array, asked: Array, thirds_with_first: tuple[Array, Array]) -> tuple[int, int]:
     """Return the largest sum over a clock minute, and over any 60 seconds `(t - 60 s, t]` that end at a call."""
     thirds, first = thirds_with_first
-    sums = np.add.reduceat(asked, first)
+    sums = np.add.reduceat(asked, first, dtype=np.int64)
     so_far = np.concatenate([[0], np.cumsum(sums)])
     end = np.arange(1, len(thirds) + 1)
     minutes = np.flatnonzero(np.diff(thirds // 3, prepend=thirds[0] // 3 - 1))
     fixed = int(np.add.reduceat(sums, minutes).max())
     # Three thirds are a window's length, and four hold any that ends in the last: few can hold the fullest.
-    at_least = so_far[end] - so_far[np.searchsorted(thirds, thirds - 2)]
-    at_most = so_far[end] - so_far[np.searchsorted(thirds, thirds - 3)]
+    at_least = so_far[end] - so_far[_reaching(thirds, 2)]
+    at_most = so_far[end] - so_far[_reaching(thirds, 3)]
     rolling = int(at_least.max())
-    bounds = np.append(first, len(at))
-    for third in np.argsort(-at_most, kind="stable"):
-        if at_most[third] <= rolling:
-            break
-        begin, end_of_third = bounds[np.searchsorted(thirds, thirds[third] - 3)], bounds[third + 1]
-        instants, sums_here = at[begin:end_of_third], np.cumsum(asked[begin:end_of_third])
-        own = np.arange(bounds[third] - begin, end_of_third - begin)
-        before = np.searchsorted(instants, instants[own] - MINUTE, side="right")
-        windows = sums_here[own] - np.where(before > 0, sums_here[before - 1], 0)
-        rolling = max(rolling, int(windows.max()))
+    can_win = np.flatnonzero(at_most > rolling)
+    can_win = can_win[np.argsort(-at_most[can_win], kind="stable")]
+    bounds, so_far = np.append(first, len(at)), np.cumsum(np.append(0, asked), dtype=np.int64)
+    some = _FEW
+    while len(can_win) and at_most[can_win[0]] > rolling:
+        own = _ranges(bounds[can_win[:some]], bounds[can_win[:some] + 1])
+        before = np.searchsorted(at, at[own] - MINUTE, side="right")
+        rolling = max(rolling, int((so_far[own + 1] - so_far[before]).max()))
+        can_win, some = can_win[some:], some * _FEW
     return fixed, rolling
+
+
+def _ranges(begins: Array, ends: Array) -> Array:
+    """Return all numbers from each of *begins* to before its end."""
+    lengths = ends - begins
+    numbers: Array = np.arange(int(lengths.sum())) + np.repeat(begins - np.cumsum(lengths) + lengths, lengths)
+    return numbers
+
+
+def _reaching(thirds: Array, back: int) -> Array:
+    """Return, for each third, the number of the first that has calls of it and the *back* thirds of time before it."""
+    first = np.arange(len(thirds))
+    for earlier in range(1, back + 1):
+        first[earlier:] -= thirds[:-earlier] >= thirds[earlier:] - back
+    return first

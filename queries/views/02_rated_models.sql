@@ -1,16 +1,12 @@
--- Which limits the calls of each model count against, and how. One row per provider and model; `id` counts them from 0.
+-- Which limits the calls of each model count against, and how. One row per provider and model that a record names, whether
+-- or not a call is left when each is counted once: to count them here would be to do so twice. `id` counts them from 0.
 create view rated_models as
 with models as (
-    select
-        provider, model,
-        count(*) filter (success is not false) as calls,
-        count(*) filter (success is false) as failed_calls,
-    from single_calls
-    group by provider, model
+    select distinct provider, model from base_calls
 ),
 rules as (
     select
-        models.provider, model, calls, failed_calls, rule.* exclude (provider),
+        models.provider, model, rule.* exclude (provider),
         row_number() over (partition by models.provider, model order by counts) as nth,
     from models
     inner join counting_rules as rule
@@ -18,7 +14,6 @@ rules as (
 )
 select
     (row_number() over (order by provider, model) - 1)::integer as id, provider, model,
-    any_value(calls) as calls, any_value(failed_calls) as failed_calls,
     list(counts order by nth) as names,
     list(meaning order by nth) as meanings,
     max(as_of) as rules_as_of,
