@@ -195,7 +195,8 @@ class Follower:
         for file in named:
             log.info("%s: no record that ingest knows so far; `ingest explain %s` says why", file.path, file.path)
         if more := len(silent) - len(named):
-            log.info("%s more files hold no record that ingest knows so far", f"{more:,}")
+            said = f"{more:,} more files hold" if more > 1 else "1 more file holds"
+            log.info("%s no record that ingest knows so far", said)
 
     def _tell_of_unended(self) -> None:
         """Say which files end in a line without an end, once they have been read as far as they can be."""
