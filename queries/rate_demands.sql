@@ -1,6 +1,6 @@
 -- What each call counted against the limits of its provider, at which instant (microseconds), and whether it failed. One
--- row per call; `second` is 0 where there is one limit. `rated` are the rows of `rated_models` as a table: of that, DuckDB
--- knows that it is small.
+-- row per call; `second` is 0 where there is one limit. `rated` are the rows of `rated_models.sql` as a table: of
+-- that, DuckDB knows that it is small.
 -- $charge: the instant that counts, `end` or `start` of the call
 with calls as (
     select

@@ -42,6 +42,7 @@ _SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     **_ANSWERS,
 }
 
+_MODELS = (resources("queries") / "rated_models.sql").read_text(encoding="utf-8")
 _DEMANDS = (resources("queries") / "rate_demands.sql").read_text(encoding="utf-8")
 _BATCH = 1_000_000
 
@@ -92,9 +93,9 @@ class _Asked(NamedTuple):
 
 def replays(connection: duckdb.DuckDBPyConnection, asked: _Asked, charge: str) -> list[Row]:
     """Return a row for each provider, model and rule that has calls, at the limits that are *asked* about."""
-    connection.sql("from rated_models order by id").create("rated")
+    connection.sql(_MODELS).create("rated")
     try:
-        models = frame(connection.table("rated")).to_dicts()
+        models = frame(connection.table("rated").order("id")).to_dicts()
         called = _by_model(connection, charge, [len(model["names"]) for model in models])
     finally:
         connection.execute("drop table rated")

@@ -136,7 +136,7 @@ class Report:
     @property
     def reach(self) -> str:
         """The SQL that answering takes, as `connect` wants to know it."""
-        return self.sql + " rated_models stated_limits single_calls" * ("from replays" in self.sql)
+        return self.sql + " stated_limits single_calls" * ("from replays" in self.sql)
 
     @property
     def repriced(self) -> bool:

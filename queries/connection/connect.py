@@ -213,7 +213,7 @@ def zone(connection: duckdb.DuckDBPyConnection) -> str:
 
 
 def shape(connection: duckdb.DuckDBPyConnection) -> dict[str, bool]:
-    """Return what the view `shape` found when *connection* was opened."""
+    """Return what the variable `shape` was found to be when *connection* was opened."""
     ((found,),) = connection.execute("select getvariable('shape')").fetchall()
     return dict(found)
 

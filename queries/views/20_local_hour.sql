@@ -1,8 +1,9 @@
 -- The minutes that clocks of the time zone show at whole hours of UTC, and the zone; NULL where that changes between 2010 and
--- 2090, as on Lord Howe. Elsewhere an hour of its clock begins at the same second of each hour, and no calendar is needed.
+-- 2090, of which a day in four weeks is asked, as on Lord Howe. Elsewhere an hour of its clock begins at the same second of
+-- each hour, and no calendar is needed.
 set variable minutes_at_hours = (
     select if(count(distinct minutes) = 1, any_value(minutes), null)
-    from (select date_part('minute', make_timestamptz(unnest(range(14_610, 43_830)) * 86_400_000_000)) as minutes)
+    from (select date_part('minute', make_timestamptz(unnest(range(14_610, 43_830, 28)) * 86_400_000_000)) as minutes)
 );
 
 set variable zone_of_minutes = current_setting('TimeZone');

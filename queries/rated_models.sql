@@ -1,6 +1,5 @@
 -- Which limits the calls of each model count against, and how. One row per provider and model that a record names, whether
 -- or not a call is left when each is counted once: to count them here would be to do so twice. `id` counts them from 0.
-create view rated_models as
 with models as (
     select distinct provider, model from base_calls
 ),
