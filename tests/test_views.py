@@ -41,6 +41,7 @@ def test_the_rolling_peak_is_exact(calls):
     )
     with duckdb.connect() as connection:
         connection.from_arrow(frame).create("single_calls")
+        connection.execute("create view models_read as select distinct model from single_calls")
         connection.execute((VIEWS / "20_tpm_peaks.sql").read_text())
         found = connection.sql("select model, peak_rolling_60s, peak_tpm, peak_rolling_end from tpm_peaks").pl()
 

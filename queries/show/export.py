@@ -18,6 +18,7 @@ _TABLES = (
     "alerts",
     "all_events",
     "formats_read",
+    "models_read",
     "coverage",
     *_DIMS,
     *_DATED,

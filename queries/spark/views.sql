@@ -1282,6 +1282,11 @@ GROUP BY
   llm_calls.story_id,
   attempts.attempt;
 
+create or replace temporary view models_read as
+SELECT DISTINCT
+  model
+FROM base_calls;
+
 create or replace temporary view minutes as
 WITH numbered AS (
   SELECT

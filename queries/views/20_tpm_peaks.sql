@@ -2,9 +2,10 @@
 -- The largest sum over 60 seconds is exact: sums over thirds of a minute bound every window from above (four thirds
 -- cover it) and the largest from below (three are one), so only minutes that could win are looked at call by call. Of two
 -- minutes that hold the largest window one has half of what the largest minute has, so thirds are only made around such.
+-- Until the end a model is a number: calls are kept, to be looked at several times, and names are the half of them.
 create view tpm_peaks as
 with timed as (
-    select model, success, total_tokens, epoch_us(created_at) as at_us from single_calls
+    select hash(model) as model, success, total_tokens, epoch_us(created_at) as at_us from single_calls
 ),
 minutes as materialized (
     select
@@ -21,7 +22,7 @@ peaks as (
 heavy as (
     select distinct minutes.model, unnest([minute - 1, minute, minute + 1]) as minute
     from minutes
-    inner join peaks on minutes.model is not distinct from peaks.model and 2 * minutes.tokens >= peaks.tokens
+    inner join peaks on minutes.model = peaks.model and 2 * minutes.tokens >= peaks.tokens
 ),
 thirds as (
     select
@@ -30,7 +31,7 @@ thirds as (
         coalesce(sum(total_tokens) filter (at_us // 20_000_000 % 3 = 1), 0)::bigint as second,
         coalesce(sum(total_tokens) filter (at_us // 20_000_000 % 3 = 2), 0)::bigint as third,
     from timed
-    inner join heavy on at_us // 60_000_000 = minute and timed.model is not distinct from heavy.model
+    inner join heavy on at_us // 60_000_000 = minute and timed.model = heavy.model
     group by all
 ),
 neighbours as (
@@ -67,10 +68,15 @@ windows as (
             partition by timed.model order by timed.at_us range between 59_999_999 preceding and current row
         )::bigint as tokens,
     from timed
-    semi join crowded on timed.at_us // 60_000_000 = crowded.minute and timed.model is not distinct from crowded.model
+    semi join crowded on timed.at_us // 60_000_000 = crowded.minute and timed.model = crowded.model
 ),
 rolling as (
-    select model, max(tokens) as peak_rolling_60s, arg_max(at_us, (tokens, -at_us)) filter (tokens is not null) as peak_at from windows group by model
+    select
+        model,
+        max(tokens) as peak_rolling_60s,
+        arg_max(at_us, (tokens, -at_us)) filter (tokens is not null) as peak_at,
+    from windows
+    group by model
 ),
 fixed as (
     select
@@ -87,7 +93,7 @@ fixed as (
     group by model
 )
 select
-    fixed.model, calls, failed_calls, total_tokens, active_minutes,
+    models_read.model, calls, failed_calls, total_tokens, active_minutes,
     round(total_tokens / nullif(active_minutes, 0))::bigint as avg_tpm,
     peak_tpm,
     if(peak_tpm > 0, make_timestamptz(peak_minute * 60_000_000), null) as peak_minute,
@@ -96,4 +102,5 @@ select
     quantiles[1] as p50_tpm, quantiles[2] as p95_tpm, quantiles[3] as p99_tpm,
     peak_rpm,
 from fixed
-left join rolling on fixed.model is not distinct from rolling.model;
+inner join models_read on fixed.model = hash(models_read.model)
+left join rolling on fixed.model = rolling.model;
