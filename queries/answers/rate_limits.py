@@ -1,5 +1,6 @@
 """The table `replays` of the report `limits`: how near the calls of each provider and model came to its limits."""
 
+import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -99,7 +100,8 @@ def replays(connection: duckdb.DuckDBPyConnection, asked: _Asked, charge: str) -
         called = _by_model(connection, charge, [len(model["names"]) for model in models])
     finally:
         connection.execute("drop table rated")
-    with ThreadPoolExecutor() as threads:  # the largest first: nobody waits for it at the end
+    # As many models at once as cores, as each takes memory; the largest first: nobody waits for it at the end.
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
         order = sorted(range(len(models)), key=lambda i: -called[i].count)
         tasks = {i: threads.submit(_replayed, models[i], called[i], asked) for i in order if called[i].count}
         rows = [row for i in sorted(tasks) for row in tasks[i].result()]
