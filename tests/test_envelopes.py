@@ -79,6 +79,23 @@ TEXTS = {
     "cloudwatch insights csv": lambda line: '2026-08-10 08:01:00.123,"' + line.replace('"', '""') + '"',
     "gcp text": lambda line: _json(insertId="1", resource=RESOURCE, textPayload=line, timestamp=TIME, logName="l"),
     "logcli": lambda line: _json(labels={"app": "a", "host": "node-a"}, line=line, timestamp=TIME),
+    "loki push": lambda line: _json(
+        streams=[
+            {"stream": {"app": "other"}, "values": [[f"{MILLIS}000000", "starting"]]},
+            {
+                "stream": {"app": "api", "pod": "api-1", "host": "node-a"},
+                "values": [[f"{MILLIS}000000", "starting"], [f"{MILLIS}000000", line, {"trace_id": "0a1b"}]],
+            },
+        ]
+    ),
+    "loki query": lambda line: _json(
+        status="success",
+        data={
+            "resultType": "streams",
+            "result": [{"stream": {"app": "api", "host": "node-a"}, "values": [[f"{MILLIS}000000", line]]}],
+            "stats": {"summary": {"bytesProcessedPerSecond": 1}},
+        },
+    ),
     "datadog": lambda line: _json(
         id="1", content={"message": line, "timestamp": TIME, "host": "node-a", "service": "api", "tags": []}
     ),
@@ -217,6 +234,13 @@ def test_the_envelope_says_which_host_and_container_and_nothing_more():
         "container": "app", "pod": "app-0", "namespace": "prod", "stream": "stdout"
     }  # fmt: skip
     assert call["format"] == "maestro-log/V6+fluent-bit"
+
+
+def test_what_a_collector_pushes_says_so_once_for_all_lines_of_a_stream():
+    (call,) = rows(TEXTS["loki push"](LINES["text"]) + "\n").to_dicts()
+
+    assert (call["host"], json.loads(call["metadata"])) == ("node-a", {"pod": "api-1", "service": "api"})
+    assert call["format"] == "maestro-log/V6+loki"
 
 
 def test_a_response_has_the_same_key_in_its_envelope():

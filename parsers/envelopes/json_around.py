@@ -178,20 +178,29 @@ def _from_bytes(found: pl.DataFrame, wide: pl.DataFrame) -> pl.DataFrame:
 
 def _items(records: pl.DataFrame, envelope: Envelope) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the lines in the arrays of *records*; each begins a byte after the one before it, so that they differ."""
-    item: pl.DataType = pl.Struct(
-        _tree([path(text) for texts in (envelope.place, *envelope.says.values()) for text in texts])
-    )
-    for key in reversed(envelope.items):
-        item = pl.Struct({key: pl.List(item)})
-    decoded, bad = decode(records.select(*RECORDS, "at"), item)  # type: ignore[arg-type]  # a struct, always
-    value = pl.col("record")
-    for key in envelope.items:
-        decoded = decoded.with_columns(record=value.struct.field(key)).explode("record").drop_nulls("record")
     places = {"line": envelope.place, **envelope.says}
+    paths = [path(text) for texts in places.values() for text in texts]
+    item: pl.DataType = pl.List(pl.String) if envelope.listed else pl.Struct(_tree(paths))
+    shared = [path(text) for texts in envelope.shared.values() for text in texts]
+    *outer, last = map(path, envelope.items)
+    item = pl.Struct({**_tree(shared), **_nested(last, item)})
+    for array in reversed(outer):
+        item = pl.Struct(_nested(array, item))
+    decoded, bad = decode(records.select(*RECORDS, "at"), item)
+    value = pl.col("record")
+    for array in outer:
+        decoded = decoded.with_columns(record=_field(value, array)).explode("record").drop_nulls("record")
+    decoded = decoded.select(
+        *_places(),
+        *(_of(value, texts).alias(name) for name, texts in envelope.shared.items()),
+        record=_field(value, last),
+    )
+    decoded = decoded.explode("record").drop_nulls("record")
     found = decoded.select(
         *_places(),
+        *envelope.shared,
         part=pl.lit(None, dtype=pl.Boolean),
-        **{name: pl.coalesce(_field(value, path(text)) for text in texts) for name, texts in places.items()},
+        **{name: _of(value, texts) for name, texts in places.items()},
     )
     number = pl.int_range(pl.len()).over("at")
     return found.drop_nulls("line").with_columns(
@@ -199,10 +208,22 @@ def _items(records: pl.DataFrame, envelope: Envelope) -> tuple[pl.DataFrame, pl.
     ), bad
 
 
+def _of(value: pl.Expr, texts: Sequence[str]) -> pl.Expr:
+    return pl.coalesce(_field(value, path(text)) for text in texts)
+
+
 def _field(value: pl.Expr, where: Path) -> pl.Expr:
     for key in where:
-        value = value.struct.field(key)
+        value = value.list.get(int(key), null_on_oob=True) if key.isdigit() else value.struct.field(key)
     return value
+
+
+def _nested(where: Path, item: pl.DataType) -> dict[str, pl.DataType]:
+    """Return the field of a struct that has an array of *item* at *where*."""
+    found: pl.DataType = pl.List(item)
+    for key in reversed(where[1:]):
+        found = pl.Struct({key: found})
+    return {where[0]: found}
 
 
 def _tree(paths: list[Path]) -> dict[str, pl.DataType]:

@@ -21,6 +21,19 @@ _KUBERNETES = {
 }
 
 
+def _labels(where: str) -> dict[str, tuple[str, ...]]:
+    """Return what the labels of Loki say, which are at *where*."""
+    names = {
+        "host": ("host", "hostname", "node_name", "instance"),
+        "pod": ("pod",),
+        "namespace": ("namespace",),
+        "container": ("container",),
+        "service": ("service_name", "app", "job"),
+        "stream": ("stream",),
+    }
+    return {fact: tuple(f"{where}.{name}" for name in labels) for fact, labels in names.items()}
+
+
 @dataclass(frozen=True, eq=False)
 class Mark:
     """A mark of an envelope: one of the *keys*, which are quoted, and what the regex *then* says of its value."""
@@ -44,6 +57,8 @@ class Envelope:
         place: where the line is, best first, as `fields.path` reads it.
         holds: what is there: `text` or `object`.
         items: for many lines in one: the arrays below each other in whose items they are; `place` is in the last.
+        listed: whether an item is an array itself; places are then numbers, from 0.
+        shared: what is said of all lines of an array, as `says`; the places are in the object that holds the last one.
         lacks: a mark that is in no wrapped line.
         says: for each of `FACTS` the places where it is.
         sure: whether the marks alone tell. Else a record of a format's own is no envelope, and a text must look like
@@ -62,6 +77,8 @@ class Envelope:
     partial: str | None = None
     keys: str | None = None
     items: tuple[str, ...] = ()
+    listed: bool = False
+    shared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def may_be(self, keys: Collection[str]) -> bool:
         """Tell whether lines with these *keys* may be in it."""
@@ -198,6 +215,7 @@ ENVELOPES = (
         ("message",),
         says={"time": ("timestamp",)},
         items=("logEvents",),
+        shared={"service": ("logStream",)},
     ),
     Envelope(
         "hclog",  # HashiCorp's loggers
@@ -216,18 +234,28 @@ ENVELOPES = (
         says={"time": ("timestamp", '"@timestamp"'), "service": ("logStreamName", '"@logStream"')},
     ),
     Envelope(
+        "loki",  # what is pushed to it
+        (_key("streams", then=r"\["), _key("values", then=r"\[")),
+        ("1",),
+        says={"time": ("0",)},
+        items=("streams", "values"),
+        listed=True,
+        shared=_labels("stream"),
+    ),
+    Envelope(
+        "loki",  # what its API answers
+        (_key("resultType", then='"streams"'), _key("values", then=r"\[")),
+        ("1",),
+        says={"time": ("0",)},
+        items=("data.result", "values"),
+        listed=True,
+        shared=_labels("stream"),
+    ),
+    Envelope(
         "loki",
         (_key("line", then=_TEXT), _key("timestamp"), _key("labels", then=_OBJECT)),
         ("line",),
-        says={
-            "time": ("timestamp",),
-            "host": ("labels.host", "labels.hostname", "labels.node_name", "labels.instance"),
-            "pod": ("labels.pod",),
-            "namespace": ("labels.namespace",),
-            "container": ("labels.container",),
-            "service": ("labels.service_name", "labels.app", "labels.job"),
-            "stream": ("labels.stream",),
-        },
+        says={"time": ("timestamp",), **_labels("labels")},
     ),
     Envelope(
         "otel",
@@ -384,12 +412,13 @@ FIRST_KEYS = (
     "@level", "@message", "@metadata", "@module", "@mt", "@ptr", "@t", "@timestamp", "CONTAINER_", "Computer",
     "Container", "Level", "Log", "MESSAGE", "MessageTemplate", "Pod", "Properties", "ResultDescription",
     "TimeGenerated", "Timestamp", "_BOOT", "_CMDLINE", "_COMM", "_EXE", "_HOSTNAME", "_MACHINE", "_PID", "_SYSTEMD",
-    "_TRANSPORT", "_UID", "__CURSOR", "__MONOTONIC", "__REALTIME", "_id", "_index", "_p", "_raw", "_source", "_time",
-    "agent", "app_name", "attributes", "attrs", "category", "container", "content", "date", "ddsource", "ddtags", "ecs",
-    "event", "eventId", "file", "full_message", "host", "hostname", "httpRequest", "id", "ingestionTime", "input",
-    "insertId", "json", "jsonPayload", "kubernetes", "labels", "level", "line", "log", "logEvents", "logGroup",
-    "logName", "logStream", "message", "messageType", "msg", "operation", "owner", "preview", "process_id",
-    "receiveTimestamp", "record", "resource", "resourceLogs", "result", "service", "severity", "short_message",
-    "source", "source_type", "stream", "tag", "text", "textPayload", "time", "timestamp", "type", "version",
+    "_TRANSPORT", "_UID", "__CURSOR", "__MONOTONIC", "__REALTIME", "_id", "_index", "_p", "_raw", "_source",
+    "_time", "agent", "app_name", "attributes", "attrs", "category", "container", "content", "data", "date",
+    "ddsource", "ddtags", "ecs", "event", "eventId", "file", "full_message", "host", "hostname", "httpRequest",
+    "id", "ingestionTime", "input", "insertId", "json", "jsonPayload", "kubernetes", "labels", "level", "line",
+    "log", "logEvents", "logGroup", "logName", "logStream", "message", "messageType", "msg", "operation", "owner",
+    "preview", "process_id", "receiveTimestamp", "record", "resource", "resourceLogs", "result", "service",
+    "severity", "short_message", "source", "source_type", "status", "stream", "streams", "tag", "text",
+    "textPayload", "time", "timestamp", "type", "version",
 )  # fmt: skip
 """Keys that an envelope may begin with. Other lines are not looked at further."""
