@@ -11,7 +11,7 @@ from warehouses import build, call, event
 
 import queries
 from ingest.cli import cli
-from queries.answers import token_buckets
+from queries.answers import rate_limits, token_buckets
 from queries.connection import own_limits
 
 MINUTE = 60_000_000
@@ -102,6 +102,27 @@ def test_calls_that_are_years_apart_stay_exact():
     at, asked = in_order(calls)
     none, _ = token_buckets.smallest_limits(at, asked)
     assert how_many_wait(at, asked, none) == 0 < how_many_wait(at, asked, none - 1)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 1 << 33)), min_size=1, max_size=40),
+    st.randoms(use_true_random=False),
+)
+def test_calls_of_one_instant_are_in_one_order_whoever_brings_them(rows, chance):
+    """Threads hand them over in any order, and who waits depends on it."""
+    brought = rows.copy()
+    chance.shuffle(brought)
+    calls = rate_limits.Calls(rules=1)
+    while brought:
+        some = [brought.pop() for _ in range(min(len(brought), chance.randint(1, 9)))]
+        calls.add([np.array(column) for column in zip(*some, strict=True)], failed=1)
+    calls.put_in_order()
+
+    ordered = sorted(rows)
+    assert calls.at.tolist() == [at for at, _, _ in ordered]
+    assert calls.asked[0].tolist() == [asked for _, _, asked in ordered]
+    assert calls.count == len(rows)
 
 
 @pytest.fixture

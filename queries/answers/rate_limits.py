@@ -1,10 +1,9 @@
 """The table `replays` of the report `limits`: how near the calls of each provider and model came to its limits."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.resources import files as resources
 from typing import Any, NamedTuple
@@ -100,10 +99,11 @@ def replays(connection: duckdb.DuckDBPyConnection, asked: _Asked, charge: str) -
         called = _by_model(connection, charge, [len(model["names"]) for model in models])
     finally:
         connection.execute("drop table rated")
-    # As many models at once as cores, as each takes memory; the largest first: nobody waits for it at the end.
+    # As many models at once as cores, as each takes memory; all are in order, and smaller, before one is replayed.
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        order = sorted(range(len(models)), key=lambda i: -called[i].count)
-        tasks = {i: threads.submit(_replayed, models[i], called[i], asked) for i in order if called[i].count}
+        numbers = sorted((i for i in range(len(models)) if called[i].count), key=lambda i: called[i].count)
+        list(threads.map(lambda i: called[i].put_in_order(), numbers))
+        tasks = {i: threads.submit(_replayed, models[i], called[i], asked) for i in reversed(numbers)}
         rows = [row for i in sorted(tasks) for row in tasks[i].result()]
     return [row | {"charge": charge} for row in rows]
 
@@ -115,34 +115,63 @@ def _stated(connection: duckdb.DuckDBPyConnection) -> Stated:
     return {(p, m, "TPM" if p == "google" and d == "ITPM" else d): said for (p, m, d), said in found.items()}
 
 
-@dataclass
-class _Calls:
-    """The calls of one model, in parts and no order: for each its instant, and what it asks for by each rule."""
+class Calls:
+    """The calls of one model: how many, their instants, their places in sources, and what they ask for by each rule."""
 
-    count: int = 0
-    failed: int = 0
-    parts: list[list[token_buckets.Array]] = field(default_factory=list)
+    def __init__(self, rules: int) -> None:
+        self.count = self.failed = 0
+        kinds = (np.int64, np.uint32, *[np.int32] * rules)
+        self._columns: list[token_buckets.Array] = [np.zeros(0, kind) for kind in kinds]
 
-    def columns(self) -> list[token_buckets.Array]:
-        """Return the instants and what was asked for, in order of time, and forget the parts."""
-        columns = [list(parts) for parts in zip(*sorted(self.parts, key=lambda part: int(part[0][0])), strict=True)]
-        self.parts.clear()
-        whole = []
-        while columns:  # one at a time: what was put together is given back
-            whole.append(np.concatenate(columns.pop(0)))
-        at = whole[0]
-        if np.any(at[1:] < at[:-1]):
-            by_time = np.argsort(at, kind="stable")
-            whole = [column[by_time] for column in whole]
-        return whole
+    @property
+    def at(self) -> token_buckets.Array:
+        """The instants."""
+        return self._columns[0]
+
+    @property
+    def asked(self) -> list[token_buckets.Array]:
+        """What each asks for, by each rule."""
+        return self._columns[2:]
+
+    def add(self, columns: Sequence[token_buckets.Array], failed: int) -> None:
+        """Add the calls of *columns*. What is there grows where it lies: to put parts together takes them twice."""
+        begin, end = self.count, self.count + len(columns[0])
+        for n, values in enumerate(columns):
+            kept = self._columns[n]
+            if int(values.max()) > np.iinfo(kept.dtype).max:  # no call of now asks for two billion tokens
+                kept = self._columns[n] = kept.astype(np.int64)
+            if end > len(kept):
+                kept.resize(end + end // 4, refcheck=False)
+            kept[begin:end] = values
+        self.count, self.failed = end, self.failed + failed
+
+    def put_in_order(self) -> None:
+        """Put them in order of time, one column after the other, as they may be a hundred million.
+
+        Those of one instant keep the order of their source; where that doesn't tell, of two sources, the smaller one
+        comes first. So the answer is the same in whatever order threads brought them.
+        """
+        columns = self._columns
+        for column in columns:
+            column.resize(self.count, refcheck=False)
+        if np.any(columns[0][1:] < columns[0][:-1]):
+            by_time = np.argsort(columns[0], kind="stable")
+            for n, column in enumerate(columns):
+                columns[n] = column[by_time]
+        same = columns[0][1:] == columns[0][:-1]
+        if same.any():
+            at_once = np.flatnonzero(np.append(same, False) | np.append(False, same))
+            ordered = at_once[np.lexsort([column[at_once] for column in reversed(columns)])]
+            for column in columns:
+                column[at_once] = column[ordered]
 
 
-def _replayed(model: Row, calls: _Calls, limits: _Asked) -> list[Row]:
+def _replayed(model: Row, calls: Calls, limits: _Asked) -> list[Row]:
     """Return a row for each rule of *model*, which had these *calls*."""
-    at, *asked = calls.columns()
+    at = calls.at
     thirds = token_buckets.thirds_of(at)
     each = np.ones(len(at), np.int8)
-    names = zip([*model["names"], "RPM"], [*model["meanings"], "requests"], [*asked, each], strict=True)
+    names = zip([*model["names"], "RPM"], [*model["meanings"], "requests"], [*calls.asked, each], strict=True)
     known = {name: model[name] for name in ("provider", "model", "rules_as_of")}
     known |= {"calls": calls.count - calls.failed, "failed_calls": calls.failed}
     rows = []
@@ -153,9 +182,9 @@ def _replayed(model: Row, calls: _Calls, limits: _Asked) -> list[Row]:
     return rows
 
 
-def _by_model(connection: duckdb.DuckDBPyConnection, charge: str, rules: list[int]) -> list[_Calls]:
+def _by_model(connection: duckdb.DuckDBPyConnection, charge: str, rules: list[int]) -> list[Calls]:
     """Return the calls of each model, of which *rules* has how many rules say what it asks for."""
-    called = [_Calls() for _ in rules]
+    called = [Calls(count) for count in rules]
     for batch in connection.sql(_DEMANDS, params={"charge": charge}).to_arrow_reader(_BATCH):
         ids, failed, *columns = (column.to_numpy(zero_copy_only=False) for column in batch.columns)
         # Small numbers are sorted by counting them.
@@ -164,17 +193,10 @@ def _by_model(connection: duckdb.DuckDBPyConnection, charge: str, rules: list[in
         ordered = [column[order] for column in columns]
         begin = 0
         for calls, count, lost, asked in zip(called, counts, failures, rules, strict=True):
-            calls.count, calls.failed, end = calls.count + count, calls.failed + lost, begin + count
             if count:
-                at, *amounts = (column[begin:end] for column in ordered[: 1 + asked])
-                calls.parts.append([at.copy(), *map(_narrow, amounts)])
-            begin = end
+                calls.add([column[begin : begin + count] for column in ordered[: 2 + asked]], lost)
+            begin += count
     return called
-
-
-def _narrow(amounts: token_buckets.Array) -> token_buckets.Array:
-    """Return a copy that takes half the memory where it can: no call of now asks for two billion tokens."""
-    return amounts.astype(np.int32 if int(amounts.max()) <= np.iinfo(np.int32).max else np.int64)
 
 
 def _answer(  # noqa: PLR0913 # what a rule says

@@ -152,7 +152,8 @@ def peaks(at: Array, asked: Array, thirds_with_first: tuple[Array, Array]) -> tu
     rolling = int(at_least.max())
     can_win = np.flatnonzero(at_most > rolling)
     can_win = can_win[np.argsort(-at_most[can_win], kind="stable")]
-    bounds, so_far = np.append(first, len(at)), np.cumsum(np.append(0, asked), dtype=np.int64)
+    bounds, so_far = np.append(first, len(at)), np.zeros(len(at) + 1, np.int64)
+    np.cumsum(asked, out=so_far[1:])
     some = _FEW
     while len(can_win) and at_most[can_win[0]] > rolling:
         own = _ranges(bounds[can_win[:some]], bounds[can_win[:some] + 1])
