@@ -46,12 +46,13 @@ def event(when: str, kind: str, **columns) -> dict:
     return {"created_at": at(when), "kind": kind, "format": "maestro-log/V4", "source_id": "s1"} | columns
 
 
-def build(folder: Path, **rows: list[dict]) -> Path:
+def build(folder: Path, **rows: list[dict] | pl.DataFrame) -> Path:
     """Write *rows* of tables into *folder*, and empty tables for the others; a second time appends."""
     for name, columns in TABLES.items():
-        schema = polars_schema(columns)
-        frame = pl.DataFrame(rows.get(name, []), schema_overrides=schema, infer_schema_length=None)
-        _write(folder, name, conform(frame, columns))
+        given = rows.get(name, [])
+        if not isinstance(given, pl.DataFrame):
+            given = pl.DataFrame(given, schema_overrides=polars_schema(columns), infer_schema_length=None)
+        _write(folder, name, conform(given, columns))
     return folder
 
 

@@ -8,8 +8,10 @@ with measured as (
         count(*) filter (success is false) as failed_calls,
         failed_calls / nullif(count(success), 0) as error_rate,
         quantile_cont(latency_ms, [0.5, 0.95, 0.99]) filter (success is not false) as latencies,
-        1000 * sum(response_tokens) filter (latency_ms > 0)
-            / sum(latency_ms) filter (latency_ms > 0 and response_tokens is not null) as output_tokens_per_second,
+        -- In whole microseconds: sums of fractions depend on the order in which threads add.
+        1_000_000 * sum(response_tokens) filter (latency_ms > 0)
+            / sum(try_cast(latency_ms * 1_000 as bigint)) filter (latency_ms > 0 and response_tokens is not null)
+            as output_tokens_per_second,
         count(latency_ms) as latencies_known,
         count(*) filter (attempt is not null or created_at >= since) as observed,
     from single_calls

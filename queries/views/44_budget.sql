@@ -69,12 +69,14 @@ create macro budget(by_what, unit, a_day, warn_at) as table (
                 list_sort(list(distinct to_model) filter (used_before >= warn_at * a_day)), ', '
             ) as downgrade_to,
             sum(
-                cost_usd - (
-                    (request_tokens - coalesce(cache_read_tokens, 0)) * input_usd
-                    + coalesce(cache_read_tokens, 0) * cached_usd
-                    + response_tokens * output_usd
-                ) / 1_000_000
-            ) filter (used_before >= warn_at * a_day and to_model is not null) as downgrade_saving_usd,
+                (
+                    cost_usd - (
+                        (request_tokens - coalesce(cache_read_tokens, 0)) * input_usd
+                        + coalesce(cache_read_tokens, 0) * cached_usd
+                        + response_tokens * output_usd
+                    ) / 1_000_000
+                )::decimal(38, 10)  -- as floating sums depend on the order in which threads add
+            ) filter (used_before >= warn_at * a_day and to_model is not null)::double as downgrade_saving_usd,
         from running
         left join tiers using (model)
         group by key, day
