@@ -12,7 +12,7 @@ from parsers.blocks.format import apart
 from parsers.jsonl.unknown_fields import joined
 from parsers.rows.typed_tables import typed
 from parsers.schema import UTC as UTC_TIME
-from parsers.values.lenient import time
+from parsers.values.lenient import dollars, time
 from parsers.values.typed import metadata, usd, utc, zoned
 
 FORMAT = "%Y-%m-%dT%H:%M:%S%.f%#z"
@@ -91,3 +91,29 @@ def test_words_apart_are_found_where_they_are_and_nowhere_else(pattern):
     words = ['{"input": 1}', '{"output":1}', '{"promptTokens"', '{"xinput":1}', '"b', '"a"']
     lines = pl.Series([*words, "", "\0\1\2", "a\0\1\2\n\0\1\2"])
     assert lines.str.contains(apart(pattern)).to_list() == lines.str.contains(pattern).to_list()
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("0.0123", 0.0123),
+        ("$0.0123", 0.0123),
+        ("-$1.5", None),
+        ("$1,234.50", 1_234.5),
+        ("1,234", 1_234),
+        ("1,234,567", 1_234_567),
+        ("0,0123", 0.0123),
+        ("1234,5", 1_234.5),
+        ("1.234,56", 1_234.56),
+        ("0.0123 USD", 0.0123),
+        ("USD 2", 2),
+        ("US$ 0,5", 0.5),
+        ("3 $", 3),
+        (" 1e-05 ", 1e-05),
+        ("12 €", None),
+        ("1,23,4", None),
+        ("n/a", None),
+    ],
+)
+def test_an_amount_of_dollars_is_read_as_people_write_it(text, amount):
+    assert pl.Series([text]).to_frame("text").select(dollars(pl.col("text"))).item() == amount

@@ -19,7 +19,7 @@ _WORDS = ("oken", "toks", "OKEN")
 _LINE = pl.col("line")
 _BARE = r'(?:^|[^\\])"'
 _JSON = (
-    _LINE.str.contains(rf'{_BARE}[\w.]*(?i:tokens?|token_?count)"\s*:\s*"?\d')
+    _LINE.str.contains(rf'{_BARE}[\w.]*(?i:tokens?|token_?count)"\s*:\s*(?:"?\d|\{{[^{{}}"]*"[^{{}}"]*"\s*:\s*"?\d)')
     & _LINE.str.contains(rf'{_BARE}[\w.]*(?i:model|engine|deployment)[\w.]*"\s*:\s*"[^"]')
     & ~_LINE.str.contains(rf'{_BARE}(?:role|content|messages?|prompt)"\s*:\s*["\[{{]')
 )

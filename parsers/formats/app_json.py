@@ -2,8 +2,9 @@
 
     {"time":"2026-01-01T00:00:00Z","level":"INFO","msg":"done","model":"gpt-4o","input_tokens":900,"output_tokens":40}
 
-A line is a call if it names a model and counts tokens under one of the usual names; `app_json_names` lists them, and
-where they are looked for. Lines are offered to this format after all others. Any other name needs a mapping file.
+A line is a call if it names a model and counts tokens under one of the usual names, or says that there are none to
+count (`null`) and why the call failed; `app_json_names` lists the names, and where they are looked for. Lines are
+offered to this format after all others. Any other name needs a mapping file.
 
 Times are ISO 8601 or a number since 1970 whose size gives its unit away; without an offset they are UTC. The time is
 when the line was written, hence when the call finished. A latency counts if its name or its text gives the unit: zap
@@ -48,13 +49,15 @@ MODEL = ("model", "model_name", "modelName", "model_id", "modelId", "llm_model",
 _LOOSE = Family(
     "application",
     request=("request_tokens", "prompt_tokens", "input_tokens", "tokens_in", "in_tokens", "promptTokens", "inputTokens",
-             "tokensIn", "requestTokens", "input_token_count"),
+             "tokensIn", "requestTokens", "input_token_count", "tokens.input", "tokens.prompt", "tokens.in"),
     response=("response_tokens", "completion_tokens", "output_tokens", "tokens_out", "out_tokens", "completionTokens",
-              "outputTokens", "tokensOut", "responseTokens", "completion_token_count", "output_token_count"),
-    cache_read=("cache_read_tokens", "cached_tokens", "cached_input_tokens", "cacheReadTokens", "cachedTokens"),
-    cache_write=("cache_write_tokens", "cache_creation_tokens", "cacheWriteTokens"),
-    reasoning=("reasoning_tokens", "thinking_tokens", "reasoningTokens"),
-    total=("total_tokens", "totalTokens", "tokens_total", "tokens_used", "token_count"),
+              "outputTokens", "tokensOut", "responseTokens", "completion_token_count", "output_token_count",
+              "tokens.output", "tokens.completion", "tokens.out"),
+    cache_read=("cache_read_tokens", "cached_tokens", "cached_input_tokens", "cacheReadTokens", "cachedTokens",
+                "tokens.cache_read", "tokens.cached"),
+    cache_write=("cache_write_tokens", "cache_creation_tokens", "cacheWriteTokens", "tokens.cache_write"),
+    reasoning=("reasoning_tokens", "thinking_tokens", "reasoningTokens", "tokens.reasoning"),
+    total=("total_tokens", "totalTokens", "tokens_total", "tokens_used", "token_count", "tokens.total"),
 )  # fmt: skip
 """The names that applications give to counts of their own."""
 
@@ -68,7 +71,7 @@ _SPANS = {"request_tokens": "gen_ai.usage.input_tokens", "response_tokens": "gen
 COUNTS = tuple(
     key
     for key in dict.fromkeys(key for f in _FAMILIES for key in (*f.request, *f.response, *f.total, *_SPANS.values()))
-    if not key.endswith(".total")  # a word that many objects have
+    if not key.endswith(".total") and not key.startswith("tokens.")  # words that many objects have
 )
 """Any of these, with a model, makes a record a call."""
 
@@ -176,11 +179,19 @@ SUM = _LINE.str.contains(rf'{OWN}"(?:{"|".join(REQUESTS)})"\s*:\s*"?(?:[2-9]|1\d
 )
 """Whether a line says at its top that it stands for several requests: what `reconcile` is for."""
 
+_COUNT = (
+    rf'"(?:{_any_key(COUNTS)})"\s*:\s*(?:"?\d|\{{\s*"total")'
+    r'|"tokens"\s*:\s*\{[^{}]*"(?:input|output|in|out|prompt|completion|total)"\s*:\s*"?\d'
+)
+_NO_COUNT = rf'"(?:{_any_key(COUNTS)}|tokens)"\s*:\s*null\b'
+_FAILURE = (
+    r'"(?:err|error|exception|error_message|error_type|error\.message|error\.type)"\s*:\s*(?:"[^"]|\{\s*"|true\b)'
+)
 _SUMMED = _LINE.str.contains(apart(rf'"(?:{_any_key(SUMS)})"\s*:'))
 _OWN = json_format(
     "application logs in JSON lines",
     _SHAPE,
-    claims=_LINE.str.contains(apart(rf'"(?:{_any_key(COUNTS)})"\s*:\s*(?:"?\d|\{{\s*"total")'))
+    claims=(_LINE.str.contains(apart(_COUNT)) | (_LINE.str.contains(_NO_COUNT) & _LINE.str.contains(_FAILURE)))
     & _LINE.str.contains(apart(rf'"(?:{_any_key(MODEL)})"\s*:\s*"[^"]'))
     & ~_SUMMED
     & ~SUM,

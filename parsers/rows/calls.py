@@ -23,7 +23,7 @@ from parsers.blocks.lines import NONE_REJECTED, reject
 from parsers.jsonl.unknown_fields import LEFTOVERS, joined
 from parsers.rows.token_counts import COUNTS, TOKEN_COLUMNS, counted
 from parsers.schema import EMPTY, UTC
-from parsers.values.lenient import count, duration_ms, time
+from parsers.values.lenient import count, dollars, duration_ms, time
 from parsers.values.privacy import shown
 from parsers.values.providers import provider_of
 from parsers.values.typed import known, metadata, started, usd
@@ -41,6 +41,8 @@ FAILED = (
     r"^(?i:false|0|error|errored|err|fail|failed|failure|fatal|critical|exception|timeout|cancelled|50|60|[45]\d\d)$"
 )
 """Values of `status` that mean failure: words, the levels of pino, HTTP codes."""
+
+_AMOUNT = r"^[^{\[]{0,24}\d[^{\[]{0,24}$"
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +150,7 @@ def _text(name: str, meaning: Meaning, columns: frozenset[str], clean: frozenset
 
 
 def _cost(meaning: Meaning) -> pl.Expr:
-    return (pl.col("cost").str.strip_prefix("$").cast(pl.Float64, strict=False) * meaning.cost).alias("_cost")
+    return (dollars(pl.col("cost")) * meaning.cost).alias("_cost")
 
 
 def _failed(meaning: Meaning, have: Sequence[str]) -> pl.Expr:
@@ -168,6 +170,9 @@ def _reason(meaning: Meaning, have: Sequence[str]) -> pl.Expr:
         for name in names
         if name in have
     ]
+    if "cost" in have:  # an object is no amount, and none that is wrong
+        written = pl.col("cost").str.contains(_AMOUNT) & pl.col("_cost").is_null()
+        reasons.append(pl.when(written).then(pl.format("`cost` is not in US dollars: {}", shown(pl.col("cost")))))
     for needed in meaning.requires:
         names = (needed,) if isinstance(needed, str) else needed
         absent = pl.all_horizontal(pl.lit(value=True), *(pl.col(name).is_null() for name in names if name in have))

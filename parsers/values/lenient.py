@@ -19,6 +19,9 @@ DURATION_UNITS = {"s": 1e3, "ms": 1.0, "us": 1e-3, "ns": 1e-6}
 
 _MOST = 10**12  # tokens; more is an identifier or a time
 _NUMBER = r"(?-u)^[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?$"
+_CURRENCY = r"(?i)^(?:US)?\$|^USD\b|\b(?:USD|US\$)$|\$$"
+_COMMAS_BETWEEN_THOUSANDS = r"(?-u)^-?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?$"
+_DECIMAL_COMMA = r"(?-u)^-?(?:\d{1,3}(?:\.\d{3})+|\d+),\d+$"
 _GO_DURATION = r"(?-u)^(?:(\d+)h)?(?:(\d+)m)?(?:([\d.]+)s)?(?:([\d.]+)ms)?(?:([\d.]+)(?u:[uµμ])s)?(?:([\d.]+)ns)?$"
 _GO_PARTS = (3.6e6, 6e4, 1e3, 1.0, 1e-3, 1e-6)
 _DAY_MS = 86_400_000.0
@@ -52,6 +55,27 @@ def duration_ms(text: pl.Expr, unit: str = "ms") -> pl.Expr:
 def count(text: pl.Expr) -> pl.Expr:
     """Return *text* as a count: `4531`, `4,531`, `4531.0`."""
     return text.map_batches(_whole, return_dtype=pl.Int64, is_elementwise=True)
+
+
+def dollars(text: pl.Expr) -> pl.Expr:
+    """Return *text* as an amount of US dollars: `0.0123`, `$1,234.50`, `0.02 USD`, also with a decimal comma."""
+    return text.map_batches(_dollars, return_dtype=pl.Float64, is_elementwise=True)
+
+
+def _dollars(texts: pl.Series) -> pl.Series:
+    return rest(texts, texts.str.strip_prefix("$").cast(pl.Float64, strict=False), _as_people_write)
+
+
+def _as_people_write(text: pl.Expr) -> pl.Expr:
+    bare = text.str.strip_chars().str.replace(_CURRENCY, "").str.strip_chars()
+    return (
+        pl.when(bare.str.contains(_COMMAS_BETWEEN_THOUSANDS))
+        .then(bare.str.replace_all(",", "", literal=True))
+        .when(bare.str.contains(_DECIMAL_COMMA))
+        .then(bare.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True))
+        .otherwise(bare)
+        .cast(pl.Float64, strict=False)
+    )
 
 
 def _between(values: pl.Series, least: float, most: float) -> pl.Series:

@@ -44,6 +44,10 @@ def _whole(text: str) -> str:
     return str(int(number))
 
 
+def _few(text: str) -> str:
+    return str(int(text))
+
+
 def _number(text: str) -> str:
     return str(_exact(text))
 
@@ -65,6 +69,7 @@ def _time(text: str) -> str:
 
 _TYPES: dict[str, tuple[Callable[[str], str], str]] = {
     "bigint": (_whole, "a whole number"),
+    "integer": (_few, "a whole number"),  # of minutes or hours, where `15m` is none of millions
     "double": (_number, "a number"),
     "varchar": (str, "text"),
     "timestamptz": (_time, "a time such as 2026-02-03T14:00"),

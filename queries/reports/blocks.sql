@@ -17,5 +17,5 @@ select
         when forecast_tokens >= $limit::bigint then 'warn'
         else 'ok'
     end as status,
-from blocks(coalesce($hours::bigint, 5))
+from blocks(coalesce($hours::integer, 5))
 order by started_at desc;

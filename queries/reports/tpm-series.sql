@@ -7,8 +7,8 @@
 select minute, model, calls, failed_calls, request_tokens, response_tokens, total_tokens, cost_usd,
 from minutes
 qualify
-    coalesce($every::bigint, 1) <= 1
+    coalesce($every::integer, 1) <= 1
     or row_number() over (
-        partition by model, epoch_ms(minute) // 60_000 // $every::bigint order by total_tokens desc nulls last, minute
+        partition by model, epoch_ms(minute) // 60_000 // $every::integer order by total_tokens desc nulls last, minute
     ) = 1
 order by minute, model;
