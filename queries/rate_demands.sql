@@ -12,7 +12,7 @@ with calls as (
         coalesce(response_tokens, 0) as generated,
         coalesce(max_tokens, generated) as bound,
         success is false as failed,
-        least(source_offset >> 4, 4_294_967_295)::uinteger as place,
+        greatest(0, least(source_offset >> 4, 4_294_967_295))::uinteger as place,
     from single_calls
 )
 select
