@@ -13,6 +13,12 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 
 MUTATIONS = {
+    "the order of calls of one instant, whichever thread brings them": (
+        "queries/answers/rate_limits.py",
+        "        if same.any():\n",
+        "        if False:\n",
+        "tests/test_limits.py",
+    ),
     "the check of offsets before a commit": (
         "ingest/warehouse/table.py",
         "            if self._differ(expected) or self._lacks(gone):\n",
