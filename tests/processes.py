@@ -47,7 +47,7 @@ class Ingest:
         """Ask the process that runs to end, which it must do well."""
         (process,) = self._running()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=90) == 0, self.said.read_text()
+        assert process.wait(timeout=30) == 0, self.said.read_text()
 
     def _running(self):
         return [process for process in self._started if process.poll() is None]
@@ -60,7 +60,7 @@ class Ingest:
 
     def run(self, *arguments, **settings):
         """Run it to its end; return its exit code and what it said, in lines."""
-        code = self.start(*arguments, **settings).wait(timeout=120)
+        code = self.start(*arguments, **settings).wait(timeout=60)
         return code, self.said.read_text().splitlines()
 
     def finish(self, *arguments, **settings):

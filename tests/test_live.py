@@ -56,7 +56,7 @@ def text(app, name):
     return str(app.query_one(f"#{name}", Static).content)
 
 
-async def seen(pilot, happened, seconds=90):
+async def seen(pilot, happened, seconds=30):
     """Wait until *happened* says so, as the screen goes on."""
     deadline = time.monotonic() + seconds
     while not happened():

@@ -89,7 +89,7 @@ def test_a_signal_while_many_files_are_first_read_is_obeyed_soon(tmp_path, inter
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert "following" in process.stderr.readline()
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
+    process.communicate(timeout=20)
     assert process.returncode == 0
     left = calls(warehouse)
     assert left <= exactly(*range(5000))

@@ -37,13 +37,15 @@ def test_of_many_such_files_only_the_number_is_told(tmp_path, caplog):
         append(tmp_path / f"{number}.log", UNKNOWN * (number + 1))
     with intake(tmp_path / "w") as into:
         follower = Follower([str(tmp_path)], into)
+        looks = 1
         while follower.tick(final=True) is None:
-            pass
+            looks += 1
         follower.close()
 
     numbers = [re.fullmatch(r"(\d+) more files? .*", text) for text in said(caplog)]
     assert numbers.count(None) == 3
-    assert sum(int(found[1]) for found in numbers if found) == 37  # in one line, or in one of each look that found some
+    assert sum(int(found[1]) for found in numbers if found) == 37
+    assert len(numbers) <= 3 + looks  # in one line, but on a slow machine, where a look ends before all is read
 
 
 def test_a_file_of_calls_is_not_told(tmp_path, caplog):

@@ -36,7 +36,7 @@ def test_the_live_line_fits_the_terminal_and_makes_room_for_messages(tmp_path):
     said += _until(ours, b"rewritten")
     process.send_signal(signal.SIGINT)
 
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=10) == 0
     os.close(ours)
     live = re.findall(r"\r\x1b\[K(\d+ (?:files?|calls?) [^\r\n]*)", said.decode())
     assert live
@@ -59,7 +59,7 @@ def test_following_goes_on_without_the_terminal_that_it_began_in(tmp_path):
         running.until(lambda: running.calls().total() == 3)
         process.send_signal(signal.SIGTERM)
 
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=10) == 0
         assert running.calls() == exactly(1, 2, 3)
 
 
@@ -70,7 +70,7 @@ def test_ctrl_c_while_modules_are_imported_prints_no_trace(tmp_path, begun):
         running.until(lambda: begun in running.said.read_text())
         process.send_signal(signal.SIGINT)
 
-        assert process.wait(timeout=60) in (0, 1, 130)
+        assert process.wait(timeout=20) in (0, 1, 130)
         assert "Traceback" not in running.said.read_text()
 
 
