@@ -89,6 +89,19 @@ def _key(*names: str, then: str = "") -> Mark:
     return Mark(tuple(f'"{name}"' for name in names), then)
 
 
+def _streams(mark: Mark, where: str) -> Envelope:
+    """Return the envelope of Loki's streams, an array that is *where*: labels, and lines as pairs of time and text."""
+    return Envelope(
+        "loki",
+        (mark, _key("values", then=r"\[")),
+        ("1",),
+        says={"time": ("0",)},
+        items=(where, "values"),
+        listed=True,
+        shared=_labels("stream"),
+    )
+
+
 _TEXT = r'"'
 _OBJECT = r"\{"
 
@@ -233,24 +246,8 @@ ENVELOPES = (
         ("message", '"@message"'),
         says={"time": ("timestamp", '"@timestamp"'), "service": ("logStreamName", '"@logStream"')},
     ),
-    Envelope(
-        "loki",  # what is pushed to it
-        (_key("streams", then=r"\["), _key("values", then=r"\[")),
-        ("1",),
-        says={"time": ("0",)},
-        items=("streams", "values"),
-        listed=True,
-        shared=_labels("stream"),
-    ),
-    Envelope(
-        "loki",  # what its API answers
-        (_key("resultType", then='"streams"'), _key("values", then=r"\[")),
-        ("1",),
-        says={"time": ("0",)},
-        items=("data.result", "values"),
-        listed=True,
-        shared=_labels("stream"),
-    ),
+    _streams(_key("streams", then=r"\["), "streams"),  # what is pushed to Loki
+    _streams(_key("resultType", then='"streams"'), "data.result"),  # what its API answers
     Envelope(
         "loki",
         (_key("line", then=_TEXT), _key("timestamp"), _key("labels", then=_OBJECT)),
